@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+# python3 if it is new enough and can make environments, else the newest one beside it.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN = .venv/bin
+
+.PHONY: help demo test test-all lint format bench zoo dist clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/.installed ## Complete the example photo eight times, offline
+	@$(BIN)/inpaint complete examples/photo.png --mask examples/mask.png -n 8 -o demo
+	@echo "Look at the contact sheet: $$(ls demo/*sheet*.png)"
+
+test: .venv/.installed-test ## Run the tests, without the slow ones (what CI runs)
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+test-all: .venv/.installed-test ## Run every test
+	$(BIN)/python -m pytest -q
+
+lint: .venv/.installed-test ## Check style and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.installed-test ## Put the code into its usual form
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: .venv/.installed-test ## Measure side by side what the benchmarks compare
+	@for file in benchmarks/*.py; do echo "$$file" && $(BIN)/python "$$file" || exit 1; done
+
+zoo: .venv/.installed-test ## List the models that ship and check them against their cards
+	$(BIN)/inpaint models
+	$(BIN)/python -m pytest -q tests/test_zoo.py
+
+dist: clean .venv/.installed-test ## Build the sdist and the wheel into dist/
+	$(BIN)/python -m build
+
+clean: ## Remove what was built; .venv/, runs/ and completions stay
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The stamps stand for an installation of this setup.cfg; the editable one needs no more than that.
+.venv/.installed: setup.cfg setup.py constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e . && touch $@
+
+.venv/.installed-test: setup.cfg setup.py constraints.txt | $(BIN)/python
+	$(BIN)/pip install -q -c constraints.txt -e '.[test]' && touch .venv/.installed $@
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found. Install one (Debian: python3 and python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv

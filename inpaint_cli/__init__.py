@@ -1,0 +1,21 @@
+"""Pluralistic image inpainting: one photo, one mask, many plausible completions.
+
+The public Python API, loaded lazily so that importing the package is quick:
+`load_model`, `complete`, `draw_masks`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "complete", "draw_masks", "load_model"]
+
+if TYPE_CHECKING:
+    from inpaint_cli.api import complete, draw_masks, load_model
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from inpaint_cli import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'inpaint_cli' has no attribute '{name}'")

@@ -1,0 +1,171 @@
+"""The click group: finds commands lazily and turns errors into one line and an exit code.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 some items of a batch failed;
+130 interrupted (143 on SIGTERM).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from difflib import get_close_matches
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from inpaint_cli import __version__
+from inpaint_cli.commands.options import remarks
+from inpaint_cli.errors import Interrupted, PartialFailure, ResourceError, UserError
+
+COMMANDS = {
+    "complete": "Complete a photo many times.",
+    "train": "Train a model on images.",
+    "masks": "Draw masks of every published kind.",
+    "models": "List the models that ship, and their cards.",
+    "convert": "Read weight files of the papers' authors.",
+}
+"""Name -> the line that `inpaint --help` shows; the module is commands/NAME.py."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called, and whose errors are one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"inpaint_cli.commands.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = get_close_matches(args[0].lower(), COMMANDS, n=1)
+            advice = f"Did you mean '{near[0]}'?" if near else f"Commands: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No command '{args[0]}'. {advice}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            forget_output()
+            ctx.exit(0)
+        except (Exception, KeyboardInterrupt) as error:
+            leave(ctx, error)
+
+
+def leave(ctx: click.Context, error: BaseException) -> NoReturn:
+    """Prints one line for `error` and exits with its code; --debug adds the traceback."""
+    if ctx.ensure_object(dict).get("debug"):
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    code, text = verdict(error)
+    click.echo(text, err=True)
+    ctx.exit(code)
+
+
+def verdict(error: BaseException) -> tuple[int, str]:
+    """Gives the exit code and the line for an error.
+
+    >>> verdict(UserError("--mask: no such file."))
+    (2, 'error: --mask: no such file.')
+    >>> verdict(KeyError("x"))
+    (1, "internal error: KeyError: 'x' (--debug shows where)")
+    """
+    if isinstance(error, Interrupted):
+        return 128 + error.signal_number, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 130, "interrupted"
+    line = " ".join(str(error).split("\n")).strip()
+    if isinstance(error, UserError):
+        return 2, f"error: {line}"
+    if isinstance(error, PartialFailure):
+        return 3, f"error: {line}"
+    if isinstance(error, ResourceError):
+        return 1, f"error: {line}"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return 1, f"error: {where}{error.strerror}."
+    # torch.OutOfMemoryError by name: importing torch to compare would cost seconds.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return 1, "error: out of memory. Ask for less at a time, or take a machine with more."
+    return 1, f"internal error: {type(error).__name__}: {line} (--debug shows where)"
+
+
+def forget_output() -> None:
+    """Sends the rest of stdout nowhere: its reader left (`| head`), which is no failure."""
+    with suppress(OSError):  # io.UnsupportedOperation: stdout is no file, as in a test
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    """Prints the version; with -v also what a bug report needs."""
+    if not value:
+        return
+    click.echo(f"inpaint {__version__}")
+    if ctx.ensure_object(dict).get("verbose"):
+        import platform
+
+        import torch
+
+        from inpaint_cli.device import resolve
+
+        click.echo(f"Python {platform.python_version()} on {platform.platform()}")
+        click.echo(f"torch {torch.__version__}, device {resolve('auto')}")
+    ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@remarks
+# Not eager, so that -v is known by then on whichever side it stands.
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version; with -v also Python, torch and device.",
+)
+def main() -> None:
+    """Complete the hidden part of an image in many plausible ways.
+
+    White pixels of a mask are filled in; every other pixel stays as it is, bit for bit.
+
+    \b
+    Examples:
+      inpaint complete photo.png --mask mask.png -n 8
+      inpaint train --model pcnn --data digits
+      inpaint masks --kind freeform -n 16 -o my-masks/
+
+    Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 some items of a batch failed; 130
+    interrupted, 143 terminated.
+    """
+
+
+def run() -> None:
+    """Runs the command line; the entry point of `inpaint`."""
+    signal.signal(signal.SIGTERM, terminate)
+    # File names that are no text come back out as the bytes they are.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    main(prog_name="inpaint")
+
+
+def terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
+    """Turns a signal into an exception, so that unfinished files are removed on the way out."""
+    raise Interrupted("terminated", signal_number)

@@ -1,0 +1,80 @@
+"""`inpaint convert`: the authors' weight files -> ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from inpaint_cli import models
+from inpaint_cli.commands.options import common
+from inpaint_cli.errors import UserError
+from inpaint_cli.reporting import Reporter
+
+
+@click.command()
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE...",
+)
+@click.option(
+    "--from",
+    "layout",
+    type=click.Choice(sorted(models.layouts())),
+    required=True,
+    help="Whose files they are: the layout of names and shapes.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="OUT.safetensors",
+    help="The weight file to write.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace OUT.safetensors if it is there.")
+@common
+def convert(
+    files: tuple[Path, ...],
+    layout: str,
+    output: Path,
+    overwrite: bool,
+    as_json: bool,
+    reporter: Reporter,
+) -> None:
+    """Read weight files of the papers' authors and write one of ours.
+
+    Names and shapes are matched strictly: what does not fit is listed, and nothing is written.
+    Nothing in the files is executed. The result serves as --model of complete.
+
+    \b
+    Example:
+      inpaint convert --from pcnn model.pt -o pcnn-mine.safetensors
+    """
+    _check_output(output, files, overwrite)
+    from inpaint_cli.weights import hash_of, preset_of, save_weights
+
+    family = models.layouts()[layout]
+    reporter.detail(f"reading {', '.join(map(str, files))} as {layout}")
+    model = models.get(family).convert(layout, files)
+    preset = preset_of(models.get(family), model.config)
+    save_weights(output, model, family=family, preset=preset, extra={"converted-from": layout})
+    facts = {"weights": str(output), "family": family, "preset": preset, "sha256": hash_of(output)}
+    if as_json:
+        click.echo(json.dumps({"schema": 1, **facts}, indent=2))
+        return
+    reporter.note(f"{family}, preset {preset}; use it with 'inpaint complete --model {output}'.")
+    click.echo(output)
+
+
+def _check_output(output: Path, files: tuple[Path, ...], overwrite: bool) -> None:
+    if output.suffix != ".safetensors":
+        raise UserError(f"-o: {output}: the suffix is the format; give a name in .safetensors.")
+    if any(output.exists() and output.samefile(file) for file in files):
+        raise UserError(f"-o: {output} is one of the files to read. Give another name.")
+    if output.exists() and not overwrite:
+        raise UserError(f"-o: {output} is there already. Replace it with --overwrite.")

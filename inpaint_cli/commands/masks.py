@@ -1,0 +1,170 @@
+"""`inpaint masks`: draws masks of every published kind to files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from inpaint_cli.commands.options import common, seed
+from inpaint_cli.errors import UserError
+from inpaint_cli.reporting import Reporter
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from inpaint_cli.masks import Mask
+    from inpaint_cli.masks.sets import MaskSet
+
+LARGEST_SIDE = 16384
+SHEET_MASKS = 64
+SHEET_COLUMNS = 8
+SHEET_TILE = 128
+SHEET = "sheet.png"
+
+
+def _kinds(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    from inpaint_cli.masks import KINDS
+
+    return [name for name in KINDS if name.startswith(start)]
+
+
+@click.command()
+@click.option(
+    "--kind",
+    default="freeform",
+    show_default=True,
+    metavar="KIND",
+    shell_complete=_kinds,
+    help="What to draw; --list shows all. KIND@20-40 keeps masks with 20 to 40 % visible, "
+    "KIND@mixture means five such ranges equally often.",
+)
+@click.option(
+    "-n",
+    "--count",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="How many masks.",
+)
+@click.option(
+    "--size",
+    default="256",
+    show_default=True,
+    metavar="S|HxW",
+    help="Side of square masks in pixels, or height x width, such as 480x640.",
+)
+@seed
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("my-masks"),
+    show_default=True,
+    metavar="DIR|FILE.npz",
+    help="A folder for PNG files, masks.json and sheet.png; or one .npz file.",
+)
+@click.option("--list", "list_kinds", is_flag=True, help="List the kinds and leave.")
+@common
+def masks(
+    kind: str,
+    count: int,
+    size: str,
+    seed: int,
+    output: Path,
+    list_kinds: bool,
+    as_json: bool,
+    reporter: Reporter,
+) -> None:
+    """Draw masks of a published kind.
+
+    White pixels of the files are to be filled in. Mask i depends on kind, size, seed and i alone:
+    the first 16 of 1000 are those of 16. masks.json holds what is needed to draw the set again, and
+    its hash.
+
+    \b
+    Examples:
+      inpaint masks --kind freeform -n 16 -o my-masks/
+      inpaint masks --kind freeform@mixture -n 1000 --size 64 -o test-masks.npz
+    """
+    if list_kinds:
+        return _list(as_json)
+    from inpaint_cli.masks.sets import draw_set, refuse_foreign, write_set
+
+    height, width = parse_size(size)
+    refuse_foreign(output)
+    drawn = draw_set(kind, height, width, count, seed=seed, reporter=reporter)
+    paths = write_set(drawn, output, reporter)
+    sheet = write_sheet(drawn, output / SHEET) if output.suffix != ".npz" else None
+    share = 100 * sum(drawn.visible) / (len(drawn) * height * width)
+    reporter.note(f"{drawn.protocol()}: {share:.1f} % visible on average; white is filled in.")
+    if as_json:
+        files = {"files": [str(path) for path in paths], "sheet": str(sheet) if sheet else None}
+        click.echo(json.dumps({"schema": 1, **drawn.manifest(), **files}, indent=2))
+    else:
+        click.echo(sheet or output)
+    return None
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Reads "S" or "HxW" as (height, width). UserError for anything else.
+
+    >>> parse_size("64"), parse_size("480x640")
+    ((64, 64), (480, 640))
+    """
+    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text.strip().lower())
+    if not match:
+        raise UserError(f"--size {text}: write a side such as 256, or HEIGHTxWIDTH: 480x640.")
+    height, width = int(match[1]), int(match[2] or match[1])
+    if max(height, width) > LARGEST_SIDE:
+        raise UserError(f"--size {text}: at most {LARGEST_SIDE} pixels a side.")
+    return height, width
+
+
+def write_sheet(drawn: MaskSet, path: Path) -> Path:
+    """Writes a contact sheet of the first masks, white = fill in as in their files."""
+    from inpaint_cli.files import replacing
+    from inpaint_cli.masks import parse
+    from inpaint_cli.masks.ranges import MIXTURE
+    from inpaint_cli.photos.sheets import grid
+
+    mixture = parse(drawn.kind).is_mixture
+    columns = len(MIXTURE) if mixture else SHEET_COLUMNS
+    shown = [_tile(drawn[index]) for index in range(min(len(drawn), SHEET_MASKS))]
+    rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    labels = [f"{visible} % visible" for visible in MIXTURE][: len(shown)] if mixture else None
+    with replacing(path) as temporary:
+        grid(rows, column_labels=labels, tile=SHEET_TILE).save(temporary, format="PNG")
+    return path
+
+
+def _tile(visible: Mask) -> npt.NDArray[np.uint8]:
+    """Gives a mask at the size of the sheet, in a grey frame: white on white would be lost."""
+    import numpy as np
+    from PIL import Image
+
+    grey = np.where(visible, 0, 255).astype(np.uint8)
+    inner, side = SHEET_TILE - 2, max(visible.shape)
+    if side <= inner:
+        grey = grey.repeat(inner // side, axis=0).repeat(inner // side, axis=1)
+    else:
+        height, width = (max(1, size * inner // side) for size in visible.shape)
+        smooth = Image.fromarray(grey).resize((width, height), Image.Resampling.BOX)
+        grey = np.asarray(smooth)
+    return np.pad(grey, 1, constant_values=128)
+
+
+def _list(as_json: bool) -> None:
+    from inpaint_cli.masks import KINDS
+
+    if as_json:
+        return click.echo(json.dumps({"schema": 1, "kinds": KINDS}, indent=2))
+    width = max(map(len, KINDS))
+    for name, summary in KINDS.items():
+        click.echo(f"{name:<{width}}  {summary}")
+    click.echo("Random kinds take a range of the visible percentage, such as freeform@20-40, and")
+    return click.echo("@mixture: the ranges 80-100, 60-80, 40-60, 20-40 and 0-20 in turn.")

@@ -1,0 +1,80 @@
+"""Options that mean the same in every command."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import click
+
+from inpaint_cli import __version__
+from inpaint_cli.device import DEVICES
+from inpaint_cli.reporting import Reporter
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def remarks(command: F) -> F:
+    """Adds --quiet, --verbose and --debug, to the group and to every command alike.
+
+    They are kept in `context.obj`, so `inpaint -q complete` is `inpaint complete -q`.
+    """
+
+    def keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        kept = context.ensure_object(dict)
+        kept[parameter.name] = value or kept.get(parameter.name, False)
+
+    for names, text in reversed(
+        (
+            (("-q", "--quiet"), "No remarks and no progress; warnings stay."),
+            (("-v", "--verbose"), "More remarks."),
+            (("--debug",), "Show the traceback of an error."),
+        )
+    ):
+        # Eager, so that --debug and -v hold for what the other options raise or print.
+        option = click.option(
+            *names, is_flag=True, is_eager=True, expose_value=False, callback=keep, help=text
+        )
+        command = option(command)
+    return command
+
+
+def common(command: F) -> F:
+    """Adds --json, --quiet, --verbose, --debug and --version.
+
+    The command gets `as_json: bool` and `reporter: Reporter`; --debug is read by cli.py.
+    """
+
+    @functools.wraps(command)
+    def with_reporter(*args: Any, **options: Any) -> Any:
+        kept = click.get_current_context().ensure_object(dict)
+        reporter = Reporter(quiet=kept.get("quiet", False), verbose=kept.get("verbose", False))
+        return command(*args, reporter=reporter, **options)
+
+    decorated = click.version_option(__version__, message="inpaint %(version)s")(with_reporter)
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
+    )(remarks(cast(F, decorated)))
+
+
+def device(command: F) -> F:
+    """Adds --device."""
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="|".join(DEVICES),
+        help="Where to compute.",
+    )(command)
+
+
+def seed(command: F) -> F:
+    """Adds --seed."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="The same seed gives the same result.",
+    )(command)

@@ -1,0 +1,103 @@
+"""`inpaint train`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inpaint_cli.commands import options
+from inpaint_cli.reporting import Reporter
+
+NEWEST = "newest"
+
+
+@click.command()
+@click.option("--model", metavar="FAMILY", help="What to train ('inpaint models' lists all).")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME|DIR|ZIP",
+    help="What to train on; may be given more than once.",
+)
+@click.option(
+    "--preset",
+    help="Sizes and settings to start from.  [default: the one named after the data, else the "
+    "smallest]",
+)
+@click.option("--stage", help="Train this stage only.  [default: all, in order]")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Settings from a file, such as the config.toml of a run.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change one setting; STAGE.NAME=VALUE in one stage only. May be given more than once.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="The same seed gives the same run.  [default: 0]"
+)
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value=NEWEST,
+    metavar="[RUN]",
+    help="Go on with a run folder; without one, with the newest run of that model and data.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan, parameters and memory; train nothing.")
+@click.option(
+    "--stop-after",
+    "minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MINUTES",
+    help="Save and end after this time; --resume goes on as if there had been no pause.",
+)
+@click.option("--workers", type=click.IntRange(min=0), help="Processes that prepare batches.")
+@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard files (an extra).")
+@click.option("--download", is_flag=True, help="Fetch a named data set that is not here yet.")
+@click.option(
+    "-o",
+    "--runs",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="runs",
+    show_default=True,
+    help="Folder of the run folders.",
+)
+@options.device
+@options.common
+def train(
+    model: str | None,
+    data: tuple[str, ...],
+    preset: str | None,
+    stage: str | None,
+    config: Path | None,
+    settings: tuple[str, ...],
+    seed: int | None,
+    as_json: bool,
+    reporter: Reporter,
+    **request: Any,
+) -> None:
+    """Train a model on images.
+
+    Everything about a run lies in its folder, RUNS/NNNN-MODEL-DATA/: config.toml, log.jsonl,
+    samples/, checkpoints/ and the trained model.safetensors. Ctrl-C saves; --resume goes on.
+
+    \b
+    Examples:
+      inpaint train --model pcnn --data digits
+      inpaint train --model pcnn --data my-photos/ --set filters=66 --set lr=1e-3
+      inpaint train --resume runs/0001-pcnn-digits
+    """
+    from inpaint_cli.training.recipe import Choices
+    from inpaint_cli.training.start import Request, start
+
+    choices = Choices(model, data, preset, stage, config, settings, seed)
+    result = start(choices, Request(**request), reporter)
+    if result:
+        click.echo(json.dumps(result.facts, indent=2) if as_json else result.text)

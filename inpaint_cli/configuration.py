@@ -1,0 +1,209 @@
+"""Frozen dataclasses from and to plain data: TOML files, `--set name=value`, weight headers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import re
+import tomllib
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.family import Config, Training
+
+D = TypeVar("D")
+
+
+def to_dict(config: object) -> dict[str, Any]:
+    """Gives a config dataclass as JSON-able data; `from_dict` is its inverse."""
+    data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
+    return data
+
+
+def from_dict(cls: type[D], data: Mapping[str, Any], where: str = "config") -> D:
+    """Builds `cls` from plain data. UserError for unknown names and unusable values."""
+    _check_table(data, where)
+    hints = get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    values = {}
+    for name, value in data.items():
+        if name not in fields:
+            raise unknown_name(f"{where}: no setting", name, fields)
+        if name == "training":
+            _check_table(value, f"{where}.training")
+            values[name] = {
+                stage: from_dict(Training, v, f"{where}.training.{stage}")
+                for stage, v in value.items()
+            }
+        else:
+            values[name] = _convert(hints[name], value, f"{where}: {name}")
+    for name, entry in fields.items():
+        missing = entry.default is entry.default_factory is dataclasses.MISSING
+        if missing and name not in values:
+            raise UserError(f"{where}: {name} is missing.")
+    return _checked(where, cls, **values)
+
+
+def override(
+    config: Config, settings: Mapping[str, Any], stage: str, where: str = "--set"
+) -> Config:
+    """Gives `config` with settings replaced; a name of `Training` goes to stage `stage`.
+
+    Values may be strings, as typed after `--set`; they are read by the field's type.
+    """
+    own = {f.name for f in dataclasses.fields(config)} - {"training"}
+    training = {f.name for f in dataclasses.fields(Training)}
+    changes: dict[str, Any] = {}
+    stage_changes: dict[str, Any] = {}
+    for name, value in settings.items():
+        if name in own:
+            changes[name] = _convert(get_type_hints(type(config))[name], value, f"{where} {name}")
+        elif name in training:
+            stage_changes[name] = _convert(get_type_hints(Training)[name], value, f"{where} {name}")
+        else:
+            raise unknown_name(f"{where}: no setting", name, own | training)
+    if stage_changes:
+        stages = dict(config.training)
+        before = stages.get(stage, Training())
+        stages[stage] = _checked(where, dataclasses.replace, before, **stage_changes)
+        changes["training"] = stages
+    return _checked(where, dataclasses.replace, config, **changes) if changes else config
+
+
+def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Reads `--set name=value` pairs.
+
+    >>> parse_settings(("filters=64", "masks=freeform@0-20"))
+    {'filters': '64', 'masks': 'freeform@0-20'}
+    """
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise UserError(f"--set: expected NAME=VALUE, got '{pair}'.")
+        settings[name.strip().replace("-", "_")] = value.strip()
+    return settings
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Reads a TOML file; UserError says where it is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not a TOML file ({error}).") from error
+
+
+def to_toml(data: Mapping[str, Any], prefix: str = "") -> str:
+    """Writes nested plain data as TOML, tables last; None, which TOML lacks, as "none".
+
+    >>> print(to_toml({"a": 1, "t": {"b": "x", "c": [1.5, True]}}), end="")
+    a = 1
+    <BLANKLINE>
+    [t]
+    b = "x"
+    c = [1.5, true]
+    """
+    tables = {k: v for k, v in data.items() if isinstance(v, Mapping)}
+    lines = [f"{_toml_key(k)} = {_toml_value(v)}\n" for k, v in data.items() if k not in tables]
+    text = "".join(lines)
+    for name, table in tables.items():
+        inner = to_toml(table, f"{prefix}{_toml_key(name)}.")
+        own = any(not isinstance(v, Mapping) for v in table.values()) or not table
+        text += (f"\n[{prefix}{_toml_key(name)}]\n" if own else "") + inner
+    return text
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml_value(name)
+
+
+def _toml_value(value: Any) -> str:
+    if value is None:
+        return '"none"'
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml_value, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    # DEL is the one character that JSON leaves as it is and TOML forbids.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _check_table(data: object, where: str) -> None:
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: must be a table of settings, got '{data}'.")
+
+
+def _checked(where: str, make: Callable[..., D], *args: Any, **values: Any) -> D:
+    """Calls `make`; a UserError of the dataclass's own checks then says where."""
+    try:
+        return make(*args, **values)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Gives `value` as the type `hint`; strings are parsed, so that "3" fits an int field."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        named = {str(choice): choice for choice in args}
+        if str(value) not in named:
+            raise UserError(f"{where}: must be one of {', '.join(named)}, got '{value}'.")
+        return named[str(value)]
+    if origin is tuple:
+        return _convert_tuple(args, value, where)
+    if origin in (Union, types.UnionType):
+        if value is None or (isinstance(value, str) and value.lower() == "none"):
+            return None
+        return _convert(next(a for a in args if a is not type(None)), value, where)
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.strip("()[] ").split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise UserError(f"{where}: must be a list, got '{value}'.")
+    kinds = [hints[0]] * len(value) if hints[1:] == (...,) else list(hints)
+    if len(kinds) != len(value):
+        raise UserError(f"{where}: takes {len(kinds)} values, got {len(value)}.")
+    return tuple(_convert(kind, part, where) for kind, part in zip(kinds, value, strict=True))
+
+
+def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
+    if hint is bool and isinstance(value, str):
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if value.lower() not in words:
+            raise UserError(f"{where}: must be true or false, got '{value}'.")
+        return words[value.lower()]
+    if hint in (int, float):
+        return _convert_number(hint, value, where)
+    if isinstance(hint, type) and not isinstance(value, hint):
+        raise UserError(f"{where}: must be {hint.__name__}, got '{value}'.")
+    return value
+
+
+def _convert_number(hint: type[int] | type[float], value: Any, where: str) -> int | float:
+    """Reads a number: "1e3" is a whole one too, true, inf and nan are none."""
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        with contextlib.suppress(ValueError):
+            if hint is int and not isinstance(value, float):
+                return int(value)  # not by way of float, which has 53 bits
+        number = float(value)
+        if not math.isfinite(number) or (hint is int and number != int(number)):
+            raise ValueError
+    except (ValueError, OverflowError):
+        kind = "a whole number" if hint is int else "a number"
+        raise UserError(f"{where}: must be {kind}, got '{value}'.") from None
+    return hint(number)

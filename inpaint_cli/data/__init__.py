@@ -1,0 +1,75 @@
+"""Images for training and scoring: named sets, folders, archives; splits; a cache on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from inpaint_cli.data.image_set import SPLITS, ImageSet, Split
+from inpaint_cli.data.names import SETS, Rule
+from inpaint_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from inpaint_cli.data.cache import Plan
+    from inpaint_cli.reporting import Reporter
+
+__all__ = ["NAMES", "SPLITS", "ImageSet", "Split", "open"]
+
+NAMES: Mapping[str, str] = {name: known.summary for name, known in SETS.items()}
+"""The sets known by name, with a line on each; plain data, no import of numpy or torch."""
+
+
+def open(
+    sources: Sequence[str],
+    *,
+    size: int,
+    channels: int,
+    levels: int = 256,
+    split: Split,
+    download: bool = False,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+) -> ImageSet:
+    """Gives one split of the images of `sources` together, as uint8 [N, channels, size, size].
+
+    Each source is a name of `NAMES`, a folder, a zip, tar or npz. With 2 levels pixels become 0 or
+    255; otherwise they keep their eight bits, and models quantise for themselves. `seed` chooses
+    the splits of sources that have none of their own: the same for training and scoring. UserError
+    for unknown names, missing paths, and where no image can be read.
+    """
+    from inpaint_cli.data import cache
+    from inpaint_cli.reporting import Reporter
+
+    if isinstance(sources, str) or not sources:
+        raise UserError("--data: give at least one name, folder or archive.")
+    plans = [_plan(given, size, channels, levels, download, seed) for given in sources]
+    return cache.load(plans, split, reporter or Reporter(quiet=True))
+
+
+def _plan(given: str, size: int, channels: int, levels: int, download: bool, seed: int) -> Plan:
+    from functools import partial
+
+    from inpaint_cli.data import locate
+    from inpaint_cli.data.cache import Plan
+    from inpaint_cli.data.preparation import Preparation
+    from inpaint_cli.data.splits import assign
+
+    source = locate.find(given, download)
+    known = SETS.get(given)
+    preparation = Preparation(
+        size, channels, binary=levels == 2, **(known.preparation if known else {})
+    )
+    listed = locate.test_names(given, source)
+    official = _by_list(listed) if listed else known.official if known else None
+    rule = partial(
+        assign,
+        seed=seed,
+        official=official,
+        validation_is_test=bool(known and known.validation_is_test),
+    )
+    return Plan(source, preparation, rule, (given if known else "", seed))
+
+
+def _by_list(test: frozenset[str]) -> Rule:
+    return lambda name: "test" if PurePosixPath(name).name in test else "train"

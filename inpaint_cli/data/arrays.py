@@ -1,0 +1,259 @@
+"""Images that come as arrays: npz files, the digits of scikit-learn, what torchvision loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.data.image_set import Split
+from inpaint_cli.data.sources import DAMAGED, Listing, Raw, damaged, identity, open_zip, stem
+from inpaint_cli.data.splits import FOLDERS, Member
+from inpaint_cli.errors import UserError
+
+Array = npt.NDArray[Any]
+IMAGE_KEYS = ("images", "x", "data", "arr_0")
+LABEL_KEYS = ("labels", "label", "y")
+CHUNK_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some images of one split: where their array is, and their classes."""
+
+    key: str
+    split: Split | None
+    labels: Array | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Images that `load` gives, once they are needed: split (None: not split) -> images, labels.
+
+    Images are [N, H, W] or [N, H, W, C]; `version` changes when they do.
+    """
+
+    name: str
+    version: str
+    load: Callable[[], Mapping[Split | None, tuple[Array, Array | None]]]
+
+    @cached_property
+    def _parts(self) -> Mapping[Split | None, tuple[Array, Array | None]]:
+        return self.load()
+
+    def fingerprint(self) -> list[Any]:
+        return ["arrays", self.name, self.version]
+
+    def listing(self) -> Listing:
+        found = [Part(s or "", s, labels, len(a)) for s, (a, labels) in self._parts.items()]
+        return Listing([member for part in found for member in _members(part)])
+
+    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+        arrays = {split or "": images for split, (images, _) in self._parts.items()}
+        for member in members:
+            part, index = _place(member)
+            yield member, arrays[part][index]
+
+
+@dataclass(frozen=True)
+class Npz:
+    """Arrays of images in an npz file, read a few at a time and never unpickled.
+
+    Keys: images and labels, alone or with a split before or after (`train_images`, `x_test`);
+    images may be [N, H, W], [N, H, W, C], [N, C, H, W], or flat [N, 3*H*H].
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return stem(self.path)
+
+    def fingerprint(self) -> list[Any]:
+        return ["npz", *identity(self.path)]
+
+    def listing(self) -> Listing:
+        with self._open() as archive:
+            return Listing([member for part in self._parts for member in _members(part)])
+
+    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+        wanted: dict[str, dict[int, Member]] = {}
+        for member in members:
+            part, index = _place(member)
+            wanted.setdefault(part, {})[index] = member
+        with self._open() as archive:
+            for key, indices in wanted.items():
+                for index, image in self._images(archive, key):
+                    if index in indices:
+                        yield indices[index], image
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[zipfile.ZipFile]:
+        with open_zip(self.path) as archive:
+            try:
+                yield archive
+            except (EOFError, ValueError, *DAMAGED) as error:
+                raise damaged(self.path, error) from error
+
+    @cached_property
+    def _parts(self) -> list[Part]:
+        with self._open() as archive:
+            names = [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
+            images = {_split_of(n): n for n in names if _role(n) in IMAGE_KEYS}
+            labels = {_split_of(n): n for n in names if _role(n) in LABEL_KEYS}
+            if not images:
+                raise UserError(
+                    f"--data: {self.path} holds {', '.join(names) or 'nothing'}; expected images "
+                    "and labels, or train_images, train_labels, test_images and so on."
+                )
+            return [
+                self._part(archive, split, name, labels.get(split))
+                for split, name in images.items()
+            ]
+
+    def _part(
+        self, archive: zipfile.ZipFile, split: Split | None, name: str, labels: str | None
+    ) -> Part:
+        with archive.open(f"{name}.npy") as handle:
+            count = self._header(handle, name)[0][0]
+        numbers = None
+        if labels:
+            with archive.open(f"{labels}.npy") as handle:
+                numbers = np.lib.format.read_array(handle, allow_pickle=False).reshape(-1)
+            if len(numbers) != count:
+                raise UserError(
+                    f"--data: {self.path}: {name} has {count} images, {labels} {len(numbers)}."
+                )
+        return Part(name, split, numbers, count)
+
+    def _header(self, handle: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Reads the header of an array and gives its shape and type."""
+        version = np.lib.format.read_magic(handle)
+        reader = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = reader(handle)
+        if dtype.hasobject or dtype.kind not in "uifb" or fortran or len(shape) not in (2, 3, 4):
+            raise UserError(
+                f"--data: {self.path}: {name} is {dtype} {list(shape)}; expected uint8 [N, H, W] "
+                "or [N, H, W, C]."
+            )
+        return shape, dtype
+
+    def _images(self, archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, Array]]:
+        with archive.open(f"{name}.npy") as handle:
+            shape, dtype = self._header(handle, name)
+            each = int(np.prod(shape[1:])) * dtype.itemsize
+            rows = max(1, CHUNK_BYTES // max(each, 1))
+            for start in range(0, shape[0], rows):
+                count = min(rows, shape[0] - start)
+                data = handle.read(count * each)
+                if len(data) < count * each:
+                    raise EOFError(f"{name} ends early")
+                chunk = np.frombuffer(data, dtype).reshape(count, *shape[1:])
+                for offset in range(count):
+                    yield start + offset, self._upright(chunk[offset], name)
+
+    def _upright(self, image: Array, name: str) -> Array:
+        """Gives [H, W] or [H, W, C] of an image that may be flat or channels first."""
+        if image.ndim == 1:
+            for channels in (3, 1):
+                side = round((image.size / channels) ** 0.5)
+                if channels * side * side == image.size:
+                    image = image.reshape(channels, side, side)
+                    break
+        if image.ndim == 3 and image.shape[2] not in (1, 3, 4) and image.shape[0] in (1, 3, 4):
+            image = image.transpose(1, 2, 0)
+        if image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4)):
+            return image
+        raise UserError(f"--data: {self.path}: {name} holds {list(image.shape)}, no image.")
+
+
+def digits() -> Arrays:
+    """Gives the 1797 digits of 8x8 pixels that scikit-learn carries; 0..16 becomes 0..255."""
+
+    def load() -> Mapping[Split | None, tuple[Array, Array | None]]:
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        return {None: (np.floor(data.images * 255 / 16 + 0.5).astype(np.uint8), data.target)}
+
+    return Arrays("digits", "1", load)
+
+
+def _members(part: Part) -> Iterator[Member]:
+    folder = f"{part.split}/" if part.split else ""
+    for index in range(part.count):
+        label = None if part.labels is None else str(part.labels[index])
+        yield Member(f"{part.key}:{index}", f"{folder}{index:07}", part.split, label)
+
+
+def _place(member: Member) -> tuple[str, int]:
+    part, _, index = member.key.rpartition(":")
+    return part, int(index)
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[_\-.]", name.lower()) if name != "arr_0" else [name]
+
+
+def _split_of(name: str) -> Split | None:
+    return next((FOLDERS[word] for word in _words(name) if word in FOLDERS), None)
+
+
+def _role(name: str) -> str:
+    return "_".join(word for word in _words(name) if word not in FOLDERS)
+
+
+@dataclass(frozen=True)
+class NpzFolder:
+    """A folder of npz files, as batches of Downsampled ImageNet; a file's name says its split."""
+
+    path: Path
+    files: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @cached_property
+    def _parts(self) -> dict[str, Npz]:
+        return {path.stem: Npz(path) for path in self.files}
+
+    def fingerprint(self) -> list[Any]:
+        return ["npz folder", *(npz.fingerprint() for npz in self._parts.values())]
+
+    def listing(self) -> Listing:
+        return Listing(
+            [
+                replace(
+                    member,
+                    key=f"{stem}:{member.key}",
+                    id=f"{stem}/{member.id}",
+                    split=member.split or _split_of(stem),
+                )
+                for stem, npz in self._parts.items()
+                for member in npz.listing().members
+            ]
+        )
+
+    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+        by_file: dict[str, dict[str, Member]] = {}
+        for member in members:
+            stem, _, key = member.key.partition(":")
+            by_file.setdefault(stem, {})[key] = member
+        for stem, wanted in by_file.items():
+            inner = [replace(member, key=key) for key, member in wanted.items()]
+            for member, raw in self._parts[stem].read(inner):
+                yield wanted[member.key], raw

@@ -1,0 +1,73 @@
+"""What every source of images becomes: one split, decoded, of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+NAMED_IN_FULL = 5
+"""So many skipped files are named in `ImageSet.describe`; the others are counted."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """One split of a data set: images of one size, with their classes where there are any."""
+
+    name: str
+    split: Split
+    images: npt.NDArray[np.uint8]
+    """[N, C, H, W], memory-mapped and read-only."""
+    labels: npt.NDArray[np.int64] | None
+    """[N], indices into `classes`; None unless every image has a class."""
+    classes: tuple[str, ...]
+    ids: tuple[str, ...]
+    """The name of each image within its source; the same wherever the source lies."""
+    skipped: tuple[tuple[str, str], ...]
+    """(file, why) of what could not be read, in all splits."""
+    counts: Mapping[str, int]
+    """Images per split."""
+    rules: tuple[str, ...]
+    """How the images were split and converted, one sentence each."""
+    sha256: str
+    """Of the ids and the pixels of this split, in hex."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def describe(self) -> list[str]:
+        """Gives the lines that a run begins with: counts, size, rules, what was skipped and why."""
+        channels, height, width = self.images.shape[1:]
+        others = [f"{self.counts[s]} {s}" for s in SPLITS if s != self.split]
+        kind = {1: "grey", 3: "RGB"}[channels]
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        lines = [
+            f"{self.name}: {len(self)} {self.split} images ({', '.join(others)}), "
+            f"{width}x{height} {kind}{classes}"
+        ]
+        lines += self.rules
+        if self.skipped:
+            named = [f"{file} ({why})" for file, why in self.skipped[:NAMED_IN_FULL]]
+            more = len(self.skipped) - len(named)
+            rest = f" and {more} more" if more else ""
+            files = "1 file" if len(self.skipped) == 1 else f"{len(self.skipped)} files"
+            lines.append(f"skipped {files}: {', '.join(named)}{rest}")
+        return lines
+
+    def protocol(self) -> dict[str, Any]:
+        """Gives what a report must say about the data, without paths: JSON-able."""
+        return {
+            "name": self.name,
+            "split": self.split,
+            "count": len(self),
+            "size": list(self.images.shape[1:]),
+            "sha256": self.sha256,
+            "rules": list(self.rules),
+            "skipped": len(self.skipped),
+        }

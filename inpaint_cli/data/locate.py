@@ -1,0 +1,102 @@
+"""From what stands after --data to a source: a known name, or a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from inpaint_cli import files
+from inpaint_cli.data.arrays import Npz, NpzFolder, digits
+from inpaint_cli.data.names import SETS, NamedSet
+from inpaint_cli.data.sources import ARCHIVES, Folder, Listing, Raw, Source, Tar, Zip
+from inpaint_cli.data.splits import Member
+from inpaint_cli.errors import UserError, unknown_name
+
+TARS = tuple(suffix for suffix in ARCHIVES if suffix.startswith((".tar", ".tgz")))
+
+
+@dataclass(frozen=True)
+class Called:
+    """A source under the name of the set that it holds."""
+
+    name: str
+    source: Source
+
+    def fingerprint(self) -> list[Any]:
+        return [self.name, *self.source.fingerprint()]
+
+    def listing(self) -> Listing:
+        return self.source.listing()
+
+    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+        return self.source.read(members)
+
+
+def find(given: str, download: bool) -> Source:
+    """Gives the source that `given` names; a known name wins over a file of that name.
+
+    UserError where there is nothing: the nearest name, or what to place where.
+    """
+    if given in SETS:
+        return Called(given, _named(given, SETS[given], download))
+    path = Path(given).expanduser()
+    if path.exists():
+        return of_path(path)
+    if path.suffix or len(PurePath(given).parts) > 1 or given.endswith("/"):
+        raise UserError(f"--data: {given}: no such file or folder.")
+    raise unknown_name("--data: no data set or folder", given, SETS)
+
+
+def of_path(path: Path) -> Source:
+    """Gives the source of a folder or an archive."""
+    lower = path.name.lower()
+    if path.is_dir():
+        packed = [p for p in sorted(path.glob("*.npz")) if not p.name.startswith(".")]
+        return NpzFolder(path, tuple(packed)) if packed else Folder(path)
+    opener: Mapping[str, Callable[[Path], Source]] = {".zip": Zip, ".npz": Npz}
+    for suffix, source in opener.items():
+        if lower.endswith(suffix):
+            return source(path)
+    if lower.endswith(TARS):
+        return Tar(path)
+    raise UserError(
+        f"--data: {path}: not a folder, and not one of {', '.join(ARCHIVES)}. "
+        "To train on a few files, put them into a folder."
+    )
+
+
+def test_names(given: str, source: Source) -> frozenset[str] | None:
+    """Gives the file names of the official test list, if the set has one and it is there."""
+    known = SETS.get(given)
+    inner = source.source if isinstance(source, Called) else source
+    if not known or not known.test_list or not isinstance(inner, Folder):
+        return None
+    path = inner.path / known.test_list
+    if not path.is_file():
+        return None
+    return frozenset(line.strip() for line in path.read_text("utf-8").splitlines())
+
+
+def _named(name: str, known: NamedSet, download: bool) -> Source:
+    if name == "digits":
+        return digits()
+    folder = files.home() / "data"
+    for own in (name, *known.files):
+        for suffix in ("", *ARCHIVES):
+            path = folder / f"{own}{suffix}"
+            if path.exists():
+                return of_path(path)
+    if known.torchvision:
+        from inpaint_cli.data.downloads import of_torchvision
+
+        source = of_torchvision(known.torchvision, folder / "torchvision", download)
+        if source:
+            return source
+    advice = f"Place {known.place} as {folder / name} (or .zip, .npz, .tar.gz)"
+    if known.torchvision:
+        advice += ", or add --download"
+    elif download:
+        advice = f"It cannot be downloaded from here. {advice}"
+    raise UserError(f"--data {name}: not found. {advice}. docs/data.md says more.")

@@ -1,0 +1,139 @@
+"""A file or an array becomes a square uint8 image of the size and channels asked for.
+
+Pixels keep their eight bits whatever the number of levels of the model, except for two levels.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from inpaint_cli.data.preparation import Preparation
+
+Array = npt.NDArray[Any]
+Pixels = npt.NDArray[np.uint8]
+
+DRAFT = 4
+"""JPEG files are decoded at a reduced scale that leaves this many times the size asked for."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One image [C, H, W], and what had to be done to it."""
+
+    pixels: Pixels
+    enlarged: bool
+    converted: bool
+    uncropped: bool
+    """The set's own crop did not apply."""
+
+
+def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
+    """Decodes a file, or takes an array [H, W] or [H, W, C], and prepares it.
+
+    Raises what Pillow raises for files that are broken or no images.
+    """
+    if isinstance(raw, bytes):
+        with Image.open(io.BytesIO(raw)) as opened:
+            if not (preparation.crop or preparation.right_half):
+                opened.draft(None, (DRAFT * preparation.size,) * 2)
+            image = ImageOps.exif_transpose(opened)
+            image.load()
+    else:
+        image = from_array(raw)
+    mode = "L" if preparation.channels == 1 else "RGB"
+    plain = flatten(image)
+    was_grey = plain.mode == "L"
+    plain = plain if plain.mode == mode else plain.convert(mode)
+    box, uncropped = _box(plain.size, preparation)
+    enlarged = min(box[2] - box[0], box[3] - box[1]) < preparation.size
+    pixels = np.asarray(_resize(plain, box, preparation))
+    pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    if preparation.binary:
+        pixels = np.where(pixels >= 128, np.uint8(255), np.uint8(0))
+    return Decoded(np.ascontiguousarray(pixels), enlarged, was_grey != (mode == "L"), uncropped)
+
+
+def flatten(image: Image.Image) -> Image.Image:
+    """Gives an image of mode L or RGB: 8 bits, no palette, alpha composited on white."""
+    if image.mode in ("L", "RGB"):
+        if "transparency" not in image.info:
+            return image
+        image = image.convert("RGBA")
+    if image.mode.startswith("I") or image.mode == "F":
+        return from_array(np.asarray(image))
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA")
+    if image.mode in ("LA", "La", "RGBA", "RGBa"):
+        grey = image.mode in ("LA", "La")
+        straight = image.convert("LA" if grey else "RGBA")
+        opaque = straight.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, opaque).convert("L" if grey else "RGB")
+    return image.convert("RGB")
+
+
+def from_array(array: Array) -> Image.Image:
+    """Gives the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4.
+
+    bool is black and white; uint8 is taken as it is; wider integers hold 16 bits and are scaled
+    with rounding; floats lie in 0..1. ValueError for anything else.
+    """
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    return Image.fromarray(np.ascontiguousarray(to_bytes(array)))
+
+
+def to_bytes(array: Array) -> Pixels:
+    """Gives the 8-bit values of an array (see `from_array`).
+
+    >>> to_bytes(np.array([0, 128, 129, 65535], np.uint16)).tolist()
+    [0, 0, 1, 255]
+    >>> to_bytes(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 128, 255]
+    """
+    kind = array.dtype.kind
+    if array.dtype == np.uint8:
+        return array
+    if kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.size and not (array.min() >= 0 and array.max() <= (65535 if kind in "iu" else 1)):
+        raise ValueError(f"{array.dtype} values from {array.min()} to {array.max()}")
+    if kind in "iu":
+        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if kind == "f":
+        return np.floor(array.astype(np.float64) * 255 + 0.5).astype(np.uint8)
+    raise ValueError(f"values of type {array.dtype}")
+
+
+def _box(size: tuple[int, int], preparation: Preparation) -> tuple[tuple[int, int, int, int], bool]:
+    """Gives the part (left, top, right, bottom) to use, and whether the set's crop did not fit."""
+    width, height = size
+    left = 0
+    if preparation.right_half and width == 2 * height:
+        left, width = height, height
+    crop = preparation.crop
+    if crop and crop.of == size:
+        return (crop.left, crop.top, crop.left + crop.width, crop.top + crop.height), False
+    side = min(width, height)
+    left, top = left + (width - side) // 2, (height - side) // 2
+    return (left, top, left + side, top + side), crop is not None
+
+
+def _resize(
+    image: Image.Image, box: tuple[int, int, int, int], preparation: Preparation
+) -> Image.Image:
+    size = (preparation.size, preparation.size)
+    # Cropped first: a box given to `resize` would let the filter see the pixels around it.
+    cropped = image if box == (0, 0, *image.size) else image.crop(box)
+    if cropped.size == size:
+        return cropped
+    resampling = Image.Resampling
+    return cropped.resize(size, resampling.BILINEAR if preparation.bilinear else resampling.LANCZOS)

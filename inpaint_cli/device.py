@@ -1,0 +1,81 @@
+"""Where tensors live and in which precision: --device, bf16, ranks of a distributed run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inpaint_cli.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def resolve(name: str) -> torch.device:
+    """Gives the device called `name`; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises UserError for an unknown device and for one that this machine or this torch lacks: an
+    explicit device is obeyed or refused, never swapped.
+    """
+    import torch
+
+    if name == "auto":
+        name = (
+            "cuda"
+            if torch.cuda.is_available()
+            else "mps"
+            if torch.backends.mps.is_available()
+            else "cpu"
+        )
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UserError(
+            f"--device: no device called '{name}'. Known: {', '.join(DEVICES)}."
+        ) from error
+    if device.type not in DEVICES:
+        raise UserError(f"--device: '{name}' is not supported. Known: {', '.join(DEVICES)}.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"--device: no CUDA device for '{name}' here. Use --device cpu or auto.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UserError("--device: MPS is not available here. Use --device cpu or auto.")
+    return device
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Says whether matrix products in bfloat16 run faster than in float32 on `device`."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= 8
+    if device.type == "cpu":
+        capability = torch.backends.cpu.get_cpu_capability()
+        flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16")) and "AVX512" in capability
+    return False
+
+
+def rank() -> int:
+    """Gives this process's rank in a distributed run, 0 outside one."""
+    import torch.distributed as dist
+
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Gives the number of processes of a distributed run, 1 outside one."""
+    import torch.distributed as dist
+
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def sum_over_ranks(value: torch.Tensor) -> torch.Tensor:
+    """Gives the sum of `value` over all ranks, without a gradient; `value` outside a run."""
+    import torch.distributed as dist
+
+    if world_size() == 1:
+        return value
+    total = value.detach().clone()
+    dist.all_reduce(total)
+    return total

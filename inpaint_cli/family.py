@@ -1,0 +1,251 @@
+"""The interface that every family implements, and the plain data that passes through it.
+
+Importing this module must not import torch: help pages and listings stand on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from inpaint_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from inpaint_cli.randomness import Noise
+
+
+@dataclass(frozen=True)
+class Training:
+    """How one stage of one preset is trained; every field can be set with `--set NAME=VALUE`."""
+
+    batch_size: int = 64
+    """Images per optimiser step, over all processes and accumulated parts."""
+    epochs: float = 50.0
+    """Passes over the training images; `steps` wins if it is not 0."""
+    steps: int = 0
+    """Optimiser steps; 0 = from `epochs`."""
+    lr: float = 4e-4
+    optimiser: Literal["adam", "adamw", "adamax"] = "adam"
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """Course of the learning rate after the warm-up; cosine and linear end at 0."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly from 0."""
+    clip_norm: float = 0.0
+    """Gradients are scaled down to this L2 norm; 0 = never."""
+    skip_norm: float = 0.0
+    """A step whose gradient norm exceeds this is left out; 0 = none is."""
+    ema_decay: float = 0.0
+    """Decay of the averaged weights that are validated and saved; 0 = the weights themselves."""
+    accumulate: int = 1
+    """Parts into which a batch is cut, for memory; the step is the same."""
+    masks: str = "freeform"
+    """Mask kind drawn for every training image (`inpaint masks --help`)."""
+    mask_cache: int = 0
+    """Draw this many masks beforehand and pick from them; 0 = a new mask for every image."""
+    augment: Literal["none", "flip", "crop"] = "none"
+    """flip: mirrored at random; crop: also a random crop of 75-100 % of the side."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 autocast where the device computes faster in it."""
+    log_every: int = 20
+    validate_every: int = 1000
+    validate_images: int = 512
+    """Held-out images per validation, at most."""
+    checkpoint_every: int = 500
+    sheet_images: int = 4
+    """Rows of the sheet of held-out completions drawn at each validation; 0 = none."""
+
+    def __post_init__(self) -> None:
+        positive = ("batch_size", "accumulate", "log_every", "validate_every", "checkpoint_every")
+        for name in positive:
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}: must be at least 1, got {getattr(self, name)}.")
+        for name in (
+            "lr",
+            "epochs",
+            "steps",
+            "warmup_steps",
+            "clip_norm",
+            "skip_norm",
+            "mask_cache",
+        ):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name}: must not be negative, got {getattr(self, name)}.")
+        if not 0 <= self.ema_decay < 1:
+            raise UserError(f"ema_decay: must lie in [0, 1), got {self.ema_decay}.")
+        if self.batch_size % self.accumulate:
+            raise UserError(
+                f"accumulate: {self.accumulate} does not divide batch_size {self.batch_size}."
+            )
+
+
+@dataclass(frozen=True)
+class Config:
+    """What makes a model of a family; families add their own fields. Saved inside the weights."""
+
+    size: int
+    """Side of the square image, in pixels; 0 = any size, not necessarily square."""
+    channels: int
+    """1 = grey, 3 = RGB."""
+    levels: int
+    """Levels per channel, 2 to 256."""
+    training: Mapping[str, Training] = field(default_factory=dict)
+    """Stage name -> how it is trained."""
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise UserError(f"size: must not be negative, got {self.size}.")
+        if self.channels not in (1, 3):
+            raise UserError(f"channels: must be 1 or 3, got {self.channels}.")
+        if not 2 <= self.levels <= 256:
+            raise UserError(f"levels: must lie in 2..256, got {self.levels}.")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing that `complete` takes for this family only; plain data, for help and parsing."""
+
+    name: str
+    """As typed, without dashes: "trace", "fix-top". Passed to `Model.complete` as `fix_top`."""
+    type: type[int] | type[float] | type[str] | type[bool]
+    help: str
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training or validation batch."""
+
+    image: Tensor
+    """uint8 [N, C, H, W]."""
+    visible: Tensor
+    """bool [N, 1, H, W], True = known."""
+    label: Tensor | None = None
+    """int64 [N], the class, where the data has classes."""
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """The parameters of one optimiser of a stage; a GAN has two groups."""
+
+    name: str
+    parameters: Sequence[nn.Parameter]
+    lr_scale: float = 1.0
+    """Times the stage's `Training.lr`."""
+    betas: tuple[float, float] | None = None
+    """None = the stage's `Training.betas`."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a training step of a stage gives."""
+
+    losses: Mapping[str, Tensor]
+    """Group name -> scalar loss. A loss must have no gradient in another group's parameters: the
+    trainer takes one backward pass through their sum, so that DistributedDataParallel works."""
+    scalars: Mapping[str, Tensor] = field(default_factory=dict)
+    """Name -> scalar to log."""
+
+
+class Stage(Protocol):
+    """What the trainer needs to know of one stage of training, and nothing more."""
+
+    name: str
+    needs: tuple[str, ...]
+    """Earlier stages whose weights this one stands on."""
+
+    def trainable(self, model: Model) -> list[ParameterGroup]:
+        """Gives one group per optimiser."""
+        ...
+
+    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Gives the losses of one batch; the model is in train mode."""
+        ...
+
+    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Gives figures per image, float64 [N], in the paper's unit; the first one is minimised.
+
+        The model is in eval mode; no gradient is wanted. NaN leaves an image out of a mean.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Completions:
+    """n completions of one image."""
+
+    images: Tensor
+    """uint8 [n, C, H, W]; visible pixels are already the input's."""
+    log_prob: Tensor | None = None
+    """float64 [n], nats, of the hidden values given the visible ones; `details["bound"]` = True
+    where it is a lower bound; None where the family has none."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Per family: "trace" (pcnn), "primitive" and "weight" (picme), "tokens" (latent-codes)."""
+
+
+class Model(Protocol):
+    """A network (an nn.Module) that completes images. Families subclass nn.Module and fit this.
+
+    Families with an exact or bounded likelihood also define
+    `log_prob(image, visible) -> Tensor`, float64 [N], nats.
+    """
+
+    config: Config
+    size: int
+    channels: int
+    levels: int
+    stochastic: bool
+    """False: the same input has one completion, and `complete` takes n = 1 only."""
+
+    def complete(
+        self,
+        image: Tensor,
+        visible: Tensor,
+        noise: Noise,
+        *,
+        temperature: float | None = None,
+        **options: Any,
+    ) -> Completions:
+        """Completes ONE image len(noise) times.
+
+        image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W]. What depends on the visible pixels
+        only is computed once. Nothing in the result depends on hidden values of `image`.
+        """
+        ...
+
+
+class Family(Protocol):
+    """One published family: its presets, its stages, how to build and to convert a model."""
+
+    name: str
+    """As typed after --model."""
+    summary: str
+    """One line for help pages and listings."""
+    presets: Mapping[str, Config]
+    stage_names: tuple[str, ...]
+    """In training order; empty for families that are not trained."""
+    options: tuple[Option, ...]
+    stochastic: bool
+    layouts: tuple[str, ...]
+    """Names that `inpaint convert --from` takes for this family's foreign files."""
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Gives the stages in training order (imports torch)."""
+        ...
+
+    def build(self, config: Config) -> Model:
+        """Builds the model with random weights, under whatever torch.device context is active."""
+        ...
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        """Reads foreign files, by name and shape, strictly; UserError names what did not fit."""
+        ...

@@ -1,0 +1,93 @@
+"""Where files go, and writing them so that nothing is half-written: temporary, flush, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inpaint_cli.errors import ResourceError
+
+
+def home() -> Path:
+    """Gives the folder of caches: INPAINT_HOME, else `inpaint` under XDG_CACHE_HOME or ~/.cache."""
+    own = os.environ.get("INPAINT_HOME")
+    if own:
+        return Path(own).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return Path(cache or "~/.cache").expanduser() / "inpaint"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` that takes its place when the block ends well.
+
+    The temporary file has the suffix of `path`. Folders are created. If the block raises, nothing
+    of it stays. ResourceError where the place cannot be written or is full.
+    """
+    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    try:
+        # Renaming onto /dev/null or a pipe would replace the device itself.
+        if path.exists() and not path.is_file():
+            raise ResourceError(f"{path}: not an ordinary file, so it is not replaced.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Not tempfile.mkstemp: that makes files for the owner alone.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
+        # Some file systems cannot flush a folder; the file is complete all the same.
+        with contextlib.suppress(OSError):
+            _flush(path.parent)
+    except OSError as error:
+        if _is_about(error, temporary, path):
+            raise _resource_error(path, error) from error
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes `data` to `path` in one piece (see `replacing`)."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` as UTF-8, in one piece (see `replacing`)."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def make_folder(path: Path) -> None:
+    """Creates a folder and its parents; ResourceError where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _resource_error(path, error) from error
+
+
+def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
+    """Says whether `error` came from writing `path`, not from something else in the block."""
+    if isinstance(error, BrokenPipeError):
+        return False
+    named = {os.fspath(temporary), os.fspath(path)} | {os.fspath(p) for p in path.parents}
+    return error.filename is None or os.fspath(error.filename) in named
+
+
+def _resource_error(path: Path, error: OSError) -> ResourceError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceError(f"{path}: no space left on the disk. Free some, or write elsewhere.")
+    return ResourceError(f"{path}: cannot be written ({error.strerror or error}).")
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Photos: files to arrays and back, windows around holes, blending, sheets."""

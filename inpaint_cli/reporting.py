@@ -1,0 +1,88 @@
+"""What a command says besides its result: notes and progress, on stderr only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Reports that some units of work are done, with a short text beside the bar."""
+
+    def __call__(self, units: int = 1, text: str = "") -> None: ...
+
+
+@dataclass
+class Reporter:
+    """Writes remarks to stderr. `quiet` silences all but warnings, `verbose` adds explanations."""
+
+    quiet: bool = False
+    verbose: bool = False
+    line_seconds: float = 60.0
+    """Where stderr is no terminal, progress is one plain line at this interval."""
+
+    def note(self, text: str) -> None:
+        """Says what a user may want to know."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def detail(self, text: str) -> None:
+        """Says what only `--verbose` shows."""
+        if self.verbose and not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Says that the result may differ from what was asked for; never silenced."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def progress(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+        """Shows rate and time left of `total` units; a bar on a terminal, else a line a minute."""
+        if self.quiet:
+            yield lambda units=1, text="": None
+        elif sys.stderr.isatty():
+            yield from self._bar(title, total, done)
+        else:
+            yield self._lines(title, total, done)
+
+    def _bar(self, title: str, total: int, done: int) -> Iterator[Advance]:
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[text]}"),
+        )
+        with progress.Progress(*columns, console=Console(stderr=True)) as bars:
+            task = bars.add_task(title, total=total, completed=done, text="")
+
+            def advance(units: int = 1, text: str = "") -> None:
+                bars.advance(task, units)
+                if text:
+                    bars.update(task, text=text)
+
+            yield advance
+
+    def _lines(self, title: str, total: int, done: int) -> Advance:
+        start = last = time.monotonic()
+        first, state = done, {"done": done}
+
+        def advance(units: int = 1, text: str = "") -> None:
+            nonlocal last
+            state["done"] += units
+            now = time.monotonic()
+            if now - last < self.line_seconds:
+                return
+            last = now
+            seconds = (now - start) * (total - state["done"]) / max(state["done"] - first, 1)
+            left = f"{seconds / 60:.0f} min left"
+            self.note(f"{title}: {state['done']}/{total}, {left} {text}".rstrip())
+
+        return advance

@@ -1,0 +1,1 @@
+"""The one trainer: any family, any stage, on one device or under torchrun."""

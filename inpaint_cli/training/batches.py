@@ -1,0 +1,234 @@
+"""Which images, masks and noise each step sees: a pure function of seed and step.
+
+The samples of a run are one endless row: epoch after epoch, each in its own random order. Step s
+takes the samples s * B to (s + 1) * B; ranks and accumulated parts divide them. So nothing depends
+on the number of workers, and a resumed run goes on by arithmetic.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Batch, Training
+from inpaint_cli.randomness import Noise, stream
+
+if TYPE_CHECKING:
+    from inpaint_cli.masks.cache import MaskCache
+
+Keys = list[tuple[int, int]]
+"""(epoch, index) of each sample."""
+
+
+class Images(Protocol):
+    """What the trainer needs of a data set."""
+
+    @property
+    def images(self) -> npt.NDArray[np.uint8]: ...
+    @property
+    def labels(self) -> npt.NDArray[Any] | None: ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a batch is divided over processes and accumulated parts."""
+
+    batch_size: int
+    parts: int
+    world: int = 1
+    rank: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size % (self.parts * self.world):
+            raise UserError(
+                f"batch_size: {self.batch_size} images do not divide over {self.world} processes "
+                f"x {self.parts} accumulated parts. Take a multiple of {self.parts * self.world}."
+            )
+
+    @property
+    def size(self) -> int:
+        """Gives the images that one process takes at once."""
+        return self.batch_size // (self.parts * self.world)
+
+    def start(self, number: int) -> int:
+        """Gives the first sample of this process's micro-batch `number` = step * parts + part."""
+        return (number * self.world + self.rank) * self.size
+
+    def __str__(self) -> str:
+        pieces = [f"{self.size} images"]
+        if self.world > 1:
+            pieces.append(f"{self.world} processes")
+        if self.parts > 1:
+            pieces.append(f"{self.parts} accumulated parts")
+        return f"{self.batch_size} = " + " x ".join(pieces)
+
+
+@dataclass
+class Order:
+    """The endless row of samples of a data set of `count` images."""
+
+    count: int
+    seed: int
+    _epochs: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
+
+    def keys(self, start: int, stop: int) -> Keys:
+        """Gives (epoch, index) of the samples `start` to `stop`."""
+        return [
+            (position // self.count, int(self._epoch(position // self.count)[position % self.count]))
+            for position in range(start, stop)
+        ]
+
+    def _epoch(self, epoch: int) -> npt.NDArray[np.int64]:
+        if epoch not in self._epochs:
+            if len(self._epochs) > 2:
+                self._epochs.clear()
+            draws = stream(self.seed, "order", epoch).random(self.count)
+            self._epochs[epoch] = np.argsort(draws, kind="stable")
+        return self._epochs[epoch]
+
+
+@dataclass
+class MaskSource:
+    """Draws the masks of one stage, from beforehand drawn ones if the stage says so."""
+
+    training: Training
+    seed: int
+    height: int
+    width: int
+    cache: MaskCache | None = None
+
+    @classmethod
+    def of(
+        cls, training: Training, seed: int, shape: tuple[int, int], folder: Path | None
+    ) -> MaskSource:
+        """Gives the masks of a stage; `folder` holds beforehand drawn ones."""
+        cache = None
+        if training.mask_cache and folder is not None:
+            from inpaint_cli.masks.cache import MaskCache
+
+            cache = MaskCache.open(training.masks, *shape, training.mask_cache, seed, folder)
+        return cls(training, seed, *shape, cache)
+
+    def draw(self, keys: Keys) -> Tensor:
+        """Gives `visible` bool [N, 1, H, W] of the samples `keys`."""
+        from inpaint_cli import masks
+
+        if self.cache is not None:
+            picked = [np.array(self.cache.pick(self.seed, *key)) for key in keys]
+            shape = (len(keys), 1, self.height, self.width)
+            return torch.from_numpy(np.stack(picked).reshape(shape))
+        drawn = [
+            masks.draw_batch(
+                self.training.masks,
+                self.height,
+                self.width,
+                seed=self.seed,
+                epoch=epoch + 1,  # epoch 0 is that of validation and scoring
+                indices=[index for _, index in group],
+                training=True,
+            )
+            for epoch, group in groupby(keys, key=lambda key: key[0])
+        ]
+        return torch.cat(drawn)
+
+
+Item = tuple[Tensor, Tensor, Tensor | None, Keys]
+
+
+class MicroBatches(Dataset[Item]):
+    """Micro-batch number -> image, visible, label, keys of this process's share of it."""
+
+    def __init__(
+        self, images: Images, order: Order, split: Split, masks: MaskSource, augment: str
+    ) -> None:
+        self.images, self.order, self.split = images, order, split
+        self.masks, self.augment = masks, augment
+
+    def __getitem__(self, number: int) -> Item:
+        start = self.split.start(number)
+        keys = self.order.keys(start, start + self.split.size)
+        indices = [index for _, index in keys]
+        pixels = np.stack([self.images.images[index] for index in indices])
+        if self.augment != "none":
+            pixels = np.stack(
+                [
+                    augmented(image, self.augment, stream(self.order.seed, "augment", *key))
+                    for image, key in zip(pixels, keys, strict=True)
+                ]
+            )
+        label = None
+        if self.images.labels is not None:
+            label = torch.from_numpy(np.asarray(self.images.labels)[indices].astype(np.int64))
+        return torch.from_numpy(pixels), self.masks.draw(keys), label, keys
+
+
+def augmented(
+    image: npt.NDArray[np.uint8], kind: str, rng: np.random.Generator
+) -> npt.NDArray[np.uint8]:
+    """Gives `image` [C, H, W] mirrored at random; "crop" also cuts 75-100 % of the side."""
+    if rng.random() < 0.5:
+        image = image[:, :, ::-1]
+    if kind == "crop":
+        import cv2
+
+        height, width = image.shape[1:]
+        share = 0.75 + 0.25 * rng.random()
+        rows, columns = round(height * share), round(width * share)
+        top = int(rng.random() * (height - rows + 1))
+        left = int(rng.random() * (width - columns + 1))
+        part = np.ascontiguousarray(image[:, top : top + rows, left : left + columns])
+        image = np.stack([cv2.resize(p, (width, height)) for p in part])
+    return np.ascontiguousarray(image)
+
+
+def loader(batches: MicroBatches, numbers: range, workers: int, pin: bool) -> Iterator[Item]:
+    """Gives the micro-batches `numbers`, in order, prepared by `workers` processes (0: by this)."""
+    return iter(
+        DataLoader(
+            batches,
+            batch_size=None,
+            sampler=numbers,  # type: ignore[arg-type]
+            num_workers=workers,
+            collate_fn=_as_it_is,
+            pin_memory=pin,
+            worker_init_fn=_leave_signals if workers else None,
+        )
+    )
+
+
+def to_device(
+    item: Item, device: torch.device, seed: int, tag: str
+) -> tuple[Batch, Noise]:
+    """Gives the batch on `device` and the noise of its samples."""
+    image, visible, label, keys = item
+    moved = [t if t is None else t.to(device, non_blocking=True) for t in (image, visible, label)]
+    assert moved[0] is not None and moved[1] is not None
+    return Batch(moved[0], moved[1], moved[2]), Noise(seed, tag, keys)
+
+
+def held_out(images: Images, count: int) -> Sequence[int]:
+    """Gives `count` indices spread evenly over a set, or all of a smaller one."""
+    total = len(images.images)
+    count = min(count, total)
+    return [i * total // count for i in range(count)]
+
+
+def _as_it_is(item: Item) -> Item:
+    return item
+
+
+def _leave_signals(worker: int) -> None:
+    """Ctrl-C reaches the whole process group: the trainer decides, the workers go on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,214 @@
+"""The training loop of one stage: batch, masks, loss, step, average, log, validate, save."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from inpaint_cli.device import has_fast_bf16
+from inpaint_cli.errors import ResourceError
+from inpaint_cli.family import Stage, Training
+from inpaint_cli.randomness import tag_of
+from inpaint_cli.training import ranks
+from inpaint_cli.training.batches import Item, MicroBatches, loader, to_device
+from inpaint_cli.training.checkpoints import Checkpoint, Progress
+from inpaint_cli.training.optimisation import (
+    Average,
+    Optimiser,
+    freeze_others,
+    rate_factor,
+)
+
+MOST_SKIPPED = 100
+"""Steps left out in a row (`skip_norm`) after which a run gives up."""
+
+
+@dataclass
+class StepReport:
+    """What one optimiser step gave, as plain numbers; means over ranks and parts."""
+
+    losses: Mapping[str, float]
+    scalars: Mapping[str, float]
+    norms: Mapping[str, float]
+    stop: int
+    """Why a process wants to stop (see `stopping.Stop.reason`), 0 = it does not."""
+    waited: float
+    """Seconds until the batch was there."""
+    skipped: bool = False
+
+
+class BrokenStep(ResourceError):
+    """NaN or infinity turned up; the weights are those before the step."""
+
+
+@dataclass
+class Trainer:
+    """One stage in training: the model, its optimisers, its average, and how far it is."""
+
+    stage: Stage
+    training: Training
+    model: nn.Module
+    batches: MicroBatches
+    steps: int
+    seed: int
+    device: torch.device
+    workers: int = 0
+    progress: Progress = field(init=False)
+    average: Average | None = field(init=False)
+    _skipped: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        groups = self.stage.trainable(cast(Any, self.model))
+        freeze_others(self.model, groups)
+        self.optimisers = [Optimiser(group, self.training) for group in groups]
+        decay = self.training.ema_decay
+        self.average = Average(self.model, decay) if decay else None
+        self.progress = Progress(self.stage.name)
+        self.autocast = uses_bfloat16(self.training, self.device)
+        self.losses = ranks.parallel(ranks.Losses(self.stage, self.model))
+
+    @property
+    def best_model(self) -> nn.Module:
+        """Gives the model that is validated and saved: the averaged one, if there is one."""
+        return self.average.model if self.average else self.model
+
+    def run(self, after_step: Callable[[StepReport], bool], stop: Callable[[], int]) -> None:
+        """Trains until the last step, or until `after_step` says that it is enough."""
+        parts = self.batches.split.parts
+        numbers = range(self.progress.step * parts, self.steps * parts)
+        items = loader(self.batches, numbers, self.workers, pin=self.device.type == "cuda")
+        self.model.train()
+        with torch.random.fork_rng():
+            while self.progress.step < self.steps:
+                start = time.monotonic()
+                report = self.step(items, stop)
+                self.progress.seconds += time.monotonic() - start
+                if not after_step(report):
+                    break
+
+    def step(self, items: Iterator[Item], stop: Callable[[], int] = lambda: 0) -> StepReport:
+        """Takes one optimiser step. BrokenStep if anything is not finite."""
+        # Keyed by the step, for layers that draw by themselves (dropout), so that resuming is exact.
+        torch.manual_seed(tag_of(f"layers {self.seed} {self.progress.step} {ranks.rank()}") >> 1)
+        for optimiser in self.optimisers:
+            optimiser.torch.zero_grad(set_to_none=True)
+        sums, waited = self._gradients(items)
+        norms = {optimiser.name: optimiser.gradient_norm() for optimiser in self.optimisers}
+        report = self._report(sums, norms, stop(), waited)
+        self._apply(report, norms)
+        self.progress.step += 1
+        return report
+
+    def _gradients(self, items: Iterator[Item]) -> tuple[dict[tuple[str, str], Tensor], float]:
+        """Adds up the gradients of all parts; gives the means of losses and scalars."""
+        parts = self.batches.split.parts
+        sums: dict[tuple[str, str], Tensor] = {}
+        waited = 0.0
+        for part in range(parts):
+            start = time.monotonic()
+            batch, noise = to_device(
+                next(items), self.device, self.seed, f"train {self.stage.name}"
+            )
+            waited += time.monotonic() - start
+            with ranks.last_part(self.losses, part == parts - 1):
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+                    losses, scalars = self.losses(batch, self.progress.step, noise)
+                (torch.stack(list(losses.values())).sum() / parts).backward()
+            for kind, values in (("loss", losses), ("scalar", scalars)):
+                for name, value in values.items():
+                    share = value.detach().float() / parts
+                    sums[kind, name] = sums[kind, name] + share if (kind, name) in sums else share
+        return sums, waited
+
+    def _report(
+        self,
+        sums: Mapping[tuple[str, str], Tensor],
+        norms: Mapping[str, Tensor],
+        stop: int,
+        waited: float,
+    ) -> StepReport:
+        """Fetches all figures of a step at once, averaged over ranks: one wait for the device."""
+        own = [norm.float().reshape(()).to(self.device) for norm in norms.values()]
+        values = ranks.mean_over_ranks(torch.stack([*sums.values(), *own])).tolist()
+        named = dict(zip(sums, values, strict=False))
+        return StepReport(
+            losses={name: v for (kind, name), v in named.items() if kind == "loss"},
+            scalars={name: v for (kind, name), v in named.items() if kind == "scalar"},
+            norms=dict(zip(norms, values[len(sums) :], strict=False)),
+            stop=ranks.largest(stop, self.device),
+            waited=waited,
+        )
+
+    def _apply(self, report: StepReport, norms: Mapping[str, Tensor]) -> None:
+        """Changes the weights by what the gradients say, unless they say nonsense."""
+        self._check(report)
+        if report.skipped:
+            return
+        factor = rate_factor(self.training, self.progress.step, self.steps)
+        for optimiser in self.optimisers:
+            if self.training.clip_norm:
+                optimiser.clip(norms[optimiser.name], self.training.clip_norm)
+            optimiser.step(factor)
+        if self.average:
+            self.average.update(self.model, self.progress.updates)
+        self.progress.updates += 1
+
+    def _check(self, report: StepReport) -> None:
+        limit = self.training.skip_norm
+        report.skipped = bool(limit) and max(report.norms.values()) > limit
+        self._skipped = self._skipped + 1 if report.skipped else 0
+        if self._skipped >= MOST_SKIPPED:
+            raise BrokenStep(
+                f"{MOST_SKIPPED} steps in a row had a gradient norm above skip_norm = {limit:g}"
+            )
+        for name, value in report.losses.items():
+            if not math.isfinite(value):
+                raise BrokenStep(f"the loss '{name}' is {value}")
+        for name, value in report.norms.items():
+            if not math.isfinite(value) and not report.skipped:
+                raise BrokenStep(f"the gradient norm of '{name}' is {value}")
+
+    def rate(self, step: int) -> float:
+        """Gives the learning rate of a step (from 0)."""
+        return self.training.lr * rate_factor(self.training, step, self.steps)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Gives all tensors of a checkpoint."""
+        tensors = {f"model/{n}": t for n, t in self.model.state_dict().items()}
+        if self.average:
+            tensors |= {f"average/{n}": t for n, t in self.average.model.state_dict().items()}
+        for optimiser in self.optimisers:
+            state = optimiser.state()
+            tensors |= {f"optimiser/{optimiser.name}/{n}": t for n, t in state.items()}
+        return tensors
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Goes back to where a checkpoint was written."""
+        self.model.load_state_dict(checkpoint.part("model"))
+        if self.average:
+            self.average.model.load_state_dict(checkpoint.part("average"))
+        for optimiser in self.optimisers:
+            optimiser.load(checkpoint.part(f"optimiser/{optimiser.name}"))
+        self.progress = checkpoint.progress
+
+
+def uses_bfloat16(training: Training, device: torch.device) -> bool:
+    """Says whether a stage is trained under bfloat16 autocast on `device`."""
+    if training.precision == "auto":
+        return has_fast_bf16(device)
+    return training.precision == "bfloat16"
+
+
+def steps_of(training: Training, images: int) -> int:
+    """Gives the optimiser steps of a stage on `images` training images.
+
+    >>> steps_of(Training(batch_size=64, epochs=2), 1000), steps_of(Training(steps=7), 1000)
+    (32, 7)
+    """
+    return training.steps or max(1, math.ceil(training.epochs * images / training.batch_size))

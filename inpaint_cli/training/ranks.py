@@ -1,0 +1,101 @@
+"""One process, or one of several that torchrun started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from inpaint_cli.device import rank, sum_over_ranks, world_size
+from inpaint_cli.family import Batch, Model, Stage
+from inpaint_cli.randomness import Noise
+
+T = TypeVar("T")
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[torch.device]:
+    """Joins the processes of torchrun, if it started this one; gives this process's device."""
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+        yield device
+        return
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def is_first() -> bool:
+    """Says whether this process writes the files and talks to people."""
+    return rank() == 0
+
+
+def share(value: T) -> T:
+    """Gives the first process's `value` to all."""
+    if world_size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box)
+    return box[0]
+
+
+def wait() -> None:
+    """Waits until every process is here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+class Losses(nn.Module):
+    """Calls `stage.loss` in `forward`, where DistributedDataParallel looks for the model's use."""
+
+    def __init__(self, stage: Stage, model: nn.Module) -> None:
+        super().__init__()
+        self.stage, self.model = stage, model
+
+    def forward(
+        self, batch: Batch, step: int, noise: Noise
+    ) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+        model: Model = self.model  # type: ignore[assignment]
+        result = self.stage.loss(model, batch, step, noise)
+        return dict(result.losses), dict(result.scalars)
+
+
+def parallel(losses: Losses) -> nn.Module:
+    """Gives `losses` so that its gradients are the means over all processes."""
+    if world_size() == 1:
+        return losses
+    # Buffers are not copied from the first process: those of our layers are the same everywhere,
+    # because they are computed from the joined batch (inpaint_cli.models.layers).
+    return nn.parallel.DistributedDataParallel(
+        losses, broadcast_buffers=False, find_unused_parameters=True
+    )
+
+
+def last_part(losses: nn.Module, last: bool) -> AbstractContextManager[Any]:
+    """Exchanges gradients between processes in the last accumulated part only."""
+    if isinstance(losses, nn.parallel.DistributedDataParallel) and not last:
+        return losses.no_sync()
+    return nullcontext()
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """Gives the mean of `values` over all processes."""
+    return sum_over_ranks(values) / world_size()
+
+
+def largest(number: int, device: torch.device) -> int:
+    """Gives the largest `number` of all processes."""
+    if world_size() == 1:
+        return number
+    value = torch.tensor(number, device=device)
+    dist.all_reduce(value, dist.ReduceOp.MAX)
+    return int(value)

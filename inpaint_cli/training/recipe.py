@@ -1,0 +1,175 @@
+"""What a run is: model, preset, data, seed, stages and config; from options, to and from TOML.
+
+Precedence: dataclass defaults < preset < file (`--config`) < `--set`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli import models
+from inpaint_cli.configuration import (
+    from_dict,
+    override,
+    parse_settings,
+    read_toml,
+    to_dict,
+    to_toml,
+)
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.family import Config, Family, Training
+
+FORMAT = 1
+KEYS = ("format", "model", "preset", "data", "seed", "stages", "config")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result of a run, apart from the machine."""
+
+    model: str
+    """Name of the family."""
+    preset: str
+    data: tuple[str, ...]
+    seed: int
+    stages: tuple[str, ...]
+    """What is trained, in order."""
+    config: Config
+
+    @property
+    def family(self) -> Family:
+        """Gives the family that is trained."""
+        return models.get(self.model)
+
+    def training(self, stage: str) -> Training:
+        """Gives how `stage` is trained."""
+        return self.config.training.get(stage, Training())
+
+    def to_toml(self) -> str:
+        """Gives the complete config.toml; `from_file` is its inverse."""
+        head = {
+            "format": FORMAT,
+            "model": self.model,
+            "preset": self.preset,
+            "data": list(self.data),
+            "seed": self.seed,
+            "stages": list(self.stages),
+        }
+        return to_toml({**head, "config": _without_none(to_dict(self.config))})
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What was asked for on the command line; None or empty = not said."""
+
+    model: str | None = None
+    data: Sequence[str] = ()
+    preset: str | None = None
+    stage: str | None = None
+    config: Path | None = None
+    settings: Sequence[str] = ()
+    seed: int | None = None
+
+    def recipe(self) -> Recipe:
+        """Gives the recipe that these choices make. UserError where they do not."""
+        file = _read(self.config) if self.config else {}
+        model = self.model or file.get("model")
+        if not model:
+            raise UserError("--model: say what to train, one of " + f"{_known()}.")
+        family = models.get(model)
+        if not family.stage_names:
+            raise UserError(f"--model: '{model}' is not trained. Trained are {_known()}.")
+        data = tuple(self.data) or tuple(file.get("data", ()))
+        if not data:
+            raise UserError(
+                "--data: say what to train on: a folder of images, a zip file or a named data set."
+            )
+        preset = self.preset or file.get("preset") or choose_preset(family, data)
+        if preset not in family.presets:
+            raise unknown_name(f"--preset: {model} has no preset", preset, family.presets)
+        stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
+        for stage in stages:
+            if stage not in family.stage_names:
+                raise unknown_name(f"--stage: {model} has no stage", stage, family.stage_names)
+        config = _complete(family, family.presets[preset])
+        if "config" in file:
+            config = _merge(config, file["config"], str(self.config))
+        config = _override(config, parse_settings(tuple(self.settings)), family, stages)
+        seed = self.seed if self.seed is not None else int(file.get("seed", 0))
+        return Recipe(model, preset, data, seed, stages, config)
+
+
+def from_file(path: Path) -> Recipe:
+    """Reads a config.toml."""
+    return Choices(config=path).recipe()
+
+
+def choose_preset(family: Family, data: Sequence[str]) -> str:
+    """Gives the preset named after the data, else the smallest one that takes its size."""
+    for source in data:
+        if Path(source).stem.lower() in family.presets:
+            return Path(source).stem.lower()
+    presets = family.presets
+    return min(presets, key=lambda name: (presets[name].size or 256, list(presets).index(name)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    file = read_toml(path)
+    for name in file:
+        if name not in KEYS:
+            raise unknown_name(f"{path}: no setting", name, KEYS)
+    if file.get("format", FORMAT) != FORMAT:
+        raise UserError(f"{path}: format {file['format']} is of another version of inpaint.")
+    for name in ("data", "stages"):
+        value = file.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+            raise UserError(f"{path}: {name} must be a list of strings.")
+    return file
+
+
+def _complete(family: Family, config: Config) -> Config:
+    """Gives `config` with a Training for every stage of the family."""
+    training = {name: config.training.get(name, Training()) for name in family.stage_names}
+    return replace(config, training=training)
+
+
+def _merge(config: Config, changes: Mapping[str, Any], where: str) -> Config:
+    data = to_dict(config)
+    stages = changes.get("training", {})
+    for stage, settings in stages.items():
+        if stage not in data["training"]:
+            raise unknown_name(f"{where}: config.training: no stage", stage, data["training"])
+        data["training"][stage].update(settings)
+    data.update({name: value for name, value in changes.items() if name != "training"})
+    return from_dict(type(config), data, f"{where}: config")
+
+
+def _override(
+    config: Config, settings: Mapping[str, str], family: Family, stages: Sequence[str]
+) -> Config:
+    """Applies `--set`: STAGE.NAME goes to that stage, a name of `Training` to every one trained."""
+    for name, value in settings.items():
+        stage, dot, own = name.rpartition(".")
+        if not dot:
+            for each in stages:
+                config = override(config, {name: value}, each)
+            continue
+        names = {known.replace("-", "_"): known for known in family.stage_names}
+        if stage not in names:
+            raise unknown_name("--set: no stage", stage, names)
+        config = override(config, {own: value}, names[stage])
+    return config
+
+
+def _known() -> str:
+    return ", ".join(models.trainable())
+
+
+def _without_none(data: Any) -> Any:
+    """Gives `data` with "none" for None, which TOML lacks; `from_dict` reads it back."""
+    if isinstance(data, dict):
+        return {name: _without_none(value) for name, value in data.items()}
+    return "none" if data is None else data

@@ -1,0 +1,182 @@
+"""Our weight files: safetensors with a header that says which family and config they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inpaint_cli import models
+from inpaint_cli.configuration import from_dict, to_dict
+from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.family import Config, Family, Model
+from inpaint_cli.files import replacing
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = "1"
+
+
+def save_weights(
+    path: Path,
+    model: Model,
+    *,
+    family: str,
+    preset: str,
+    dtype: torch.dtype | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the model's state to `path`, floating tensors as `dtype` (default: as they are).
+
+    extra: further header strings, such as the stage that was trained.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    tensors = {}
+    for name, tensor in model.state_dict().items():  # type: ignore[attr-defined]
+        cast = dtype is not None and tensor.is_floating_point()
+        tensors[name] = tensor.detach().to("cpu", dtype if cast else tensor.dtype).contiguous()
+    header = {
+        "family": family,
+        "preset": preset,
+        "config": json.dumps(to_dict(model.config)),
+        "format": FORMAT,
+        **(extra or {}),
+    }
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata=header)
+        except SafetensorError as error:
+            raise ResourceError(f"{path}: cannot be written ({error}).") from error
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """Gives the header of one of our weight files. UserError if it is not one."""
+    header = _inspect(path).header
+    if header.get("format") != FORMAT or "family" not in header or "config" not in header:
+        raise UserError(
+            f"{path}: a safetensors file, but not a model of inpaint (its header names no family). "
+            "Files of the papers' authors are read with 'inpaint convert'."
+        )
+    return header
+
+
+def load_weights(path: Path) -> Model:
+    """Builds the model that `path` describes and loads its weights, strictly, in float32 eval mode.
+
+    UserError for files that are damaged, foreign, or do not fit; nothing in them is ever executed.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    header = read_header(path)
+    config = read_config(header, path)
+    family = models.get(header["family"])
+    _check_fit(path, family, config)
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(_not_ours(path, error)) from error
+    cast = {n: t.to(torch.float32) if t.is_floating_point() else t for n, t in state.items()}
+    broken = [n for n, t in cast.items() if not torch.isfinite(t).all()]
+    if broken:
+        raise UserError(f"{path}: {broken[0]} holds values that are no numbers; it is damaged.")
+    # The weights that it starts from are random, but no business of the caller's generator.
+    with torch.random.fork_rng(devices=[]):
+        model = family.build(config)
+    model.load_state_dict(cast)  # type: ignore[attr-defined]
+    model.eval()  # type: ignore[attr-defined]
+    return model
+
+
+def read_config(header: Mapping[str, str], path: Path) -> Config:
+    """Gives the config inside a header; UserError where it does not fit its family."""
+    name = header["family"]
+    if name not in models.FAMILIES or not models.get(name).stage_names:
+        raise UserError(f"{path}: a model of '{name}', a family that this version has no nets of.")
+    kind = type(next(iter(models.get(name).presets.values())))
+    try:
+        return from_dict(kind, json.loads(header["config"]), f"{path}: config")
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: its header is damaged ({error}).") from error
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a safetensors file says of itself, without its values."""
+
+    header: dict[str, str]
+    shapes: dict[str, list[int]]
+
+
+def _inspect(path: Path) -> _Content:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such file.")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            shapes = {name: handle.get_slice(name).get_shape() for name in handle.keys()}  # noqa: SIM118
+            return _Content(dict(handle.metadata() or {}), shapes)
+    except (SafetensorError, OSError) as error:
+        raise UserError(_not_ours(path, error)) from error
+
+
+def _check_fit(path: Path, family: Family, config: Config) -> None:
+    """Compares the file's shapes with those of its config before anything is allocated."""
+    import torch
+
+    shapes = _inspect(path).shapes
+    count = sum(math.prod(shape) for shape in shapes.values())
+    # A network without room in the file; the building itself might take for ever.
+    for name, value in to_dict(config).items():
+        if isinstance(value, int) and value > max(count, 256):
+            raise UserError(f"{path}: its config is damaged ({name} = {value}).")
+    try:
+        with torch.device("meta"):
+            expected = family.build(config).state_dict()  # type: ignore[attr-defined]
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: its config describes no network ({error}).") from error
+    wrong = sorted(expected.keys() ^ shapes.keys()) + sorted(
+        n for n in expected.keys() & shapes.keys() if list(expected[n].shape) != shapes[n]
+    )
+    if wrong:
+        raise UserError(
+            f"{path}: {len(wrong)} tensors do not fit its own config, {wrong[0]} first. "
+            "The file is damaged, or of another version of inpaint."
+        )
+
+
+def preset_of(family: Family, config: Config) -> str:
+    """Gives the name of the preset that describes the same network; "own" if none does."""
+    network = {**to_dict(config), "training": None}
+    for name, preset in family.presets.items():
+        if {**to_dict(preset), "training": None} == network:
+            return name
+    return "own"
+
+
+def hash_of(path: Path) -> str:
+    """Gives the SHA-256 of a file, in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _not_ours(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{path}: cannot be read ({error.strerror})."
+    with path.open("rb") as handle:
+        start = handle.read(2)
+    if start == b"PK" or start[:1] == b"\x80":
+        return (
+            f"{path}: a PyTorch pickle, which could run code when loaded, so it is refused. Files "
+            "of the papers' authors are read safely with 'inpaint convert --from LAYOUT FILE'."
+        )
+    return f"{path}: not a weight file of inpaint, or damaged ({error})."

@@ -1,0 +1,107 @@
+"""The weights that ship: NAME.safetensors beside NAME.toml, the card; and how a model is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli import models
+from inpaint_cli.configuration import read_toml
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.weights import hash_of
+
+FOLDER = Path(__file__).parent
+DEFAULT = "pcnn-scenes32"
+"""The model of `inpaint complete` without --model: the best one that ships."""
+
+
+CARD = {
+    "name": str,
+    "family": str,
+    "preset": str,
+    "summary": str,
+    "licence": str,
+    "data": str,
+    "use": str,
+    "limits": str,
+    "sha256": str,
+    "size": int,
+    "training": dict,
+    "figures": dict,
+}
+"""Fields of a card, all required, and the type of each (docs/models.md)."""
+CARD_TRAINING = {"command": str, "steps": int, "seed": int, "machine": str, "hours": float}
+"""Fields of the table [training] of a card, all required."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of the zoo."""
+
+    name: str
+    weights: Path
+    card: Mapping[str, Any]
+
+
+def entries() -> list[Entry]:
+    """Gives the models that ship, by name."""
+    return [
+        Entry(path.stem, path.with_suffix(".safetensors"), read_toml(path))
+        for path in sorted(FOLDER.glob("*.toml"))
+    ]
+
+
+def problem(entry: Entry) -> str | None:
+    """Says what is wrong with the weight file of an entry, if anything is; reads it all."""
+    card, path = entry.card, entry.weights
+    expected = f"{card['size']} bytes, SHA-256 {card['sha256']}"
+    if not path.is_file():
+        return f"{path}: missing. Expected there: {expected}."
+    if path.stat().st_size != card["size"] or hash_of(path) != card["sha256"]:
+        return f"{path}: not the file that its card describes ({expected})."
+    return None
+
+
+def find(name_or_path: str) -> Path | str:
+    """Gives the weight file of `--model NAME|RUN|FILE`, or the name of a family without weights.
+
+    A name of the zoo wins over a file of that name in the current folder; ./NAME means the file.
+    UserError where there is nothing, with the nearest name.
+    """
+    named = {entry.name: entry for entry in entries()}
+    if name_or_path in named:
+        if not named[name_or_path].weights.is_file():
+            raise UserError(f"--model: {problem(named[name_or_path])}")
+        return named[name_or_path].weights
+    if name_or_path in models.FAMILIES:
+        return _of_family(name_or_path, named)
+    path = Path(name_or_path)
+    if path.is_dir():
+        weights = path / "model.safetensors"
+        if not weights.is_file():
+            raise UserError(f"--model: {path} holds no model.safetensors: not a finished run.")
+        return weights
+    if path.is_file():
+        return path
+    if path.suffix or len(path.parts) > 1:
+        raise UserError(f"--model: {path}: no such file or folder.")
+    raise unknown_name(
+        "--model: no model", name_or_path, [*named, *models.FAMILIES], "'inpaint models' lists all."
+    )
+
+
+def _of_family(name: str, named: Mapping[str, Entry]) -> Path | str:
+    if not models.get(name).stage_names:
+        return name
+    # By the card, not by the start of the name: "ipa" is not the family of "ipa-r-faces".
+    own = sorted(entry.name for entry in named.values() if entry.card.get("family") == name)
+    if DEFAULT in own:
+        return named[DEFAULT].weights
+    if not own:
+        raise UserError(
+            f"--model: no weights of '{name}' ship. Train some with "
+            f"'inpaint train --model {name}', then give the run folder."
+        )
+    return named[own[0]].weights

@@ -1,0 +1,93 @@
+"""Masks drawn beforehand for training, memory-mapped: ranges are slow to draw, images are not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import replacing
+from inpaint_cli.masks import Mask, draw, specification
+from inpaint_cli.masks.sets import Packed, pack, row_bytes, unpack, versions
+from inpaint_cli.randomness import stream
+from inpaint_cli.reporting import Reporter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TAG = "mask-cache"
+
+
+@dataclass(frozen=True)
+class MaskCache:
+    """`count` masks of a kind, as bits in a file that all processes share."""
+
+    height: int
+    width: int
+    path: Path
+    packed: Packed
+    """uint8 [count, ceil(H*W/8)], mapped read-only."""
+
+    @classmethod
+    def open(
+        cls,
+        kind: str,
+        height: int,
+        width: int,
+        count: int,
+        seed: int,
+        folder: Path,
+        reporter: Reporter | None = None,
+    ) -> MaskCache:
+        """Opens the cache of these masks in `folder`; draws them first if it is not there.
+
+        The masks are 0..count-1 of the set with this seed, so a mixture is stratified.
+        """
+        if count < 1:
+            raise UserError(f"mask_cache: must be at least 1, got {count}.")
+        path = folder / f"{_name(kind, height, width, count, seed)}.masks"
+        shape = (count, row_bytes(height, width))
+        if not path.is_file() or path.stat().st_size != shape[0] * shape[1]:
+            _fill(path, kind, height, width, count, seed, reporter or Reporter(quiet=True))
+        return cls(height, width, path, np.memmap(path, np.uint8, "r", shape=shape))
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def pick(self, seed: int, epoch: int, index: int) -> Mask:
+        """Gives the mask of training sample `index`: bool [H, W], each of the cache as likely."""
+        chosen = int(stream(seed, TAG, epoch, index).random() * len(self))
+        return unpack(np.asarray(self.packed[chosen]), self.height, self.width)
+
+    def pick_batch(self, seed: int, epoch: int, indices: Sequence[int]) -> Tensor:
+        """Gives the masks of training samples: bool [N, 1, H, W]."""
+        import torch
+
+        masks = np.empty((len(indices), 1, self.height, self.width), np.bool_)
+        for place, index in enumerate(indices):
+            masks[place, 0] = self.pick(seed, epoch, index)
+        return torch.from_numpy(masks)
+
+
+def _name(kind: str, height: int, width: int, count: int, seed: int) -> str:
+    # The libraries belong to it: another rasteriser may draw other pixels for the same seed.
+    key = f"{specification(kind, height, width)} {count} {seed} {sorted(versions().items())}"
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def _fill(
+    path: Path, kind: str, height: int, width: int, count: int, seed: int, reporter: Reporter
+) -> None:
+    with (
+        replacing(path) as temporary,
+        temporary.open("wb") as file,
+        reporter.progress("masks", count) as advance,
+    ):
+        for index in range(count):
+            file.write(pack(draw(kind, height, width, seed=seed, index=index)).tobytes())
+            advance()

@@ -1,0 +1,221 @@
+"""Masks of people: image files and boxes, white = fill in. Nothing else knows that polarity."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import replacing
+from inpaint_cli.masks import resize_nearest
+from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.reporting import Reporter
+
+THRESHOLD = 128
+"""Values from here are filled; with --mask-alpha, alphas below it."""
+SOFT = (16, 239)
+SOFT_SHARE = 0.05
+"""A mask with more than this share of its values within SOFT is remarked on."""
+INVERTED_SHARE = 0.95
+
+Grey = npt.NDArray[np.uint8]
+
+
+def read_mask(
+    source: Path | Image.Image,
+    *,
+    size: tuple[int, int] | None = None,
+    invert: bool = False,
+    alpha: bool = False,
+    resize: bool = False,
+    grow: int = 0,
+    reporter: Reporter | None = None,
+) -> Mask:
+    """Reads a mask image as bool [H, W], True = visible.
+
+    size: (height, width) of the photo, orientation applied; another size is a UserError unless
+    `resize`. invert: black is filled in instead of white. alpha: transparent pixels are filled in,
+    whatever their colour. grow: enlarges the hole by so many pixels. A mask without a hole passes:
+    see `check_hole`, which belongs behind the union with boxes.
+    """
+    name = "mask" if isinstance(source, Image.Image) else str(source)
+    image = open_image(source)
+    values = 255 - alpha_values(image, name) if alpha else grey_values(image)
+    visible = np.asarray(values < THRESHOLD)
+    if reporter and np.mean((values >= SOFT[0]) & (values <= SOFT[1])) > SOFT_SHARE:
+        reporter.note(
+            f"{name}: a grey or soft mask; values of {THRESHOLD} and above are filled in, the rest "
+            "stays."
+        )
+    if invert:
+        visible = ~visible
+    if size is not None and visible.shape != size:
+        visible = fit(visible, size, name, resize)
+    return apply_grow(visible, grow)
+
+
+def open_image(source: Path | Image.Image) -> Image.Image:
+    """Gives the first frame with its EXIF orientation applied. UserError if it is no image."""
+    if isinstance(source, Image.Image):
+        return ImageOps.exif_transpose(source)
+    if not source.is_file():
+        raise UserError(f"{source}: no such mask file.")
+    try:
+        with Image.open(source) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except PermissionError as error:
+        raise UserError(f"{source}: may not be read. Check its permissions.") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(
+            f"{source}: not a mask image that can be read ({error}). Give a PNG, white = fill in."
+        ) from error
+
+
+def grey_values(image: Image.Image) -> Grey:
+    """Gives one channel 0..255 [H, W]: luminance, on black where it is transparent."""
+    if image.mode.startswith("I"):
+        # Kept as integers: Pillow's own conversion to L clips 16-bit values.
+        wide = np.asarray(image).astype(np.int64)
+        wide = wide // 257 if wide.max(initial=0) > 255 else wide
+        return np.clip(wide, 0, 255).astype(np.uint8)
+    if image.mode == "F":
+        real = np.nan_to_num(np.asarray(image, np.float64))
+        real = real * 255 if real.max(initial=0) <= 1 else real
+        return np.clip(np.rint(real), 0, 255).astype(np.uint8)
+    if image.has_transparency_data:
+        coloured = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return np.asarray(Image.alpha_composite(black, coloured).convert("RGB").convert("L"))
+    if image.mode not in ("1", "L"):
+        image = image.convert("RGB")
+    return np.asarray(image.convert("L"))
+
+
+def alpha_values(image: Image.Image, name: str) -> Grey:
+    """Gives the alpha channel [H, W], 0 = transparent. UserError if the image has none."""
+    if not image.has_transparency_data:
+        raise UserError(
+            f"{name}: has no transparency, so --mask-alpha finds no hole. Save it with an alpha "
+            "channel, or give a mask file with white where to fill in."
+        )
+    return np.asarray(image.convert("RGBA").getchannel("A"))
+
+
+def fit(visible: Mask, size: tuple[int, int], name: str, resize: bool) -> Mask:
+    """Gives a mask of another size at the photo's, if that was asked for; UserError if not."""
+    if resize:
+        return resize_nearest(visible, *size)
+    (height, width), (photo_height, photo_width) = visible.shape, size
+    rotated = " Is it rotated?" if (width, height) == size else ""
+    raise UserError(
+        f"{name}: the mask has {width}x{height} pixels, the photo {photo_width}x{photo_height} "
+        f"(width x height).{rotated} Draw it at the photo's size, or scale it with --resize-mask."
+    )
+
+
+def apply_grow(visible: Mask, radius: int) -> Mask:
+    """Enlarges the hole by a disc of `radius` pixels. UserError for a negative radius."""
+    if radius < 0:
+        raise UserError(f"--grow: must not be negative, got {radius}.")
+    if radius == 0:
+        return visible
+    import cv2
+
+    # A wider disc than the picture's diagonal changes nothing, but its kernel takes memory.
+    radius = min(radius, math.ceil(math.hypot(*visible.shape)))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.dilate((~visible).astype(np.uint8), disc) == 0)
+
+
+def check_hole(visible: Mask, name: str = "mask", reporter: Reporter | None = None) -> None:
+    """Raises UserError if there is nothing to fill; notes that a mask may be inverted."""
+    hidden = 1 - float(np.mean(visible))
+    if hidden == 0:
+        raise UserError(
+            f"{name}: nothing to fill: no pixel is white. If your mask is black on white, add "
+            "--invert-mask; if its hole is transparent, --mask-alpha."
+        )
+    if reporter and hidden > INVERTED_SHARE:
+        reporter.note(
+            f"{name}: {100 * hidden:.1f} % is to be filled. Is the mask inverted? White is filled "
+            "in; --invert-mask turns it round."
+        )
+
+
+def write_mask(path: Path, visible: Mask) -> None:
+    """Writes bool [H, W] as an 8-bit grey PNG, 255 = fill in; `read_mask` reads the same back."""
+    with replacing(path) as temporary:
+        Image.fromarray(np.where(visible, 0, 255).astype(np.uint8)).save(temporary, format="PNG")
+
+
+@dataclass(frozen=True)
+class UserBox:
+    """A box to fill in, as typed after --box."""
+
+    text: str
+    x: Fraction
+    y: Fraction
+    width: Fraction
+    height: Fraction
+    percent: bool
+    """Percent of the photo's width and height; else pixels."""
+
+    def edges(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Gives top, bottom, left, right in pixels of a photo, clipped to it; ends excluded.
+
+        UserError if no pixel is inside.
+        """
+        across, down = (width, height) if self.percent else (100, 100)
+        left, right = (_nearest(v * across / 100) for v in (self.x, self.x + self.width))
+        top, bottom = (_nearest(v * down / 100) for v in (self.y, self.y + self.height))
+        right, bottom = min(right, width), min(bottom, height)
+        if left >= right or top >= bottom:
+            raise UserError(
+                f"--box {self.text}: holds no pixel of the photo, which has {width}x{height} "
+                "(width x height)."
+            )
+        return top, bottom, left, right
+
+
+def parse_box(text: str) -> UserBox:
+    """Reads "X,Y,W,H": whole pixels, or percentages of the photo. UserError for anything else.
+
+    >>> parse_box("10,20,5,5").edges(100, 100)
+    (20, 25, 10, 15)
+    >>> parse_box("10%,20%,50%,50%").edges(100, 200)
+    (20, 70, 20, 120)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    percent = all(part.endswith("%") for part in parts)
+    number = r"\d+(\.\d+)?%" if percent else r"\d+"
+    if len(parts) != 4 or not all(re.fullmatch(number, part, re.ASCII) for part in parts):
+        raise UserError(
+            f"--box {text}: write X,Y,W,H: four whole numbers of pixels from the top left corner, "
+            "such as 40,60,100,80, or four percentages, such as 10%,20%,50%,50%."
+        )
+    x, y, width, height = (Fraction(part.rstrip("%")) for part in parts)
+    if width == 0 or height == 0:
+        raise UserError(f"--box {text}: width and height must be above 0.")
+    return UserBox(text, x, y, width, height, percent)
+
+
+def hide_boxes(visible: Mask, boxes: Iterable[UserBox]) -> Mask:
+    """Gives `visible` with the boxes hidden as well; `visible` itself stays as it is."""
+    visible = visible.copy()
+    for box in boxes:
+        top, bottom, left, right = box.edges(*visible.shape)
+        visible[top:bottom, left:right] = False
+    return visible
+
+
+def _nearest(value: Fraction) -> int:
+    return math.floor(value + Fraction(1, 2))

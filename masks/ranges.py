@@ -1,0 +1,133 @@
+"""Ranges of the visible fraction: bounded rejection, and the equal mixture of five ranges."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.errors import UserError
+
+Mask = npt.NDArray[np.bool_]
+"""bool [H, W], True = visible."""
+
+ATTEMPTS = 2000
+"""Most draws for one mask; enough for every range of freeform with probability 1 - 1e-21."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which visible fractions are accepted: percent, both ends excluded."""
+
+    low: Fraction
+    high: Fraction
+
+    def __str__(self) -> str:
+        return f"{plain(self.low)}-{plain(self.high)}"
+
+    def as_hole(self) -> str:
+        """Gives the range of the hole ratio as the specification writes it.
+
+        >>> Range(Fraction(80), Fraction(100)).as_hole()
+        '0:0.2'
+        """
+        return f"{plain(1 - self.high / 100)}:{plain(1 - self.low / 100)}"
+
+
+MIXTURE = tuple(Range(Fraction(low), Fraction(low + 20)) for low in (80, 60, 40, 20, 0))
+"""The five ranges of the equal mixture (IPA, Table 1); sample i of a set has range i mod 5."""
+
+EVERY = Range(Fraction(0), Fraction(100))
+"""Neither all hidden nor all visible."""
+
+
+class Distribution(Protocol):
+    """A kind of mask, its parameters set. Sizes are at least 8 x 8."""
+
+    @property
+    def absolute(self) -> bool:
+        """Says whether shapes are measured in pixels, so that large images look different."""
+        ...
+
+    @property
+    def is_random(self) -> bool:
+        """Says whether two draws may differ."""
+        ...
+
+    def parameters(self, height: int, width: int) -> str:
+        """Gives name and parameters for the specification: "name(key=value;...)"."""
+        ...
+
+    def attempt(
+        self, rng: np.random.Generator, height: int, width: int, visible: Range | None
+    ) -> Mask | None:
+        """Draws one mask; None if it is plain before the end that `visible` rejects it."""
+        ...
+
+
+def plain(value: Fraction) -> str:
+    """Writes a number without trailing zeros.
+
+    >>> plain(Fraction(1, 5)), plain(Fraction(20))
+    ('0.2', '20')
+    """
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
+
+
+def parse_range(text: str, kind: str) -> Range:
+    """Reads "LOW-HIGH", percent visible. UserError for anything else.
+
+    >>> str(parse_range("20-40", "freeform"))
+    '20-40'
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", text)
+    if not match:
+        raise UserError(
+            f"{kind}@{text}: not a range. Write LOW-HIGH in percent visible, such as {kind}@20-40, "
+            f"or {kind}@mixture."
+        )
+    low, high = (Fraction(part) for part in match.groups())
+    if not low < high <= 100:
+        raise UserError(f"{kind}@{text}: a range needs LOW < HIGH <= 100.")
+    return Range(low, high)
+
+
+@lru_cache(maxsize=256)
+def bounds(visible: Range, pixels: int) -> tuple[int, int]:
+    """Gives the least and the greatest accepted count of visible pixels, both included.
+
+    >>> bounds(Range(Fraction(20), Fraction(40)), 100)
+    (21, 39)
+    """
+    least = (visible.low * pixels / 100).__floor__() + 1
+    greatest = (visible.high * pixels / 100).__ceil__() - 1
+    return least, greatest
+
+
+def draw_within(
+    distribution: Distribution,
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    visible: Range,
+    name: str,
+) -> Mask:
+    """Draws until the visible fraction lies in `visible`, ATTEMPTS times at most.
+
+    UserError after that: a mask outside the range is never given instead.
+    """
+    least, greatest = bounds(visible, height * width)
+    if least <= greatest:
+        for _ in range(ATTEMPTS):
+            mask = distribution.attempt(rng, height, width, visible)
+            if mask is not None and least <= np.count_nonzero(mask) <= greatest:
+                return mask
+    raise UserError(
+        f"{name} cannot give {visible} % visible at {height}x{width} "
+        f"(tried {ATTEMPTS} times). Choose another range or size."
+    )

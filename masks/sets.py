@@ -1,0 +1,229 @@
+"""Whole mask sets: drawn from a kind and a seed, kept as bits, with a manifest that proves them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import replacing, write_text
+from inpaint_cli.masks import draw, specification
+from inpaint_cli.masks.files import read_mask, write_mask
+from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.reporting import Reporter
+
+FORMAT = "inpaint-masks-1"
+MANIFEST = "masks.json"
+MANIFEST_TYPES = {
+    "kind": str,
+    "size": list,
+    "seed": int,
+    "count": int,
+    "versions": dict,
+    "sha256": str,
+}
+"""What reading a set needs of its manifest."""
+
+Packed = npt.NDArray[np.uint8]
+"""uint8 [N, ceil(H*W/8)]: rows of bits, big-endian, 1 = visible, each mask padded to a byte."""
+
+
+def pack(mask: Mask) -> Packed:
+    """Gives one mask as bits: uint8 [ceil(H*W/8)], row-major, big-endian, 1 = visible."""
+    return np.packbits(mask.ravel())
+
+
+def unpack(bits: Packed, height: int, width: int) -> Mask:
+    """Gives one mask back from its bits."""
+    return np.unpackbits(bits, count=height * width).reshape(height, width).astype(np.bool_)
+
+
+def row_bytes(height: int, width: int) -> int:
+    """Gives the bytes that one packed mask takes."""
+    return (height * width + 7) // 8
+
+
+@dataclass(frozen=True)
+class MaskSet:
+    """Masks of one kind and size; `masks[i]` is bool [height, width], True = visible."""
+
+    kind: str
+    height: int
+    width: int
+    seed: int
+    packed: Packed
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __getitem__(self, index: int) -> Mask:
+        return unpack(self.packed[index], self.height, self.width)
+
+    def __iter__(self) -> Iterator[Mask]:
+        return (self[index] for index in range(len(self)))
+
+    @cached_property
+    def visible(self) -> list[int]:
+        """Gives the number of visible pixels of each mask."""
+        return [int(np.bitwise_count(row).sum()) for row in self.packed]
+
+    @cached_property
+    def sha256(self) -> str:
+        """Gives the hash of all bits: two sets with the same hash hold the same masks."""
+        return hashlib.sha256(self.packed.tobytes()).hexdigest()
+
+    def protocol(self) -> str:
+        """Gives what a score says about its masks."""
+        return f"{self.kind} {self.height}x{self.width} seed {self.seed} " + (
+            f"count {len(self)} hash {self.sha256[:12]}"
+        )
+
+    def manifest(self) -> dict[str, Any]:
+        """Gives what is needed to draw the set again and to see that it is the same."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "specification": specification(self.kind, self.height, self.width),
+            "size": [self.height, self.width],
+            "seed": self.seed,
+            "count": len(self),
+            "visible": self.visible,
+            "versions": versions(),
+            "sha256": self.sha256,
+        }
+
+
+def versions() -> dict[str, str]:
+    """Gives the versions of the libraries that the pixels of a kind may depend on."""
+    import cv2
+    import PIL
+
+    return {"numpy": np.__version__, "pillow": PIL.__version__, "opencv": cv2.__version__}
+
+
+def draw_set(
+    kind: str,
+    height: int,
+    width: int,
+    count: int,
+    *,
+    seed: int = 0,
+    reporter: Reporter | None = None,
+) -> MaskSet:
+    """Draws masks 0..count-1 of a kind, as scoring takes them (epoch 0)."""
+    packed = np.empty((count, row_bytes(height, width)), np.uint8)
+    with (reporter or Reporter(quiet=True)).progress("masks", count) as advance:
+        for index in range(count):
+            packed[index] = pack(draw(kind, height, width, seed=seed, index=index))
+            advance()
+    return MaskSet(kind, height, width, seed, packed)
+
+
+def write_set(masks: MaskSet, target: Path, reporter: Reporter | None = None) -> list[Path]:
+    """Writes a set and its manifest: a folder of PNG files and masks.json, or one .npz file.
+
+    PNG files are white where to fill in; the arrays of an .npz, `visible` [N, H, W] and `manifest`,
+    are not: 1 = visible. Gives the paths of the masks. An older set there is replaced; UserError if
+    anything else is in the way.
+    """
+    refuse_foreign(target)
+    text = json.dumps(masks.manifest(), indent=1)
+    if target.suffix == ".npz":
+        with replacing(target) as temporary:
+            np.savez_compressed(temporary, visible=np.stack(list(masks)), manifest=np.array(text))
+        return [target]
+    older = set(_files(target, read_manifest(target))) if (target / MANIFEST).exists() else set()
+    paths = [target / name for name in _names(len(masks))]
+    with (reporter or Reporter(quiet=True)).progress("files", len(masks)) as advance:
+        for path, mask in zip(paths, masks, strict=True):
+            write_mask(path, mask)
+            advance()
+    write_text(target / MANIFEST, text + "\n")
+    for path in older - set(paths):
+        path.unlink(missing_ok=True)
+    return paths
+
+
+def refuse_foreign(target: Path) -> None:
+    """Raises UserError if writing a set to `target` would lose files that are no mask set."""
+    if target.suffix == ".npz":
+        if target.exists():
+            read_manifest(target)
+    elif target.exists() and not target.is_dir():
+        raise UserError(f"{target}: a file is in the way. Give a folder, or a name ending in .npz.")
+    elif (target / MANIFEST).exists():
+        read_manifest(target)
+    elif target.exists() and any(target.glob("*.png")):
+        raise UserError(f"{target}: holds images but no {MANIFEST}. Choose another folder.")
+
+
+def read_set(source: Path, reporter: Reporter | None = None) -> MaskSet:
+    """Reads what `write_set` wrote. A hash that does not match is a warning with the versions."""
+    manifest = read_manifest(source)
+    (height, width), count = manifest["size"], manifest["count"]
+    masks = _read_masks(source, manifest)
+    if len(masks) != count or any(mask.shape != (height, width) for mask in masks):
+        raise UserError(
+            f"{source}: the manifest lists {count} masks of {height}x{width}; the files differ."
+        )
+    packed = np.stack([pack(mask) for mask in masks])
+    found = MaskSet(manifest["kind"], height, width, manifest["seed"], packed)
+    if reporter:
+        warn_if_different(found, manifest["sha256"], manifest["versions"], str(source), reporter)
+    return found
+
+
+def read_manifest(source: Path) -> dict[str, Any]:
+    """Reads the manifest of a folder or an .npz file. UserError if there is none of ours."""
+    try:
+        if source.suffix == ".npz":
+            with np.load(source, allow_pickle=False) as arrays:
+                text = str(arrays["manifest"])
+        else:
+            text = (source / MANIFEST).read_text("utf-8")
+        manifest = json.loads(text)
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format {manifest['format']}")
+        missing = MANIFEST_TYPES.keys() - manifest.keys()
+        wrong = [k for k, t in MANIFEST_TYPES.items() if not isinstance(manifest.get(k), t)]
+        if missing or wrong:
+            raise ValueError(f"{', '.join(sorted(missing) or wrong)} missing or unusable")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{source}: not a mask set that inpaint wrote ({error}).") from error
+    return dict(manifest)
+
+
+def warn_if_different(
+    masks: MaskSet, expected: str, drawn_with: object, name: str, reporter: Reporter
+) -> None:
+    """Warns if a set read back or drawn again is not the one that the manifest describes."""
+    if masks.sha256 != expected:
+        reporter.warn(
+            f"{name}: these masks (hash {masks.sha256[:12]}) are not those of the manifest "
+            f"({expected[:12]}), drawn with {drawn_with}; here: {versions()}."
+        )
+
+
+def _read_masks(source: Path, manifest: dict[str, Any]) -> list[Mask]:
+    if source.suffix == ".npz":
+        with np.load(source, allow_pickle=False) as arrays:
+            return list(np.asarray(arrays["visible"], np.bool_))
+    return [read_mask(path) for path in _files(source, manifest)]
+
+
+def _files(folder: Path, manifest: dict[str, Any]) -> list[Path]:
+    return [folder / name for name in _names(manifest["count"])]
+
+
+def _names(count: int) -> list[str]:
+    digits = max(4, len(str(count - 1)))
+    return [f"{index:0{digits}}.png" for index in range(count)]

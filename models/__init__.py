@@ -1,0 +1,33 @@
+"""The registry of families: one line each, imported on demand."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from inpaint_cli.errors import unknown_name
+from inpaint_cli.family import Family
+
+FAMILIES = {
+    "pcnn": "inpaint_cli.models.pcnn",
+    "telea": "inpaint_cli.models.classical",
+    "navier-stokes": "inpaint_cli.models.classical",
+}
+"""Name as typed after --model -> module whose `FAMILIES` holds the Family of that name."""
+
+
+def get(name: str) -> Family:
+    """Gives the family called `name`, without importing torch. UserError if there is none."""
+    if name not in FAMILIES:
+        raise unknown_name("--model: no family", name, FAMILIES)
+    return cast(Family, import_module(FAMILIES[name]).FAMILIES[name])
+
+
+def trainable() -> list[str]:
+    """Gives the names of the families that are trained."""
+    return [name for name in FAMILIES if get(name).stage_names]
+
+
+def layouts() -> dict[str, str]:
+    """Gives the foreign file layouts: name after `convert --from` -> family."""
+    return {layout: name for name in FAMILIES for layout in get(name).layouts}

@@ -1,0 +1,53 @@
+"""Pixel Constrained CNN: exact likelihoods, one pixel after the other (Dupont & Suresha 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.models.pcnn.config import PRESETS, PixelConfig
+
+
+class PixelFamily:
+    """Binds the files of this folder together; torch is imported when something is built."""
+
+    name = "pcnn"
+    summary = "Pixel Constrained CNN: exact log-likelihood of every completion"
+    presets: Mapping[str, Config] = PRESETS
+    stage_names: tuple[str, ...] = ("pixels",)
+    stochastic = True
+    layouts: tuple[str, ...] = ("pcnn",)
+    options: tuple[Option, ...] = (
+        Option(
+            "trace",
+            bool,
+            "Also write STEM-trace.gif: how likely each unrevealed pixel is to be bright (for more "
+            "than two levels: its expected level) while completion 0 is revealed row by row. "
+            "Ahead of the frontier this is the next-pixel distribution as if all pixels between "
+            "were 0, not a marginal.",
+            default=False,
+        ),
+    )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Gives the stages in training order."""
+        from inpaint_cli.models.pcnn.objective import STAGES
+
+        return STAGES
+
+    def build(self, config: Config) -> Model:
+        """Builds the model with random weights."""
+        from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
+
+        return cast(Model, PixelConstrainedCNN(cast(PixelConfig, config)))
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        """Reads the authors' `config.json` and `model.pt` (or one of them from its folder)."""
+        from inpaint_cli.models.pcnn.convert import convert
+
+        return cast(Model, convert(files))
+
+
+FAMILIES: dict[str, Family] = {"pcnn": PixelFamily()}

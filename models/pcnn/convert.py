@@ -1,0 +1,207 @@
+"""Reads the authors' files: a folder with config.json and model.pt (a state dict)."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Training
+from inpaint_cli.models.pcnn.config import PixelConfig
+from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
+
+COLOURS = ("R", "G", "B")
+
+
+def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
+    """Gives the model in the authors' folder, or in model.pt with config.json beside it.
+
+    The state dict may also be a safetensors file. UserError tells what does not fit, by name and
+    shape. Pickles are read with weights_only: nothing in them is executed.
+    """
+    config_path, weights_path = _locate(files)
+    config = read_config(config_path)
+    model = PixelConstrainedCNN(config)
+    state = _read_state(weights_path)
+    if not any(name.startswith("prior_net.") for name in state):
+        raise UserError(
+            f"{weights_path}: no 'prior_net.' in it: an unconstrained model of the authors, which "
+            'cannot complete images. Give one trained with "constrained": true.'
+        )
+    model.load_state_dict(translate(state, model, weights_path))
+    return model.eval()
+
+
+def read_config(path: Path) -> PixelConfig:
+    """Gives our config for the authors' config.json."""
+    try:
+        theirs = json.loads(path.read_text(encoding="utf-8"))
+        channels = 1 if theirs["dataset"] == "mnist" or theirs.get("grayscale") else 3
+        if not theirs.get("constrained", True):
+            raise UserError(f"{path}: an unconstrained model, which cannot complete images.")
+        training = Training(
+            batch_size=theirs["batch_size"],
+            epochs=theirs["epochs"],
+            lr=theirs["lr"],
+            masks="blobs",
+        )
+        return PixelConfig(
+            size=theirs["resize"],
+            channels=channels,
+            levels=theirs["num_colors"],
+            depth=theirs["depth"],
+            filters=theirs["num_filters_prior"],
+            cond_filters=theirs["num_filters_cond"],
+            kernel=theirs["filter_size"],
+            alpha=theirs.get("weight_cond_logits_loss", 1.0),
+            beta=theirs.get("weight_prior_logits_loss", 0.0),
+            training={"pixels": training},
+        )
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error}).") from error
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a config.json of the authors (missing {error}).") from error
+
+
+def translate(
+    state: Mapping[str, Tensor], model: PixelConstrainedCNN, where: Path
+) -> dict[str, Tensor]:
+    """Gives our state dict for theirs; UserError for what is missing, left over or misshapen."""
+    rgb = model.channels == 3
+    left = dict(state)
+    ours: dict[str, Tensor] = {}
+    expected = model.state_dict()
+    for name, tensor in expected.items():
+        parts = their_names(name, rgb)
+        found = [left.pop(part) for part in parts if part in left]
+        if len(found) != len(parts):
+            if name.endswith("num_batches_tracked"):
+                ours[name] = torch.zeros_like(tensor)  # older files of the authors lack it
+                continue
+            raise UserError(
+                f"{where}: '{parts[len(found)]}' is missing, shape for {_shape(tensor)}."
+            )
+        ours[name] = torch.cat(found) if len(found) > 1 else found[0]
+        if ours[name].shape != tensor.shape:
+            raise UserError(
+                f"{where}: '{parts[0]}' gives {_shape(ours[name])}, the config asks for "
+                f"{_shape(tensor)}."
+            )
+    _check_masks(left, model, where)
+    surplus = sorted(name for name in left if not name.endswith(".mask"))
+    if surplus:
+        raise UserError(f"{where}: {len(surplus)} tensors have no place, '{surplus[0]}' first.")
+    return ours
+
+
+def their_names(name: str, rgb: bool) -> list[str]:
+    """Gives the authors' entries that make up our entry `name`, in the order of their outputs."""
+    part, *rest = name.split(".")
+    if part == "cond":
+        index, last = int(rest[1]), ".".join(rest[2:])
+        return [f"cond_net.img_to_pixel_logits.{index}.{last}"]
+    if rest[0] == "head":
+        stem = "prior_net.stacks_to_pixel_logits"
+        if not rgb:
+            return [f"{stem}.{rest[2]}"]
+        return [f"{stem}.{rest[1]}.conv_{colour}.{rest[2]}" for colour in COLOURS]
+    layer, conv, last = int(rest[1]), rest[2], rest[3]
+    stem = "prior_net." + ("input_to_stacks" if layer == 0 else f"gated_stacks.{layer - 1}")
+    theirs = {
+        "vertical": "vertical_conv",
+        "vertical_to_horizontal": "vertical_to_horizontal",
+        "horizontal": "horizontal_conv",
+        "horizontal_out": "horizontal_conv_2",
+    }[conv]
+    if rgb and conv in ("horizontal", "horizontal_out"):
+        return [f"{stem}.{theirs}.conv_{colour}.{last}" for colour in COLOURS]
+    return [f"{stem}.{theirs}.{last}"]
+
+
+def _check_masks(left: Mapping[str, Tensor], model: PixelConstrainedCNN, where: Path) -> None:
+    """Compares the masks that the authors' files carry with what our layers see."""
+    for name, mask in left.items():
+        if name.endswith(".mask") and not torch.equal(mask.float(), _our_mask(name, mask, model)):
+            raise UserError(f"{where}: '{name}' is not the mask of this network's layer.")
+
+
+def _our_mask(name: str, like: Tensor, model: PixelConstrainedCNN) -> Tensor:
+    """Gives the mask that our layers apply where the authors keep `name`."""
+    parts = name.split(".")
+    colour = COLOURS.index(parts[-2][-1]) if parts[-2].startswith("conv_") else 0
+    groups = model.channels
+    if parts[1] == "stacks_to_pixel_logits":
+        centre = model.prior.head[int(parts[2])].centre
+        return centre.unflatten(0, (groups, -1))[colour].expand_as(like)  # type: ignore[operator,no-any-return]
+    layer = 0 if parts[1] == "input_to_stacks" else int(parts[2]) + 1
+    block = model.prior.blocks[layer]
+    mask = torch.zeros_like(like, dtype=torch.float32)
+    if "vertical_conv" in parts:
+        mask[:, :, : block.vertical.rows] = 1  # type: ignore[union-attr]
+        return mask
+    reach = model.config.kernel // 2
+    conv = block.horizontal if "horizontal_conv" in parts else block.horizontal_out
+    centre = conv.centre.unflatten(0, (groups, -1))[colour]  # type: ignore[union-attr,operator]
+    if "horizontal_conv_2" in parts:
+        return centre  # type: ignore[no-any-return]
+    mask[..., :reach] = 1
+    mask[..., reach : reach + 1] = centre
+    return mask
+
+
+def _locate(files: Sequence[Path]) -> tuple[Path, Path]:
+    """Gives (config.json, state dict) from what the user named."""
+    config, weights = None, None
+    for path in files:
+        if path.is_dir():
+            config = config or path / "config.json"
+            named = [path / "model.pt", *sorted(path.glob("model*.pt")), path / "model.safetensors"]
+            weights = weights or next((p for p in named if p.is_file()), named[0])
+        elif path.suffix == ".json":
+            config = path
+        else:
+            weights = path
+    if weights is None and config is not None:
+        return _locate([config.parent, config])
+    if weights is None:
+        raise UserError("--from pcnn: give the authors' folder, or its model.pt.")
+    config = config or weights.parent / "config.json"
+    for path in (config, weights):
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such file. The authors' folder holds config.json and model.pt."
+            )
+    return config, weights
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"{path}: damaged, or not a safetensors file ({error}).") from error
+    try:
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path}: refused: it holds more than tensors, which could run code when loaded. Save "
+            "its state_dict() alone."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise UserError(f"{path}: damaged, or not a PyTorch file ({error}).") from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(f"{path}: not a state dict (names to tensors).")
+    return dict(state)
+
+
+def _shape(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "one number"

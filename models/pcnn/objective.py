@@ -1,0 +1,71 @@
+"""Loss, training step and validation of the Pixel Constrained CNN."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaint_cli.device import sum_over_ranks, world_size
+from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
+from inpaint_cli.models.pcnn.quantise import to_levels
+from inpaint_cli.models.pcnn.sampling import log_prob
+from inpaint_cli.randomness import Noise
+
+
+def cross_entropy(logits: Tensor, levels: Tensor, counted: Tensor | None = None) -> Tensor:
+    """Gives the mean cross entropy in nats of `levels` [N, C, H, W] under logits [N, K, C, H, W].
+
+    counted: bool [N, 1, H, W], the pixels that count; the mean is over those of the whole batch, of
+    all processes. None: all pixels (the authors' code; eq. 4 of the paper counts hidden ones).
+    """
+    if counted is None:
+        return F.cross_entropy(logits, levels)
+    entries = F.cross_entropy(logits, levels, reduction="none") * counted
+    total = sum_over_ranks(counted.expand_as(levels).sum().double())
+    # DistributedDataParallel averages the gradients of the ranks, which must add up here.
+    return entries.sum() * (world_size() / total.clamp_min(1)).to(entries.dtype)
+
+
+class PixelStage:
+    """The only stage: both networks together."""
+
+    name = "pixels"
+    needs: tuple[str, ...] = ()
+
+    def trainable(self, model: Model) -> list[ParameterGroup]:
+        """Gives one group with every parameter."""
+        return [ParameterGroup("all", list(cast(nn.Module, model).parameters()))]
+
+    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Gives CE(logits) + alpha CE(cond logits) + beta CE(prior logits)."""
+        pixels = cast(PixelConstrainedCNN, model)
+        config = pixels.config
+        levels = to_levels(batch.image, config.levels)
+        prior, cond = pixels(levels, batch.visible)
+        counted = ~batch.visible if config.loss_pixels == "hidden" else None
+        terms = {
+            "ce": cross_entropy(prior + cond, levels, counted),
+            "ce_cond": cross_entropy(cond, levels, counted),
+        }
+        total = terms["ce"] + config.alpha * terms["ce_cond"]
+        if config.beta:
+            terms["ce_prior"] = cross_entropy(prior, levels, counted)
+            total = total + config.beta * terms["ce_prior"]
+        return StepResult({"all": total}, {k: v.detach() for k, v in terms.items()})
+
+    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Gives minus log p per hidden entry in nats, and in bits; NaN where nothing is hidden."""
+        pixels = cast(PixelConstrainedCNN, model)
+        hidden = (~batch.visible).double().sum((1, 2, 3)) * pixels.channels
+        nats = -log_prob(pixels, batch.image, batch.visible) / hidden.to(batch.image.device)
+        nats = torch.where(hidden > 0, nats, torch.nan)
+        return {"nats_per_hidden": nats, "bits_per_hidden": nats / math.log(2)}
+
+
+STAGES = (PixelStage(),)

@@ -1,0 +1,113 @@
+"""The authors' files: everything fits by name and shape, or a sentence says what does not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.models.pcnn.convert import convert
+from tests.models.pcnn.golden_folders import folders, tensors
+
+
+@pytest.fixture(params=folders(), ids=lambda path: path.name)
+def theirs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Gives a folder as the authors leave it: config.json and a non-zip model.pt."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    shutil.copy(request.param / "config.json", folder)
+    save(folder, tensors(request.param, "model"))
+    return folder
+
+
+def save(folder: Path, state: dict[str, Tensor]) -> None:
+    torch.save(state, folder / "model.pt", _use_new_zipfile_serialization=False)
+
+
+def state_of(folder: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = torch.load(folder / "model.pt", weights_only=True)
+    return state
+
+
+def test_a_folder_and_its_model_pt_give_the_same_model(theirs: Path) -> None:
+    first, second = convert([theirs]), convert([theirs / "model.pt"])
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+
+
+def test_older_files_without_batch_counts_are_read(theirs: Path) -> None:
+    state = {k: v for k, v in state_of(theirs).items() if not k.endswith("num_batches_tracked")}
+    save(theirs, state)
+    assert not convert([theirs]).training
+
+
+def test_a_missing_tensor_is_named(theirs: Path) -> None:
+    state = state_of(theirs)
+    del state["prior_net.gated_stacks.1.vertical_conv.weight"]
+    save(theirs, state)
+    with pytest.raises(
+        UserError, match=r"'prior_net\.gated_stacks\.1\.vertical_conv\.weight' is m"
+    ):
+        convert([theirs])
+
+
+def test_a_misshapen_tensor_is_named_with_both_shapes(theirs: Path) -> None:
+    config = json.loads((theirs / "config.json").read_text())
+    (theirs / "config.json").write_text(json.dumps({**config, "num_filters_prior": 24}))
+    with pytest.raises(UserError, match=r"gives \d+x.*asks for 48x"):
+        convert([theirs])
+
+
+def test_a_surplus_tensor_is_named(theirs: Path) -> None:
+    save(theirs, {**state_of(theirs), "optimizer.step": torch.zeros(1)})
+    with pytest.raises(UserError, match=r"no place, 'optimizer\.step' first"):
+        convert([theirs])
+
+
+def test_a_wrong_mask_is_refused(theirs: Path) -> None:
+    state = state_of(theirs)
+    name = next(k for k in state if k.endswith("vertical_conv.mask"))
+    save(theirs, {**state, name: 1 - state[name]})
+    with pytest.raises(UserError, match="not the mask"):
+        convert([theirs])
+
+
+def test_an_unconstrained_model_is_refused(theirs: Path) -> None:
+    state = {
+        k.removeprefix("prior_net."): v for k, v in state_of(theirs).items() if "prior_net" in k
+    }
+    save(theirs, state)
+    with pytest.raises(UserError, match="unconstrained"):
+        convert([theirs])
+
+
+class Payload:
+    """Runs code when unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (eval, ("__import__('pathlib').Path('executed').touch()",))
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_does_not(
+    theirs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(theirs)
+    torch.save({"x": Payload()}, theirs / "model.pt")
+    with pytest.raises(UserError, match="could run code"):
+        convert([theirs])
+    assert not (theirs / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a file of torch", b"PK\x03\x04 cut off"])
+def test_a_damaged_file_is_refused(theirs: Path, content: bytes) -> None:
+    (theirs / "model.pt").write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.pt: "):
+        convert([theirs])
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"config\.json: no such file"):
+        convert([tmp_path])

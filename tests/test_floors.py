@@ -1,0 +1,85 @@
+"""Imports run downwards only, over the floors that docs/architecture.md draws."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inpaint_cli.models import FAMILIES
+
+TOP = Path(__file__).parent.parent
+PACKAGE = TOP / "inpaint_cli"
+DOORS = (PACKAGE / "__init__.py", PACKAGE / "__main__.py")
+"""They open onto the top floor, lazily, and stand on none."""
+FILES = sorted(
+    path
+    for folder in (PACKAGE, TOP / "models", TOP / "masks")
+    for path in folder.rglob("*.py")
+    if path not in DOORS and path.parts[: len(PACKAGE.parts) + 1][-1] not in ("models", "masks")
+)
+
+
+def floors() -> dict[str, int]:
+    """Reads the block under "## Floors": one line a floor, the highest first."""
+    text = (TOP / "docs" / "architecture.md").read_text(encoding="utf-8")
+    block = re.search(r"## Floors\n.*?```text\n(.*?)```", text, re.DOTALL)
+    assert block, "docs/architecture.md has no block of floors"
+    lines = block[1].strip().splitlines()
+    return {unit: -number for number, line in enumerate(lines) for unit in line.split()}
+
+
+def module_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else TOP)
+    return ".".join(relative.with_suffix("").parts)
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yields every module that a file imports, wherever in the file, as a dotted name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports_of(path: Path) -> Iterator[str]:
+    """Yields what a file imports of this project, without the leading `inpaint_cli.`."""
+    names = (name for name in imports_of(path) if name.startswith("inpaint_cli."))
+    for name in names:
+        if not name.split(".")[1].startswith("__"):
+            yield name.removeprefix("inpaint_cli.")
+
+
+def test_every_module_stands_on_a_floor_and_every_floor_is_there() -> None:
+    units = {module_of(path).split(".")[0] for path in FILES}
+    assert units == floors().keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_run_downwards_only(path: Path) -> None:
+    level, unit = floors(), module_of(path).split(".")[0]
+    upwards = [n for n in own_imports_of(path) if level[n.split(".")[0]] > level[unit]]
+    assert not upwards
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_only_commands_know_of_the_command_line(path: Path) -> None:
+    knows = any(name.split(".")[0] == "click" for name in imports_of(path))
+    assert not knows or module_of(path).split(".")[0] in ("cli", "commands")
+
+
+@pytest.mark.parametrize("path", sorted((TOP / "models").rglob("*.py")), ids=module_of)
+def test_a_family_imports_no_other_family(path: Path) -> None:
+    packages = {module.removeprefix("inpaint_cli.") for module in FAMILIES.values()}
+    own = ".".join(module_of(path).split(".")[:2])
+    imported = {".".join(name.split(".")[:2]) for name in own_imports_of(path)}
+    assert not imported & (packages - {own})
+
+
+def test_a_forbidden_import_would_be_seen(tmp_path: Path) -> None:
+    file = tmp_path / "x.py"
+    file.write_text("def f():\n    from inpaint_cli.training import loop\n    import click\n")
+    assert list(own_imports_of(file)) == ["training.loop"]
+    assert list(imports_of(file)) == ["inpaint_cli.training.loop", "click"]

@@ -1,0 +1,79 @@
+"""A family with one small layer, for tests of what surrounds families."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inpaint_cli import models
+from inpaint_cli.family import Completions, Config, Model, Option, Stage, Training
+from inpaint_cli.randomness import Noise
+
+
+@dataclass(frozen=True)
+class TinyConfig(Config):
+    width: int = 4
+
+
+class TinyModel(nn.Module):
+    stochastic = True
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        self.config: Config = config
+        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        self.layer = nn.Linear(config.width, config.width)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def complete(
+        self,
+        image: Tensor,
+        visible: Tensor,
+        noise: Noise,
+        *,
+        temperature: float | None = None,
+        **options: Any,
+    ) -> Completions:
+        return Completions(image.expand(len(noise), -1, -1, -1))
+
+
+class TinyFamily:
+    name = "tiny"
+    summary = "One layer."
+    presets: ClassVar[Mapping[str, Config]] = {
+        "small": TinyConfig(8, 1, 2, {"all": Training(batch_size=3)}),
+        "wide": TinyConfig(8, 3, 256, width=6),
+    }
+    stage_names: ClassVar[tuple[str, ...]] = ("all",)
+    options: ClassVar[tuple[Option, ...]] = ()
+    stochastic = True
+    layouts: ClassVar[tuple[str, ...]] = ("tiny-foreign",)
+
+    def stages(self) -> tuple[Stage, ...]:
+        return ()
+
+    def build(self, config: Config) -> Model:
+        assert isinstance(config, TinyConfig)
+        return TinyModel(config)
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        model = TinyModel(TinyConfig(8, 3, 256, width=6))
+        model.load_state_dict(torch.load(files[0], weights_only=True))
+        return model
+
+
+def register(patch: pytest.MonkeyPatch) -> TinyFamily:
+    """Makes "tiny" a family for the time of a test."""
+    module = ModuleType("tiny_module")
+    family = TinyFamily()
+    module.FAMILIES = {"tiny": family}  # type: ignore[attr-defined]
+    patch.setitem(__import__("sys").modules, "tiny_module", module)
+    patch.setitem(models.FAMILIES, "tiny", "tiny_module")
+    return family

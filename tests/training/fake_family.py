@@ -1,0 +1,157 @@
+"""Tiny families for the trainer's tests: one with two optimisers, one with two stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaint_cli.family import (
+    Batch,
+    Completions,
+    Config,
+    Family,
+    Model,
+    ParameterGroup,
+    StepResult,
+    Training,
+)
+from inpaint_cli.models.layers import BatchNorm2d
+from inpaint_cli.randomness import Noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeConfig(Config):
+    filters: int = 4
+    dropout: float = 0.1
+    break_at: int = -1
+    """The loss is NaN at this step."""
+    note: str | None = None
+
+
+class FakeModel(nn.Module):
+    """A two-layer network that paints, and a critic of its paintings."""
+
+    stochastic = True
+
+    def __init__(self, config: FakeConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        self.painter = nn.Sequential(
+            nn.Conv2d(config.channels + 1, config.filters, 3, padding=1),
+            BatchNorm2d(config.filters),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Conv2d(config.filters, config.channels, 3, padding=1),
+        )
+        self.critic = nn.Sequential(nn.Conv2d(config.channels, 2, 3), nn.ReLU(), nn.Conv2d(2, 1, 3))
+
+    def paint(self, image: Tensor, visible: Tensor) -> Tensor:
+        shown = visible.float()
+        return cast(Tensor, self.painter(torch.cat([image.float() / 255 * shown, shown], 1)))
+
+    def complete(
+        self,
+        image: Tensor,
+        visible: Tensor,
+        noise: Noise,
+        *,
+        temperature: float | None = None,
+        **options: Any,
+    ) -> Completions:
+        painted = self.paint(image, visible) + 0.1 * noise.normal(*image.shape[1:]).to(image.device)
+        values = (painted.clamp(0, 1) * 255).to(torch.uint8)
+        return Completions(torch.where(visible, image, values))
+
+
+class PaintStage:
+    """Painter against critic: two optimisers."""
+
+    name = "paint"
+    needs: tuple[str, ...] = ()
+
+    def trainable(self, model: Model) -> list[ParameterGroup]:
+        fake = cast(FakeModel, model)
+        return [
+            ParameterGroup("painter", list(fake.painter.parameters())),
+            ParameterGroup("critic", list(fake.critic.parameters()), 0.5, (0.5, 0.9)),
+        ]
+
+    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
+        fake = cast(FakeModel, model)
+        target = batch.image.float() / 255 + 0.01 * noise.normal(1, 1, 1).float().to(
+            batch.image.device
+        )
+        painted = fake.paint(batch.image, batch.visible)
+        frozen = {n: p.detach() for n, p in fake.critic.named_parameters()}
+        judged = torch.func.functional_call(fake.critic, frozen, (painted,))
+        error = F.mse_loss(painted, target)
+        painter = error - 0.01 * judged.mean()
+        if step == fake.config.break_at:
+            painter = painter * torch.nan
+        critic = F.softplus(-fake.critic(target)).mean()
+        critic = critic + F.softplus(fake.critic(painted.detach())).mean()
+        return StepResult({"painter": painter, "critic": critic}, {"error": error.detach()})
+
+    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        fake = cast(FakeModel, model)
+        painted = fake.paint(batch.image, batch.visible)
+        error = (painted - batch.image.float() / 255).square().mean((1, 2, 3))
+        return {"error": error.double(), "twice": 2 * error.double()}
+
+
+class PolishStage(PaintStage):
+    """A second stage that trains the critic alone and stands on the first."""
+
+    name = "polish"
+    needs = ("paint",)
+
+    def trainable(self, model: Model) -> list[ParameterGroup]:
+        return super().trainable(model)[1:]
+
+    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
+        return StepResult({"critic": cast(FakeModel, model).critic(batch.image / 255).square().mean()})
+
+
+TRAINING = Training(
+    batch_size=4, steps=12, lr=1e-2, ema_decay=0.9, masks="box-25", augment="crop",
+    schedule="cosine", warmup_steps=2, clip_norm=1.0, precision="float32", log_every=2,
+    validate_every=5, validate_images=6, checkpoint_every=3, sheet_images=0,
+)  # fmt: skip
+
+
+class FakeFamily:
+    summary = "for tests"
+    stochastic = True
+    options = ()
+    layouts = ()
+
+    def __init__(self, name: str, *stages: PaintStage) -> None:
+        self.name, self._stages = name, stages
+        self.stage_names = tuple(stage.name for stage in stages)
+        training = dict.fromkeys(self.stage_names, TRAINING)
+        self.presets = {
+            "small": FakeConfig(size=8, channels=1, levels=256, training=training),
+            "large": FakeConfig(size=16, channels=3, levels=256, training=training),
+        }
+
+    def stages(self) -> tuple[PaintStage, ...]:
+        return self._stages
+
+    def build(self, config: Config) -> Model:
+        return cast(Model, FakeModel(cast(FakeConfig, config)))
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        raise NotImplementedError
+
+
+FAMILIES: dict[str, Family] = {
+    "fake": cast(Family, FakeFamily("fake", PaintStage())),
+    "fake-two": cast(Family, FakeFamily("fake-two", PaintStage(), PolishStage())),
+}
