@@ -34,7 +34,7 @@ zoo: .venv/.installed-test ## List the models that ship and check them against t
 	$(BIN)/python -m pytest -q tests/test_zoo.py
 
 dist: clean .venv/.installed-test ## Build the sdist and the wheel into dist/
-	$(BIN)/python -m build
+	$(BIN)/python -m build --no-isolation
 
 clean: ## Remove what was built; .venv/, runs/ and completions stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

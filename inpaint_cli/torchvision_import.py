@@ -21,13 +21,13 @@ _libraries: list[Any] = []
 """Keeps the definitions alive: torch drops them with their library object."""
 
 
-def datasets() -> ModuleType:
-    """Gives torchvision.datasets; UserError where torchvision is missing or does not load."""
+def load(module: str = "torchvision") -> ModuleType:
+    """Imports torchvision or a module of it; UserError where it is missing or does not load."""
     try:
-        return _import()
+        return _import(module)
     except ModuleNotFoundError as error:
         raise UserError(
-            "--download needs torchvision. Install it with: pip install 'inpaint[data]'"
+            "This needs torchvision. Install it with: pip install 'inpaint[data]'"
         ) from error
     # A torchvision built for another torch raises RuntimeError, OSError and others.
     except Exception as error:
@@ -35,23 +35,23 @@ def datasets() -> ModuleType:
         raise UserError(f"torchvision is installed but does not load here ({first}).") from error
 
 
-def _import() -> ModuleType:
+def _import(module: str) -> ModuleType:
     import importlib
 
     try:
-        return importlib.import_module("torchvision.datasets")
+        return importlib.import_module(module)
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
         _define_schemas()
         _forget()
-        return importlib.import_module("torchvision.datasets")
+        return importlib.import_module(module)
 
 
 def _define_schemas() -> None:
     from torch import library
 
-    definitions = library.Library("torchvision", "FRAGMENT")  # noqa: TOR901
+    definitions: Any = library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in SCHEMAS.values():
         definitions.define(schema)
     _libraries.append(definitions)

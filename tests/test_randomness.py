@@ -61,7 +61,7 @@ def test_seed_input_index_and_purpose_each_give_another_stream(other: Noise) -> 
 
 def test_training_samples_have_streams_of_their_own() -> None:
     draws = torch.cat([Noise.of_samples(0, "x", epoch, range(3)).uniform(1) for epoch in range(3)])
-    assert len(draws.unique()) == 9
+    assert len(set(draws.flatten().tolist())) == 9
 
 
 def test_uniform_numbers_are_uniform() -> None:
@@ -95,8 +95,7 @@ def test_the_largest_uniform_number_gives_a_finite_normal_one() -> None:
 def test_the_key_of_an_input_ignores_what_lies_under_the_hole(data: st.DataObject) -> None:
     visible = torch.tensor(data.draw(st.lists(st.booleans(), min_size=6, max_size=6)))
     visible = visible.view(1, 1, 2, 3)
-    image = stream(0, "image").random((1, 3, 2, 3)) * 255
-    image = torch.from_numpy(image).to(torch.uint8)
+    image = torch.from_numpy(stream(0, "image").random((1, 3, 2, 3)) * 255).to(torch.uint8)
     other = torch.where(visible, image, 255 - image)
     assert content_key(image, visible) == content_key(other, visible)
     if visible.any():
@@ -114,9 +113,9 @@ def test_the_key_of_an_input_tells_masks_and_shapes_apart() -> None:
 
 
 def test_no_draw_touches_the_global_generators() -> None:
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    torch_state, numpy_state = torch.get_rng_state(), repr(np.random.get_state())  # noqa: NPY002
     noise = Noise.of_completions(0, b"key", [0, 1])
     noise.uniform(3)
     noise.normal(3)
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert np.array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    assert repr(np.random.get_state()) == numpy_state  # noqa: NPY002

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from tiny_family import TinyFamily, TinyModel, register
 
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.weights import hash_of, load_weights, preset_of, read_header, save_weights
+from tests.tiny_family import TinyFamily, TinyModel, register
 
 
 @pytest.fixture
@@ -122,6 +122,7 @@ def test_a_byte_changed_in_the_header_loads_or_is_refused(saved: Path, data: Any
         assert isinstance(model, TinyModel)
 
 
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any, ClassVar
+from types import MappingProxyType, ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -47,14 +48,16 @@ class TinyModel(nn.Module):
 class TinyFamily:
     name = "tiny"
     summary = "One layer."
-    presets: ClassVar[Mapping[str, Config]] = {
-        "small": TinyConfig(8, 1, 2, {"all": Training(batch_size=3)}),
-        "wide": TinyConfig(8, 3, 256, width=6),
-    }
-    stage_names: ClassVar[tuple[str, ...]] = ("all",)
-    options: ClassVar[tuple[Option, ...]] = ()
+    presets: Mapping[str, Config] = MappingProxyType(
+        {
+            "small": TinyConfig(8, 1, 2, {"all": Training(batch_size=3)}),
+            "wide": TinyConfig(8, 3, 256, width=6),
+        }
+    )
+    stage_names: tuple[str, ...] = ("all",)
+    options: tuple[Option, ...] = ()
     stochastic = True
-    layouts: ClassVar[tuple[str, ...]] = ("tiny-foreign",)
+    layouts: tuple[str, ...] = ("tiny-foreign",)
 
     def stages(self) -> tuple[Stage, ...]:
         return ()
@@ -74,6 +77,6 @@ def register(patch: pytest.MonkeyPatch) -> TinyFamily:
     module = ModuleType("tiny_module")
     family = TinyFamily()
     module.FAMILIES = {"tiny": family}  # type: ignore[attr-defined]
-    patch.setitem(__import__("sys").modules, "tiny_module", module)
+    patch.setitem(sys.modules, "tiny_module", module)
     patch.setitem(models.FAMILIES, "tiny", "tiny_module")
     return family

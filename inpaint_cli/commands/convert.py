@@ -9,8 +9,12 @@ import click
 
 from inpaint_cli import models
 from inpaint_cli.commands.options import common
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.reporting import Reporter
+
+
+def _layouts(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    return [name for name in models.layouts() if name.startswith(start)]
 
 
 @click.command()
@@ -24,9 +28,10 @@ from inpaint_cli.reporting import Reporter
 @click.option(
     "--from",
     "layout",
-    type=click.Choice(sorted(models.layouts())),
     required=True,
-    help="Whose files they are: the layout of names and shapes.",
+    metavar="LAYOUT",
+    shell_complete=_layouts,
+    help=f"Whose files they are: {', '.join(models.layouts())}.",
 )
 @click.option(
     "-o",
@@ -55,10 +60,13 @@ def convert(
     Example:
       inpaint convert --from pcnn model.pt -o pcnn-mine.safetensors
     """
+    layouts = models.layouts()
+    if layout not in layouts:
+        raise unknown_name("--from: no layout", layout, layouts)
     _check_output(output, files, overwrite)
     from inpaint_cli.weights import hash_of, preset_of, save_weights
 
-    family = models.layouts()[layout]
+    family = layouts[layout]
     reporter.detail(f"reading {', '.join(map(str, files))} as {layout}")
     model = models.get(family).convert(layout, files)
     preset = preset_of(models.get(family), model.config)

@@ -12,6 +12,7 @@ from inpaint_cli.commands import options
 from inpaint_cli.reporting import Reporter
 
 NEWEST = "newest"
+"""What `--resume` without a folder stands for."""
 
 
 @click.command()
@@ -50,7 +51,9 @@ NEWEST = "newest"
     metavar="[RUN]",
     help="Go on with a run folder; without one, with the newest run of that model and data.",
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan, parameters and memory; train nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the plan, parameters and memory; train nothing."
+)
 @click.option(
     "--stop-after",
     "minutes",
@@ -97,7 +100,8 @@ def train(
     from inpaint_cli.training.recipe import Choices
     from inpaint_cli.training.start import Request, start
 
-    choices = Choices(model, data, preset, stage, config, settings, seed)
+    download = request["download"]
+    choices = Choices(model, data, preset, stage, config, settings, seed, download)
     result = start(choices, Request(**request), reporter)
     if result:
         click.echo(json.dumps(result.facts, indent=2) if as_json else result.text)

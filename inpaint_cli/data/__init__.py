@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -41,9 +42,15 @@ def open(
     from inpaint_cli.data import cache
     from inpaint_cli.reporting import Reporter
 
-    if isinstance(sources, str) or not sources:
+    if channels not in (1, 3):
+        raise ValueError(f"images have 1 or 3 channels, not {channels}")
+    if isinstance(sources, str) or not all(sources) or not sources:
         raise UserError("--data: give at least one name, folder or archive.")
-    plans = [_plan(given, size, channels, levels, download, seed) for given in sources]
+    plans: list[Plan] = []
+    for given in sources:
+        plan = _plan(given, size, channels, levels, download, seed)
+        same = sum(plan.source.name == other.source.name for other in plans)
+        plans.append(replace(plan, name=f"{plan.name}-{same + 1}") if same else plan)
     return cache.load(plans, split, reporter or Reporter(quiet=True))
 
 
@@ -68,7 +75,7 @@ def _plan(given: str, size: int, channels: int, levels: int, download: bool, see
         official=official,
         validation_is_test=bool(known and known.validation_is_test),
     )
-    return Plan(source, preparation, rule, (given if known else "", seed))
+    return Plan(source.name, source, preparation, rule, (given if known else "", seed))
 
 
 def _by_list(test: frozenset[str]) -> Rule:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -20,7 +20,7 @@ from inpaint_cli.data.splits import FOLDERS, Member
 from inpaint_cli.errors import UserError
 
 Array = npt.NDArray[Any]
-IMAGE_KEYS = ("images", "x", "data", "arr_0")
+IMAGE_KEYS = ("images", "image", "imgs", "x", "data", "arr_0", "")
 LABEL_KEYS = ("labels", "label", "y")
 CHUNK_BYTES = 1 << 24
 
@@ -58,7 +58,9 @@ class Arrays:
         return Listing([member for part in found for member in _members(part)])
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
-        arrays = {split or "": images for split, (images, _) in self._parts.items()}
+        arrays: dict[str, Array] = {
+            split or "": images for split, (images, _) in self._parts.items()
+        }
         for member in members:
             part, index = _place(member)
             yield member, arrays[part][index]
@@ -82,8 +84,7 @@ class Npz:
         return ["npz", *identity(self.path)]
 
     def listing(self) -> Listing:
-        with self._open() as archive:
-            return Listing([member for part in self._parts for member in _members(part)])
+        return Listing([member for part in self._parts for member in _members(part)])
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         wanted: dict[str, dict[int, Member]] = {}
@@ -108,8 +109,8 @@ class Npz:
     def _parts(self) -> list[Part]:
         with self._open() as archive:
             names = [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
-            images = {_split_of(n): n for n in names if _role(n) in IMAGE_KEYS}
-            labels = {_split_of(n): n for n in names if _role(n) in LABEL_KEYS}
+            images = {split_of(n): n for n in names if _role(n) in IMAGE_KEYS}
+            labels = {split_of(n): n for n in names if _role(n) in LABEL_KEYS}
             if not images:
                 raise UserError(
                     f"--data: {self.path} holds {', '.join(names) or 'nothing'}; expected images "
@@ -208,52 +209,14 @@ def _words(name: str) -> list[str]:
     return re.split(r"[_\-.]", name.lower()) if name != "arr_0" else [name]
 
 
-def _split_of(name: str) -> Split | None:
+def split_of(name: str) -> Split | None:
+    """Gives the split that a word of a name says.
+
+    >>> split_of("train_data_batch_1"), split_of("x_test"), split_of("images")
+    ('train', 'test', None)
+    """
     return next((FOLDERS[word] for word in _words(name) if word in FOLDERS), None)
 
 
 def _role(name: str) -> str:
     return "_".join(word for word in _words(name) if word not in FOLDERS)
-
-
-@dataclass(frozen=True)
-class NpzFolder:
-    """A folder of npz files, as batches of Downsampled ImageNet; a file's name says its split."""
-
-    path: Path
-    files: tuple[Path, ...]
-
-    @property
-    def name(self) -> str:
-        return self.path.resolve().name
-
-    @cached_property
-    def _parts(self) -> dict[str, Npz]:
-        return {path.stem: Npz(path) for path in self.files}
-
-    def fingerprint(self) -> list[Any]:
-        return ["npz folder", *(npz.fingerprint() for npz in self._parts.values())]
-
-    def listing(self) -> Listing:
-        return Listing(
-            [
-                replace(
-                    member,
-                    key=f"{stem}:{member.key}",
-                    id=f"{stem}/{member.id}",
-                    split=member.split or _split_of(stem),
-                )
-                for stem, npz in self._parts.items()
-                for member in npz.listing().members
-            ]
-        )
-
-    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
-        by_file: dict[str, dict[str, Member]] = {}
-        for member in members:
-            stem, _, key = member.key.partition(":")
-            by_file.setdefault(stem, {})[key] = member
-        for stem, wanted in by_file.items():
-            inner = [replace(member, key=key) for key, member in wanted.items()]
-            for member, raw in self._parts[stem].read(inner):
-                yield wanted[member.key], raw

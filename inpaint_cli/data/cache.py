@@ -21,10 +21,10 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from inpaint_cli import files
-from inpaint_cli.data.image_set import SPLITS, ImageSet, Split
+from inpaint_cli.data.image_set import SPLITS, ImageSet, Split, counted
 from inpaint_cli.data.pixels import Decoded, decode
 from inpaint_cli.data.preparation import Preparation
 from inpaint_cli.data.sources import Raw, Source
@@ -32,6 +32,8 @@ from inpaint_cli.data.splits import Assignment, Member
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Advance, Reporter
 
+MOST_WORKERS = 16
+"""Threads that decode; each may hold a few photos, so memory grows with them."""
 VERSION = 1
 """Counts the changes of this code that alter pixels, splits or the index."""
 
@@ -40,6 +42,8 @@ VERSION = 1
 class Plan:
     """One source, with what is to be done to its images and how they are to be split."""
 
+    name: str
+    """Begins the ids where there are several sources, so no two plans share it."""
     source: Source
     preparation: Preparation
     assign: Callable[[Sequence[Member]], Assignment]
@@ -48,12 +52,13 @@ class Plan:
 
 
 Index = dict[str, Any]
+INDEX_KEYS = {"shape", "rules", "splits", "classes", "skipped"}
 Row = tuple[Plan, Member]
 
 
 def load(plans: Sequence[Plan], split: Split, reporter: Reporter) -> ImageSet:
     """Gives a split of all sources together, from the cache if it is there."""
-    name = "+".join(plan.source.name for plan in plans)
+    name = "+".join(plan.name for plan in plans)
     path = files.home() / "cache" / "data" / f"{_safe(name)}-{_key(plans)}.json"
     index = _read(path)
     if index is None:
@@ -63,7 +68,8 @@ def load(plans: Sequence[Plan], split: Split, reporter: Reporter) -> ImageSet:
 
 def _key(plans: Sequence[Plan]) -> str:
     facts = [VERSION] + [
-        [plan.source.fingerprint(), asdict(plan.preparation), list(plan.settings)] for plan in plans
+        [plan.name, plan.source.fingerprint(), asdict(plan.preparation), list(plan.settings)]
+        for plan in plans
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
@@ -77,6 +83,8 @@ def _read(path: Path) -> Index | None:
     """Gives the index if it and the pixels are whole, else None."""
     try:
         index: Index = json.loads(path.read_text("utf-8"))
+        if not isinstance(index, dict) or index.keys() != INDEX_KEYS:
+            return None
         count = sum(len(index["splits"][split]["ids"]) for split in SPLITS)
         size = path.with_suffix(".raw").stat().st_size
         return index if size == count * int(np.prod(index["shape"])) else None
@@ -131,6 +139,7 @@ def _decode_all(rows: Sequence[Row], handle: IO[bytes], size: int, advance: Adva
     with warnings.catch_warnings():
         # Pillow's remarks on files it still reads; those it does not read are errors.
         warnings.simplefilter("ignore")
+        Image.init()
         for row, outcome in _decoded(rows):
             if isinstance(outcome, Exception):
                 result.skipped[row] = (rows[row][1].id, _why(outcome))
@@ -146,7 +155,7 @@ def _decode_all(rows: Sequence[Row], handle: IO[bytes], size: int, advance: Adva
 
 
 def _decoded(rows: Sequence[Row]) -> Iterator[tuple[int, Decoded | Exception]]:
-    workers = os.cpu_count() or 1
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
     waiting: deque[tuple[int, Future[Decoded | Exception]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for row, preparation, raw in _raw(rows):
@@ -183,7 +192,7 @@ def _try(raw: Raw, preparation: Preparation) -> Decoded | Exception:
 def _why(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels"
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "no image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
@@ -212,7 +221,7 @@ def _index_of(
     for split, end in zip(SPLITS, ends.tolist(), strict=True):
         kept = [rows[row] for row in range(start, end) if result.good[row]]
         splits[split] = {
-            "ids": [f"{p.source.name}/{m.id}" if several else m.id for p, m in kept],
+            "ids": [f"{p.name}/{m.id}" if several else m.id for p, m in kept],
             "labels": [number[str(m.label)] for _, m in kept] if known else None,
         }
         start = end
@@ -235,20 +244,21 @@ def _rules(
     plans: Sequence[Plan], splits: Sequence[str], result: _Result, ignored: int
 ) -> list[str]:
     sentences = list(dict.fromkeys([*splits, *(p.preparation.sentence() for p in plans)]))
-    size = plans[0].preparation.size
+    size, grey = plans[0].preparation.size, plans[0].preparation.channels == 1
     remarks: Mapping[str, int] = {
         f"smaller than {size}x{size}, so enlarged": result.enlarged,
-        "of the other number of channels, so converted": result.converted,
-        "of another size than this set's, so cropped to the square in the middle": result.uncropped,
+        ("colour, so converted to grey" if grey else "grey, so repeated to RGB"): result.converted,
+        "of another size than the set's, so cropped to the square in the middle": result.uncropped,
     }
-    sentences += [f"{count} images {text}" for text, count in remarks.items() if count]
+    sentences += [f"{counted(count, 'image')} {text}" for text, count in remarks.items() if count]
     if ignored:
-        sentences.append(f"{ignored} other files left out (no images, or beside train/ and test/)")
+        left_out = counted(ignored, "other file")
+        sentences.append(f"{left_out} left out (no images, or beside train/ and test/)")
     return sentences
 
 
 def _image_set(name: str, path: Path, index: Index, split: Split) -> ImageSet:
-    counts = {s: len(index["splits"][s]["ids"]) for s in SPLITS}
+    counts: dict[str, int] = {s: len(index["splits"][s]["ids"]) for s in SPLITS}
     part = index["splits"][split]
     if not counts[split]:
         there = ", ".join(f"{count} {s}" for s, count in counts.items() if count)
@@ -273,12 +283,12 @@ def _image_set(name: str, path: Path, index: Index, split: Split) -> ImageSet:
 
 
 def _names(plans: Sequence[Plan]) -> str:
-    return " and ".join(plan.source.name for plan in plans)
+    return " and ".join(plan.name for plan in plans)
 
 
 def _looked_for(listings: Sequence[Any]) -> str:
     others = sum(listing.ignored for listing in listings)
-    return f"{others} other files; looked for .png, .jpg, .webp, .tif and the like"
+    return f"{counted(others, 'other file')}; looked for .png, .jpg, .webp, .tif and the like"
 
 
 def _natural(name: str) -> tuple[int, int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,10 @@ import numpy as np
 
 from inpaint_cli import files, torchvision_import
 from inpaint_cli.data.arrays import Array, Arrays
+from inpaint_cli.data.combined import Several
 from inpaint_cli.data.image_set import Split
 from inpaint_cli.data.sources import Folder, Source, identity
-from inpaint_cli.errors import ResourceError
+from inpaint_cli.errors import ResourceError, UserError
 
 FOLDERS = {
     "MNIST": "MNIST/raw",
@@ -33,18 +33,24 @@ def of_torchvision(name: str, root: Path, download: bool) -> Source | None:
     download fails.
     """
     folder = root / FOLDERS[name]
-    if not folder.is_dir():
-        if not download:
-            return None
+    if download and (name in ARRAYS or not folder.is_dir()):
         files.make_folder(root)
         _fetch(name, root)
+    if not folder.is_dir():
+        return None
     if name in ARRAYS:
         return Arrays(name, str(identity(folder)), lambda: _arrays(name, root))
+    if name == "Places365":
+        parts: dict[str, tuple[Source, Split | None]] = {
+            "train": (Folder(folder), "train"),
+            "val": (Folder(root / "val_256"), "test"),
+        }
+        return Several(name, parts)
     return Folder(folder)
 
 
 def _fetch(name: str, root: Path) -> None:
-    dataset = getattr(torchvision_import.datasets(), name)
+    dataset = getattr(torchvision_import.load("torchvision.datasets"), name)
     splits: dict[str, list[dict[str, Any]]] = {
         "CelebA": [{"split": "all"}],
         "Places365": [{"split": "train-standard", "small": True}, {"split": "val", "small": True}],
@@ -59,9 +65,16 @@ def _fetch(name: str, root: Path) -> None:
 
 
 def _arrays(name: str, root: Path) -> Mapping[Split | None, tuple[Array, Array | None]]:
-    dataset: Callable[..., Any] = getattr(torchvision_import.datasets(), name)
-    train, test = dataset(str(root), train=True), dataset(str(root), train=False)
-    return {
-        "train": (np.asarray(train.data), np.asarray(train.targets)),
-        "test": (np.asarray(test.data), np.asarray(test.targets)),
-    }
+    dataset: Callable[..., Any] = getattr(torchvision_import.load("torchvision.datasets"), name)
+    parts: dict[Split | None, tuple[Array, Array | None]] = {}
+    splits: tuple[Split, ...] = ("train", "test")
+    for split in splits:
+        try:
+            loaded = dataset(str(root), train=split == "train")
+        except RuntimeError as error:
+            raise UserError(f"{root / FOLDERS[name]} is not complete: add --download.") from error
+        labels = np.asarray(loaded.targets)
+        # torchvision calls MNIST's classes "0 - zero" and so on.
+        named = labels if name == "MNIST" else np.asarray(loaded.classes)[labels]
+        parts[split] = (np.asarray(loaded.data), named)
+    return parts

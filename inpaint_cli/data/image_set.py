@@ -16,6 +16,15 @@ NAMED_IN_FULL = 5
 """So many skipped files are named in `ImageSet.describe`; the others are counted."""
 
 
+def counted(number: int, noun: str) -> str:
+    """Gives a number with its noun.
+
+    >>> counted(1, "file"), counted(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class ImageSet:
     """One split of a data set: images of one size, with their classes where there are any."""
@@ -48,7 +57,7 @@ class ImageSet:
         kind = {1: "grey", 3: "RGB"}[channels]
         classes = f", {len(self.classes)} classes" if self.classes else ""
         lines = [
-            f"{self.name}: {len(self)} {self.split} images ({', '.join(others)}), "
+            f"{self.name}: {counted(len(self), f'{self.split} image')} ({', '.join(others)}), "
             f"{width}x{height} {kind}{classes}"
         ]
         lines += self.rules
@@ -56,8 +65,7 @@ class ImageSet:
             named = [f"{file} ({why})" for file, why in self.skipped[:NAMED_IN_FULL]]
             more = len(self.skipped) - len(named)
             rest = f" and {more} more" if more else ""
-            files = "1 file" if len(self.skipped) == 1 else f"{len(self.skipped)} files"
-            lines.append(f"skipped {files}: {', '.join(named)}{rest}")
+            lines.append(f"skipped {counted(len(self.skipped), 'file')}: {', '.join(named)}{rest}")
         return lines
 
     def protocol(self) -> dict[str, Any]:

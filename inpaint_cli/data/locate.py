@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
-from typing import Any
 
 from inpaint_cli import files
-from inpaint_cli.data.arrays import Npz, NpzFolder, digits
+from inpaint_cli.data.arrays import Npz, digits, split_of
+from inpaint_cli.data.combined import Called, Several
 from inpaint_cli.data.names import SETS, NamedSet
-from inpaint_cli.data.sources import ARCHIVES, Folder, Listing, Raw, Source, Tar, Zip
-from inpaint_cli.data.splits import Member
+from inpaint_cli.data.sources import ARCHIVES, Folder, Source, Tar, Zip
 from inpaint_cli.errors import UserError, unknown_name
 
 TARS = tuple(suffix for suffix in ARCHIVES if suffix.startswith((".tar", ".tgz")))
-
-
-@dataclass(frozen=True)
-class Called:
-    """A source under the name of the set that it holds."""
-
-    name: str
-    source: Source
-
-    def fingerprint(self) -> list[Any]:
-        return [self.name, *self.source.fingerprint()]
-
-    def listing(self) -> Listing:
-        return self.source.listing()
-
-    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
-        return self.source.read(members)
 
 
 def find(given: str, download: bool) -> Source:
@@ -53,8 +34,7 @@ def of_path(path: Path) -> Source:
     """Gives the source of a folder or an archive."""
     lower = path.name.lower()
     if path.is_dir():
-        packed = [p for p in sorted(path.glob("*.npz")) if not p.name.startswith(".")]
-        return NpzFolder(path, tuple(packed)) if packed else Folder(path)
+        return _of_folder(path)
     opener: Mapping[str, Callable[[Path], Source]] = {".zip": Zip, ".npz": Npz}
     for suffix, source in opener.items():
         if lower.endswith(suffix):
@@ -67,6 +47,15 @@ def of_path(path: Path) -> Source:
     )
 
 
+def _of_folder(path: Path) -> Source:
+    folder = Folder(path)
+    packed = [p for p in sorted(path.glob("*.npz")) if not p.name.startswith(".")]
+    if not packed or folder.listing().members:
+        return folder
+    # Batches of one set, as those of Downsampled ImageNet: a file's name says its split.
+    return Several(folder.name, {p.stem: (Npz(p), split_of(p.stem)) for p in packed})
+
+
 def test_names(given: str, source: Source) -> frozenset[str] | None:
     """Gives the file names of the official test list, if the set has one and it is there."""
     known = SETS.get(given)
@@ -76,7 +65,7 @@ def test_names(given: str, source: Source) -> frozenset[str] | None:
     path = inner.path / known.test_list
     if not path.is_file():
         return None
-    return frozenset(line.strip() for line in path.read_text("utf-8").splitlines())
+    return frozenset(line.strip() for line in path.read_text("utf-8", "replace").splitlines())
 
 
 def _named(name: str, known: NamedSet, download: bool) -> Source:

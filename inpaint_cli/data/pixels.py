@@ -39,11 +39,12 @@ def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
     Raises what Pillow raises for files that are broken or no images.
     """
     if isinstance(raw, bytes):
+        if not raw:
+            raise ValueError("empty file")
         with Image.open(io.BytesIO(raw)) as opened:
             if not (preparation.crop or preparation.right_half):
                 opened.draft(None, (DRAFT * preparation.size,) * 2)
-            image = ImageOps.exif_transpose(opened)
-            image.load()
+            image = _upright(opened)
     else:
         image = from_array(raw)
     mode = "L" if preparation.channels == 1 else "RGB"
@@ -59,14 +60,25 @@ def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
     return Decoded(np.ascontiguousarray(pixels), enlarged, was_grey != (mode == "L"), uncropped)
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    try:
+        return ImageOps.exif_transpose(image)
+    # Damaged EXIF data raise whatever comes, and do not hide an intact picture.
+    except Exception:
+        return image
+
+
 def flatten(image: Image.Image) -> Image.Image:
     """Gives an image of mode L or RGB: 8 bits, no palette, alpha composited on white."""
     if image.mode in ("L", "RGB"):
         if "transparency" not in image.info:
             return image
         image = image.convert("RGBA")
-    if image.mode.startswith("I") or image.mode == "F":
+    if image.mode == "F":
         return from_array(np.asarray(image))
+    if image.mode.startswith("I"):
+        return from_array(_sixteen_bits(np.asarray(image)))
     if image.mode == "1":
         return image.convert("L")
     if image.mode in ("P", "PA"):
@@ -80,11 +92,17 @@ def flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _sixteen_bits(array: Array) -> Array:
+    if array.size and (array.min() < 0 or array.max() > 65535):
+        raise ValueError(f"values from {array.min()} to {array.max()}, not of 16 bits")
+    return array.astype(np.uint16)
+
+
 def from_array(array: Array) -> Image.Image:
     """Gives the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4.
 
-    bool is black and white; uint8 is taken as it is; wider integers hold 16 bits and are scaled
-    with rounding; floats lie in 0..1. ValueError for anything else.
+    bool is black and white; uint16 is scaled to 8 bits with rounding; other integers lie in 0..255,
+    floats in 0..1. ValueError for anything else.
     """
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
@@ -104,13 +122,14 @@ def to_bytes(array: Array) -> Pixels:
         return array
     if kind == "b":
         return array.astype(np.uint8) * np.uint8(255)
-    if array.size and not (array.min() >= 0 and array.max() <= (65535 if kind in "iu" else 1)):
-        raise ValueError(f"{array.dtype} values from {array.min()} to {array.max()}")
-    if kind in "iu":
+    if array.dtype == np.uint16:
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    most = {"u": 255, "i": 255, "f": 1}.get(kind)
+    if most is None or (array.size and not (array.min() >= 0 and array.max() <= most)):
+        raise ValueError(f"{array.dtype} values from {array.min()} to {array.max()}")
     if kind == "f":
-        return np.floor(array.astype(np.float64) * 255 + 0.5).astype(np.uint8)
-    raise ValueError(f"values of type {array.dtype}")
+        array = np.floor(array.astype(np.float64) * 255 + 0.5)
+    return array.astype(np.uint8)
 
 
 def _box(size: tuple[int, int], preparation: Preparation) -> tuple[tuple[int, int, int, int], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import tarfile
 import zipfile
@@ -12,7 +13,6 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.data.splits import Member, place
@@ -21,12 +21,17 @@ from inpaint_cli.errors import UserError
 Raw = bytes | npt.NDArray[Any] | Exception
 """A file, an array [H, W] or [H, W, C], or why there is neither."""
 
-SUFFIXES = frozenset(
-    ".png .apng .jpg .jpeg .jpe .jfif .bmp .dib .gif .tif .tiff .webp .ppm .pgm .pbm .pnm .jp2 "
-    ".j2k .avif .tga".split()
-)
+# fmt: off
+SUFFIXES = frozenset([
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".webp", ".avif", ".gif",
+    ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
+])
+# fmt: on
 """Files of other suffixes are not taken for images."""
 ARCHIVES = (".zip", ".npz", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
+DAMAGED = (zipfile.BadZipFile, zlib.error)
+UNREADABLE = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, *DAMAGED)
+"""What a damaged tar file raises, here or further on."""
 LARGEST_FILE_BYTES = 1 << 30
 """A larger file inside an archive is skipped unread: it would not fit beside the rest."""
 
@@ -42,7 +47,9 @@ class Listing:
 class Source(Protocol):
     """Images before they are decoded."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What people call it."""
 
     def fingerprint(self) -> list[Any]:
         """Gives JSON-able data that changes when the content does; cheap, nothing is decoded."""
@@ -66,15 +73,14 @@ class Folder:
 
     @cached_property
     def _files(self) -> list[tuple[str, int, int]]:
-        """All files as (relative name, bytes, mtime in ns), by name."""
+        """All files as (relative name, bytes, time of change), by name."""
         found = []
         for folder in _folders(self.path):
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if not entry.name.startswith(".") and _is_file(entry):
-                        facts = entry.stat()
                         name = Path(entry.path).relative_to(self.path).as_posix()
-                        found.append((name, facts.st_size, facts.st_mtime_ns))
+                        found.append((name, *_state(entry.stat())))
         return sorted(found)
 
     def fingerprint(self) -> list[Any]:
@@ -162,18 +168,15 @@ class _TarReader:
     def __enter__(self) -> tarfile.TarFile:
         try:
             # A stream: a seek backwards in a compressed file would start from its beginning.
-            self._tar = tarfile.open(self.path, "r|*")  # noqa: SIM115
-        except (tarfile.TarError, EOFError, OSError, *DAMAGED) as error:
+            self._tar = tarfile.open(self.path, "r|*")
+        except UNREADABLE as error:
             raise damaged(self.path, error) from error
         return self._tar
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._tar.close()
-        if isinstance(error, (tarfile.TarError, EOFError, *DAMAGED)):
+        if isinstance(error, UNREADABLE):
             raise damaged(self.path, error) from error
-
-
-DAMAGED = (zipfile.BadZipFile, zlib.error)
 
 
 def stem(path: Path) -> str:
@@ -188,8 +191,12 @@ def stem(path: Path) -> str:
 
 def identity(path: Path) -> list[Any]:
     """Gives what tells one state of a file from another: place, bytes, time of change."""
-    facts = path.stat()
-    return [str(path.resolve()), facts.st_size, facts.st_mtime_ns]
+    return [str(path.resolve()), *_state(path.stat())]
+
+
+def _state(facts: os.stat_result) -> tuple[int, int]:
+    # ctime as well: a file that becomes readable changes that alone.
+    return facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns)
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
@@ -239,7 +246,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 def _folders(root: Path) -> Iterator[Path]:
     """Yields `root` and the folders under it; links are followed, but never round in a circle."""
     seen = set()
-    for folder, below, _ in os.walk(root, followlinks=True):
+    for folder, below, _ in os.walk(root, followlinks=True, onerror=_raise):
         real = os.path.realpath(folder)
         if real in seen:
             below.clear()
@@ -247,3 +254,7 @@ def _folders(root: Path) -> Iterator[Path]:
         seen.add(real)
         below[:] = [name for name in below if not name.startswith(".")]
         yield Path(folder)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -87,7 +87,9 @@ def assign(
         splits["train"], splits["validation"] = _part(
             splits["train"], seed, "validation", VALIDATION_SHARE, VALIDATION_MOST
         )
-        rule += f"; validation is a part of train chosen by file name (5 %, seed {seed})"
+        rule += (
+            f"; validation is a part of train chosen by file name (5 %, at most 1000, seed {seed})"
+        )
     return Assignment(
         {name: sorted(part, key=lambda member: member.id) for name, part in splits.items()},
         f"splits: {rule}",
@@ -125,8 +127,8 @@ def _shared_folders(parts: Sequence[tuple[str, ...]]) -> int:
     """Counts the folders around all files that are not splits."""
     shortest = min((len(part) for part in parts), default=1) - 1
     for depth in range(shortest):
-        names = {part[depth] for part in parts}
-        if len(names) > 1 or names & FOLDERS.keys() or names.pop().lower() in FOLDERS:
+        names = {part[depth].lower() for part in parts}
+        if len(names) > 1 or names <= FOLDERS.keys():
             return depth
     return shortest
 

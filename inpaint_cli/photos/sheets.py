@@ -76,7 +76,7 @@ def captioned(
 
 
 def fit(pixels: Pixels, tile: int) -> Image.Image:
-    """Gives a picture with its longer side at most `tile`: enlarged by nearest neighbour, or reduced.
+    """Gives a picture with its longer side at most `tile`: pixels repeated, or averaged.
 
     >>> fit(np.zeros((3, 32), np.uint8), 128).size
     (128, 12)

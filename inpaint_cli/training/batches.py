@@ -85,7 +85,10 @@ class Order:
     def keys(self, start: int, stop: int) -> Keys:
         """Gives (epoch, index) of the samples `start` to `stop`."""
         return [
-            (position // self.count, int(self._epoch(position // self.count)[position % self.count]))
+            (
+                position // self.count,
+                int(self._epoch(position // self.count)[position % self.count]),
+            )
             for position in range(start, stop)
         ]
 
@@ -198,7 +201,7 @@ def loader(batches: MicroBatches, numbers: range, workers: int, pin: bool) -> It
         DataLoader(
             batches,
             batch_size=None,
-            sampler=numbers,  # type: ignore[arg-type]
+            sampler=numbers,
             num_workers=workers,
             collate_fn=_as_it_is,
             pin_memory=pin,
@@ -207,14 +210,15 @@ def loader(batches: MicroBatches, numbers: range, workers: int, pin: bool) -> It
     )
 
 
-def to_device(
-    item: Item, device: torch.device, seed: int, tag: str
-) -> tuple[Batch, Noise]:
+def to_device(item: Item, device: torch.device, seed: int, tag: str) -> tuple[Batch, Noise]:
     """Gives the batch on `device` and the noise of its samples."""
     image, visible, label, keys = item
-    moved = [t if t is None else t.to(device, non_blocking=True) for t in (image, visible, label)]
-    assert moved[0] is not None and moved[1] is not None
-    return Batch(moved[0], moved[1], moved[2]), Noise(seed, tag, keys)
+    batch = Batch(
+        image.to(device, non_blocking=True),
+        visible.to(device, non_blocking=True),
+        None if label is None else label.to(device, non_blocking=True),
+    )
+    return batch, Noise(seed, tag, keys)
 
 
 def held_out(images: Images, count: int) -> Sequence[int]:
@@ -224,7 +228,7 @@ def held_out(images: Images, count: int) -> Sequence[int]:
     return [i * total // count for i in range(count)]
 
 
-def _as_it_is(item: Item) -> Item:
+def _as_it_is(item: Any) -> Any:
     return item
 
 

@@ -79,4 +79,4 @@ def _board(folder: Path) -> Any:
         raise UserError(
             "--tensorboard: TensorBoard is not installed. Run: pip install 'inpaint[tensorboard]'."
         ) from error
-    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder))

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from inpaint_cli.device import has_fast_bf16
+from inpaint_cli.device import has_fast_bf16, rank
 from inpaint_cli.errors import ResourceError
 from inpaint_cli.family import Stage, Training
 from inpaint_cli.randomness import tag_of
@@ -94,18 +94,18 @@ class Trainer:
 
     def step(self, items: Iterator[Item], stop: Callable[[], int] = lambda: 0) -> StepReport:
         """Takes one optimiser step. BrokenStep if anything is not finite."""
-        # Keyed by the step, for layers that draw by themselves (dropout), so that resuming is exact.
-        torch.manual_seed(tag_of(f"layers {self.seed} {self.progress.step} {ranks.rank()}") >> 1)
+        # For layers that draw by themselves (dropout); keyed by the step: resuming is exact.
+        torch.manual_seed(tag_of(f"layers {self.seed} {self.progress.step} {rank()}") >> 1)
         for optimiser in self.optimisers:
             optimiser.torch.zero_grad(set_to_none=True)
-        sums, waited = self._gradients(items)
+        sums, waited = self.gradients(items)
         norms = {optimiser.name: optimiser.gradient_norm() for optimiser in self.optimisers}
         report = self._report(sums, norms, stop(), waited)
         self._apply(report, norms)
         self.progress.step += 1
         return report
 
-    def _gradients(self, items: Iterator[Item]) -> tuple[dict[tuple[str, str], Tensor], float]:
+    def gradients(self, items: Iterator[Item]) -> tuple[dict[tuple[str, str], Tensor], float]:
         """Adds up the gradients of all parts; gives the means of losses and scalars."""
         parts = self.batches.split.parts
         sums: dict[tuple[str, str], Tensor] = {}
@@ -119,7 +119,7 @@ class Trainer:
             with ranks.last_part(self.losses, part == parts - 1):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
                     losses, scalars = self.losses(batch, self.progress.step, noise)
-                (torch.stack(list(losses.values())).sum() / parts).backward()
+                (torch.stack(list(losses.values())).sum() / parts).backward()  # type: ignore[no-untyped-call]
             for kind, values in (("loss", losses), ("scalar", scalars)):
                 for name, value in values.items():
                     share = value.detach().float() / parts

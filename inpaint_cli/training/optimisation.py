@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +60,7 @@ class Optimiser:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         if not gradients:
             return torch.zeros(())
-        return cast(Tensor, nn.utils.get_total_norm(gradients))
+        return nn.utils.get_total_norm(gradients)
 
     def clip(self, norm: Tensor, limit: float) -> None:
         """Scales the gradients, of norm `norm`, down to `limit`."""
@@ -109,7 +108,8 @@ class Average:
         own, new = self.model.state_dict(), model.state_dict()
         floating = [name for name, tensor in new.items() if tensor.is_floating_point()]
         decay = min(self.decay, (1 + count) / (10 + count))
-        get_ema_multi_avg_fn(decay)([own[n] for n in floating], [new[n] for n in floating], count)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average([own[n] for n in floating], [new[n] for n in floating], count)
         for name in new.keys() - set(floating):
             own[name].copy_(new[name])
 

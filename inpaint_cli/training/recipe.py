@@ -21,6 +21,7 @@ from inpaint_cli.configuration import (
 )
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
+from inpaint_cli.training.presets import choose_preset
 
 FORMAT = 1
 KEYS = ("format", "model", "preset", "data", "seed", "stages", "config")
@@ -72,48 +73,37 @@ class Choices:
     config: Path | None = None
     settings: Sequence[str] = ()
     seed: int | None = None
+    download: bool = False
 
     def recipe(self) -> Recipe:
-        """Gives the recipe that these choices make. UserError where they do not."""
+        """Gives the recipe that these choices make. UserError where they do not make one."""
         file = _read(self.config) if self.config else {}
-        model = self.model or file.get("model")
-        if not model:
-            raise UserError("--model: say what to train, one of " + f"{_known()}.")
-        family = models.get(model)
-        if not family.stage_names:
-            raise UserError(f"--model: '{model}' is not trained. Trained are {_known()}.")
+        family = _family(self.model or file.get("model"))
         data = tuple(self.data) or tuple(file.get("data", ()))
         if not data:
             raise UserError(
                 "--data: say what to train on: a folder of images, a zip file or a named data set."
             )
-        preset = self.preset or file.get("preset") or choose_preset(family, data)
-        if preset not in family.presets:
-            raise unknown_name(f"--preset: {model} has no preset", preset, family.presets)
         stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
         for stage in stages:
             if stage not in family.stage_names:
-                raise unknown_name(f"--stage: {model} has no stage", stage, family.stage_names)
+                raise unknown_name(
+                    f"--stage: {family.name} has no stage", stage, family.stage_names
+                )
+        preset = self.preset or file.get("preset") or choose_preset(family, data, self.download)
+        if preset not in family.presets:
+            raise unknown_name(f"--preset: {family.name} has no preset", preset, family.presets)
         config = _complete(family, family.presets[preset])
         if "config" in file:
             config = _merge(config, file["config"], str(self.config))
         config = _override(config, parse_settings(tuple(self.settings)), family, stages)
         seed = self.seed if self.seed is not None else int(file.get("seed", 0))
-        return Recipe(model, preset, data, seed, stages, config)
+        return Recipe(family.name, preset, data, seed, stages, config)
 
 
 def from_file(path: Path) -> Recipe:
     """Reads a config.toml."""
     return Choices(config=path).recipe()
-
-
-def choose_preset(family: Family, data: Sequence[str]) -> str:
-    """Gives the preset named after the data, else the smallest one that takes its size."""
-    for source in data:
-        if Path(source).stem.lower() in family.presets:
-            return Path(source).stem.lower()
-    presets = family.presets
-    return min(presets, key=lambda name: (presets[name].size or 256, list(presets).index(name)))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -164,8 +154,14 @@ def _override(
     return config
 
 
-def _known() -> str:
-    return ", ".join(models.trainable())
+def _family(name: str | None) -> Family:
+    family = models.get(name) if name else None
+    if family and family.stage_names:
+        return family
+    known = ", ".join(models.trainable())
+    if family:
+        raise UserError(f"--model: '{family.name}' is not trained. Trained are {known}.")
+    raise UserError(f"--model: say what to train, one of {known}.")
 
 
 def _without_none(data: Any) -> Any:

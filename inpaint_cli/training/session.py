@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from inpaint_cli.device import world_size
+from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import Interrupted, ResourceError, UserError
 from inpaint_cli.family import Model, Stage
 from inpaint_cli.randomness import tag_of
@@ -122,13 +122,14 @@ class Session:
     def _describe(self, train: Any, validation: Any) -> None:
         if not ranks.is_first():
             return
-        for images in (train, validation):
-            for line in images.describe():
-                self.reporter.note(line)
+        for line in train.describe():
+            self.reporter.note(line)
         facts = {
             "processes": world_size(),
-            "data": {s.split: {"name": s.name, "images": len(s.images), "sha256": s.sha256}
-                     for s in (train, validation)},
+            "data": {
+                s.split: {"name": s.name, "images": len(s.images), "sha256": s.sha256}
+                for s in (train, validation)
+            },
         }
         write_environment(self.folder, str(self.machine.device), facts)
 
@@ -142,7 +143,7 @@ class Session:
     def _trainer(self, stage: Stage, train: Any) -> Trainer:
         training = self.recipe.training(stage.name)
         seed = self.recipe.seed
-        split = Split(training.batch_size, training.accumulate, world_size(), ranks.rank())
+        split = Split(training.batch_size, training.accumulate, world_size(), rank())
         height, width = train.images.shape[2:]
         cache = self.folder.path.parent / ".masks"
         masks = MaskSource.of(training, seed, (height, width), cache)
@@ -157,9 +158,7 @@ class Session:
             self.machine.device,
             self.machine.workers,
         )
-        checkpoint = checkpoints.load_newest(
-            self.folder.checkpoints, stage.name, self.reporter
-        )
+        checkpoint = checkpoints.load_newest(self.folder.checkpoints, stage.name, self.reporter)
         if checkpoint:
             trainer.load(checkpoint)
         return trainer
@@ -265,9 +264,7 @@ class StageRun:
         self._note(report)
         self.stopped = report.stop
         self._validate_if_due()
-        if self.stopped:
-            self._save()
-        elif progress.step % self.training.checkpoint_every == 0:
+        if self.stopped or progress.step % self.training.checkpoint_every == 0:
             self._save()
         return not self.stopped
 
@@ -312,8 +309,13 @@ class StageRun:
         self._line("validation", {"figures": figures, "images": count, "best": progress.best})
         self.reporter.note(
             f"step {step}: {name} {figure:.4f} on {count} held-out images"
-            + (" (best)" if better else f" (best {progress.best:.4f} at {progress.best_step})"
-               if progress.best is not None else "")
+            + (
+                " (best)"
+                if better
+                else f" (best {progress.best:.4f} at {progress.best_step})"
+                if progress.best is not None
+                else ""
+            )
         )
 
     def _note(self, report: StepReport) -> None:
@@ -362,9 +364,7 @@ class StageRun:
             raise self._broken("the weights are no longer finite")
         if ranks.is_first():
             if self.saved != progress.step:
-                checkpoints.save(
-                    self.folder.checkpoints, checkpoints.Checkpoint(progress, tensors)
-                )
+                checkpoints.save(self.folder.checkpoints, checkpoints.Checkpoint(progress, tensors))
             self._save_weights(self.folder.weights, finished)
         self.saved = progress.step
 

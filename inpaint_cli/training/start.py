@@ -75,7 +75,8 @@ def _plan(choices: Choices, request: Request, machine: Machine, reporter: Report
     from inpaint_cli.training.plan import plan
 
     recipe = _resumed(choices, request)[1] if request.resume else choices.recipe()
-    return plan(recipe, machine, reporter)
+    planned = plan(recipe, machine, reporter)
+    return Result(planned.text, planned.facts)
 
 
 def _folder(choices: Choices, request: Request) -> tuple[RunFolder, Recipe]:
@@ -140,8 +141,6 @@ def _with_stage(folder: RunFolder, recipe: Recipe, name: str) -> Recipe:
 
 
 def _workers(device: torch.device) -> int:
-    """Gives the processes that prepare batches while an accelerator computes.
-
-    On a CPU they would only compete with the training for its cores.
-    """
-    return 0 if device.type == "cpu" else min(4, max(1, (os.cpu_count() or 1) - 1))
+    """Gives the processes that prepare batches while this one trains; one core is left to it."""
+    spare = (os.cpu_count() or 1) - 1
+    return min(spare, 1 if device.type == "cpu" else 4)

@@ -21,6 +21,8 @@ SEED = 0
 """Of the masks and the noise of every validation, whatever the run's own: so runs compare."""
 COMPLETIONS = 6
 """Completions per row of a sheet."""
+HIDDEN_COLOUR = (224, 122, 95)
+"""Of hidden pixels on a sheet: no grey, which could be a pixel's own."""
 
 
 class Validation:
@@ -71,8 +73,9 @@ class Validation:
             noise = Noise.of_completions(SEED, key, range(count))
             with torch.no_grad():
                 completions = cast(Model, model).complete(batch.image, batch.visible, noise)
-            masked = torch.where(batch.visible, batch.image, torch.full_like(batch.image, 128))
-            pictures = torch.cat([batch.image, masked, completions.images.to(self.device)])
+            hidden = torch.tensor(HIDDEN_COLOUR, dtype=torch.uint8, device=self.device)
+            masked = torch.where(batch.visible, batch.image, hidden[:, None, None])
+            pictures = [*batch.image, *masked, *completions.images]
             rows.append([_pixels(picture) for picture in pictures])
         labels = ["truth", "visible", *(str(i) for i in range(max(map(len, rows)) - 2))]
         with replacing(path) as temporary:
@@ -89,9 +92,7 @@ class Validation:
         if self.images.labels is not None:
             label = torch.from_numpy(np.asarray(self.images.labels)[indices].astype(np.int64))
             label = label.to(self.device)
-        batch = Batch(
-            torch.from_numpy(pixels).to(self.device), visible.to(self.device), label
-        )
+        batch = Batch(torch.from_numpy(pixels).to(self.device), visible.to(self.device), label)
         return batch, Noise.of_samples(SEED, "validate", 0, indices)
 
 

@@ -70,8 +70,9 @@ _DIGITS = PixelConfig(
 _SMALL32 = PixelConfig(
     size=32, channels=3, levels=32, depth=9, filters=36, cond_filters=36, head=192,
     training={"pixels": replace(
-        _TRAINING, epochs=30, lr=1e-3, schedule="cosine", warmup_steps=200, ema_decay=0.999,
-        clip_norm=1.0, masks="freeform-scaled", augment="flip",
+        _TRAINING, batch_size=32, steps=3600, lr=1e-3, schedule="cosine", warmup_steps=200,
+        ema_decay=0.999, clip_norm=1.0, masks="freeform-scaled@mixture", augment="flip",
+        validate_every=500, validate_images=256, checkpoint_every=250,
     )},
 )  # fmt: skip
 

@@ -39,13 +39,16 @@ def install() -> None:
     """Puts the fakes in place, for the rest of this process."""
     from inpaint_cli import models
 
-    models.FAMILIES |= {"fake": "fake_family", "fake-two": "fake_family"}
+    models.FAMILIES |= {
+        "fake": "tests.training.fake_family",
+        "fake-two": "tests.training.fake_family",
+    }
     package = sys.modules.get("inpaint_cli.data") or types.ModuleType("inpaint_cli.data")
     package.open = open_fake  # type: ignore[attr-defined]
     sys.modules["inpaint_cli.data"] = package
     import inpaint_cli
 
-    inpaint_cli.data = package  # type: ignore[attr-defined]
+    inpaint_cli.data = package
 
 
 if __name__ == "__main__":

@@ -116,7 +116,9 @@ class PolishStage(PaintStage):
         return super().trainable(model)[1:]
 
     def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        return StepResult({"critic": cast(FakeModel, model).critic(batch.image / 255).square().mean()})
+        return StepResult(
+            {"critic": cast(FakeModel, model).critic(batch.image / 255).square().mean()}
+        )
 
 
 TRAINING = Training(

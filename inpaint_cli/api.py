@@ -1,0 +1,213 @@
+"""The Python API: load a model, complete photos, draw masks. The command line uses it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inpaint_cli import models, zoo
+from inpaint_cli.device import resolve
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.family import Family, Model, Option
+from inpaint_cli.masks import draw
+from inpaint_cli.masks.files import check_hole, read_mask
+from inpaint_cli.photos.completing import CONTEXT, Completed, Request, complete_photo
+from inpaint_cli.photos.photo import Photo, of_array
+from inpaint_cli.photos.reading import of_image, read_photo
+from inpaint_cli.weights import hash_of, load_weights, read_header
+
+if TYPE_CHECKING:
+    import torch
+
+Source = str | Path | Image.Image | npt.NDArray[Any]
+
+DEFAULT_N = 8
+
+
+@dataclass(frozen=True)
+class Result:
+    """Completions of one image."""
+
+    images: list[npt.NDArray[Any]]
+    """n arrays of the image's own shape, depth and channels; visible samples are its own."""
+    log_prob: npt.NDArray[np.float64] | None
+    """[n], nats of what the model drew at its own resolution; None where it has no likelihood."""
+    details: Mapping[str, Any]
+    """What the family tells beside the pictures, of the first window ("trace" of pcnn)."""
+    hole_fraction: float
+    notes: list[str]
+    """Remarks, such as that the model's picture was enlarged."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to complete images of any size."""
+
+    name: str
+    family: Family
+    model: Model
+    device: torch.device
+    weights_sha256: str | None = None
+    """None for methods without weights."""
+
+    def default_n(self) -> int:
+        """Gives how many completions are made if nothing is said: 1 if all would be equal."""
+        return DEFAULT_N if self.model.stochastic else 1
+
+    def complete(
+        self,
+        image: Source,
+        mask: Source | None = None,
+        *,
+        visible: npt.NDArray[np.bool_] | None = None,
+        n: int | None = None,
+        seed: int = 0,
+        temperature: float | None = None,
+        context: float = CONTEXT,
+        feather: float | None = None,
+        **options: Any,
+    ) -> Result:
+        """Completes the hidden part of one image n times (default: 8, or 1 if deterministic).
+
+        image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (path,
+        Pillow image or array; white, or not 0 in an array, is filled in) or `visible` (bool [H, W],
+        True = known). options: of the family, such as trace=True. UserError says what is wrong.
+        """
+        photo, flat = _photo(image)
+        known = _visible(mask, visible, photo)
+        request = Request(
+            n=self.default_n() if n is None else n,
+            seed=seed,
+            temperature=temperature,
+            context=context,
+            feather=feather,
+            options=checked_options(self.family, options),
+        )
+        completed = complete_photo(photo, known, self.model, request)
+        return _result(completed, flat)
+
+
+def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> LoadedModel:
+    """Loads a model: a name of the zoo, a family, a run folder or a weight file.
+
+    device: "auto", "cpu", "cuda" or "mps". UserError where there is no such model or device, and
+    for files that are damaged or not ours; nothing in a file is ever executed.
+    """
+    name = str(name_or_path)
+    found = zoo.find(name)
+    place = resolve(device)
+    if isinstance(found, str):
+        family = models.get(found)
+        model = family.build(next(iter(family.presets.values())))
+        return LoadedModel(name, family, model, place)
+    model = load_weights(found)
+    family = models.get(read_header(found)["family"])
+    moved = cast(Model, cast(Any, model).to(place).eval())
+    return LoadedModel(name, family, moved, place, hash_of(found))
+
+
+def complete(
+    image: Source, mask: Source | None = None, *, model: str | Path = zoo.DEFAULT, **options: Any
+) -> Result:
+    """Completes one image with a model that is loaded for it (see `LoadedModel.complete`)."""
+    return load_model(model).complete(image, mask, **options)
+
+
+def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:
+    """Draws n masks of a kind: bool [n, size, size], True = visible (`inpaint masks --help`).
+
+    >>> draw_masks("box-2", 2, 8)[0].astype(int).sum()
+    np.int64(60)
+    """
+    if n < 1:
+        raise UserError(f"n: must be at least 1, got {n}.")
+    return np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
+
+
+def checked_options(family: Family, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives options of a family, defaults left out; UserError for others and for odd values."""
+    known = {option.name.replace("-", "_"): option for option in family.options}
+    for name, value in options.items():
+        if name not in known:
+            raise _not_its_option(family, name, known)
+        _check_value(known[name], value)
+    return {name: value for name, value in options.items() if value != known[name].default}
+
+
+def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:
+    shown = "--" + name.replace("_", "-")
+    others = [
+        other
+        for other in models.FAMILIES
+        if any(o.name.replace("-", "_") == name for o in models.get(other).options)
+    ]
+    if others:
+        return UserError(f"{shown}: an option of {', '.join(others)}, not of {family.name}.")
+    if not known:
+        return UserError(f"{shown}: {family.name} has no such option.")
+    return unknown_name(f"{family.name}: no option", name, known)
+
+
+def _check_value(option: Option, value: Any) -> None:
+    if value is None:
+        return
+    if option.choices and value not in option.choices:
+        raise UserError(f"--{option.name}: must be one of {', '.join(option.choices)}.")
+    low, high = option.minimum, option.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise UserError(f"--{option.name}: must lie in {low}..{high}, got {value}.")
+
+
+def _photo(image: Source) -> tuple[Photo, bool]:
+    """Gives the photo of an image, and whether its arrays have no axis for channels."""
+    if isinstance(image, str | Path):
+        photo = read_photo(Path(image))
+    elif isinstance(image, Image.Image):
+        photo = of_image(image)
+    elif image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+        raise UserError(
+            f"image: expected uint8 [H, W] or [H, W, C], got {image.dtype} {list(image.shape)}."
+        )
+    elif image.ndim == 3 and image.shape[2] > 4:
+        raise UserError(f"image: expected 1 to 4 channels, got {image.shape[2]}.")
+    else:
+        return of_array(image), image.ndim == 2
+    return photo, photo.samples.shape[2] == 1
+
+
+def _visible(
+    mask: Source | None, visible: npt.NDArray[np.bool_] | None, photo: Photo
+) -> npt.NDArray[np.bool_]:
+    if (mask is None) == (visible is None):
+        raise UserError("give either mask (white = fill in) or visible (True = known).")
+    size = photo.height, photo.width
+    if isinstance(mask, str | Path):
+        known = read_mask(Path(mask), size=size)
+    elif isinstance(mask, Image.Image):
+        known = read_mask(mask, size=size)
+    else:
+        known = np.asarray(visible, np.bool_) if mask is None else np.asarray(mask) == 0
+    if known.shape != size:
+        raise UserError(f"mask: its shape is {known.shape}, the image's {size}.")
+    check_hole(known)
+    return known
+
+
+def _result(completed: Completed, flat: bool) -> Result:
+    images = []
+    for index in range(completed.request.n):
+        samples = completed.samples(index)
+        images.append(samples[..., 0] if flat else samples)
+    return Result(
+        images,
+        completed.log_prob,
+        completed.details,
+        completed.hole_fraction,
+        completed.notes(),
+    )

@@ -1,0 +1,58 @@
+"""Sources made of sources: one under another name, several as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from inpaint_cli.data.image_set import Split
+from inpaint_cli.data.sources import Listing, Raw, Source
+from inpaint_cli.data.splits import Member
+
+
+@dataclass(frozen=True)
+class Called:
+    """A source under the name of the set that it holds."""
+
+    name: str
+    source: Source
+
+    def fingerprint(self) -> list[Any]:
+        return [self.name, *self.source.fingerprint()]
+
+    def listing(self) -> Listing:
+        return self.source.listing()
+
+    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+        return self.source.read(members)
+
+
+@dataclass(frozen=True)
+class Several:
+    """Sources as one, each with the split of what has none; ids begin with the source's key."""
+
+    name: str
+    parts: Mapping[str, tuple[Source, Split | None]]
+
+    def fingerprint(self) -> list[Any]:
+        return [[key, split, *part.fingerprint()] for key, (part, split) in self.parts.items()]
+
+    def listing(self) -> Listing:
+        listings = [(key, part.listing(), split) for key, (part, split) in self.parts.items()]
+        members = [
+            replace(m, key=f"{key}:{m.key}", id=f"{key}/{m.id}", split=m.split or split)
+            for key, listing, split in listings
+            for m in listing.members
+        ]
+        return Listing(members, sum(listing.ignored for _, listing, _ in listings))
+
+    def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
+        wanted: dict[str, dict[str, Member]] = {}
+        for member in members:
+            key, _, inner = member.key.partition(":")
+            wanted.setdefault(key, {})[inner] = member
+        for key, own in wanted.items():
+            source = self.parts[key][0]
+            for member, raw in source.read([replace(m, key=inner) for inner, m in own.items()]):
+                yield own[member.key], raw

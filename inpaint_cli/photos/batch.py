@@ -1,0 +1,231 @@
+"""Completes many photos in turn and writes what comes out: completions, sheets, the record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli import __version__
+from inpaint_cli.errors import PartialFailure, ResourceError, UserError
+from inpaint_cli.family import Model
+from inpaint_cli.files import replacing
+from inpaint_cli.photos.completing import Completed, Request, complete_photo, in_order
+from inpaint_cli.photos.holes import HoleSource
+from inpaint_cli.photos.overview import TILE_PX, Overview
+from inpaint_cli.photos.pairing import Item
+from inpaint_cli.photos.reading import read_photo
+from inpaint_cli.photos.record import Record
+from inpaint_cli.photos.writing import write_photo
+from inpaint_cli.reporting import Advance, Reporter
+
+TRACE_MS = 120
+"""How long a frame of a trace stands."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run needs to know, apart from the photos."""
+
+    model: Model
+    model_name: str
+    weights_sha256: str | None
+    request: Request
+    hole: HoleSource
+    folder: Path
+    rank: bool = False
+    metadata: bool = True
+    skip_existing: bool = False
+    overwrite: bool = False
+
+
+@dataclass
+class Run:
+    """One run over some photos."""
+
+    job: Job
+    items: Sequence[Item]
+    reporter: Reporter
+    failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.record = Record.of(self.job.folder, self.job.overwrite)
+        self.inputs = {item.photo.resolve() for item in self.items}
+        self.inputs |= {item.mask.resolve() for item in self.items if item.mask}
+
+    def all(self, several: bool) -> list[dict[str, Any]]:
+        """Completes all photos and gives their items of the record.
+
+        several: one photo's failure does not stop the others; they are listed at the end by
+        PartialFailure. Otherwise it is raised as it is.
+        """
+        done = list[dict[str, Any]]()
+        total = len(self.items) * self.job.request.n
+        with self.reporter.progress("completing", total) as advance:
+            for item in self.items:
+                try:
+                    made = self._one(item, advance)
+                    done += [made] if made else []
+                except (UserError, ResourceError, MemoryError) as error:
+                    named = _named(item.photo, error)
+                    if not several:
+                        raise named from error
+                    self.failures.append(str(named))
+                    advance(self.job.request.n)
+        return done
+
+    def raise_failures(self) -> None:
+        """Lists what failed, if anything did, and raises PartialFailure."""
+        if not self.failures:
+            return
+        for line in self.failures:
+            self.reporter.warn(f"failed: {line}")
+        raise PartialFailure(
+            f"{len(self.failures)} of {len(self.items)} photos failed (see above)."
+        )
+
+    def _one(self, item: Item, advance: Advance) -> dict[str, Any] | None:
+        job = self.job
+        if item.problem:
+            raise UserError(item.problem)
+        photo = read_photo(item.photo)
+        names = [f"{item.stem.as_posix()}-{i}{photo.suffix}" for i in range(job.request.n)]
+        sheet = f"{item.stem.as_posix()}-sheet.png"
+        if job.skip_existing and all((job.folder / name).is_file() for name in [*names, sheet]):
+            self.reporter.note(f"{item.photo}: its results exist, skipped")
+            advance(job.request.n)
+            return None
+        self.record.check_free([*names, sheet], self.inputs, job.overwrite)
+        visible = job.hole.visible(
+            item.photo,
+            item.mask,
+            (photo.height, photo.width),
+            model_size=job.model.size,
+            seed=job.request.seed,
+            reporter=self.reporter,
+        )
+        completed = complete_photo(photo, visible, job.model, job.request)
+        self._remark(item, completed)
+        return self._write(item, completed, names, sheet, advance)
+
+    def _remark(self, item: Item, completed: Completed) -> None:
+        share = f"{100 * completed.hole_fraction:.1f} % hidden"
+        request = self.job.request
+        self.reporter.note(
+            f"{item.photo}: {share}; {self.job.model_name}, seed {request.seed}, {request.n} "
+            f"completion{'s' * (request.n > 1)}"
+        )
+        for note in completed.notes():
+            self.reporter.note(f"{item.photo}: {note}.")
+
+    def _write(
+        self, item: Item, completed: Completed, names: list[str], sheet: str, advance: Advance
+    ) -> dict[str, Any]:
+        entry = self._entry(item, completed)
+        overview = Overview(completed)
+        try:
+            for name, index in zip(names, in_order(completed, self.job.rank), strict=True):
+                samples = completed.samples(index)
+                text = self._text(completed, index) if self.job.metadata else None
+                write_photo(self.job.folder / name, completed.photo, samples, text)
+                entry["completions"].append(self._line(completed, name, index))
+                overview.add(samples, index)
+                advance(text=item.photo.name)
+            if "trace" in completed.details:
+                entry["trace"] = f"{item.stem.as_posix()}-trace.gif"
+                self.record.check_free([entry["trace"]], self.inputs, self.job.overwrite)
+                write_trace(self.job.folder / entry["trace"], completed.details["trace"])
+                self.reporter.note(f"{item.photo}: trace in {self.job.folder / entry['trace']}")
+            entry["sheet"] = sheet
+            with replacing(self.job.folder / sheet) as temporary:
+                overview.sheet().save(temporary, format="PNG")
+        except (UserError, ResourceError, MemoryError):
+            self._discard(entry)
+            raise
+        except BaseException:  # interrupted: what is finished stays, and is known to be ours
+            if entry["completions"]:
+                self.record.put({**entry, "sheet": None})
+            raise
+        self.record.put(entry)
+        return entry
+
+    def _discard(self, entry: Mapping[str, Any]) -> None:
+        for line in entry["completions"]:
+            (self.job.folder / line["file"]).unlink(missing_ok=True)
+
+    def _entry(self, item: Item, completed: Completed) -> dict[str, Any]:
+        return {
+            "image": str(item.photo),
+            "mask": self.job.hole.label(item.mask),
+            "model": self.job.model_name,
+            "weights_sha256": self.job.weights_sha256,
+            "hole_fraction": completed.hole_fraction,
+            "log_prob_unit": "nats at model resolution, summed over windows",
+            "hidden_values": completed.hidden_values,
+            "windows": [
+                [d.window.left, d.window.top, d.window.width, d.window.height]
+                for d in completed.drawn
+            ],
+            "completions": [],
+        }
+
+    def _line(self, completed: Completed, name: str, index: int) -> dict[str, Any]:
+        log_prob = None if completed.log_prob is None else float(completed.log_prob[index])
+        line = {"file": name, "seed": self.job.request.seed, "index": index, "log_prob": log_prob}
+        if log_prob is not None and completed.hidden_values:
+            line["log_prob_per_value"] = log_prob / completed.hidden_values
+        return line
+
+    def _text(self, completed: Completed, index: int) -> str:
+        """Gives the JSON kept inside a completion; the same whatever -n is."""
+        request = self.job.request
+        log_prob = None if completed.log_prob is None else float(completed.log_prob[index])
+        about = {
+            "version": __version__,
+            "model": self.job.model_name,
+            "weights_sha256": self.job.weights_sha256,
+            "seed": request.seed,
+            "index": index,
+            "log_prob": log_prob,
+            "options": {
+                "temperature": request.temperature,
+                "context": request.context,
+                "feather": request.feather,
+                **request.options,
+            },
+        }
+        return json.dumps(about)
+
+
+def write_trace(path: Path, frames: Any) -> None:
+    """Writes uint8 frames [S, H, W, 3] as an animated GIF, enlarged to be seen."""
+    from PIL import Image
+
+    side = max(frames.shape[1:3])
+    factor = max(1, TILE_PX * 2 // side)
+    size = frames.shape[2] * factor, frames.shape[1] * factor
+    pictures = [
+        Image.fromarray(frame.cpu().numpy()).resize(size, Image.Resampling.NEAREST)
+        for frame in frames
+    ]
+    with replacing(path) as temporary:
+        pictures[0].save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=TRACE_MS,
+            loop=0,
+        )
+
+
+def _named(photo: Path, error: Exception) -> Exception:
+    """Gives the error with the photo's name in front, unless it begins with a name already."""
+    if isinstance(error, MemoryError):
+        return ResourceError(f"{photo}: out of memory. Free some, or reduce the photo.")
+    text = str(error)
+    if text.startswith(("-", str(photo))):
+        return error
+    return type(error)(f"{photo}: {text}")

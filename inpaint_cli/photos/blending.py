@@ -1,0 +1,132 @@
+"""Between a photo's window and a model's square: reducing it, and putting the result back unseen.
+
+What is model and what is blending: inside the hole, the fill is the model's picture, scaled to the
+window, plus a correction that is whole at the hole's edge and fades to nothing `feather` pixels
+inside. The correction is the difference between photo and scaled picture outside the hole, carried
+smoothly into it. Outside the hole nothing is ever written.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.photos.windows import Mask, bounds
+
+Values = npt.NDArray[np.float32]
+
+TOUCHED = 1e-6
+"""A model pixel with more than this share of hidden photo pixels under it is hidden."""
+FEATHER_MODEL_PX = 2.0
+"""The correction fades over this many model pixels, unless --feather says otherwise."""
+SMOOTHING_STEPS = 4
+
+
+def reduce(
+    values: Values, visible: Mask, size: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Gives a square window at the model's size: uint8 [size, size, C] and bool [size, size].
+
+    values: float32 [S, S, C] in 0..255; visible: bool [S, S]. A model pixel is visible if no hidden
+    photo pixel lies under it, so it is an average of visible ones alone; hidden ones are 0.
+    """
+    known = values * visible[..., None]
+    if len(values) != size:
+        share = _resized((~visible).astype(np.float32), size)
+        visible = share <= TOUCHED
+        known = _resized(known, size)
+    clean = np.rint(np.clip(known, 0, 255)) * visible[..., None]
+    return clean.astype(np.uint8), visible
+
+
+def fill_of(
+    picture: npt.NDArray[np.uint8], values: Values, visible: Mask, feather: float | None
+) -> Values:
+    """Gives the fill of a window: float32 [S, S, C] in 0..255, to be used where it is hidden.
+
+    picture: what the model drew, uint8 [size, size, C]; values, visible: the window, as for
+    `reduce`. feather: pixels over which the correction fades; None = two model pixels.
+    """
+    import cv2
+
+    if picture.shape[:2] == visible.shape:
+        return picture.astype(np.float32)
+    height, width = visible.shape
+    scale = max(1.0, height / picture.shape[0])
+    feather = FEATHER_MODEL_PX * scale if feather is None else feather
+    enlarge = cv2.INTER_CUBIC if height >= picture.shape[0] else cv2.INTER_AREA
+    wide = picture.astype(np.float32)
+    fill = np.empty((height, width, picture.shape[2]), np.float32)
+    for channel in range(picture.shape[2]):  # one at a time: windows may be large
+        plane = cv2.resize(
+            np.ascontiguousarray(wide[..., channel]), (width, height), interpolation=enlarge
+        )
+        fill[..., channel] = plane
+    if feather > 0 and visible.any():
+        _correct(fill, values, visible, feather)
+    return np.clip(fill, 0, 255, out=fill)
+
+
+def extend(values: Values, known: Mask) -> Values:
+    """Carries known values smoothly into the unknown: a push-pull pyramid with smoothing.
+
+    values: float32 [h, w]; known: bool [h, w], at least one True. Known values come back as they
+    are; what lies under unknown ones has no influence.
+    """
+    weight = known.astype(np.float32)
+    return _pull(np.where(known, values, 0).astype(np.float32), weight)
+
+
+def _correct(fill: Values, values: Values, visible: Mask, feather: float) -> None:
+    """Adds the fading correction to `fill`, in place, in a box round the hole."""
+    import cv2
+
+    box = bounds(~visible).grown(2 + int(feather)).clipped(*visible.shape)
+    near = np.ascontiguousarray(visible[box.slices])
+    if not near.any():
+        return
+    inside = cv2.distanceTransform((~near).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    fade = np.clip(1 - (inside - 1) / feather, 0, 1)
+    fade = fade * fade * (3 - 2 * fade)
+    for channel in range(fill.shape[2]):
+        part = fill[..., channel][box.slices]
+        difference = values[..., channel][box.slices] - part
+        part += fade * extend(difference, near)
+
+
+def _pull(values: Values, weight: Values) -> Values:
+    """Fills what has no weight from the half-size picture, then smooths the filled part."""
+    import cv2
+
+    height, width = values.shape
+    if weight.all() or max(height, width) <= 1:
+        return values
+    half = ((height + 1) // 2, (width + 1) // 2)
+    coarse_weight, coarse = _halved(weight, half), _halved(values * weight, half)
+    any_known = coarse_weight > 0
+    coarse = np.where(any_known, coarse / np.where(any_known, coarse_weight, 1), 0)
+    coarse = _pull(coarse.astype(np.float32), any_known.astype(np.float32))
+    result = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    known = weight > 0
+    result = np.where(known, values, result)
+    for _ in range(SMOOTHING_STEPS):
+        soft = cv2.blur(result, (3, 3), borderType=cv2.BORDER_REPLICATE)
+        result = np.where(known, values, soft)
+    return np.asarray(result, np.float32)
+
+
+def _halved(values: Values, half: tuple[int, int]) -> Values:
+    """Sums 2 x 2 blocks; a missing last row or column counts as 0."""
+    padded = np.zeros((half[0] * 2, half[1] * 2), np.float32)
+    padded[: values.shape[0], : values.shape[1]] = values
+    return padded.reshape(half[0], 2, half[1], 2).sum(axis=(1, 3))
+
+
+def _resized(values: npt.NDArray[np.float32], size: int) -> npt.NDArray[Any]:
+    import cv2
+
+    method = cv2.INTER_AREA if len(values) > size else cv2.INTER_LINEAR
+    resized = cv2.resize(np.ascontiguousarray(values), (size, size), interpolation=method)
+    return resized[..., None] if values.ndim == 3 and resized.ndim == 2 else resized

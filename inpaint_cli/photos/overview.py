@@ -1,0 +1,118 @@
+"""The sheet of one photo: input, hole, completions, their mean, and where they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inpaint_cli.photos.completing import Completed
+from inpaint_cli.photos.photo import Samples
+from inpaint_cli.photos.sheets import captioned
+from inpaint_cli.photos.windows import Box, bounds
+
+Pixels = npt.NDArray[np.uint8]
+
+TILE_PX = 192
+COLUMNS = 4
+SHOWN = 64
+"""More completions than this are not shown, but count in mean and uncertainty."""
+HOLE_COLOUR = (255, 0, 255)
+ZOOM_SHARE = 0.5
+"""The sheet zooms in if hole and context take less than this share of the photo's sides."""
+
+
+@dataclass
+class Overview:
+    """Gathers reduced completions of one photo; never holds a full one."""
+
+    completed: Completed
+    tiles: list[tuple[Pixels, str]] = field(default_factory=list)
+    _sum: npt.NDArray[np.float64] | float = 0.0
+    _squares: npt.NDArray[np.float64] | float = 0.0
+    _count: int = 0
+
+    def __post_init__(self) -> None:
+        self.region = view_of(self.completed).slices
+
+    def add(self, samples: Samples, index: int) -> None:
+        """Takes in one completion."""
+        shown = replace(self.completed.photo, samples=samples)
+        small = reduced(shown.display(self.region))
+        wide = small.astype(np.float64)
+        self._sum, self._squares = self._sum + wide, self._squares + wide**2
+        self._count += 1
+        if len(self.tiles) < SHOWN:
+            self.tiles.append((small, self._caption(index)))
+
+    def sheet(self) -> Image.Image:
+        """Gives the sheet of all completions taken in so far."""
+        photo, visible = self.completed.photo, self.completed.visible[self.region]
+        shown = photo.display(self.region)
+        input_tile, hole = reduced(shown), shown.copy()
+        hole[~visible] = HOLE_COLOUR
+        share = f"{100 * self.completed.hole_fraction:.1f} % hidden"
+        first = [(input_tile, self._input_caption()), (reduced(hole), f"hole: {share}")]
+        if self._count > 1:
+            first += [(self._mean(), f"mean of {self._count}"), self._uncertainty()]
+        rows: list[Sequence[tuple[Pixels, str]]] = [first]
+        rows += [self.tiles[i : i + COLUMNS] for i in range(0, len(self.tiles), COLUMNS)]
+        return captioned(rows, tile=TILE_PX)
+
+    def _caption(self, index: int) -> str:
+        log_prob = self.completed.log_prob
+        if log_prob is None:
+            return f"{index}"
+        return f"{index}: {log_prob[index]:.1f} nats"
+
+    def _input_caption(self) -> str:
+        photo = self.completed.photo
+        rows, columns = self.region
+        whole = (
+            rows.stop - rows.start == photo.height and columns.stop - columns.start == photo.width
+        )
+        return "input" if whole else f"input, from {columns.start},{rows.start}"
+
+    def _mean(self) -> Pixels:
+        return np.rint(self._sum / self._count).astype(np.uint8)
+
+    def _uncertainty(self) -> tuple[Pixels, str]:
+        """Gives the standard deviation over completions, averaged over colours, as a map."""
+        mean = self._sum / self._count
+        variance = np.maximum(np.asarray(self._squares / self._count - mean**2), 0).mean(axis=2)
+        deviation = np.sqrt(variance * self._count / (self._count - 1))
+        top = float(deviation.max())
+        return coloured(deviation / max(top, 1e-9)), f"std: 0 dark to {top:.0f} bright"
+
+
+def coloured(values: npt.NDArray[np.float64]) -> Pixels:
+    """Gives values in 0..1 in the perceptually even colours of viridis, as uint8 [h, w, 3]."""
+    import cv2
+
+    levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1])
+
+
+def reduced(pixels: Pixels) -> Pixels:
+    """Gives a picture with sides of at most a tile; smaller ones as they are."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    scale = TILE_PX / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def view_of(completed: Completed) -> Box:
+    """Gives the part of the photo to show: all of it, or round the holes where they are small."""
+    height, width = completed.visible.shape
+    whole = Box(0, 0, height, width)
+    hole = bounds(~completed.visible)
+    near = hole.grown(max(8, max(hole.height, hole.width) // 2)).clipped(height, width)
+    small = max(near.height / height, near.width / width) < ZOOM_SHARE
+    return near if small and max(height, width) > TILE_PX else whole

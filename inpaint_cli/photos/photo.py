@@ -1,0 +1,109 @@
+"""A photo as stored: every sample as the file has it, and the way to the model's colours and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+Samples = npt.NDArray[Any]
+Values = npt.NDArray[np.float32]
+Region = tuple[slice, slice]
+
+COLOUR_BANDS = {
+    "1": 1, "L": 1, "LA": 1, "I;16": 1, "I": 1, "F": 1, "LA;16": 1,
+    "RGB": 3, "RGBA": 3, "RGB;16": 3, "RGBA;16": 3, "LAB": 3, "CMYK": 4,
+}  # fmt: skip
+"""Modes that a photo can have: Pillow's, and three of 16 bits that Pillow lacks."""
+TIFF_ONLY = ("CMYK", "LAB", "I", "F")
+"""Modes that PNG cannot hold."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The first frame of an image file, its orientation applied."""
+
+    samples: Samples
+    """[H, W, bands], as stored; "1" as 0 and 255."""
+    mode: str
+    low: float = 0.0
+    high: float = 255.0
+    """The sample values that count as black and white."""
+    tiff: bool = False
+    """The file was a TIFF, so its completions are."""
+    exif: bytes = b""
+    icc: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+    """What had to be changed, as remarks for the user."""
+
+    @property
+    def height(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.samples.shape[1])
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of completions: PNG, or TIFF where the photo was one or PNG lacks the mode."""
+        return ".tiff" if self.tiff or self.mode in TIFF_ONLY else ".png"
+
+    @property
+    def has_alpha(self) -> bool:
+        return bool(self.samples.shape[2] > COLOUR_BANDS[self.mode])
+
+    def values(self, region: Region) -> Values:
+        """Gives the colours of a region in 0..255: float32 [h, w, 1] for grey, else RGB."""
+        stored = self.samples[region][..., : COLOUR_BANDS[self.mode]]
+        if self.mode in ("CMYK", "LAB"):
+            return np.asarray(_to_rgb(np.ascontiguousarray(stored), self.mode), np.float32)
+        if (self.low, self.high) == (0.0, 255.0):
+            return stored.astype(np.float32)
+        scaled = (stored.astype(np.float64) - self.low) * (255.0 / (self.high - self.low))
+        return np.nan_to_num(np.clip(scaled, 0, 255)).astype(np.float32)
+
+    def stored(self, values: Values) -> Samples:
+        """Gives colours in 0..255, as of `values`, as samples of this photo without alpha."""
+        if self.mode in ("CMYK", "LAB"):
+            return _from_rgb(np.rint(values).astype(np.uint8), self.mode)
+        if self.mode == "1":
+            return np.where(values >= 128, 255, 0).astype(np.uint8)
+        wide = self.low + values.astype(np.float64) * ((self.high - self.low) / 255.0)
+        if self.samples.dtype.kind == "f":
+            return wide.astype(self.samples.dtype)
+        return np.rint(np.clip(wide, self.low, self.high)).astype(self.samples.dtype)
+
+    def display(self, region: Region) -> npt.NDArray[np.uint8]:
+        """Gives a region as it looks on a screen: uint8 [h, w, 3], transparency ignored."""
+        values = np.rint(self.values(region)).astype(np.uint8)
+        return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
+
+
+def of_array(array: npt.NDArray[np.uint8]) -> Photo:
+    """Gives the photo of a uint8 array: [H, W], or [H, W, C] with 1 to 4 channels."""
+    samples = array[..., None] if array.ndim == 2 else array
+    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[samples.shape[2]]
+    return Photo(np.ascontiguousarray(samples), mode)
+
+
+def _to_rgb(stored: npt.NDArray[np.uint8], mode: str) -> Samples:
+    picture = Image.frombuffer(mode, (stored.shape[1], stored.shape[0]), stored.tobytes())
+    if mode == "LAB":
+        lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(picture, lab, rgb, outputMode="RGB")
+        return np.asarray(converted)
+    return np.asarray(picture.convert("RGB"))
+
+
+def _from_rgb(values: npt.NDArray[np.uint8], mode: str) -> Samples:
+    picture = Image.fromarray(np.ascontiguousarray(values))
+    if mode == "LAB":
+        lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(picture, rgb, lab, outputMode="LAB")
+        return np.asarray(converted)
+    return np.asarray(picture.convert(mode))

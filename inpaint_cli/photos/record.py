@@ -1,0 +1,94 @@
+"""completions.json: what lies in a folder of results, and which of its files are ours to replace."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import write_text
+
+NAME = "completions.json"
+SCHEMA = 1
+OURS = re.compile(r"(-\d+\.(png|tiff)|-sheet\.png|-trace\.gif)\Z")
+"""Names that we give; nothing else is ever taken for ours, whatever a record says."""
+
+
+@dataclass
+class Record:
+    """The items in one folder of results, written after each photo."""
+
+    folder: Path
+    items: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, folder: Path, overwrite: bool) -> Record:
+        """Reads the record of an earlier run, if there is one. UserError if it is not ours."""
+        path = folder / NAME
+        if not path.exists():
+            return cls(folder)
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["schema"] == SCHEMA and all(_is_item(item) for item in data["items"]):
+                return cls(folder, list(data["items"]))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pass
+        if overwrite:
+            return cls(folder)
+        raise UserError(
+            f"{path}: not a record of this version of inpaint, or damaged. Write elsewhere with "
+            "-o DIR, or replace it with --overwrite."
+        )
+
+    def owned(self) -> set[str]:
+        """Gives the files that earlier runs wrote, relative to the folder."""
+        return {name for item in self.items for name in files_of(item)}
+
+    def check_free(self, names: Iterable[str], inputs: set[Path], overwrite: bool) -> None:
+        """Raises UserError if a file to be written is an input, or is there and not ours."""
+        owned = self.owned()
+        for name in names:
+            path = self.folder / name
+            if path.resolve() in inputs:
+                raise UserError(f"{path}: is an input, which is never replaced. Give another -o.")
+            if path.exists() and name not in owned and not overwrite:
+                raise UserError(
+                    f"{path}: exists and is no result of an earlier run. Write elsewhere with "
+                    "-o DIR, or replace it with --overwrite."
+                )
+
+    def put(self, item: Mapping[str, Any]) -> None:
+        """Adds an item in place of earlier ones of the same files, whose other files go."""
+        new = files_of(item)
+        replaced = [old for old in self.items if files_of(old) & new]
+        self.items = [old for old in self.items if old not in replaced] + [dict(item)]
+        self.items.sort(key=lambda entry: min(files_of(entry), default=""))
+        write_text(self.folder / NAME, dumps(self.items))
+        for name in set().union(*map(files_of, replaced)) - self.owned():
+            (self.folder / name).unlink(missing_ok=True)
+
+
+def dumps(items: Iterable[Mapping[str, Any]]) -> str:
+    """Gives the JSON document of some items."""
+    return json.dumps({"schema": SCHEMA, "items": list(items)}, indent=1, ensure_ascii=False) + "\n"
+
+
+def files_of(item: Mapping[str, Any]) -> set[str]:
+    """Gives the files that an item names and that can be ours."""
+    names = [entry["file"] for entry in item["completions"]]
+    names += [item[key] for key in ("sheet", "trace") if item.get(key)]
+    return {
+        name
+        for name in names
+        if OURS.search(name) and not Path(name).is_absolute() and ".." not in Path(name).parts
+    }
+
+
+def _is_item(item: Any) -> bool:
+    return all(isinstance(entry["file"], str) for entry in item["completions"]) and all(
+        isinstance(item.get(key, ""), str | None) for key in ("sheet", "trace")
+    )

@@ -1,0 +1,148 @@
+"""What `--dry-run` shows: the plan of a run, its parameters and an estimate of its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from inpaint_cli.device import rank, world_size
+from inpaint_cli.family import Batch, Model, Stage
+from inpaint_cli.randomness import Noise
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training.batches import MaskSource, Order, Split
+from inpaint_cli.training.loop import steps_of, uses_bfloat16
+from inpaint_cli.training.optimisation import freeze_others
+from inpaint_cli.training.recipe import Recipe
+from inpaint_cli.training.session import Machine, build, open_data
+
+MEASURED_IMAGES = 2
+"""Images of the forward pass that measures what is kept for the backward pass."""
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that was not started: for people as `text`, for programs as `facts`."""
+
+    text: str
+    facts: Mapping[str, Any]
+
+
+def plan(recipe: Recipe, machine: Machine, reporter: Reporter) -> Plan:
+    """Plans a run. It opens the data and takes one forward pass, but trains and writes nothing."""
+    train, validation = open_data(recipe, machine, reporter)
+    model = build(recipe)
+    stages = {stage.name: stage for stage in recipe.family.stages()}
+    parts = {name: count(part) for name, part in model.named_children()}
+    facts = {
+        "model": recipe.model,
+        "preset": recipe.preset,
+        "data": train.describe(),
+        "validation_images": len(validation.images),
+        "seed": recipe.seed,
+        "device": str(machine.device),
+        "processes": world_size(),
+        "parameters": {"total": count(model), **parts},
+        "stages": {
+            name: _stage_facts(recipe, stages[name], model, train, machine)
+            for name in recipe.stages
+        },
+    }
+    return Plan(_text(facts), facts)
+
+
+def count(module: nn.Module) -> int:
+    """Gives the number of parameters."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _stage_facts(
+    recipe: Recipe, stage: Stage, model: nn.Module, train: Any, machine: Machine
+) -> dict[str, Any]:
+    training = recipe.training(stage.name)
+    split = Split(training.batch_size, training.accumulate, world_size(), rank())
+    return {
+        "steps": steps_of(training, len(train.images)),
+        "batch": str(split),
+        "precision": "bfloat16" if uses_bfloat16(training, machine.device) else "float32",
+        "optimiser": training.optimiser,
+        "lr": training.lr,
+        "masks": training.masks,
+        "needs": list(stage.needs),
+        "memory_bytes": memory(recipe, stage, model, train, split),
+    }
+
+
+def memory(
+    recipe: Recipe, stage: Stage, model: nn.Module, train: Any, split: Split
+) -> dict[str, int]:
+    """Estimates the memory of a stage in bytes: what is kept, not what passes through.
+
+    The activations are those of a float32 forward pass of two images, times the images at once.
+    """
+    groups = stage.trainable(cast(Model, model))
+    freeze_others(model, groups)
+    state = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    trained = sum(4 * p.numel() for group in groups for p in group.parameters)
+    return {
+        "weights": state,
+        "gradients": trained,
+        "optimiser": 2 * trained,
+        "average": state if recipe.training(stage.name).ema_decay else 0,
+        "activations": _activations(recipe, stage, model, train) * split.size // MEASURED_IMAGES,
+    }
+
+
+def _activations(recipe: Recipe, stage: Stage, model: nn.Module, train: Any) -> int:
+    """Gives the bytes that autograd keeps for the backward pass of two images."""
+    keys = Order(len(train.images), recipe.seed).keys(0, MEASURED_IMAGES)
+    training = recipe.training(stage.name)
+    masks = MaskSource.of(training, recipe.seed, train.images.shape[2:], None)
+    indices = [index for _, index in keys]
+    label = None
+    if train.labels is not None:
+        label = torch.tensor([int(train.labels[index]) for index in indices])
+    images = torch.stack([torch.tensor(train.images[index]) for index in indices])
+    weights = {t.untyped_storage().data_ptr() for t in model.state_dict().values()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage().data_ptr() not in weights:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    model.train()
+    noise = Noise(recipe.seed, f"train {stage.name}", keys)
+    with (
+        torch.random.fork_rng(),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        result = stage.loss(cast(Model, model), Batch(images, masks.draw(keys), label), 0, noise)
+    size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    del result
+    return size
+
+
+def _text(facts: Mapping[str, Any]) -> str:
+    lines = [
+        f"{facts['model']}, preset '{facts['preset']}', seed {facts['seed']}, "
+        f"on {facts['device']}" + (f" x {facts['processes']}" if facts["processes"] > 1 else ""),
+        *facts["data"],
+        "parameters: "
+        + ", ".join(f"{name} {number:,}" for name, number in facts["parameters"].items()),
+    ]
+    for name, stage in facts["stages"].items():
+        sizes = stage["memory_bytes"]
+        lines += [
+            f"stage '{name}': {stage['steps']} steps, batch {stage['batch']}, "
+            f"{stage['optimiser']} at {stage['lr']:g}, {stage['precision']}, "
+            f"masks {stage['masks']}",
+            f"  memory: about {sum(sizes.values()) / MIB:,.0f} MiB ("
+            + ", ".join(f"{part} {size / MIB:,.1f}" for part, size in sizes.items())
+            + ")",
+        ]
+    return "\n".join(lines)

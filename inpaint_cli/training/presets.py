@@ -1,0 +1,71 @@
+"""Which preset to train when none was named: one for the data at hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inpaint_cli.family import Family
+
+SMALLEST_FOR_PHOTOS = 32
+"""Presets below this side are for toys; photos larger than every preset do not get one of them."""
+ANY_SIZE = 256
+"""What a preset that takes any size counts as."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Side and channels of images as they are stored."""
+
+    side: int
+    channels: int
+
+
+def choose_preset(family: Family, data: Sequence[str], download: bool = False) -> str:
+    """Gives the preset named after the data, else the smallest that takes the size of its images.
+
+    Where no preset is that large, it is the smallest one of at least 32 pixels. Presets with as
+    many channels as the first image come first.
+    """
+    for source in data:
+        if Path(source).stem.lower() in family.presets:
+            return Path(source).stem.lower()
+    look = first_image(data[0], download)
+    return (
+        smallest_that_takes(family, look) if len(family.presets) > 1 else next(iter(family.presets))
+    )
+
+
+def smallest_that_takes(family: Family, look: Look) -> str:
+    """Gives the preset for images that look like `look` (see `choose_preset`)."""
+    sides = {name: config.size or ANY_SIZE for name, config in family.presets.items()}
+    fitting = [n for n, config in family.presets.items() if config.channels == look.channels]
+    fitting = fitting or list(sides)
+    large_enough = [name for name in fitting if sides[name] >= look.side]
+    for_photos = [name for name in sides if sides[name] >= SMALLEST_FOR_PHOTOS]
+    candidates = (
+        large_enough or [name for name in fitting if name in for_photos] or for_photos or fitting
+    )
+    return min(candidates, key=lambda name: sides[name])
+
+
+def first_image(source: str, download: bool = False) -> Look:
+    """Gives the look of the first image of a data source that can be read."""
+    from PIL import Image, UnidentifiedImageError
+
+    from inpaint_cli.data import locate
+
+    found = locate.find(source, download)
+    for _, raw in found.read(found.listing().members[:20]):
+        if isinstance(raw, bytes):
+            try:
+                with Image.open(io.BytesIO(raw)) as image:
+                    grey = image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
+                    return Look(min(image.size), 1 if grey else 3)
+            except (UnidentifiedImageError, OSError, ValueError):
+                continue
+        elif not isinstance(raw, Exception):
+            return Look(min(raw.shape[:2]), 3 if raw.ndim == 3 and raw.shape[2] >= 3 else 1)
+    return Look(SMALLEST_FOR_PHOTOS, 3)

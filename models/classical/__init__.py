@@ -1,0 +1,46 @@
+"""The classical baselines that every model must beat: OpenCV's Telea and Navier-Stokes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.models.classical.config import PRESETS, ClassicalConfig
+
+
+class ClassicalFamily:
+    """One method of OpenCV; no weights, no training, one completion."""
+
+    stage_names: tuple[str, ...] = ()
+    options: tuple[Option, ...] = ()
+    stochastic = False
+    layouts: tuple[str, ...] = ()
+
+    def __init__(self, name: str, summary: str) -> None:
+        self.name, self.summary = name, summary
+        self.presets: Mapping[str, Config] = PRESETS[name]
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Gives nothing: these methods are not trained."""
+        return ()
+
+    def build(self, config: Config) -> Model:
+        """Gives the method as a model."""
+        from inpaint_cli.models.classical.sampling import ClassicalModel
+
+        return cast(Model, ClassicalModel(cast(ClassicalConfig, config)))
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        """Raises UserError: there is nothing to convert."""
+        raise UserError(f"{self.name}: has no weights, so there is nothing to convert.")
+
+
+FAMILIES: dict[str, Family] = {
+    "telea": ClassicalFamily("telea", "OpenCV's fast marching method; one completion, any size"),
+    "navier-stokes": ClassicalFamily(
+        "navier-stokes", "OpenCV's fluid flow method; one completion, any size"
+    ),
+}

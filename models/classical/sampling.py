@@ -1,0 +1,80 @@
+"""Completes by OpenCV: Telea's fast marching (2004), or fluid flow (Bertalmio et al. 2001)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Completions
+
+if TYPE_CHECKING:
+    from inpaint_cli.models.classical.config import ClassicalConfig
+    from inpaint_cli.randomness import Noise
+
+
+class ClassicalModel(nn.Module):
+    """A deterministic method without weights, in the form of the other models."""
+
+    stochastic = False
+
+    def __init__(self, config: ClassicalConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+
+    def complete(
+        self,
+        image: Tensor,
+        visible: Tensor,
+        noise: Noise,
+        *,
+        temperature: float | None = None,
+        **options: Any,
+    ) -> Completions:
+        """Completes one image; UserError if more than one is asked for, or nothing is visible."""
+        if len(noise) != 1:
+            raise UserError(f"-n {len(noise)}: {self.config.method} is deterministic: n is 1.")
+        if temperature is not None:
+            raise UserError(
+                f"--temperature: {self.config.method} is deterministic and has none. Leave it out."
+            )
+        if options:
+            raise UserError(f"{self.config.method}: takes no option '{next(iter(options))}'.")
+        if not visible.any():
+            raise UserError(
+                f"nothing is visible, and {self.config.method} only continues what is. "
+                "Take a model that draws, such as pcnn."
+            )
+        known = visible[0, 0].cpu().numpy()
+        shown = np.where(known[..., None], image[0].permute(1, 2, 0).cpu().numpy(), 0)
+        filled = inpainted(shown.astype(np.uint8), known, self.config)
+        result = torch.from_numpy(filled).permute(2, 0, 1)[None]
+        return Completions(torch.where(visible.cpu(), image.cpu(), result))
+
+
+def inpainted(
+    shown: np.ndarray[Any, np.dtype[np.uint8]],
+    known: np.ndarray[Any, np.dtype[np.bool_]],
+    config: ClassicalConfig,
+) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Gives uint8 [H, W, C] with what is not `known` filled in.
+
+    OpenCV leaves a frame of one pixel unfilled and reads what lies under the hole there: so the
+    picture gets a border that repeats its edge and is hidden where the edge is.
+    """
+    import cv2
+
+    method = cv2.INPAINT_TELEA if config.method == "telea" else cv2.INPAINT_NS
+    border = int(np.ceil(config.radius)) + 1
+    edges = (border,) * 4
+    wide = cv2.copyMakeBorder(shown, *edges, cv2.BORDER_REPLICATE)
+    hidden = cv2.copyMakeBorder((~known).astype(np.uint8), *edges, cv2.BORDER_REPLICATE)
+    channels = (
+        [np.ascontiguousarray(wide)] if shown.shape[2] in (1, 3) else [*wide.transpose(2, 0, 1)]
+    )
+    filled = np.dstack([cv2.inpaint(part, hidden, config.radius, method) for part in channels])
+    return np.ascontiguousarray(filled[border:-border, border:-border])

@@ -1,0 +1,160 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inpaint_cli import data
+from inpaint_cli.data import ImageSet, Split
+from inpaint_cli.errors import UserError
+from tests.data.image_files import folder_of, photos
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("INPAINT_HOME", str(folder))
+    return folder
+
+
+IMAGES = np.arange(20, dtype=np.uint8)[:, None, None] * np.ones((20, 8, 8), np.uint8)
+
+
+def npz(path: Path, **arrays: Any) -> str:
+    np.savez(path, **arrays)
+    return str(path)
+
+
+def opened(source: str, split: Split = "train", channels: int = 1, size: int = 8) -> ImageSet:
+    return data.open([source], size=size, channels=channels, split=split)
+
+
+def test_npz_keys_are_the_splits(tmp_path: Path) -> None:
+    source = npz(
+        tmp_path / "a.npz",
+        train_images=IMAGES,
+        train_labels=np.arange(20) % 12,
+        test_images=IMAGES[:3],
+        test_labels=np.array([11, 2, 0]),
+    )
+    test = opened(source, "test")
+    assert test.ids == ("test/0000000", "test/0000001", "test/0000002")
+    assert test.classes == tuple(str(i) for i in range(12))
+    assert test.labels is not None
+    assert test.labels.tolist() == [11, 2, 0]
+    assert (test.images[:, 0] == IMAGES[:3]).all()
+    assert test.counts["train"] + test.counts["validation"] == 20
+
+
+@pytest.mark.parametrize("keys", [("images", "labels"), ("x", "y"), ("arr_0", None)])
+def test_an_npz_without_splits_is_split_by_seed(
+    keys: tuple[str, str | None], tmp_path: Path
+) -> None:
+    arrays = {keys[0]: IMAGES} | ({keys[1]: np.arange(20)} if keys[1] else {})
+    source = npz(tmp_path / "a.npz", **arrays)
+    found = [opened(source, split) for split in data.SPLITS]
+    assert sum(len(part) for part in found) == 20
+    assert all((part.labels is not None) == bool(keys[1]) for part in found)
+    for part in found:
+        assert [int(name) for name in part.ids] == part.images[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda a: a,
+        lambda a: a.transpose(0, 3, 1, 2),
+        lambda a: a.transpose(0, 3, 1, 2).reshape(20, -1),
+    ],
+)
+def test_npz_images_may_have_channels_last_first_or_be_flat(layout: Any, tmp_path: Path) -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
+    source = npz(tmp_path / "a.npz", data=np.ascontiguousarray(layout(colour)))
+    found = opened(source, channels=3)
+    rows = [int(name) for name in found.ids]
+    assert (found.images == colour[rows].transpose(0, 3, 1, 2)).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.array([0, 128, 129, 65535], np.uint16), [0, 0, 1, 255]),
+        (np.array([0.0, 0.5, 1.0], np.float32), [0, 128, 255]),
+        (np.array([0, 7, 255], np.int64), [0, 7, 255]),
+        (np.array([False, True, True]), [0, 255, 255]),
+    ],
+)
+def test_values_of_other_types_are_scaled_by_a_stated_rule(
+    values: np.ndarray[Any, Any], expected: list[int], tmp_path: Path
+) -> None:
+    images = np.broadcast_to(values[:, None, None], (len(values), 8, 8))
+    both = {"train_images": np.ascontiguousarray(images), "test_images": np.array(images)}
+    assert opened(npz(tmp_path / "a.npz", **both), "test").images[:, 0, 0, 0].tolist() == expected
+
+
+def test_floats_beyond_one_are_refused_with_their_range(tmp_path: Path) -> None:
+    source = npz(tmp_path / "a.npz", images=IMAGES.astype(np.float32) + 3)
+    with pytest.raises(UserError, match=r"float32 values from 3\.0 to 3\.0"):
+        opened(source)
+
+
+def test_an_npz_with_pickled_objects_is_never_loaded(tmp_path: Path) -> None:
+    objects = np.array([{"a": 1}, {"b": 2}], dtype=object)
+    with pytest.raises(UserError, match="images is object"):
+        opened(npz(tmp_path / "a.npz", images=objects))
+    with pytest.raises(UserError, match="Object arrays cannot be loaded"):
+        opened(npz(tmp_path / "b.npz", images=IMAGES[:2], labels=objects))
+
+
+def test_an_npz_without_images_names_what_it_holds(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds weights; expected images"):
+        opened(npz(tmp_path / "a.npz", weights=IMAGES))
+
+
+def test_an_npz_with_too_few_labels_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="images has 20 images, labels 3"):
+        opened(npz(tmp_path / "a.npz", images=IMAGES, labels=np.arange(3)))
+
+
+def test_digits_need_no_file_and_keep_their_seventeen_values() -> None:
+    found = [opened("digits", split) for split in data.SPLITS]
+    assert sum(len(part) for part in found) == 1797
+    assert set(np.unique(found[0].images)) == {int(v * 255 / 16 + 0.5) for v in range(17)}
+    assert found[0].classes == tuple("0123456789")
+
+
+def test_digits_agree_with_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    found = opened("digits", "test")
+    rows = [int(name) for name in found.ids]
+    assert found.labels is not None
+    assert (found.labels == raw.target[rows]).all()
+    assert (np.round(found.images[:, 0] * (16 / 255)) == raw.images[rows]).all()
+
+
+def test_two_levels_make_digits_black_and_white() -> None:
+    plain = opened("digits").images
+    found = data.open(["digits"], size=8, channels=1, levels=2, split="train").images
+    assert (found == np.where(np.asarray(plain) >= 128, 255, 0)).all()
+
+
+def test_a_stray_npz_in_a_folder_of_pictures_is_left_out(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "a", photos("1.png", "2.png", "3.png"))
+    npz(tmp_path / "a" / "statistics.npz", mean=np.zeros(3))
+    assert sum(opened(source).counts.values()) == 3
+
+
+def test_batches_of_downsampled_imagenet_are_read_by_their_file_names(home: Path) -> None:
+    folder = home / "data" / "imagenet32"
+    folder.mkdir(parents=True)
+    flat = np.random.default_rng(0).integers(0, 256, (30, 3 * 32 * 32), np.uint8)
+    for i in (1, 2):
+        part = flat[10 * i - 10 : 10 * i]
+        np.savez(folder / f"train_data_batch_{i}.npz", data=part, labels=np.arange(10), mean=0.0)
+    np.savez(folder / "val_data.npz", data=flat[20:], labels=np.arange(10))
+    test = opened("imagenet32", "test", channels=3, size=32)
+    assert (test.images.reshape(10, -1) == flat[20:]).all()
+    assert test.ids[0] == "val_data/0000000"
+    assert test.counts == {"train": 19, "validation": 1, "test": 10}

@@ -1,0 +1,153 @@
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inpaint_cli import data
+from inpaint_cli.data import ImageSet, cache
+from inpaint_cli.data.cache import Plan
+from inpaint_cli.reporting import Reporter
+from tests.data.image_files import folder_of, photos, png, zip_of
+
+TREE = photos(*(f"train/{i}.png" for i in range(30)), "test/1.png")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("INPAINT_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Lists the caches that were built."""
+    built: list[Path] = []
+    real = cache._build
+
+    def counted(plans: list[Plan], path: Path, reporter: Reporter) -> cache.Index:
+        built.append(path)
+        return real(plans, path, reporter)
+
+    monkeypatch.setattr(cache, "_build", counted)
+    return built
+
+
+def opened(source: str, size: int = 8, levels: int = 256, seed: int = 0) -> ImageSet:
+    return data.open([source], size=size, channels=3, levels=levels, split="train", seed=seed)
+
+
+def test_a_second_opening_decodes_nothing(tmp_path: Path, builds: list[Path]) -> None:
+    source = zip_of(tmp_path / "a.zip", TREE)
+    first, second = opened(source), opened(source)
+    data.open([source], size=8, channels=3, split="test")
+    data.open([source], size=8, channels=3, levels=32, split="train")
+    assert len(builds) == 1
+    assert first.sha256 == second.sha256
+    assert first.describe() == second.describe()
+
+
+def test_size_binarising_and_seed_have_caches_of_their_own(
+    tmp_path: Path, builds: list[Path]
+) -> None:
+    source = zip_of(tmp_path / "a.zip", TREE)
+    opened(source)
+    opened(source, size=4)
+    opened(source, levels=2)
+    opened(source, seed=1)
+    assert len(set(builds)) == 4
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_changed_source_is_decoded_again(kind: str, tmp_path: Path, builds: list[Path]) -> None:
+    tree = dict(TREE)
+    make = folder_of if kind == "folder" else zip_of
+    source = make(tmp_path / f"a.{kind}", tree)
+    before = opened(source)
+    time.sleep(0.02)  # so that the time of change differs on coarse clocks as well
+    make(tmp_path / f"a.{kind}", {**tree, "train/0.png": png(200)})
+    after = opened(source)
+    assert len(builds) == 2
+    assert before.sha256 != after.sha256
+    assert after.images[after.ids.index("train/0.png")].min() == 200
+
+
+def pixels_file(home: Path) -> Path:
+    (path,) = (home / "cache" / "data").glob("*.raw")
+    return path
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def drop_a_key(path: Path) -> None:
+    index = json.loads(path.read_text())
+    del index["classes"]
+    path.write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [
+        (".raw", cut),
+        (".raw", Path.unlink),
+        (".json", cut),
+        (".json", Path.unlink),
+        (".json", drop_a_key),
+        (".json", lambda path: path.write_text("[]")),
+    ],
+)
+def test_a_damaged_cache_is_built_again(
+    suffix: str, damage: object, tmp_path: Path, home: Path, builds: list[Path]
+) -> None:
+    source = zip_of(tmp_path / "a.zip", TREE)
+    digest = opened(source).sha256
+    damage(pixels_file(home).with_suffix(suffix))  # type: ignore[operator]
+    found = opened(source)
+    assert len(builds) == 2
+    assert found.sha256 == digest
+    assert found.images.shape == (len(found.ids), 3, 8, 8)
+
+
+def test_several_builders_at_once_all_get_whole_images(tmp_path: Path, home: Path) -> None:
+    source = zip_of(tmp_path / "a.zip", TREE)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(opened, [source] * 4))
+    assert len({one.sha256 for one in found}) == 1
+    assert all(np.array_equal(one.images, found[0].images) for one in found)
+    assert len(list((home / "cache" / "data").iterdir())) == 2
+
+
+def test_an_interrupted_build_leaves_nothing(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache, "decode", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        opened(zip_of(tmp_path / "a.zip", TREE))
+    assert list((home / "cache" / "data").iterdir()) == []
+
+
+def test_the_digest_depends_on_pixels_and_names_not_on_the_place(tmp_path: Path) -> None:
+    here = opened(folder_of(tmp_path / "here", TREE))
+    there = opened(folder_of(tmp_path / "there", TREE))
+    renamed = opened(folder_of(tmp_path / "b", {**TREE, "train/x.png": png(0)}))
+    assert here.sha256 == there.sha256
+    assert here.sha256 != renamed.sha256
+
+
+def test_the_cache_lies_under_inpaint_home_and_the_source_is_left_alone(
+    tmp_path: Path, home: Path
+) -> None:
+    source = folder_of(tmp_path / "a", TREE)
+    before = sorted(os.walk(source))
+    opened(source)
+    assert sorted(os.walk(source)) == before
+    assert pixels_file(home).stat().st_size == 31 * 3 * 8 * 8

@@ -1,0 +1,208 @@
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inpaint_cli import data, torchvision_import
+from inpaint_cli.data import ImageSet, Split
+from inpaint_cli.data.names import SETS
+from inpaint_cli.errors import ResourceError, UserError
+from tests.data.image_files import folder_of, photos, zip_of
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("INPAINT_HOME", str(folder))
+    return folder
+
+
+def opened(name: str, split: Split = "train", size: int = 8, **options: Any) -> ImageSet:
+    return data.open([name], size=size, channels=3, split=split, **options)
+
+
+@pytest.mark.parametrize("name", sorted(SETS.keys() - {"digits"}))
+def test_a_missing_set_says_what_to_place_where(name: str, home: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        opened(name)
+    text = str(caught.value)
+    assert text.startswith(f"--data {name}: not found. Place ")
+    assert str(home / "data" / name) in text
+    assert ("--download" in text) == bool(SETS[name].torchvision)
+
+
+@pytest.mark.parametrize("name", sorted(n for n, s in SETS.items() if not s.torchvision)[1:])
+def test_a_set_without_a_download_says_so(name: str) -> None:
+    if name != "digits":
+        with pytest.raises(UserError, match="cannot be downloaded"):
+            opened(name, download=True)
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".npz", ""])
+def test_a_placed_file_is_taken_as_the_set(suffix: str, home: Path) -> None:
+    place = home / "data" / f"mnist{suffix}"
+    place.parent.mkdir(parents=True)
+    if suffix == ".npz":
+        np.savez(
+            place, train_images=np.zeros((9, 8, 8), np.uint8), test_images=np.ones((2, 8, 8), bool)
+        )
+    else:
+        make = zip_of if suffix else folder_of
+        make(place, photos(*(f"train/{i}.png" for i in range(9)), "test/1.png", "test/2.png"))
+    found = opened("mnist", "test")
+    assert found.name == "mnist"
+    assert found.counts == {"train": 8, "validation": 1, "test": 2}
+
+
+def test_a_folder_of_the_name_of_a_set_needs_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of(tmp_path / "mnist", photos("1.png", "2.png", "3.png"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--data mnist: not found"):
+        opened("mnist")
+    assert len(opened("./mnist")) == 1
+
+
+def test_sets_tested_on_their_validation_split_have_it_as_test(home: Path) -> None:
+    tree = photos(*(f"train/{i}_AB.jpg" for i in range(9)), "val/1_AB.jpg")
+    folder_of(home / "data" / "edges2shoes", tree)
+    assert opened("edges2shoes", "test").ids == ("val/1_AB.jpg",)
+
+
+def test_the_test_list_of_the_chest_x_rays_is_obeyed(home: Path) -> None:
+    tree = photos(*(f"images/{i:08}_000.png" for i in range(12)))
+    listed = {"test_list.txt": b"00000003_000.png\n00000007_000.png\n"}
+    folder_of(home / "data" / "chestxray14", {**tree, **listed})
+    found = opened("chestxray14", "test")
+    assert found.ids == ("images/00000003_000.png", "images/00000007_000.png")
+
+
+class FakeMnist:
+    """What torchvision's class shows, for a set of 20 and 5 images."""
+
+    classes = ("0 - zero", "1 - one")
+
+    def __init__(self, root: str, train: bool, download: bool = False) -> None:
+        folder = Path(root) / "MNIST" / "raw"
+        if download:
+            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            raise RuntimeError("Dataset not found.")
+        count = 20 if train else 5
+        self.data = np.arange(count, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8)
+        self.targets = [i % 2 for i in range(count)]
+
+
+def install(monkeypatch: pytest.MonkeyPatch, **classes: object) -> None:
+    package, module = types.ModuleType("torchvision"), types.ModuleType("torchvision.datasets")
+    vars(module).update(classes)
+    monkeypatch.setitem(sys.modules, "torchvision", package)
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", module)
+
+
+def test_download_fetches_through_torchvision_and_later_runs_need_neither(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, MNIST=FakeMnist)
+    with pytest.raises(UserError, match="add --download"):
+        opened("mnist")
+    found = opened("mnist", "test", download=True)
+    assert found.classes == ("0", "1")
+    assert found.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert (home / "data" / "torchvision" / "MNIST").is_dir()
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    assert opened("mnist", "test").sha256 == found.sha256
+
+
+def test_cifar10_has_the_class_names_of_torchvision(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(root: str, train: bool, download: bool = False) -> types.SimpleNamespace:
+        images = np.zeros((4, 8, 8, 3), np.uint8)
+        return types.SimpleNamespace(data=images, targets=[1, 0, 1, 1], classes=["cat", "dog"])
+
+    (home / "data" / "torchvision" / "cifar-10-batches-py").mkdir(parents=True)
+    install(monkeypatch, CIFAR10=loaded)
+    found = opened("cifar10", "test")
+    assert found.labels is not None
+    assert [found.classes[i] for i in found.labels] == ["dog", "cat", "dog", "dog"]
+
+
+def test_places_of_torchvision_are_tested_on_their_validation_folder(home: Path) -> None:
+    tree = photos(*(f"data_256_standard/a/abbey/{i}.png" for i in range(9)), "val_256/x.png")
+    folder_of(home / "data" / "torchvision", tree)
+    found = opened("places365", "test")
+    assert found.ids == ("val/x.png",)
+    assert found.counts["test"] == 1
+
+
+def test_celeba_of_torchvision_has_the_official_splits(home: Path) -> None:
+    numbers = (1, 162_770, 162_771, 182_637, 182_638, 202_599)
+    tree = photos(*(f"celeba/img_align_celeba/{number:06}.jpg" for number in numbers))
+    folder_of(home / "data" / "torchvision", tree)
+    assert opened("celeba64", "validation").ids == ("162771.jpg", "182637.jpg")
+
+
+def test_a_half_finished_download_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def incomplete(*_: object, **__: object) -> None:
+        raise RuntimeError("Dataset not found or corrupted.")
+
+    (home / "data" / "torchvision" / "cifar-10-batches-py").mkdir(parents=True)
+    install(monkeypatch, CIFAR10=incomplete)
+    with pytest.raises(UserError, match="is not complete: add --download"):
+        opened("cifar10")
+
+
+def test_a_download_that_fails_is_the_machine_s_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("Network is unreachable")
+
+    install(monkeypatch, CIFAR10=fail)
+    with pytest.raises(ResourceError, match="CIFAR10 could not be fetched"):
+        opened("cifar10", download=True)
+
+
+def test_without_torchvision_download_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.delitem(sys.modules, "torchvision.datasets", raising=False)
+    with pytest.raises(UserError, match=r"pip install 'inpaint\[data\]'"):
+        opened("mnist", download=True)
+
+
+BUILT_FOR_CUDA = """
+import torch
+torch.library.register_fake("torchvision::nms")(lambda dets, scores, iou_threshold: dets)
+torch.library.register_fake("torchvision::qnms")(lambda dets, scores, iou_threshold: dets)
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Gives the __init__.py of an importable package called torchvision."""
+    folder = tmp_path / "site" / "torchvision"
+    folder.mkdir(parents=True)
+    (folder / "datasets.py").write_text("MNIST = 1\n")
+    monkeypatch.syspath_prepend(folder.parent)
+    for name in ("torchvision", "torchvision.datasets"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return folder / "__init__.py"
+
+
+def test_a_torchvision_built_for_cuda_imports_beside_a_torch_for_the_cpu(package: Path) -> None:
+    package.write_text(BUILT_FOR_CUDA)
+    assert torchvision_import.load("torchvision.datasets").MNIST == 1
+
+
+def test_a_torchvision_that_does_not_load_says_why(package: Path) -> None:
+    package.write_text("raise RuntimeError('built for torch 1.0')")
+    with pytest.raises(UserError, match=r"does not load here \(built for torch 1\.0\)"):
+        torchvision_import.load()
+
+
+def test_names_are_plain_data() -> None:
+    assert list(data.NAMES)[:2] == ["digits", "mnist"]
+    assert all(line and "\n" not in line for line in data.NAMES.values())

@@ -1,0 +1,229 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint_cli import data
+from inpaint_cli.data import ImageSet, Split
+from inpaint_cli.errors import UserError
+from tests.data.image_files import folder_of, made, photos, png, tar_of, zip_of
+
+SPLIT_TREE = photos(
+    *(f"train/{c}/{i}.png" for c in ("cat", "dog") for i in range(20)),
+    *(f"test/{c}/{i}.png" for c in ("cat", "dog") for i in range(3)),
+)
+
+
+def opened(*sources: str, split: Split = "train", **options: Any) -> ImageSet:
+    return data.open(sources, **{"size": 8, "channels": 3, "split": split, **options})
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz", "tgz"])
+def test_every_container_gives_the_same_images_in_the_same_splits(
+    kind: str, tmp_path: Path
+) -> None:
+    expected = opened(folder_of(tmp_path / "set", SPLIT_TREE))
+    found = opened(made(kind, tmp_path / "other", SPLIT_TREE))
+    assert found.ids == expected.ids
+    assert found.sha256 == expected.sha256
+    assert found.name == "set"
+    assert found.classes == ("cat", "dog")
+
+
+def test_split_folders_are_the_splits_and_sub_folders_the_classes(tmp_path: Path) -> None:
+    source = zip_of(tmp_path / "a.zip", SPLIT_TREE)
+    test = opened(source, split="test")
+    assert test.ids == tuple(f"test/{c}/{i}.png" for c in ("cat", "dog") for i in range(3))
+    assert test.labels is not None
+    assert test.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert test.images[:, 0, 0, 0].tolist() == list(range(40, 46))
+    assert all(name.startswith("train/") for name in opened(source).ids)
+
+
+def test_train_validation_and_test_share_nothing_and_leave_nothing_out(tmp_path: Path) -> None:
+    source = zip_of(tmp_path / "a.zip", photos(*(f"{i}.png" for i in range(200))))
+    ids = [opened(source, split=split).ids for split in data.SPLITS]
+    assert sorted(sum(ids, ())) == sorted(f"{i}.png" for i in range(200))
+    assert all(ids)
+
+
+def test_a_folder_around_everything_is_no_class_and_changes_no_split(tmp_path: Path) -> None:
+    names = [f"{i}.png" for i in range(60)]
+    plain = opened(folder_of(tmp_path / "photos", photos(*names)), split="test")
+    wrapped = zip_of(tmp_path / "w.zip", photos(*(f"photos/{name}" for name in names)))
+    found = opened(wrapped, split="test")
+    assert found.ids == plain.ids
+    assert found.labels is None
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
+def test_a_validation_split_of_the_source_is_taken(name: str, tmp_path: Path) -> None:
+    tree = {**SPLIT_TREE, f"{name}/cat/0.png": png(7)}
+    assert opened(zip_of(tmp_path / "a.zip", tree), split="validation").ids == (
+        f"{name}/cat/0.png",
+    )
+
+
+def test_files_beside_train_are_left_out_and_counted(tmp_path: Path) -> None:
+    tree = {**SPLIT_TREE, "overview.png": png(), "notes.txt": b"x", ".DS_Store": b"x"}
+    found = opened(folder_of(tmp_path / "a", tree))
+    assert found.classes == ("cat", "dog")
+    assert any(line.startswith("2 other files") for line in found.describe())
+
+
+def test_several_sources_follow_each_other_and_share_classes_of_one_name(tmp_path: Path) -> None:
+    first = zip_of(tmp_path / "a.zip", {"train/cat/1.png": png(1), "test/cat/2.png": png(2)})
+    second = zip_of(
+        tmp_path / "b.zip",
+        {f"{split}/{c}/1.png": png(3) for split in ("train", "test") for c in ("ant", "cat")},
+    )
+    found = opened(first, second, split="test")
+    assert found.name == "a+b"
+    assert found.ids == ("a/test/cat/2.png", "b/test/ant/1.png", "b/test/cat/1.png")
+    assert found.classes == ("ant", "cat")
+    assert found.labels is not None
+    assert found.labels.tolist() == [1, 0, 1]
+
+
+def test_two_sources_of_one_name_keep_their_ids_apart(tmp_path: Path) -> None:
+    sources = [folder_of(tmp_path / x / "set", photos("test/1.png", "train/1.png")) for x in "ab"]
+    found = opened(*sources, split="test")
+    assert found.ids == ("set/test/1.png", "set-2/test/1.png")
+    assert found.name == "set+set-2"
+
+
+def test_labels_are_dropped_where_one_source_has_none(tmp_path: Path) -> None:
+    first = zip_of(tmp_path / "a.zip", SPLIT_TREE)
+    second = zip_of(tmp_path / "b.zip", photos("1.png", "2.png", "3.png"))
+    found = opened(first, second)
+    assert found.labels is None
+    assert found.classes == ()
+
+
+def test_broken_files_are_skipped_counted_and_named(tmp_path: Path) -> None:
+    jpeg = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(jpeg, "JPEG")
+    broken = {
+        "train/cut.jpg": jpeg.getvalue()[:700],
+        "train/empty.png": b"",
+        "train/text.png": b"no picture",
+    }
+    good = photos(*(f"train/{i}.png" for i in range(10)), "test/1.png")
+    found = opened(folder_of(tmp_path / "a", {**broken, **good}), channels=1)
+    why = dict(found.skipped)
+    assert why.keys() == broken.keys()
+    assert "truncated" in why["train/cut.jpg"]
+    assert why["train/empty.png"] == "empty file"
+    assert why["train/text.png"] == "no image"
+    assert "skipped 3 files: train/cut.jpg (image file is truncated" in found.describe()[-1]
+    expected = [good[name] for name in found.ids]
+    assert [int(image.max()) for image in found.images] == [
+        Image.open(io.BytesIO(content)).getpixel((0, 0))[0]  # type: ignore[index]
+        for content in expected
+    ]
+
+
+def test_a_picture_of_too_many_pixels_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = {
+        **photos("train/1.png", "train/2.png", "test/1.png"),
+        "train/bomb.png": png(1, (64, 64)),
+    }
+    source = zip_of(tmp_path / "a.zip", tree)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    assert opened(source).skipped == (("train/bomb.png", "too many pixels"),)
+
+
+def test_an_encrypted_member_is_skipped(tmp_path: Path) -> None:
+    path = Path(zip_of(tmp_path / "a.zip", photos("train/1.png", "train/2.png", "test/1.png")))
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"PK\x01\x02") + 8] |= 1
+    raw[6] |= 1
+    path.write_bytes(bytes(raw))
+    found = opened(str(path), split="test")
+    assert [file for file, _ in found.skipped] == ["train/1.png"]
+
+
+def test_images_outside_the_archive_s_folder_are_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "evil.png").write_bytes(png(9))
+    tree = {**photos("1.png", "2.png", "3.png"), "../evil.png": png(1)}
+    found = [opened(zip_of(tmp_path / "a.zip", tree), split=s).ids for s in data.SPLITS]
+    assert sorted(sum(found, ())) == ["1.png", "2.png", "3.png"]
+    assert (tmp_path / "evil.png").read_bytes() == png(9)
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "npz"])
+def test_a_damaged_archive_is_refused_by_name(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"set.{kind}"
+    path.write_bytes(b"no archive")
+    with pytest.raises(UserError, match=rf"set\.{kind} cannot be read"):
+        opened(str(path))
+
+
+def test_a_tar_that_ends_early_is_refused(tmp_path: Path) -> None:
+    path = Path(tar_of(tmp_path / "a.tar.gz", SPLIT_TREE))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(UserError, match="not to its end"):
+        opened(str(path))
+
+
+def test_a_folder_without_images_says_what_it_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no images found \(1 other file; looked for"):
+        opened(folder_of(tmp_path / "a", {"list.txt": b"x"}))
+
+
+def test_a_folder_of_broken_images_alone_is_refused_with_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none of 2 images can be read \(1.png: no image\)"):
+        opened(folder_of(tmp_path / "a", {"1.png": b"x", "2.png": b"x"}))
+
+
+def test_an_empty_split_is_refused_with_the_counts(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no train images \(there are 1 test\)"):
+        opened(folder_of(tmp_path / "a", photos("test/1.png")))
+
+
+def test_a_wrong_name_gets_the_nearest_and_a_wrong_path_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Did you mean 'celeba32'"):
+        opened("celebA32")
+    with pytest.raises(UserError, match="nowhere: no such file or folder"):
+        opened(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="give at least one"):
+        opened("")
+
+
+def test_a_single_picture_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    with pytest.raises(UserError, match="put them into a folder"):
+        opened(str(tmp_path / "a.png"))
+
+
+def test_a_circle_of_links_ends(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "a", photos("x/1.png", "x/2.png", "x/3.png"))
+    (tmp_path / "a" / "x" / "back").symlink_to(tmp_path / "a")
+    assert sum(opened(source).counts.values()) == 3
+
+
+def test_the_first_lines_say_counts_size_rules_and_conversions(tmp_path: Path) -> None:
+    tree = {f"{split}/{i}.png": png(i, (4, 6), "L") for split in ("train", "test") for i in (1, 2)}
+    lines = opened(folder_of(tmp_path / "mine", tree)).describe()
+    assert lines[0] == "mine: 1 train image (1 validation, 2 test), 8x8 RGB"
+    assert "4 images smaller than 8x8, so enlarged" in lines
+    assert "4 images grey, so repeated to RGB" in lines
+    assert any("Lanczos to 8x8" in line for line in lines)
+
+
+def test_the_protocol_names_no_path(tmp_path: Path) -> None:
+    found = opened(folder_of(tmp_path / "mine", SPLIT_TREE))
+    assert str(tmp_path) not in str(found.protocol())
+    assert found.protocol()["count"] == len(found)
+
+
+def test_images_are_memory_mapped_and_read_only(tmp_path: Path) -> None:
+    images = opened(folder_of(tmp_path / "mine", SPLIT_TREE)).images
+    assert isinstance(images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0

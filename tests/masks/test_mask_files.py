@@ -1,0 +1,286 @@
+"""Masks of people: white is filled in, whatever the format; boxes; what is refused, and how."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.masks.files import (
+    apply_grow,
+    check_hole,
+    hide_boxes,
+    parse_box,
+    read_mask,
+    write_mask,
+)
+from inpaint_cli.reporting import Reporter
+
+HOLE = np.zeros((6, 9), bool)
+HOLE[1:4, 2:7] = True
+GREY = np.where(HOLE, 255, 0).astype(np.uint8)
+
+
+def palette() -> Image.Image:
+    image = Image.fromarray(HOLE.astype(np.uint8), "P")
+    image.putpalette([0, 0, 0, 255, 255, 255] + [9] * 762)
+    return image
+
+
+def transparent_palette() -> Image.Image:
+    image = Image.fromarray(HOLE.astype(np.uint8), "P")
+    image.putpalette([255, 255, 255, 255, 255, 255])
+    image.info["transparency"] = 0
+    return image
+
+
+def with_alpha(mode: str) -> Image.Image:
+    image = Image.new("RGBA", (9, 6), (255, 255, 255, 0))
+    image.paste((255, 255, 255, 255), mask=Image.fromarray(GREY))
+    return image.convert(mode)
+
+
+IMAGES: dict[str, tuple[str, Callable[[], Image.Image]]] = {
+    "1": ("png", lambda: Image.fromarray(GREY).convert("1")),
+    "L": ("png", lambda: Image.fromarray(GREY)),
+    "L bmp": ("bmp", lambda: Image.fromarray(GREY)),
+    "L webp": ("webp", lambda: Image.fromarray(GREY).convert("RGB")),
+    "P": ("png", palette),
+    "P gif": ("gif", palette),
+    "RGB": ("png", lambda: Image.fromarray(GREY).convert("RGB")),
+    "RGBA": ("png", lambda: Image.fromarray(GREY).convert("RGBA")),
+    "CMYK": ("tiff", lambda: Image.fromarray(GREY).convert("RGB").convert("CMYK")),
+    "YCbCr": ("tiff", lambda: Image.fromarray(GREY).convert("RGB").convert("YCbCr")),
+    "I;16": ("png", lambda: Image.fromarray(GREY.astype(np.uint16) * 257)),
+    "I;16 of 8 bits": ("png", lambda: Image.fromarray(GREY.astype(np.uint16))),
+    "I": ("tiff", lambda: Image.fromarray(GREY.astype(np.int32) * 257)),
+    "F of 0 to 1": ("tiff", lambda: Image.fromarray(HOLE.astype(np.float32))),
+    "F of 0 to 255": ("tiff", lambda: Image.fromarray(GREY.astype(np.float32))),
+    "transparent RGBA": ("png", lambda: with_alpha("RGBA")),
+    "transparent LA": ("png", lambda: with_alpha("LA")),
+    "transparent P": ("png", transparent_palette),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_white_is_filled_in_whatever_the_mode(name: str, tmp_path: Path) -> None:
+    suffix, make = IMAGES[name]
+    path = tmp_path / f"mask.{suffix}"
+    make().save(path, lossless=True)  # which only WebP reads
+    np.testing.assert_array_equal(read_mask(path), ~HOLE)
+
+
+@pytest.mark.parametrize(
+    ("colour", "hidden"),
+    [((255, 0, 0), False), ((0, 255, 0), True), ((0, 0, 255), False), ((128, 128, 128), True)],
+)
+def test_colours_count_by_their_luminance(colour: tuple[int, int, int], hidden: bool) -> None:
+    assert read_mask(Image.new("RGB", (8, 8), colour)).all() != hidden
+
+
+@pytest.mark.parametrize(("value", "hidden"), [(0, False), (127, False), (128, True), (255, True)])
+def test_the_threshold_is_128(value: int, hidden: bool) -> None:
+    assert read_mask(Image.new("L", (8, 8), value)).all() != hidden
+    assert read_mask(Image.new("I;16", (8, 8), value * 257)).all() != (hidden and value > 0)
+
+
+def test_the_16_bit_threshold_lies_at_128_of_255() -> None:
+    wide = np.array([[0, 255, 256, 128 * 257 - 1, 128 * 257, 65535]], np.uint16)
+    expected = [True, True, True, True, False, False]
+    assert read_mask(Image.fromarray(wide))[0].tolist() == expected
+
+
+def test_inverting_fills_black() -> None:
+    np.testing.assert_array_equal(read_mask(Image.fromarray(GREY), invert=True), HOLE)
+
+
+def test_transparency_is_the_hole_only_when_asked_for() -> None:
+    image = Image.new("RGBA", (9, 6), (255, 255, 255, 255))
+    image.putalpha(Image.fromarray(255 - GREY))
+    np.testing.assert_array_equal(read_mask(image, alpha=True), ~HOLE)
+    np.testing.assert_array_equal(read_mask(image, alpha=True, invert=True), HOLE)
+    np.testing.assert_array_equal(read_mask(image), HOLE)
+
+
+@pytest.mark.parametrize(("alpha", "hidden"), [(127, True), (128, False)])
+def test_alpha_up_to_127_is_transparent(alpha: int, hidden: bool) -> None:
+    assert read_mask(Image.new("LA", (8, 8), (0, alpha)), alpha=True).any() != hidden
+
+
+def test_transparency_that_is_not_there_is_refused() -> None:
+    with pytest.raises(UserError, match="has no transparency"):
+        read_mask(Image.fromarray(GREY), alpha=True)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_as_for_the_photo(orientation: int, tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(GREY).save(path, exif=exif)
+    upright = {
+        1: HOLE,
+        2: HOLE[:, ::-1],
+        3: HOLE[::-1, ::-1],
+        4: HOLE[::-1],
+        5: HOLE.T,
+        6: np.rot90(HOLE, -1),
+        7: np.rot90(HOLE, 2).T,
+        8: np.rot90(HOLE),
+    }[orientation]
+    np.testing.assert_array_equal(read_mask(path, size=upright.shape), ~upright)
+
+
+@given(arrays.arrays(np.bool_, st.tuples(st.integers(1, 40), st.integers(1, 40))))
+def test_what_is_written_is_read_back(visible: np.ndarray) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ä b.png"
+        write_mask(path, visible)
+        np.testing.assert_array_equal(read_mask(path, size=visible.shape), visible)
+
+
+def test_a_written_mask_is_grey_with_white_where_to_fill(tmp_path: Path) -> None:
+    write_mask(tmp_path / "new" / "mask.png", ~HOLE)
+    with Image.open(tmp_path / "new" / "mask.png") as image:
+        assert image.mode == "L"
+        np.testing.assert_array_equal(np.asarray(image), GREY)
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((9, 6), r"the mask has 9x6 pixels, the photo 6x9 \(width x height\). Is it rotated\?"),
+        ((12, 18), r"the mask has 9x6 pixels, the photo 18x12 \(width x height\). Draw"),
+    ],
+)
+def test_another_size_is_refused_with_both_sizes(size: tuple[int, int], message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        read_mask(Image.fromarray(GREY), size=size)
+    assert "--resize-mask" in str(error.value)
+
+
+def test_resizing_takes_the_nearest_pixel_of_the_binary_mask() -> None:
+    twice = read_mask(Image.fromarray(GREY), size=(12, 18), resize=True)
+    np.testing.assert_array_equal(twice, (~HOLE).repeat(2, 0).repeat(2, 1))
+    assert read_mask(Image.fromarray(GREY), size=(3, 5), resize=True).shape == (3, 5)
+
+
+def test_growing_adds_a_disc() -> None:
+    visible = np.ones((11, 11), bool)
+    visible[5, 5] = False
+    hidden = ~apply_grow(visible, 2)
+    rows, columns = np.indices(hidden.shape) - 5
+    np.testing.assert_array_equal(hidden[:, 5], np.abs(np.arange(11) - 5) <= 2)
+    assert not hidden[rows**2 + columns**2 > 8].any()
+    assert hidden[rows**2 + columns**2 <= 4].all()
+
+
+def test_growing_stops_at_the_border_and_zero_changes_nothing() -> None:
+    np.testing.assert_array_equal(apply_grow(~HOLE, 0), ~HOLE)
+    assert not apply_grow(~HOLE, 1000).any()
+    assert apply_grow(np.ones((4, 4), bool), 3).all()
+
+
+def test_a_negative_growth_is_refused() -> None:
+    with pytest.raises(UserError, match="--grow: must not be negative"):
+        read_mask(Image.fromarray(GREY), grow=-1)
+
+
+def test_a_soft_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
+    ramp = np.tile(np.arange(0, 256, 2, dtype=np.uint8), (8, 1))
+    read_mask(Image.fromarray(ramp), reporter=Reporter())
+    assert "a grey or soft mask" in capsys.readouterr().err
+    read_mask(Image.fromarray(GREY), reporter=Reporter())
+    assert capsys.readouterr().err == ""
+
+
+def test_a_mask_without_a_hole_is_refused_with_advice() -> None:
+    with pytest.raises(UserError, match="nothing to fill") as error:
+        check_hole(np.ones((4, 4), bool), "black.png")
+    assert "black.png" in str(error.value)
+    assert "--invert-mask" in str(error.value)
+    assert "--mask-alpha" in str(error.value)
+
+
+def test_an_almost_full_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
+    visible = np.zeros((10, 10), bool)
+    visible[0, :4] = True
+    check_hole(visible, reporter=Reporter())
+    assert "96.0 % is to be filled. Is the mask inverted?" in capsys.readouterr().err
+    visible[0, 4] = True
+    check_hole(visible, reporter=Reporter())
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.png"
+    path.write_text("not an image")
+    with pytest.raises(UserError, match=r"notes\.png: not a mask image"):
+        read_mask(path)
+
+
+def test_a_truncated_image_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+    with pytest.raises(UserError, match=r"cut\.png: not a mask image"):
+        read_mask(path)
+
+
+@pytest.mark.parametrize("name", ["nowhere.png", "."])
+def test_a_file_that_is_not_there_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such mask file"):
+        read_mask(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "edges"),
+    [
+        ("0,0,1,1", (0, 1, 0, 1)),
+        ("10,20,5,6", (20, 26, 10, 15)),
+        (" 190, 90, 50, 50", (90, 100, 190, 200)),
+        ("10%,20%,50%,50%", (20, 70, 20, 120)),
+        ("0%,0%,0.25%,100%", (0, 100, 0, 1)),
+        ("33.3%,0%,33.3%,100%", (0, 100, 67, 133)),
+    ],
+)
+def test_boxes_are_read_in_pixels_and_percent_and_clipped(
+    text: str, edges: tuple[int, int, int, int]
+) -> None:
+    top, bottom, left, right = edges
+    hidden = ~hide_boxes(np.ones((100, 200), bool), [parse_box(text)])
+    assert hidden[top:bottom, left:right].all()
+    assert hidden.sum() == (bottom - top) * (right - left)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2,3", "1,2,3,4,5", "-1,2,3,4", "1.5,2,3,4", "1%,2,3,4", "a,b,c,d", "1,2,3,٤"]
+)
+def test_a_box_of_another_form_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="write X,Y,W,H"):
+        parse_box(text)
+
+
+@pytest.mark.parametrize("text", ["1,2,0,4", "1,2,3,0", "10%,10%,0%,5%"])
+def test_an_empty_box_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="must be above 0"):
+        parse_box(text)
+
+
+@pytest.mark.parametrize("text", ["200,0,5,5", "0,100,5,5", "100%,0%,10%,10%", "0%,0%,0.1%,10%"])
+def test_a_box_that_holds_no_pixel_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"holds no pixel of the photo, which has 200x100"):
+        hide_boxes(np.ones((100, 200), bool), [parse_box(text)])
+
+
+def test_boxes_are_joined_with_each_other_and_the_mask() -> None:
+    visible = ~HOLE
+    joined = hide_boxes(visible, [parse_box("0,0,1,1"), parse_box("8,5,1,1")])
+    assert (~joined).sum() == HOLE.sum() + 2
+    np.testing.assert_array_equal(visible, ~HOLE)

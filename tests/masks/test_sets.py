@@ -1,0 +1,154 @@
+"""Sets and caches: the same bits from the same seed, round trips, changed sets are noticed."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inpaint_cli import masks
+from inpaint_cli.errors import UserError
+from inpaint_cli.masks.cache import MaskCache
+from inpaint_cli.masks.files import write_mask
+from inpaint_cli.masks.sets import MANIFEST, draw_set, read_set, write_set
+from inpaint_cli.reporting import Reporter
+
+KIND = "freeform@mixture"
+
+
+def test_a_set_holds_the_masks_of_its_indices() -> None:
+    drawn = draw_set(KIND, 9, 13, 7, seed=4)
+    assert len(drawn) == 7
+    for index, mask in enumerate(drawn):
+        np.testing.assert_array_equal(mask, masks.draw(KIND, 9, 13, seed=4, index=index))
+        assert drawn.visible[index] == mask.sum()
+
+
+def test_a_longer_set_begins_with_the_shorter_one() -> None:
+    short, long = draw_set("blobs", 16, 16, 3), draw_set("blobs", 16, 16, 9)
+    np.testing.assert_array_equal(long.packed[:3], short.packed)
+
+
+def test_the_hash_is_that_of_the_packed_bits() -> None:
+    drawn = draw_set("blobs", 9, 9, 5)
+    digest = hashlib.sha256(b"".join(np.packbits(mask).tobytes() for mask in drawn))
+    assert drawn.sha256 == digest.hexdigest()
+    assert f"count 5 hash {drawn.sha256[:12]}" in drawn.protocol()
+
+
+@pytest.mark.parametrize("target", ["set", "ä b/set.npz"])
+def test_a_set_is_read_back_as_it_was_written(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = draw_set(KIND, 12, 9, 11, seed=2)
+    write_set(drawn, tmp_path / target)
+    found = read_set(tmp_path / target, Reporter())
+    np.testing.assert_array_equal(found.packed, drawn.packed)
+    assert found.manifest() == drawn.manifest()
+    assert capsys.readouterr().err == ""
+
+
+def test_the_manifest_says_how_to_draw_the_set_again(tmp_path: Path) -> None:
+    write_set(draw_set("patches:n=3", 20, 30, 4, seed=9), tmp_path)
+    facts = json.loads((tmp_path / MANIFEST).read_text())
+    height, width = facts["size"]
+    again = draw_set(facts["kind"], height, width, facts["count"], seed=facts["seed"])
+    assert (again.sha256, again.visible) == (facts["sha256"], facts["visible"])
+    assert facts["specification"] == "patches(n=3;share=0.35)@20x30"
+    assert facts["versions"].keys() == {"numpy", "pillow", "opencv"}
+
+
+def test_a_changed_set_is_read_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_set(draw_set("blobs", 16, 16, 3), tmp_path)
+    write_mask(tmp_path / "0001.png", np.ones((16, 16), bool))
+    assert read_set(tmp_path, Reporter(quiet=True))[1].all()
+    warning = capsys.readouterr().err
+    assert "not those of the manifest" in warning
+    assert "numpy" in warning
+
+
+def test_writing_again_replaces_the_older_set(tmp_path: Path) -> None:
+    write_set(draw_set("blobs", 16, 16, 6), tmp_path)
+    write_set(draw_set("centre", 16, 16, 2), tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["0000.png", "0001.png"]
+    assert read_set(tmp_path).kind == "centre"
+
+
+def test_foreign_files_are_not_written_over(tmp_path: Path) -> None:
+    drawn = draw_set("blobs", 16, 16, 2)
+    (tmp_path / "0000.png").write_bytes(b"mine")
+    (tmp_path / "mine.npz").write_bytes(b"mine")
+    (tmp_path / "file").write_bytes(b"mine")
+    for target in (tmp_path, tmp_path / "mine.npz", tmp_path / "file"):
+        with pytest.raises(UserError):
+            write_set(drawn, target)
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"mine"}
+
+
+@pytest.mark.parametrize(
+    "manifest", ["", "[]", "{}", '{"format": "inpaint-masks-1"}', '{"format": "other"}']
+)
+def test_what_is_no_set_is_refused(manifest: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text(manifest)
+    with pytest.raises(UserError, match="not a mask set"):
+        read_set(tmp_path)
+
+
+def test_a_set_with_a_missing_mask_is_refused(tmp_path: Path) -> None:
+    write_set(draw_set("blobs", 16, 16, 3), tmp_path)
+    (tmp_path / "0002.png").unlink()
+    with pytest.raises(UserError, match=r"0002\.png"):
+        read_set(tmp_path)
+
+
+def test_a_set_with_a_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    write_set(draw_set("blobs", 16, 16, 3), tmp_path)
+    write_mask(tmp_path / "0002.png", np.ones((8, 8), bool))
+    with pytest.raises(UserError, match="lists 3 masks of 16x16"):
+        read_set(tmp_path)
+
+
+def test_a_cache_holds_the_set_and_is_drawn_once(tmp_path: Path) -> None:
+    first = MaskCache.open(KIND, 12, 10, 15, 3, tmp_path)
+    np.testing.assert_array_equal(first.packed, draw_set(KIND, 12, 10, 15, seed=3).packed)
+    written = first.path.stat().st_mtime_ns
+    again = MaskCache.open(KIND, 12, 10, 15, 3, tmp_path)
+    assert again.path.stat().st_mtime_ns == written
+    assert [path.name for path in tmp_path.iterdir()] == [first.path.name]
+
+
+def test_caches_of_other_masks_are_other_files(tmp_path: Path) -> None:
+    keys = [("blobs", 8, 9, 2, 0), ("blobs", 9, 8, 2, 0), ("blobs", 8, 9, 3, 0)]
+    keys += [("blobs", 8, 9, 2, 1), ("pixels", 8, 9, 2, 0)]
+    assert len({MaskCache.open(*key, tmp_path).path for key in keys}) == len(keys)
+
+
+def test_a_damaged_cache_is_drawn_again(tmp_path: Path) -> None:
+    cache = MaskCache.open("blobs", 16, 16, 4, 0, tmp_path)
+    expected = np.array(cache.packed)
+    cache.path.write_bytes(b"short")
+    np.testing.assert_array_equal(MaskCache.open("blobs", 16, 16, 4, 0, tmp_path).packed, expected)
+
+
+def test_picks_depend_on_seed_epoch_and_index_alone_and_take_all_masks(tmp_path: Path) -> None:
+    cache = MaskCache.open("pixels", 8, 8, 5, 0, tmp_path)
+    batch = cache.pick_batch(1, 2, range(100))
+    assert batch.shape == (100, 1, 8, 8)
+    np.testing.assert_array_equal(batch[42, 0].numpy(), cache.pick(1, 2, 42))
+    assert len({mask.numpy().tobytes() for mask in batch}) == 5
+    assert not batch.equal(cache.pick_batch(1, 3, range(100)))
+    assert not batch.equal(cache.pick_batch(2, 2, range(100)))
+
+
+def test_an_empty_cache_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="at least 1"):
+        MaskCache.open("blobs", 16, 16, 0, 0, tmp_path)
+
+
+def test_a_failed_cache_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot give"):
+        MaskCache.open("pixels@50-50.1", 8, 8, 3, 0, tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,72 @@
+"""The README: short, and what it shows is what the commands print."""
+
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from inpaint_cli import models, zoo
+from inpaint_cli.cli import main
+
+TOP = Path(__file__).parent.parent
+TEXT = (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def shown() -> list[tuple[str, list[str]]]:
+    """Gives every command after a `$`, with the lines of output shown below it."""
+    blocks = re.findall(r"^```\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    commands: list[tuple[str, list[str]]] = []
+    for line in "".join(block for block in blocks if block.startswith("$ ")).splitlines():
+        if line.startswith("$ "):
+            commands.append((line.removeprefix("$ "), []))
+        elif line:
+            commands[-1][1].append(line)
+    return commands
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Gives a working folder that holds the examples, as a clone does."""
+    shutil.copytree(TOP / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_it_is_short() -> None:
+    assert len(TEXT.splitlines()) < 150
+
+
+def test_it_shows_three_commands_with_their_output() -> None:
+    assert len(shown()) == 3
+    assert all(output for _, output in shown())
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_command_prints_what_is_shown(number: int, clone: Path) -> None:
+    command, output = shown()[number]
+    result = CliRunner().invoke(main, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+    lines = [line.rstrip() for line in result.output.replace(os.fspath(clone), ".").splitlines()]
+    assert [line for line in output if line not in lines] == []
+
+
+def test_exactly_the_families_that_exist_are_listed() -> None:
+    section = TEXT.split("## Families")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([a-z-]+)`", section, re.MULTILINE) == list(models.FAMILIES)
+
+
+def test_the_families_that_need_weights_have_some_or_say_so() -> None:
+    families = {entry.card["family"] for entry in zoo.entries()}
+    for name in models.FAMILIES:
+        (row,) = re.findall(rf"^\| `{name}` .*$", TEXT, re.MULTILINE)
+        assert ("some ship" in row) == (name in families)
+
+
+def test_no_path_of_a_single_machine_is_named() -> None:
+    pattern = r"(?<![\w.~])/(home|root|work|tmp|Users)/"
+    pages = [*TOP.glob("*.md"), *TOP.glob("docs/*.md"), TOP / "Makefile", TOP / "setup.cfg"]
+    assert [p.name for p in pages if re.search(pattern, p.read_text(encoding="utf-8"))] == []

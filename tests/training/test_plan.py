@@ -1,0 +1,43 @@
+"""What --dry-run tells, and that it leaves nothing behind."""
+
+from pathlib import Path
+
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training.recipe import Choices
+from inpaint_cli.training.start import Request, Result, start
+
+
+def planned(tmp_path: Path, *settings: str) -> Result:
+    choices = Choices("fake-two", ["noise"], "small", settings=("accumulate=2", *settings))
+    request = Request(tmp_path / "runs", dry_run=True, device="cpu")
+    result = start(choices, request, Reporter(quiet=True))
+    assert result is not None
+    return result
+
+
+def test_a_dry_run_shows_stages_batches_and_parameters_and_writes_nothing(tmp_path: Path) -> None:
+    result = planned(tmp_path)
+    # 2 -> 4 and 4 -> 1 channels, 3x3, with biases, and a normalisation; the critic 1 -> 2 -> 1.
+    assert result.facts["parameters"] == {"total": 160, "painter": 121, "critic": 39}
+    assert "stage 'polish': 12 steps, batch 4 = 2 images x 2 accumulated parts" in result.text
+    assert not (tmp_path / "runs").exists()
+
+
+def test_memory_counts_what_a_stage_trains_and_keeps(tmp_path: Path) -> None:
+    paint, polish = (
+        planned(tmp_path).facts["stages"][name]["memory_bytes"] for name in ("paint", "polish")
+    )
+    assert paint["gradients"] == 4 * 160
+    assert polish["gradients"] == 4 * 39
+    assert polish["optimiser"] == 8 * 39
+    assert paint["average"] == paint["weights"] > 0
+    assert paint["activations"] > polish["activations"] > 0
+    assert planned(tmp_path, "ema_decay=0").facts["stages"]["paint"]["memory_bytes"]["average"] == 0
+
+
+def test_activations_grow_with_the_images_at_once(tmp_path: Path) -> None:
+    small, large = (
+        planned(tmp_path, f"batch_size={n}").facts["stages"]["paint"]["memory_bytes"]
+        for n in (4, 16)
+    )
+    assert large["activations"] == 4 * small["activations"]

@@ -1,0 +1,111 @@
+"""Signals, sudden death and several processes: what only real processes can show."""
+
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from inpaint_cli.training.folder import RunFolder
+from tests.training.fake_runs import assert_same_files, command, environment, log_of
+
+LONG = ("--model", "fake", "--data", "noise", "-q", "--set", "checkpoint_every=1")
+
+
+def wait_for(folder: RunFolder, process: subprocess.Popen[str], steps: int) -> None:
+    """Waits until a run has done so many steps, or has ended."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        if folder.checkpoints.is_dir():
+            names = [p.name for p in folder.checkpoints.glob("paint-0*.safetensors")]
+            if names and int(max(names)[6:14]) >= steps:
+                return
+        time.sleep(0.01)
+    assert process.poll() is not None, "the run does not get on"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_gives_its_exit_code(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = command(*LONG, "-o", str(tmp_path), "--set", "steps=100000", "--workers", "1")
+    folder = RunFolder(tmp_path / "0001-fake-noise")
+    wait_for(folder, process, 3)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == code, errors
+    assert output == ""
+    assert "--resume" in errors
+    assert folder.weights.is_file()
+
+
+def test_a_run_killed_at_any_moment_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    steps = ("--set", "steps=120", "--set", "validate_every=10")
+    whole = command(*LONG, *steps, "-o", str(tmp_path / "whole"))
+    assert whole.wait(60) == 0
+    process = command(*LONG, *steps, "-o", str(tmp_path / "killed"))
+    folder = RunFolder(tmp_path / "killed" / "0001-fake-noise")
+    moments = random.Random(0)
+    for step in (5, 40, 80):
+        wait_for(folder, process, step)
+        time.sleep(moments.random() * 0.05)
+        process.kill()
+        process.wait()
+        process = command("-q", "--resume", str(folder.path))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert_same_files(RunFolder(tmp_path / "whole" / "0001-fake-noise"), folder)
+    assert [x["step"] for x in log_of(folder, "step")] == list(range(2, 121, 2))
+    assert not list(folder.path.rglob(".*.safetensors"))
+
+
+def torchrun(processes: int) -> list[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [
+        "-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}",
+        "--master-addr=127.0.0.1", f"--master-port={port}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_two_processes_get_the_gradients_of_one_with_the_joined_batch(
+    tmp_path: Path, parts: int
+) -> None:
+    script = ["-m", "tests.training.rank_gradients", str(tmp_path), str(parts)]
+    for launcher in ([], torchrun(2)):
+        line = [sys.executable, *launcher, *script]
+        subprocess.run(line, env=environment(), check=True, capture_output=True, timeout=90)
+    one, *two = (load_file(tmp_path / f"{n}.safetensors") for n in ("1-0", "2-0", "2-1"))
+    assert not two[0]["image"].equal(two[1]["image"])
+    assert not two[0]["visible"].equal(two[1]["visible"])
+    if parts == 1:
+        assert torch.cat([rank["image"] for rank in two]).equal(one["image"])
+        assert torch.cat([rank["visible"] for rank in two]).equal(one["visible"])
+    for name in (name for name in one if name.startswith(("gradient/", "buffer/"))):
+        assert two[0][name].equal(two[1][name])
+        # float32 sums in another order.
+        assert torch.allclose(two[0][name], one[name], rtol=1e-3, atol=1e-6), name
+
+
+def test_torchrun_trains_one_run_and_prints_the_division_of_the_batch(tmp_path: Path) -> None:
+    settings = ("--model", "fake", "--data", "noise", "--set", "dropout=0", "--workers", "0")
+    process = command(*settings, "-o", str(tmp_path / "two"), launcher=torchrun(2))
+    output, errors = process.communicate(timeout=90)
+    assert process.returncode == 0, errors
+    assert output.split() == [str(tmp_path / "two" / "0001-fake-noise" / "model.safetensors")]
+    assert "4 = 2 images x 2 processes" in errors
+    alone = command(*settings, "-q", "-o", str(tmp_path / "one"))
+    assert alone.wait(60) == 0
+    losses = [
+        log_of(RunFolder(tmp_path / n / "0001-fake-noise"), "step")[0]["loss"]["painter"]
+        for n in ("one", "two")
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

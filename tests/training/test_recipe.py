@@ -1,0 +1,113 @@
+"""Where settings come from, and that a saved config repeats them."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.training.presets import Look, smallest_that_takes
+from inpaint_cli.training.recipe import Choices, from_file
+from tests.training import fake_family
+
+
+def choices(*settings: str, config: Path | None = None, model: str = "fake-two") -> Choices:
+    return Choices(model, ["noise"], "small", settings=settings, config=config)
+
+
+def test_a_saved_recipe_reads_back_as_itself(tmp_path: Path) -> None:
+    recipe = choices("filters=8", "note=a \"quoted\" 'word'", "polish.betas=0.5,0.9").recipe()
+    path = tmp_path / "config.toml"
+    path.write_text(recipe.to_toml())
+    assert from_file(path) == recipe
+
+
+def test_the_order_is_preset_then_file_then_set(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[config]\nfilters = 6\ndropout = 0.3\n[config.training.paint]\nlr = 0.5\n")
+    recipe = choices("dropout=0.4", config=path).recipe()
+    config = recipe.config
+    assert isinstance(config, fake_family.FakeConfig)
+    assert (config.size, config.filters, config.dropout) == (8, 6, 0.4)
+    assert recipe.training("paint").lr == 0.5
+    assert recipe.training("paint").batch_size == fake_family.TRAINING.batch_size
+
+
+def test_a_training_setting_goes_to_every_stage_or_to_the_one_named() -> None:
+    recipe = choices("lr=0.25", "polish.steps=3").recipe()
+    assert [recipe.training(name).lr for name in ("paint", "polish")] == [0.25, 0.25]
+    assert [recipe.training(name).steps for name in ("paint", "polish")] == [12, 3]
+
+
+@given(st.sampled_from(["batch_size", "filters", "warmup_steps", "steps", "size"]))
+def test_every_field_can_be_set(name: str) -> None:
+    recipe = choices(f"{name}=16").recipe()
+    where = recipe.config if hasattr(recipe.config, name) else recipe.training("paint")
+    assert getattr(where, name) == 16
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("filterz=3", "no setting called 'filterz'. Did you mean 'filters'"),
+        ("filters=x", "filters: must be a whole number"),
+        ("filters", "expected NAME=VALUE"),
+        ("point.lr=1", "no stage called 'point'. Did you mean 'paint'"),
+        ("batch_size=5", ""),
+        ("accumulate=3", "accumulate: 3 does not divide batch_size 4"),
+        ("schedule=cosin", "must be one of constant, cosine, linear"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_by_name(setting: str, message: str) -> None:
+    if not message:
+        choices(setting).recipe()
+        return
+    with pytest.raises(UserError, match=message.replace(".", r"\.")):
+        choices(setting).recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("filters = 3", "no setting called 'filters'"),
+        ("[config]\nfilterz = 3", "config: no setting called 'filterz'"),
+        ("[config.training.pant]\nlr = 3", "no stage called 'pant'. Did you mean 'paint'"),
+        ("data = 'x'", "data must be a list of strings"),
+        ("format = 9", "another version"),
+        ("a = = b", "not a TOML file"),
+    ],
+)
+def test_a_config_file_that_cannot_be_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        choices(config=path).recipe()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (Choices(data=["x"]), "--model: say what to train"),
+        (Choices("fake"), "--data: say what to train on"),
+        (Choices("fakes", ["x"]), "Did you mean 'fake"),
+        (Choices("telea", ["x"]), "'telea' is not trained"),
+        (Choices("fake", ["x"], "smal"), "Did you mean 'small'"),
+        (Choices("fake", ["x"], "small", "pain"), "Did you mean 'paint'"),
+    ],
+)
+def test_what_is_missing_or_unknown_is_named(given: Choices, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        given.recipe()
+
+
+def test_a_preset_named_after_the_data_is_taken() -> None:
+    assert Choices("fake", ["some/Large.zip"]).recipe().preset == "large"
+
+
+@pytest.mark.parametrize(
+    ("look", "preset"),
+    [(Look(8, 1), "small"), (Look(16, 3), "large"), (Look(12, 3), "large"), (Look(9, 1), "small")],
+)
+def test_else_the_smallest_that_takes_the_images(look: Look, preset: str) -> None:
+    assert smallest_that_takes(fake_family.FAMILIES["fake"], look) == preset

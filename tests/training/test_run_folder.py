@@ -1,0 +1,96 @@
+"""Numbered folders, resuming by name, and the log."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training import folder as folders
+from inpaint_cli.training.log import Log, cut
+from inpaint_cli.training.recipe import Choices
+from inpaint_cli.training.start import Request, start
+
+
+def recipe(model: str = "fake", *data: str) -> folders.Recipe:
+    return Choices(model, data or ("noise",), "small").recipe()
+
+
+def test_runs_are_numbered_over_all_models(tmp_path: Path) -> None:
+    (tmp_path / "0007-other").mkdir()
+    first = folders.create(tmp_path, recipe())
+    second = folders.create(tmp_path, recipe("fake-two", "/a/My Photos.zip", "noise"))
+    assert first.path.name == "0008-fake-noise"
+    assert second.path.name == "0009-fake-two-my-photos+noise"
+
+
+def test_the_newest_run_of_that_model_and_data_is_found(tmp_path: Path) -> None:
+    runs = [
+        folders.create(tmp_path, recipe(*names)).path
+        for names in (("fake",), ("fake", "b"), ("fake",), ("fake-two",))
+    ]
+    assert folders.newest(tmp_path, "fake", ()) == runs[2]
+    assert folders.newest(tmp_path, "fake", ("b",)) == runs[1]
+    assert folders.newest(tmp_path, None, ()) == runs[3]
+    with pytest.raises(UserError, match="no run of fake c"):
+        folders.newest(tmp_path, "fake", ("c",))
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        (Choices(settings=("lr=1",)), "--set: a resumed run keeps its settings"),
+        (Choices(seed=0), "--seed: a resumed run"),
+        (Choices("fake-two"), "is a run of 'fake', not of 'fake-two'"),
+        (Choices(data=["other"]), "is a run on noise"),
+        (Choices(stage="pain"), "Did you mean 'paint'"),
+    ],
+)
+def test_a_resumed_run_takes_no_other_settings(
+    tmp_path: Path, choices: Choices, message: str
+) -> None:
+    path = folders.create(tmp_path, recipe()).path
+    with pytest.raises(UserError, match=message):
+        start(choices, Request(tmp_path, str(path), device="cpu"), Reporter(quiet=True))
+
+
+def test_a_folder_without_a_run_is_not_resumed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a run folder"):
+        start(Choices(), Request(tmp_path, str(tmp_path), device="cpu"), Reporter(quiet=True))
+
+
+def test_a_log_is_cut_behind_a_step_and_loses_a_half_line(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Log(path)
+    for stage, step in (("a", 5), ("a", 10), ("b", 2), ("b", 4)):
+        log.write("step", stage, step, {"loss": float("nan")})
+    log.close()
+    cut(path, "b", 2)
+    path.write_text(path.read_text() + '{"kind": "st')
+    cut(path, "b", 2)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [("a", 5), ("a", 10), ("b", 2)]
+    assert lines[0]["loss"] is None
+
+
+def test_a_stage_is_added_to_a_run_that_has_finished_what_it_needs(tmp_path: Path) -> None:
+    quiet = Reporter(quiet=True)
+    settings = ("steps=2",)
+    first = Choices("fake-two", ["noise"], "small", "paint", settings=settings)
+    result = start(first, Request(tmp_path, device="cpu"), quiet)
+    assert result is not None
+    assert result.facts["finished_stages"] == ["paint"]
+    request = Request(tmp_path, result.facts["run"], device="cpu")
+    result = start(Choices(stage="polish"), request, quiet)
+    assert result is not None
+    assert result.facts["finished_stages"] == ["paint", "polish"]
+    saved = folders.open_existing(Path(result.facts["run"]))[1]
+    assert saved.stages == ("paint", "polish")
+
+
+def test_a_stage_alone_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
+    choices = Choices("fake-two", ["noise"], "small", "polish")
+    with pytest.raises(UserError, match="'polish' stands on 'paint'"):
+        start(choices, Request(tmp_path / "runs", device="cpu"), Reporter(quiet=True))
+    assert not (tmp_path / "runs").exists()

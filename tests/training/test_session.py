@@ -1,0 +1,194 @@
+"""Stopping and resuming, stages, log and folder, with tiny families."""
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from inpaint_cli.errors import Interrupted, ResourceError, UserError
+from inpaint_cli.training.loop import Trainer
+from inpaint_cli.training.session import Machine
+from inpaint_cli.weights import load_weights, read_header
+from tests.training import fake_runs
+from tests.training.fake_runs import StopAt, assert_same_files, log_of, resumed, session
+
+
+@pytest.mark.parametrize("step", [1, 3, 5, 7, 12])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path: Path, step: int) -> None:
+    whole = session(tmp_path)
+    whole.train()
+    parts = session(tmp_path)
+    parts.stop = StopAt(step)
+    parts.train()
+    assert parts.folder.weights.is_file()
+    resumed(parts.folder).train()
+    assert_same_files(whole.folder, parts.folder)
+    assert [x["figures"] for x in log_of(whole.folder, "validation")] == [
+        x["figures"] for x in log_of(parts.folder, "validation")
+    ]
+
+
+def test_a_run_that_lost_its_last_steps_takes_them_again(tmp_path: Path) -> None:
+    whole = session(tmp_path)
+    whole.train()
+    killed = session(tmp_path)
+    killed.train()
+    for path in killed.folder.path.rglob("*.safetensors"):
+        if path.name != "paint-00000009.safetensors":
+            path.unlink()
+    (killed.folder.checkpoints / ".tmp123.safetensors").write_bytes(b"half")
+    resumed(killed.folder).train()
+    (whole.folder.checkpoints / "paint-best.safetensors").unlink()
+    best = killed.folder.checkpoints / "paint-best.safetensors"
+    assert best.is_file()
+    best.unlink()
+    assert_same_files(whole.folder, killed.folder)
+    assert [x["step"] for x in log_of(killed.folder, "step")] == [2, 4, 6, 8, 10, 12]
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = session(tmp_path)
+    whole.train()
+    damaged = session(tmp_path)
+    damaged.stop = StopAt(7)
+    damaged.train()
+    newest = damaged.folder.checkpoints / "paint-00000007.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    resumed(damaged.folder).train()
+    assert "paint-00000007.safetensors: damaged" in capsys.readouterr().err
+    assert_same_files(whole.folder, damaged.folder)
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
+    alone = session(tmp_path, "steps=5")
+    alone.train()
+    helped = session(tmp_path, "steps=5", machine=Machine(torch.device("cpu"), workers=2))
+    helped.train()
+    assert_same_files(alone.folder, helped.folder)
+
+
+def test_another_seed_is_another_run(tmp_path: Path) -> None:
+    runs = [session(tmp_path, "steps=2", seed=seed) for seed in (0, 1)]
+    weights = [load_file(run.train())["painter.0.weight"] for run in runs]
+    assert not weights[0].equal(weights[1])
+
+
+def test_a_signal_saves_and_names_the_command_that_goes_on(tmp_path: Path) -> None:
+    run = session(tmp_path)
+    run.stop = StopAt(4, signal.SIGTERM)
+    with pytest.raises(Interrupted, match="saved after step 4") as caught:
+        run.train()
+    assert caught.value.signal_number == signal.SIGTERM
+    assert f"inpaint train --resume {run.folder.path}" in str(caught.value)
+
+
+def test_nan_stops_the_run_and_the_last_good_state_is_kept(tmp_path: Path) -> None:
+    run = session(tmp_path, "break_at=7")
+    with pytest.raises(ResourceError, match=r"step 8: the loss 'painter' is nan.*step 6 in"):
+        run.train()
+    kept = load_file(run.folder.checkpoints / "paint-00000006.safetensors")
+    assert all(t.isfinite().all() for t in kept.values() if t.is_floating_point())
+
+
+def test_weights_that_are_not_finite_are_never_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = {"model/x": torch.tensor([0.0, torch.inf])}
+    monkeypatch.setattr(Trainer, "tensors", lambda self: broken)
+    run = session(tmp_path)
+    with pytest.raises(ResourceError, match=r"no longer finite. There is no checkpoint yet"):
+        run.train()
+    assert not run.folder.weights.exists()
+
+
+def test_a_run_that_skips_every_step_gives_up(tmp_path: Path) -> None:
+    run = session(tmp_path, "steps=200", "skip_norm=1e-9", "validate_every=1000")
+    with pytest.raises(ResourceError, match="100 steps in a row"):
+        run.train()
+
+
+def test_steps_above_the_threshold_are_left_out(tmp_path: Path) -> None:
+    run = session(tmp_path, "steps=4", "skip_norm=1e-9", "ema_decay=0")
+    before = load_weights_of_start(run)
+    run.train()
+    after = load_file(run.folder.weights)
+    assert len([x for x in log_of(run.folder, "event") if x["event"] == "skip"]) == 4
+    assert after["painter.0.weight"].equal(before["painter.0.weight"])
+
+
+def load_weights_of_start(run: fake_runs.Session) -> dict[str, torch.Tensor]:
+    from inpaint_cli.training.session import build
+
+    return {name: tensor.clone() for name, tensor in build(run.recipe).state_dict().items()}
+
+
+def test_only_the_last_two_checkpoints_and_the_best_weights_stay(tmp_path: Path) -> None:
+    run = session(tmp_path)
+    run.train()
+    names = sorted(path.name for path in run.folder.checkpoints.iterdir())
+    assert names == [f"paint-{n}.safetensors" for n in ("00000009", "00000012", "best")]
+    load_weights(run.folder.checkpoints / "paint-best.safetensors")
+
+
+def test_stages_follow_each_other_in_one_folder(tmp_path: Path) -> None:
+    run = session(tmp_path, "steps=4", model="fake-two")
+    run.train()
+    first = load_file(run.folder.checkpoints / "paint-00000004.safetensors")
+    last = load_file(run.folder.weights)
+    assert read_header(run.folder.weights)["stages"] == "paint,polish"
+    # The second stage trains the critic alone, and starts from the averaged weights of the first.
+    assert last["painter.0.weight"].equal(first["average/painter.0.weight"])
+    assert not last["critic.0.weight"].equal(first["average/critic.0.weight"])
+
+
+def test_a_stopped_run_of_two_stages_is_the_uninterrupted_one(tmp_path: Path) -> None:
+    whole = session(tmp_path, model="fake-two")
+    whole.train()
+    parts = session(tmp_path, model="fake-two")
+    parts.stop = StopAt(14)
+    parts.train()
+    resumed(parts.folder).train()
+    assert_same_files(whole.folder, parts.folder)
+
+
+def test_a_stage_refuses_to_start_without_what_it_stands_on(tmp_path: Path) -> None:
+    run = session(tmp_path, model="fake-two")
+    run.only = "polish"
+    with pytest.raises(UserError, match="'polish' stands on 'paint'"):
+        run.train()
+
+
+def test_a_second_trainer_is_kept_out_of_a_folder(tmp_path: Path) -> None:
+    run = session(tmp_path)
+    with run.folder.locked(), pytest.raises(UserError, match="another process"):
+        resumed(run.folder).train()
+
+
+def test_validation_writes_a_sheet_and_restores_train_mode(tmp_path: Path) -> None:
+    run = session(tmp_path, "steps=5", "sheet_images=2")
+    run.train()
+    assert (run.folder.samples / "step-000005.png").is_file()
+    assert log_of(run.folder, "validation")[0]["images"] == 6
+
+
+def test_the_log_tells_rate_wait_losses_and_gradient_norms(tmp_path: Path) -> None:
+    run = session(tmp_path, "steps=2")
+    run.train()
+    (line,) = log_of(run.folder, "step")
+    assert set(line["loss"]) == set(line["gradient_norm"]) == {"painter", "critic"}
+    assert line["images_per_second"] > 0
+    assert 0 <= line["wait_share"] <= 1
+    assert line["epoch"] == pytest.approx(8 / 22)
+
+
+def test_the_best_figure_of_the_run_is_kept_over_a_resumption(tmp_path: Path) -> None:
+    run = session(tmp_path)
+    run.stop = StopAt(11)
+    run.train()
+    resumed(run.folder).train()
+    lines = log_of(run.folder, "validation")
+    assert lines[-1]["best"] == min(line["figures"]["error"] for line in lines)
