@@ -11,7 +11,7 @@ help: ## Show this list
 
 demo: .venv/.installed ## Complete the example photo eight times, offline
 	@$(BIN)/inpaint complete examples/photo.png --mask examples/mask.png -n 8 -o demo
-	@echo "Look at the contact sheet: $$(ls demo/*sheet*.png)"
+	@echo "The contact sheet: demo/photo-sheet.png"
 
 test: .venv/.installed-test ## Run the tests, without the slow ones (what CI runs)
 	$(BIN)/python -m pytest -q -m 'not slow'

@@ -75,9 +75,10 @@ class LoadedModel:
     ) -> Result:
         """Completes the hidden part of one image n times (default: 8, or 1 if deterministic).
 
-        image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (path,
-        Pillow image or array; white, or not 0 in an array, is filled in) or `visible` (bool [H, W],
-        True = known). options: of the family, such as trace=True. UserError says what is wrong.
+        image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (a
+        path, Pillow image or array; white, or not 0 in an array, is filled in) or `visible` (bool
+        [H, W], True = known). options: of the family, such as trace=True. UserError says what is
+        wrong.
         """
         photo, flat = _photo(image)
         known = _visible(mask, visible, photo)

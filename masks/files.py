@@ -102,7 +102,8 @@ def grey_values(image: Image.Image) -> Grey:
 
 def alpha_values(image: Image.Image, name: str) -> Grey:
     """Gives the alpha channel [H, W], 0 = transparent. UserError if the image has none."""
-    if not image.has_transparency_data:
+    # Pillow cannot make an alpha channel of the one transparent value that a 16-bit PNG may name.
+    if not image.has_transparency_data or image.mode.startswith("I"):
         raise UserError(
             f"{name}: has no transparency, so --mask-alpha finds no hole. Save it with an alpha "
             "channel, or give a mask file with white where to fill in."

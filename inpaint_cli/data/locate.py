@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from inpaint_cli import files
 from inpaint_cli.data.arrays import Npz, digits, split_of
@@ -25,7 +25,7 @@ def find(given: str, download: bool) -> Source:
     path = Path(given).expanduser()
     if path.exists():
         return of_path(path)
-    if path.suffix or len(PurePath(given).parts) > 1 or given.endswith("/"):
+    if path.suffix or "/" in given:
         raise UserError(f"--data: {given}: no such file or folder.")
     raise unknown_name("--data: no data set or folder", given, SETS)
 

@@ -76,11 +76,12 @@ class Folder:
         """All files as (relative name, bytes, time of change), by name."""
         found = []
         for folder in _folders(self.path):
+            below = folder.relative_to(self.path).as_posix()
+            prefix = "" if below == "." else f"{below}/"
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if not entry.name.startswith(".") and _is_file(entry):
-                        name = Path(entry.path).relative_to(self.path).as_posix()
-                        found.append((name, *_state(entry.stat())))
+                        found.append((prefix + entry.name, *_state(entry.stat())))
         return sorted(found)
 
     def fingerprint(self) -> list[Any]:

@@ -66,7 +66,8 @@ def fill_of(
         fill[..., channel] = plane
     if feather > 0 and visible.any():
         _correct(fill, values, visible, feather)
-    return np.clip(fill, 0, 255, out=fill)
+    np.clip(fill, 0, 255, out=fill)
+    return fill
 
 
 def extend(values: Values, known: Mask) -> Values:
@@ -121,7 +122,7 @@ def _halved(values: Values, half: tuple[int, int]) -> Values:
     """Sums 2 x 2 blocks; a missing last row or column counts as 0."""
     padded = np.zeros((half[0] * 2, half[1] * 2), np.float32)
     padded[: values.shape[0], : values.shape[1]] = values
-    return padded.reshape(half[0], 2, half[1], 2).sum(axis=(1, 3))
+    return np.asarray(padded.reshape(half[0], 2, half[1], 2).sum(axis=(1, 3)), np.float32)
 
 
 def _resized(values: npt.NDArray[np.float32], size: int) -> npt.NDArray[Any]:

@@ -251,7 +251,7 @@ def _photo_channels(values: Values, photo: Photo) -> Values:
     """Gives a fill with the channels that `Photo.stored` takes: 1 for grey, else 3."""
     grey = photo.values((slice(0, 1), slice(0, 1))).shape[2] == 1
     if grey and values.shape[2] == 3:
-        return values.mean(axis=2, keepdims=True)
+        return np.asarray(values.mean(axis=2, keepdims=True), np.float32)
     if not grey and values.shape[2] == 1:
         return np.repeat(values, 3, axis=2)
     return values

@@ -56,8 +56,9 @@ class Overview:
         hole[~visible] = HOLE_COLOUR
         share = f"{100 * self.completed.hole_fraction:.1f} % hidden"
         first = [(input_tile, self._input_caption()), (reduced(hole), f"hole: {share}")]
-        if self._count > 1:
-            first += [(self._mean(), f"mean of {self._count}"), self._uncertainty()]
+        if self._count == 1:
+            return captioned([first + self.tiles], tile=TILE_PX)
+        first += [(self._mean(), f"mean of {self._count}"), self._uncertainty()]
         rows: list[Sequence[tuple[Pixels, str]]] = [first]
         rows += [self.tiles[i : i + COLUMNS] for i in range(0, len(self.tiles), COLUMNS)]
         return captioned(rows, tile=TILE_PX)

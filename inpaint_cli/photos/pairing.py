@@ -11,10 +11,10 @@ from pathlib import Path
 
 from inpaint_cli.errors import UserError
 
-SUFFIXES = frozenset(
-    ".png .jpg .jpeg .jpe .jfif .webp .bmp .dib .tif .tiff .gif .ppm .pgm .pbm .pnm .jp2 .j2k .avif "
-    ".tga .ico .pcx .sgi .rgb .heic .heif".split()
-)
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".tga", ".pcx", ".sgi", ".ico"),
+}
 """Files of a folder that are taken for photos; a file given by name may be called anything."""
 
 

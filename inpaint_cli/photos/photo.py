@@ -1,4 +1,4 @@
-"""A photo as stored: every sample as the file has it, and the way to the model's colours and back."""
+"""A photo as stored, every sample as in its file; the way to a model's colours and back."""
 
 from __future__ import annotations
 

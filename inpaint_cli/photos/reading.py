@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
@@ -33,7 +33,7 @@ def read_photo(path: Path) -> Photo:
         with Image.open(path) as image:
             deep = _is_deep(image)  # before load(), which forgets how the file is coded
             image.load()
-            photo = of_image(image)
+            photo = _of_upright(image)
             if image.format == "TIFF":
                 photo = replace(photo, tiff=True)
             orientation = image.getexif().get(ORIENTATION, 1)
@@ -45,14 +45,18 @@ def read_photo(path: Path) -> Photo:
 def of_image(image: Image.Image) -> Photo:
     """Gives the photo of a Pillow image: its first frame, upright. UserError for odd values."""
     with _explained("image"):
-        icc, dpi, exif = image.info.get("icc_profile"), image.info.get("dpi"), _kept_exif(image)
-        notes = []
-        if getattr(image, "n_frames", 1) > 1:
-            notes.append(f"the first of {getattr(image, 'n_frames', 1)} frames is completed")
-        upright, note = _plain(ImageOps.exif_transpose(image))
-        samples, low, high = _samples(upright)
-        photo = Photo(samples, _mode(upright), low, high, False, exif, icc, _dpi(dpi))
-        return replace(photo, notes=(*notes, *([note] if note else [])))
+        return _of_upright(image)
+
+
+def _of_upright(image: Image.Image) -> Photo:
+    icc, dpi, exif = image.info.get("icc_profile"), image.info.get("dpi"), _kept_exif(image)
+    notes = []
+    if getattr(image, "n_frames", 1) > 1:
+        notes.append(f"the first of {getattr(image, 'n_frames', 1)} frames is completed")
+    upright, note = _plain(ImageOps.exif_transpose(image))
+    samples, low, high = _samples(upright)
+    photo = Photo(samples, _mode(upright), low, high, False, exif, icc, _dpi(dpi))
+    return replace(photo, notes=(*notes, *([note] if note else [])))
 
 
 def ranged(photo: Photo, visible: npt.NDArray[np.bool_]) -> Photo:
@@ -66,8 +70,10 @@ def ranged(photo: Photo, visible: npt.NDArray[np.bool_]) -> Photo:
     if not np.isfinite(known).all():
         raise UserError("holds values that are no numbers (NaN or infinite) outside the hole.")
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 255.0)
-    note = f"its {photo.mode == 'F' and 'float' or '32-bit'} samples are seen by the model as"
-    note = f"{note} {low:g} (black) to {high:g} (white), the range outside the hole"
+    note = (
+        f"its samples of 32 bits are seen by the model as {low:g} (black) to {high:g} (white), the "
+        "range outside the hole"
+    )
     return replace(photo, low=low, high=max(high, low + 1e-6), notes=(*photo.notes, note))
 
 
@@ -83,7 +89,7 @@ def _explained(name: str) -> Iterator[None]:
         raise UserError(
             f"{name}: too many pixels to be a photo ({error}). Reduce it first."
         ) from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UserError(f"{name}: not an image, or of a kind that cannot be read.") from error
     except PermissionError as error:
         raise UserError(f"{name}: may not be read. Check its permissions.") from error
@@ -139,7 +145,7 @@ def _is_deep(image: Image.Image) -> bool:
     """Says whether a file has colours of 16 bits, which Pillow would cut to 8."""
     if image.mode not in ("RGB", "RGBA", "LA"):
         return False
-    for tile in image.tile:
+    for tile in image.tile if isinstance(image, ImageFile.ImageFile) else ():
         arguments = tile.args if isinstance(tile.args, tuple) else (tile.args,)
         if image.format == "PPM":
             return any(isinstance(value, int) and value > 255 for value in arguments)
@@ -179,8 +185,10 @@ def _upright(wide: Samples, orientation: int, photo: Photo) -> Samples:
 
 
 def _kept_exif(image: Image.Image) -> bytes:
-    """Gives the camera's EXIF with a normal orientation; the preview in it, which shows what lies
-    under the hole, is left out."""
+    """Gives the camera's EXIF with a normal orientation.
+
+    The preview in it, which shows what lies under the hole, is left out.
+    """
     try:
         source = image.getexif()
         kept = Image.Exif()

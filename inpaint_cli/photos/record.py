@@ -1,4 +1,4 @@
-"""completions.json: what lies in a folder of results, and which of its files are ours to replace."""
+"""completions.json: what lies in a folder of results, and which files are ours to replace."""
 
 from __future__ import annotations
 

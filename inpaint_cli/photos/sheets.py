@@ -9,9 +9,11 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 Pixels = npt.NDArray[np.uint8]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 GAP_PX = 6
 TEXT_PX = 13
+LINE_PX = TEXT_PX + 4
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 
 
@@ -50,29 +52,37 @@ def captioned(
     above: captions stand over the pictures instead of under them.
     """
     font = ImageFont.load_default(TEXT_PX)
-    left = GAP_PX + max(
-        (_width(text, font) + GAP_PX for text in row_labels or [""] if text), default=0
-    )
-    lines = [max((text.count("\n") + 1 for _, text in row if text), default=0) for row in rows]
-    text_heights = [count * (TEXT_PX + 4) for count in lines]
-    columns = max((len(row) for row in rows), default=0)
-    width = left + columns * (tile + GAP_PX)
-    sheet = Image.new("RGB", (width, GAP_PX + sum(tile + GAP_PX + h for h in text_heights)), PAPER)
+    named = [_width(text, font) + GAP_PX for text in row_labels or () if text]
+    left = GAP_PX + max(named, default=0)
+    strips = [_strip(row, tile, above, font) for row in rows]
+    width = left + max((strip.width for strip in strips), default=0)
+    height = GAP_PX + sum(strip.height + GAP_PX for strip in strips)
+    sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     top = GAP_PX
-    for y, row in enumerate(rows):
-        picture_top, text_top = (top + text_heights[y], top) if above else (top, top + tile + 1)
+    for y, strip in enumerate(strips):
+        sheet.paste(strip, (left, top))
         if row_labels and row_labels[y]:
-            draw.text((GAP_PX, picture_top + tile // 2), row_labels[y], INK, font, anchor="lm")
-        for x, (pixels, text) in enumerate(row):
-            start = left + x * (tile + GAP_PX)
-            fitted = fit(pixels, tile)
-            across, down = (tile - fitted.width) // 2, (tile - fitted.height) // 2
-            sheet.paste(fitted, (start + across, picture_top + down))
-            if text:
-                _write(draw, (start, text_top), text, font, tile)
-        top += tile + GAP_PX + text_heights[y]
+            draw.text((GAP_PX, top + strip.height // 2), row_labels[y], INK, font, anchor="lm")
+        top += strip.height + GAP_PX
     return sheet
+
+
+def _strip(row: Sequence[tuple[Pixels, str]], tile: int, above: bool, font: Font) -> Image.Image:
+    """Gives one row: pictures in the middle of their tiles, captions under or over them."""
+    pictures = [fit(pixels, tile) for pixels, _ in row]
+    tallest = max((picture.height for picture in pictures), default=0)
+    text_height = max((text.count("\n") + 1 for _, text in row if text), default=0) * LINE_PX
+    strip = Image.new("RGB", (len(row) * (tile + GAP_PX), tallest + text_height), PAPER)
+    draw = ImageDraw.Draw(strip)
+    picture_top, text_top = (text_height, 0) if above else (0, tallest + 1)
+    for x, (picture, (_, text)) in enumerate(zip(pictures, row, strict=True)):
+        start = x * (tile + GAP_PX)
+        across, down = (tile - picture.width) // 2, (tallest - picture.height) // 2
+        strip.paste(picture, (start + across, picture_top + down))
+        if text:
+            _write(draw, (start, text_top), text, font, tile)
+    return strip
 
 
 def fit(pixels: Pixels, tile: int) -> Image.Image:
@@ -93,7 +103,7 @@ def fit(pixels: Pixels, tile: int) -> Image.Image:
     return picture.resize(size, filter_)
 
 
-def _width(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> int:
+def _width(text: str, font: Font) -> int:
     return int(max(font.getlength(line) for line in text.split("\n")) + 1)
 
 
@@ -101,7 +111,7 @@ def _write(
     draw: ImageDraw.ImageDraw,
     position: tuple[int, int],
     text: str,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
     width: int,
 ) -> None:
     """Writes lines of text from `position`, each cut at `width` pixels."""
@@ -109,4 +119,4 @@ def _write(
         shown = line
         while shown and font.getlength(shown) > width:
             shown = shown[:-1]
-        draw.text((position[0], position[1] + number * (TEXT_PX + 4)), shown, INK, font)
+        draw.text((position[0], position[1] + number * LINE_PX), shown, INK, font)

@@ -56,8 +56,9 @@ class RunFolder:
         """Keeps a second trainer out; the system lifts the lock however this process ends."""
         handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Not flock: a process that prepares batches would inherit that, and outlive this one.
+            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             os.close(handle)
             raise UserError(f"{self.path}: another process is training in this folder.") from None
         except OSError:

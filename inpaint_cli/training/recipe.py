@@ -121,9 +121,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _complete(family: Family, config: Config) -> Config:
-    """Gives `config` with a Training for every stage of the family."""
+    """Gives `config` with a Training for every stage, its values in the types of their fields."""
     training = {name: config.training.get(name, Training()) for name in family.stage_names}
-    return replace(config, training=training)
+    return from_dict(type(config), to_dict(replace(config, training=training)))
 
 
 def _merge(config: Config, changes: Mapping[str, Any], where: str) -> Config:

@@ -11,7 +11,8 @@ from inpaint_cli.cli import main
 from inpaint_cli.weights import load_weights
 
 TINY = [
-    "--set", "depth=2", "--set", "filters=2", "--set", "cond_filters=2", "--set", "head=3", "--set", "steps=3",
+    "--set", "depth=2", "--set", "filters=2", "--set", "cond_filters=2", "--set", "head=3",
+    "--set", "steps=3",
     "--set", "batch_size=4", "--set", "validate_images=4", "--set", "sheet_images=1",
     "--device", "cpu", "--workers", "0",
 ]  # fmt: skip

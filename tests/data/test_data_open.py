@@ -191,6 +191,8 @@ def test_a_wrong_name_gets_the_nearest_and_a_wrong_path_says_so(tmp_path: Path) 
         opened("celebA32")
     with pytest.raises(UserError, match="nowhere: no such file or folder"):
         opened(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"\./digit: no such file or folder"):
+        opened("./digit")
     with pytest.raises(UserError, match="give at least one"):
         opened("")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import types
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,18 +35,13 @@ def open_fake(
 
 def install() -> None:
     """Puts the fakes in place, for the rest of this process."""
-    from inpaint_cli import models
+    from inpaint_cli import data, models
 
     models.FAMILIES |= {
         "fake": "tests.training.fake_family",
         "fake-two": "tests.training.fake_family",
     }
-    package = sys.modules.get("inpaint_cli.data") or types.ModuleType("inpaint_cli.data")
-    package.open = open_fake  # type: ignore[attr-defined]
-    sys.modules["inpaint_cli.data"] = package
-    import inpaint_cli
-
-    inpaint_cli.data = package
+    data.open = open_fake  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -14,26 +14,27 @@ from tests.training import fake_data
 from tests.training.fake_runs import session
 
 
-def main(folder: Path, parts: str) -> None:
-    fake_data.install()
-    with ranks.joined(torch.device("cpu")):
-        settings = ("dropout=0", "batch_size=8", f"accumulate={parts}", "masks=freeform")
-        run = session(folder / f"{world_size()}-{rank()}", *settings)
-        train = data.open(["noise"], size=8, channels=1, split="train")
-        (stage,) = run._stages()
-        trainer = run._trainer(stage, train)
-        trainer.model.train()
-        found = {}
-        for name, value in zip(("image", "visible"), trainer.batches[0], strict=False):
-            assert isinstance(value, torch.Tensor)
-            found[name] = value
-        trainer.gradients(loader(trainer.batches, range(int(parts)), 0, pin=False))
-        for name, parameter in trainer.model.named_parameters():
-            assert parameter.grad is not None
-            found[f"gradient/{name}"] = parameter.grad.contiguous()
-        found |= {f"buffer/{n}": b.contiguous() for n, b in trainer.model.named_buffers()}
-        save_file(found, folder / f"{world_size()}-{rank()}.safetensors")
+def gradients(folder: Path, parts: int) -> None:
+    """Writes WORLD-RANK-PARTS.safetensors."""
+    settings = ("dropout=0", "batch_size=8", f"accumulate={parts}", "masks=freeform")
+    name = f"{world_size()}-{rank()}-{parts}"
+    run = session(folder / name, *settings)
+    train = data.open(["noise"], size=8, channels=1, split="train")
+    (stage,) = run._stages()
+    trainer = run._trainer(stage, train)
+    trainer.model.train()
+    image, visible, _, _ = trainer.batches[0]
+    found = {"image": image, "visible": visible}
+    trainer.gradients(loader(trainer.batches, range(parts), 0, pin=False))
+    for parameter_name, parameter in trainer.model.named_parameters():
+        assert parameter.grad is not None
+        found[f"gradient/{parameter_name}"] = parameter.grad.contiguous()
+    found |= {f"buffer/{n}": b.contiguous() for n, b in trainer.model.named_buffers()}
+    save_file(found, folder / f"{name}.safetensors")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    fake_data.install()
+    with ranks.joined(torch.device("cpu")):
+        for count in (1, 2):
+            gradients(Path(sys.argv[1]), count)

@@ -38,7 +38,7 @@ def test_ranks_and_parts_divide_a_batch_without_overlap(
     shape: tuple[int, int, int], step: int
 ) -> None:
     size, parts, world = shape
-    seen = []
+    seen: list[int] = []
     for rank in range(world):
         split = Split(size, parts, world, rank)
         for part in range(parts):

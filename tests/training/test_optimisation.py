@@ -74,8 +74,8 @@ def test_an_average_forgets_its_start_and_follows_constant_weights() -> None:
     average = Average(model, 0.99)
     with torch.no_grad():
         model.weight.fill_(5.0)
-        model.running_mean.fill_(2.0)  # type: ignore[union-attr, operator]
-        model.num_batches_tracked.fill_(7)  # type: ignore[union-attr, operator]
+        model.running_mean.fill_(2.0)  # type: ignore[union-attr]
+        model.num_batches_tracked.fill_(7)  # type: ignore[union-attr]
     for count in range(60):
         average.update(model, count)
     # The product of the first (1 + t) / (10 + t) is what is left of the start, here below 1e-6.

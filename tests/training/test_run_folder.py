@@ -9,11 +9,11 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import folder as folders
 from inpaint_cli.training.log import Log, cut
-from inpaint_cli.training.recipe import Choices
+from inpaint_cli.training.recipe import Choices, Recipe
 from inpaint_cli.training.start import Request, start
 
 
-def recipe(model: str = "fake", *data: str) -> folders.Recipe:
+def recipe(model: str = "fake", *data: str) -> Recipe:
     return Choices(model, data or ("noise",), "small").recipe()
 
 

@@ -9,10 +9,9 @@ from safetensors.torch import load_file
 
 from inpaint_cli.errors import Interrupted, ResourceError, UserError
 from inpaint_cli.training.loop import Trainer
-from inpaint_cli.training.session import Machine
+from inpaint_cli.training.session import Machine, Session, build
 from inpaint_cli.weights import load_weights, read_header
-from tests.training import fake_runs
-from tests.training.fake_runs import StopAt, assert_same_files, log_of, resumed, session
+from tests.training.fake_runs import StopAt, assert_same_files, command, log_of, resumed, session
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 7, 12])
@@ -120,9 +119,7 @@ def test_steps_above_the_threshold_are_left_out(tmp_path: Path) -> None:
     assert after["painter.0.weight"].equal(before["painter.0.weight"])
 
 
-def load_weights_of_start(run: fake_runs.Session) -> dict[str, torch.Tensor]:
-    from inpaint_cli.training.session import build
-
+def load_weights_of_start(run: Session) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in build(run.recipe).state_dict().items()}
 
 
@@ -164,8 +161,11 @@ def test_a_stage_refuses_to_start_without_what_it_stands_on(tmp_path: Path) -> N
 
 def test_a_second_trainer_is_kept_out_of_a_folder(tmp_path: Path) -> None:
     run = session(tmp_path)
-    with run.folder.locked(), pytest.raises(UserError, match="another process"):
-        resumed(run.folder).train()
+    with run.folder.locked():
+        other = command("-q", "--resume", str(run.folder.path))
+        _, errors = other.communicate(timeout=60)
+    assert other.returncode == 2
+    assert "another process" in errors
 
 
 def test_validation_writes_a_sheet_and_restores_train_mode(tmp_path: Path) -> None:
