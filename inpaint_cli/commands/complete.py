@@ -65,8 +65,8 @@ def family_names() -> set[str]:
               help="Width over which the correction at the edge fades inside.")  # fmt: skip
 @click.option("--context", type=click.FloatRange(min=0), default=0.5, metavar="SHARE",
               help="What the model sees round a hole, as a share of its size.")  # fmt: skip
-@click.option("-n", "n", type=click.IntRange(min=1), metavar="N", show_default="8; 1 if deterministic",
-              help="How many completions.")  # fmt: skip
+@click.option("-n", "n", type=click.IntRange(min=1), metavar="N",
+              show_default="8; 1 if deterministic", help="How many completions.")  # fmt: skip
 @options.seed
 @click.option("--temperature", type=click.FloatRange(min=0, min_open=True), show_default="1",
               help="Below 1: likelier and less varied.")  # fmt: skip
