@@ -1,7 +1,7 @@
 """Masks drawn per second on one core, beside masks picked from a cache, measured in one run.
 
-Training must never wait for masks: compare these figures with the images per second of a training
-step, divided by the number of loader processes.
+Training must never wait for masks: beside them stand the images per second of a training step of a
+small network, on the same core.
 
     python -m benchmarks.masks [--kind blobs --kind freeform@40-60] [--size 32 --size 64]
 """
@@ -57,6 +57,37 @@ def picked_per_second(kind: str, size: int, seconds: float) -> float:
         return per_second(lambda index: cache.pick(0, 0, index), seconds)
 
 
+def trained_per_second(size: int) -> float:
+    """Gives the images a second of training steps of pcnn's `small32` at another size."""
+    import torch
+
+    from inpaint_cli import device, models
+    from inpaint_cli.configuration import override
+    from inpaint_cli.family import Batch
+    from inpaint_cli.randomness import Noise
+
+    torch.set_num_threads(1)
+    family = models.get("pcnn")
+    config = override(family.presets["small32"], {"size": size}, "pixels")
+    model, stage = family.build(config), family.stages()[0]
+    (group,) = stage.trainable(model)
+    optimiser = torch.optim.Adam(group.parameters)
+    count = max(1, 32 * 32 * 32 // size**2)
+    noise = Noise.of_samples(0, "benchmark", 0, range(count))
+    image = (noise.uniform(3, size, size) * 256).to(torch.uint8)
+    batch = Batch(image, noise.uniform(1, size, size) < 0.5)
+    bfloat16 = device.has_fast_bf16(torch.device("cpu"))
+
+    def step(_: int) -> None:
+        optimiser.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = stage.loss(model, batch, 0, noise).losses["all"]
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+    return count * per_second(step, 5.0)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints one line a kind and size."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -64,11 +95,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", action="append", type=int, help="default: 32, 64, 256")
     parser.add_argument("--seconds", type=float, default=1.0, help="CPU time a figure")
     options = parser.parse_args(arguments)
-    print("| kind | size | drawn/s | picked/s | ratio |\n| --- | --- | --- | --- | --- |")
-    for kind, size in itertools.product(options.kind or KINDS, options.size or SIZES):
+    print("| kind | size | drawn/s | picked/s | trained/s | drawn : trained |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    sizes = options.size or SIZES
+    trained = {size: trained_per_second(size) for size in sizes}
+    for kind, size in itertools.product(options.kind or KINDS, sizes):
         drawn = drawn_per_second(kind, size, options.seconds)
         picked = picked_per_second(kind, size, options.seconds)
-        print(f"| {kind} | {size} | {drawn:.0f} | {picked:.0f} | {picked / drawn:.1f} |")
+        ratio = drawn / trained[size]
+        print(
+            f"| {kind} | {size} | {drawn:.0f} | {picked:.0f} | {trained[size]:.1f} | {ratio:.0f} |"
+        )
 
 
 if __name__ == "__main__":

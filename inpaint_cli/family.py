@@ -199,12 +199,16 @@ class Model(Protocol):
     `log_prob(image, visible) -> Tensor`, float64 [N], nats.
     """
 
-    config: Config
     size: int
     channels: int
     levels: int
     stochastic: bool
     """False: the same input has one completion, and `complete` takes n = 1 only."""
+
+    @property
+    def config(self) -> Config:
+        """Gives what the model was built from; a family's own kind of Config."""
+        ...
 
     def complete(
         self,

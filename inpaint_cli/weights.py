@@ -31,8 +31,9 @@ def save_weights(
     dtype: torch.dtype | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the model's state to `path`, floating tensors as `dtype` (default: as they are).
+    """Writes the model's state to `path`, its matrices as `dtype` (default: as they are).
 
+    Vectors (biases, statistics) stay as they are: they weigh nothing and may not fit float16.
     extra: further header strings, such as the stage that was trained.
     """
     from safetensors import SafetensorError
@@ -40,7 +41,7 @@ def save_weights(
 
     tensors = {}
     for name, tensor in model.state_dict().items():  # type: ignore[attr-defined]
-        cast = dtype is not None and tensor.is_floating_point()
+        cast = dtype is not None and tensor.is_floating_point() and tensor.ndim > 1
         tensors[name] = tensor.detach().to("cpu", dtype if cast else tensor.dtype).contiguous()
     header = {
         "family": family,

@@ -45,7 +45,8 @@ def test_it_shows_three_commands_with_their_output() -> None:
     assert all(output for _, output in shown())
 
 
-@pytest.mark.parametrize("number", range(3))
+# The last one trains for minutes.
+@pytest.mark.parametrize("number", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_command_prints_what_is_shown(number: int, clone: Path) -> None:
     command, output = shown()[number]
     result = CliRunner().invoke(main, shlex.split(command)[1:])

@@ -13,11 +13,13 @@ import numpy as np
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from inpaint_cli.files import replacing
-from inpaint_cli.photos.photo import Photo, Samples
+from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
 
 PNG_LEVEL = 3
 """zlib's level: higher ones take three times as long for a few percent."""
 TEXT_KEY = "inpaint"
+EXIF_FOLDERS = (34665, 34853)
+"""Tags whose value is a folder of its own: the camera's settings, and the place."""
 DESCRIPTION = 270
 """The TIFF tag that takes the text where the photo has none of its own."""
 
@@ -34,14 +36,11 @@ def write_photo(path: Path, photo: Photo, samples: Samples, text: str | None = N
             _write_tiff(handle, photo, samples, text)
 
 
-def as_image(photo: Photo, samples: Samples) -> Image.Image:
-    """Gives samples of 8 bits, or of one band, as a Pillow image of the photo's mode."""
+def _as_image(photo: Photo, samples: Samples) -> Image.Image:
+    """Gives samples that PNG and Pillow know as a Pillow image."""
     flat = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     if photo.mode == "1":
         return Image.fromarray(flat).convert("1", dither=Image.Dither.NONE)
-    size = (samples.shape[1], samples.shape[0])
-    if photo.mode in ("CMYK", "LAB"):
-        return Image.frombytes(photo.mode, size, flat.tobytes())
     return Image.fromarray(flat)
 
 
@@ -52,7 +51,7 @@ def _write_png(handle: BinaryIO, photo: Photo, samples: Samples, text: str | Non
     if photo.mode.endswith("A;16") or photo.mode == "RGB;16":
         _write_deep_png(handle, photo, samples, chunks)
         return
-    as_image(photo, samples).save(
+    _as_image(photo, samples).save(
         handle,
         format="PNG",
         compress_level=PNG_LEVEL,
@@ -102,42 +101,43 @@ def _deflated(samples: Samples) -> Iterator[bytes]:
 
 
 def _write_tiff(handle: BinaryIO, photo: Photo, samples: Samples, text: str | None) -> None:
+    """Writes any mode in one deflated strip (TIFF 6.0, sections 2, 3 and 8).
+
+    Pillow writes no colours of 16 bits, and, compressed, no folder of EXIF.
+    """
+    height, width, bands = samples.shape
     exif = Image.Exif()
     if photo.exif:
         exif.load(photo.exif)
     if text and DESCRIPTION not in exif:
         exif[DESCRIPTION] = text
-    if photo.mode.endswith("A;16") or photo.mode == "RGB;16":
-        _write_deep_tiff(handle, photo, samples, exif)
-        return
-    as_image(photo, samples).save(
-        handle,
-        format="TIFF",
-        compression="tiff_adobe_deflate",
-        exif=exif,
-        icc_profile=photo.icc,
-        **({"dpi": photo.dpi} if photo.dpi else {}),
-    )
-
-
-def _write_deep_tiff(handle: BinaryIO, photo: Photo, samples: Samples, exif: Image.Exif) -> None:
-    """Writes 16-bit colours, which Pillow cannot (TIFF 6.0, sections 2 and 6)."""
-    height, width, bands = samples.shape
-    packed = zlib.compress(samples.astype("<u2").tobytes(), PNG_LEVEL)
     folder = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
-    for tag, value in exif.items():
-        folder[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else value
+    for tag in exif:
+        folder[tag] = dict(exif.get_ifd(tag)) if tag in EXIF_FOLDERS else exif[tag]
+    packed = zlib.compress(_little_endian(photo.mode, samples), PNG_LEVEL)
+    colours = COLOUR_BANDS[photo.mode]
     folder[256], folder[257] = width, height
-    folder[258] = (16,) * bands
+    folder[258] = (1 if photo.mode == "1" else samples.dtype.itemsize * 8,) * bands
     folder[259] = 8  # deflate
-    folder[262] = 2 if bands >= 3 else 1  # RGB, or black is zero
+    folder[262] = {"CMYK": 5, "LAB": 8}.get(photo.mode, 1 if colours == 1 else 2)
     folder[277], folder[278], folder[284] = bands, height, 1
-    if bands in (2, 4):
+    folder[339] = ({"u": 1, "i": 2, "f": 3}[samples.dtype.kind],) * bands
+    if bands > colours:
         folder[338] = 2  # the last band is alpha, not multiplied in
+    if photo.dpi:
+        folder[282], folder[283], folder[296] = *photo.dpi, 2
+    folder.tagtype[273] = 4
     folder[273], folder[279] = 0, len(packed)  # Pillow adds the folder's own length to 273
     if photo.icc:
         folder.tagtype[34675] = 7
         folder[34675] = photo.icc
     body = BytesIO()
     folder.save(body)
-    handle.write(body.getvalue() + packed)
+    handle.write(body.getvalue())
+    handle.write(packed)
+
+
+def _little_endian(mode: str, samples: Samples) -> bytes:
+    if mode == "1":
+        return np.packbits(samples[..., 0] > 0, axis=1).tobytes()
+    return samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes()

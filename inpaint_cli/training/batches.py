@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, Training
-from inpaint_cli.randomness import Noise, stream
+from inpaint_cli.randomness import Noise, stream, tag_of
 
 if TYPE_CHECKING:
     from inpaint_cli.masks.cache import MaskCache
@@ -120,7 +120,9 @@ class MaskSource:
         if training.mask_cache and folder is not None:
             from inpaint_cli.masks.cache import MaskCache
 
-            cache = MaskCache.open(training.masks, *shape, training.mask_cache, seed, folder)
+            # Of a seed of their own: validation and scoring draw the masks of the small ones.
+            own = tag_of(f"mask cache {seed}")
+            cache = MaskCache.open(training.masks, *shape, training.mask_cache, own, folder)
         return cls(training, seed, *shape, cache)
 
     def draw(self, keys: Keys) -> Tensor:

@@ -18,6 +18,7 @@ from inpaint_cli import __version__
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import make_folder, write_text
 from inpaint_cli.training.recipe import Recipe, from_file
+from inpaint_cli.weights import read_header
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,17 @@ class RunFolder:
     def weights(self) -> Path:
         """Gives the file of the trained model."""
         return self.path / "model.safetensors"
+
+    def finished_stages(self) -> list[str]:
+        """Gives the stages that are finished, in their order."""
+        return [name for name in self._header().get("stages", "").split(",") if name]
+
+    def stage_in_progress(self) -> str | None:
+        """Gives the stage whose unfinished weights the weight file holds."""
+        return self._header().get("in_progress")
+
+    def _header(self) -> dict[str, str]:
+        return read_header(self.weights) if self.weights.is_file() else {}
 
     @contextmanager
     def locked(self) -> Iterator[None]:

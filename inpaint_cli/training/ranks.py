@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -30,7 +32,10 @@ def joined(device: torch.device) -> Iterator[torch.device]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device
+        # A process that leaves early takes gloo's threads of the others down with it.
+        dist.barrier()
     finally:
+        gc.collect()
         dist.destroy_process_group()
 
 
@@ -46,6 +51,19 @@ def share(value: T) -> T:
     box = [value]
     dist.broadcast_object_list(box)
     return box[0]
+
+
+def first_before_the_others(make: Callable[[], T]) -> T:
+    """Gives every process its own result of `make`, which the first one calls before the others.
+
+    For what is prepared on the disk once and then found there.
+    """
+    if not is_first():
+        wait()
+        return make()
+    made = make()
+    wait()
+    return made
 
 
 def wait() -> None:
@@ -75,9 +93,12 @@ def parallel(losses: Losses) -> nn.Module:
         return losses
     # Buffers are not copied from the first process: those of our layers are the same everywhere,
     # because they are computed from the joined batch (inpaint_cli.models.layers).
-    return nn.parallel.DistributedDataParallel(
-        losses, broadcast_buffers=False, find_unused_parameters=True
-    )
+    with warnings.catch_warnings():
+        # The successor of `broadcast_buffers` is not in every torch that we support.
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.parallel.DistributedDataParallel(
+            losses, broadcast_buffers=False, find_unused_parameters=True
+        )
 
 
 def last_part(losses: nn.Module, last: bool) -> AbstractContextManager[Any]:

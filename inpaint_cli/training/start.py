@@ -17,7 +17,7 @@ from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import ranks
 from inpaint_cli.training.folder import RunFolder, create, newest, open_existing
 from inpaint_cli.training.recipe import Choices, Recipe
-from inpaint_cli.training.session import Machine, Session, check_needs, finished_stages
+from inpaint_cli.training.session import Machine, Session, check_needs
 
 NEWEST = "newest"
 """`--resume` without a run folder."""
@@ -66,7 +66,7 @@ def start(choices: Choices, request: Request, reporter: Reporter) -> Result | No
         facts = {
             "run": str(folder.path),
             "weights": str(weights),
-            "finished_stages": finished_stages(folder),
+            "finished_stages": folder.finished_stages(),
         }
         return Result(str(weights), facts)
 
@@ -134,7 +134,7 @@ def _with_stage(folder: RunFolder, recipe: Recipe, name: str) -> Recipe:
     stages = {stage.name: stage for stage in recipe.family.stages()}
     if name not in stages:
         raise unknown_name(f"--stage: {recipe.model} has no stage", name, stages)
-    check_needs(stages[name], finished_stages(folder), folder)
+    check_needs(stages[name], folder.finished_stages(), folder)
     recipe = replace(recipe, stages=(*recipe.stages, name))
     write_text(folder.config, recipe.to_toml())
     return recipe

@@ -19,7 +19,7 @@ def results_of(norm: nn.Module, x: Tensor, share: float) -> dict[str, Tensor]:
     """Gives output, gradients and running statistics; `share` of a mean over the joined batch."""
     x = x.clone().requires_grad_()
     out = norm(x)
-    (torch.sin(out).mean() * share).backward()
+    (torch.sin(out).mean() * share).backward()  # type: ignore[no-untyped-call]
     assert x.grad is not None
     state = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
     grads = {f"grad.{name}": p.grad for name, p in norm.named_parameters() if p.grad is not None}
@@ -37,7 +37,7 @@ def work(rank: int, folder: str) -> None:
 
 
 def test_two_processes_normalise_their_joined_batch(tmp_path: Path) -> None:
-    mp.spawn(work, args=(str(tmp_path),), nprocs=2)  # type: ignore[no-untyped-call]
+    mp.spawn(work, args=(str(tmp_path),), nprocs=2)  # type: ignore[attr-defined,no-untyped-call]
     first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in range(2))
     expected = results_of(nn.BatchNorm2d(3), joined_batch(), share=1.0)
     for name in ("out", "x.grad"):

@@ -1,7 +1,10 @@
 """Stopping and resuming, stages, log and folder, with tiny families."""
 
+import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +13,9 @@ from safetensors.torch import load_file
 from inpaint_cli.errors import Interrupted, ResourceError, UserError
 from inpaint_cli.training.loop import Trainer
 from inpaint_cli.training.session import Machine, Session, build
+from inpaint_cli.training.stopping import Stop
 from inpaint_cli.weights import load_weights, read_header
+from tests.training.fake_family import PaintStage
 from tests.training.fake_runs import StopAt, assert_same_files, command, log_of, resumed, session
 
 
@@ -192,3 +197,57 @@ def test_the_best_figure_of_the_run_is_kept_over_a_resumption(tmp_path: Path) ->
     resumed(run.folder).train()
     lines = log_of(run.folder, "validation")
     assert lines[-1]["best"] == min(line["figures"]["error"] for line in lines)
+
+
+def test_a_signal_during_validation_puts_it_off_until_the_run_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = session(tmp_path)
+    whole.train()
+    run = session(tmp_path)
+    validate = PaintStage.validate
+
+    def interrupted(*arguments: Any) -> Mapping[str, torch.Tensor]:
+        run.stop.signal_number = signal.SIGINT
+        return validate(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PaintStage, "validate", interrupted)
+        with pytest.raises(Interrupted, match="saved after step 5"):
+            run.train()
+    assert log_of(run.folder, "validation") == []
+    resumed(run.folder).train()
+    assert_same_files(whole.folder, run.folder)
+    assert [x["step"] for x in log_of(run.folder, "validation")] == [5, 10, 12]
+
+
+def test_a_second_signal_is_not_caught() -> None:
+    stop = Stop()
+    before = signal.getsignal(signal.SIGINT)
+    with stop.listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.reason == signal.SIGINT
+        assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_without_its_checkpoints_is_not_started_over(tmp_path: Path) -> None:
+    run = session(tmp_path)
+    run.stop = StopAt(4)
+    run.train()
+    for path in run.folder.checkpoints.iterdir():
+        path.unlink()
+    with pytest.raises(UserError, match="the checkpoints of 'paint' are gone"):
+        resumed(run.folder).train()
+
+
+def test_masks_drawn_beforehand_serve_every_run_of_that_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INPAINT_HOME", str(tmp_path / "home"))
+    settings = ("mask_cache=5", "masks=freeform", "steps=3")
+    runs = [session(tmp_path / "runs", *settings) for _ in range(2)]
+    for run in runs:
+        run.train()
+    assert len(list((tmp_path / "home" / "masks").iterdir())) == 1
+    assert_same_files(runs[0].folder, runs[1].folder)

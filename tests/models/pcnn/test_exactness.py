@@ -24,7 +24,8 @@ def every_completion(model: PixelConstrainedCNN, levels: Tensor, visible: Tensor
 
 
 def exact_probabilities(model: PixelConstrainedCNN, images: Tensor, visible: Tensor) -> Tensor:
-    parts = to_bytes(images, model.levels).split(8192)
+    pixels = to_bytes(images, model.levels)
+    parts = [pixels[start : start + 8192] for start in range(0, len(pixels), 8192)]
     return torch.cat([model.log_prob(x, visible.expand(len(x), -1, -1, -1)) for x in parts]).exp()
 
 

@@ -1,0 +1,102 @@
+"""Makes the weights that ship: trains what a card says, and packs the run into the zoo.
+
+python -m inpaint_cli.zoo.making [NAME ...]           train (or go on) and pack; default: all
+python -m inpaint_cli.zoo.making --pack NAME RUN      pack a finished run
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli import zoo
+from inpaint_cli.configuration import read_toml, to_toml
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.files import write_text
+from inpaint_cli.weights import hash_of, load_weights, read_header, save_weights
+
+RUNS = Path("runs/zoo")
+
+
+def train(card: Mapping[str, Any]) -> Path:
+    """Runs the card's training command, or goes on with its run; gives the run folder."""
+    folder = RUNS / card["name"]
+    earlier = sorted(folder.glob("*/config.toml"))
+    arguments = shlex.split(card["training"]["command"])[1:]
+    if earlier:
+        arguments = ["train", "--resume", str(earlier[-1].parent)]
+    command = [sys.executable, "-m", "inpaint_cli", *arguments, "--runs", str(folder)]
+    if subprocess.run(command, check=False).returncode:
+        raise UserError(f"{card['name']}: training did not finish; the same command goes on.")
+    newest: Path = max(folder.glob("*/config.toml"))
+    return newest.parent
+
+
+def pack(name: str, run: Path) -> Path:
+    """Writes the run's weights into the zoo, matrices as float16, and brings the card up to date.
+
+    The card's texts and figures stay: figures must be measured anew with the packed weights.
+    """
+    import torch
+
+    source, target = run / "model.safetensors", zoo.FOLDER / f"{name}.safetensors"
+    card = read_toml(target.with_suffix(".toml"))
+    header = read_header(source)
+    save_weights(
+        target,
+        load_weights(source),
+        family=header["family"],
+        preset=header["preset"],
+        dtype=torch.float16,
+    )
+    steps = [entry for entry in _log(run) if entry.get("kind") == "step"]
+    config = read_toml(run / "config.toml")
+    training = {
+        **card["training"],
+        "steps": steps[-1]["step"],
+        "seed": config["seed"],
+        "hours": round(steps[-1]["seconds"] / 3600, 2),
+    }
+    facts = {
+        "name": name,
+        "family": header["family"],
+        "preset": header["preset"],
+        "sha256": hash_of(target),
+        "size": target.stat().st_size,
+        "training": training,
+    }
+    write_text(target.with_suffix(".toml"), to_toml({**card, **facts}))
+    return target
+
+
+def _log(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def main() -> None:
+    """Parses the command line above."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="models of the zoo, all by default")
+    parser.add_argument("--pack", nargs=2, metavar=("NAME", "RUN"))
+    options = parser.parse_args()
+    if options.pack:
+        print(pack(options.pack[0], Path(options.pack[1])))
+        return
+    cards = {entry.name: entry.card for entry in zoo.entries()}
+    for name in options.names or cards:
+        if name not in cards:
+            raise unknown_name("no card", name, cards)
+        print(pack(name, train(cards[name])))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error
