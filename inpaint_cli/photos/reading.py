@@ -31,14 +31,14 @@ def read_photo(path: Path) -> Photo:
         raise UserError(f"{path}: not an image file.")
     with _explained(str(path)):
         with Image.open(path) as image:
-            deep = _is_deep(image)  # before load(), which forgets how the file is coded
+            deep = _deep_mode(image)  # before load(), which forgets how the file is coded
             image.load()
             photo = _of_upright(image)
             if image.format == "TIFF":
                 photo = replace(photo, tiff=True)
             orientation = image.getexif().get(ORIENTATION, 1)
-        if deep:
-            photo = _deepened(photo, path, orientation)
+        if deep is not None:
+            photo = _deepened(photo, path, deep, orientation)
         return photo
 
 
@@ -141,37 +141,33 @@ def _fits_16_bits(stored: Samples) -> bool:
     return bool(stored.min(initial=0) >= 0 and 255 < stored.max(initial=0) <= 65535)
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Says whether a file has colours of 16 bits, which Pillow would cut to 8."""
+def _deep_mode(image: Image.Image) -> str | None:
+    """Gives the mode of a file with colours of 16 bits, which Pillow would cut to 8; else None."""
     if image.mode not in ("RGB", "RGBA", "LA"):
-        return False
+        return None
     for tile in image.tile if isinstance(image, ImageFile.ImageFile) else ():
         arguments = tile.args if isinstance(tile.args, tuple) else (tile.args,)
-        if image.format == "PPM":
-            return any(isinstance(value, int) and value > 255 for value in arguments)
-        if any(isinstance(value, str) and ";16" in value for value in arguments):
-            return True
-    return False
+        if image.format == "PPM" and any(isinstance(a, int) and a > 255 for a in arguments):
+            return image.mode
+        coded = [a for a in arguments if isinstance(a, str) and ";16" in a]
+        if coded:  # Pillow opens grey with alpha of 16 bits as RGBA
+            return "LA" if coded[0].startswith("LA") else image.mode
+    return None
 
 
-def _deepened(photo: Photo, path: Path, orientation: int) -> Photo:
+def _deepened(photo: Photo, path: Path, mode: str, orientation: int) -> Photo:
     """Gives the photo with all 16 bits of its samples, which Pillow cuts to 8."""
     import cv2
 
     data = np.fromfile(path, np.uint8)
     wide = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    bands = photo.samples.shape[2]
-    if wide is None or wide.dtype != np.uint16:
+    order = {"LA": [0, -1], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[mode]
+    known = wide is not None and wide.dtype == np.uint16 and wide.ndim == 3
+    if not known or (mode == "RGBA" and wide.shape[2] < 4):
         note = "its 16-bit samples cannot be read; it is completed with 8 bits"
         return replace(photo, notes=(*photo.notes, note))
-    wide = wide[..., None] if wide.ndim == 2 else wide
-    if bands == 2:
-        wide = wide[..., [0, -1]]
-    elif bands >= 3:
-        wide = wide[..., [2, 1, 0, 3][: min(bands, wide.shape[2])]]
-    wide = np.ascontiguousarray(_upright(wide, orientation, photo))
-    mode = f"{photo.mode};16"
-    return replace(photo, samples=wide, mode=mode, low=0.0, high=65535.0)
+    samples = np.ascontiguousarray(_upright(wide[..., order], orientation, photo))
+    return replace(photo, samples=samples, mode=f"{mode};16", low=0.0, high=65535.0)
 
 
 def _upright(wide: Samples, orientation: int, photo: Photo) -> Samples:

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from inpaint_cli.device import rank, sum_over_ranks, world_size
+from inpaint_cli.errors import Interrupted
 from inpaint_cli.family import Batch, Model, Stage
 from inpaint_cli.randomness import Noise
 
@@ -32,8 +33,10 @@ def joined(device: torch.device) -> Iterator[torch.device]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield device
-        # A process that leaves early takes gloo's threads of the others down with it.
-        dist.barrier()
+        dist.barrier()  # a process that leaves early takes gloo's threads of the others down
+    except Interrupted:
+        dist.barrier()  # all processes stop after the same step
+        raise
     finally:
         gc.collect()
         dist.destroy_process_group()

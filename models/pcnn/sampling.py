@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
-from inpaint_cli.models.pcnn.quantise import to_bytes, to_levels
+from inpaint_cli.models.pcnn.quantise import continuing, to_levels
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def complete(
         for part in noise.split(LARGEST_BATCH)
     ]
     samples = torch.cat([part.levels for part in parts])
-    images = torch.where(visible, image, to_bytes(samples, model.levels))
+    images = torch.where(visible, image, continuing(samples, model.levels, image, visible))
     details = {}
     if trace:
         from inpaint_cli.models.pcnn.progression import frames

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inpaint_cli.models.pcnn.convert import read_config, their_names
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
-from inpaint_cli.models.pcnn.quantise import to_bytes, to_levels
+from inpaint_cli.models.pcnn.quantise import continuing, to_bytes, to_centres, to_levels
 from tests.golden_files import golden
 from tests.models.pcnn.golden_folders import folders, network, tensors
 
@@ -88,6 +88,17 @@ def test_bytes_are_quantised_as_the_authors_do() -> None:
 def test_every_level_survives_the_way_through_its_byte(count: int) -> None:
     levels = torch.arange(count)
     assert torch.equal(to_levels(to_bytes(levels, count), count), levels)
+    assert torch.equal(to_levels(to_centres(levels, count), count), levels)
+
+
+def test_beside_a_photograph_levels_are_shown_by_the_middle_of_their_bytes() -> None:
+    every_byte = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    levels, shown = to_levels(every_byte, 32), torch.ones(1, 1, 16, 16, dtype=torch.bool)
+    middle = continuing(levels, 32, every_byte, shown)
+    assert abs((middle.float() - every_byte.float()).mean().item()) < 0.5
+    quantised = to_bytes(levels, 32)
+    assert torch.equal(continuing(levels, 32, quantised, shown), quantised)
+    assert torch.equal(continuing(levels, 32, every_byte, ~shown), quantised)
 
 
 @pytest.mark.parametrize("path", sorted(golden("pcnn").glob("layout_*.json")), ids=lambda p: p.stem)

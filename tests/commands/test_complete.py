@@ -1,0 +1,401 @@
+"""`inpaint complete`: promises to its users, through the command line."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from inpaint_cli.cli import main
+from tests.pretend_model import PretendModel, pretend
+
+__all__ = ["pretend"]
+
+pytestmark = pytest.mark.usefixtures("pretend")
+
+
+def complete(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["complete", *map(str, arguments)])
+
+
+def pixels(path: Path) -> npt.NDArray[Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def draw_photo(path: Path, height: int = 60, width: int = 80, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(values).save(path)
+    return path
+
+
+def draw_hole(path: Path, height: int = 60, width: int = 80) -> npt.NDArray[np.bool_]:
+    """Writes a mask with a box, white = fill in, and gives bool [H, W], True = visible."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hole = np.zeros((height, width), np.uint8)
+    hole[height // 4 : height // 2, width // 3 : width // 2 + 1] = 255
+    Image.fromarray(hole).save(path)
+    return hole == 0
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    draw_hole(tmp_path / "m.png")
+    return draw_photo(tmp_path / "ä b.png")
+
+
+def results(photo: Path, folder: str, *arguments: object) -> dict[str, bytes]:
+    place = photo.parent / folder
+    made = complete(photo, "--mask", photo.parent / "m.png", "-o", place, *arguments)
+    assert made.exit_code == 0, made.output
+    return {file.name: file.read_bytes() for file in place.iterdir()}
+
+
+def test_visible_pixels_are_the_inputs_and_completions_differ(photo: Path) -> None:
+    results(photo, "o", "-n", 3)
+    visible = pixels(photo.parent / "m.png") == 0
+    made = [pixels(photo.parent / "o" / f"ä b-{i}.png") for i in range(3)]
+    for completion in made:
+        np.testing.assert_array_equal(completion[visible], pixels(photo)[visible])
+    assert (made[0] != made[1]).any()
+    assert (made[1] != made[2]).any()
+
+
+def test_the_same_command_gives_the_same_files_and_fewer_are_the_first(photo: Path) -> None:
+    first, second = results(photo, "o1", "-n", 4), results(photo, "o2", "-n", 4)
+    fewer = results(photo, "o3", "-n", 2)
+    names = [f"ä b-{i}.png" for i in range(4)]
+    assert [first[n] for n in names] == [second[n] for n in names]
+    assert [first[n] for n in names[:2]] == [fewer[n] for n in names[:2]]
+
+
+def test_another_seed_gives_other_completions(photo: Path) -> None:
+    assert (
+        results(photo, "o1", "-n", 1)["ä b-0.png"]
+        != (results(photo, "o2", "-n", 1, "--seed", 1)["ä b-0.png"])
+    )
+
+
+def test_what_lies_under_the_hole_has_no_influence(photo: Path) -> None:
+    results(photo, "o1", "-n", 2)
+    visible = pixels(photo.parent / "m.png") == 0
+    Image.fromarray(np.where(visible[..., None], pixels(photo), 7).astype(np.uint8)).save(photo)
+    results(photo, "o2", "-n", 2)
+    for index in range(2):
+        first, second = (pixels(photo.parent / o / f"ä b-{index}.png") for o in ("o1", "o2"))
+        np.testing.assert_array_equal(first, second)
+
+
+def test_smaller_batches_after_a_full_memory_change_nothing(
+    photo: Path, pretend: PretendModel
+) -> None:
+    whole = results(photo, "o1", "-n", 5)
+    pretend.largest_batch = 2
+    parts = results(photo, "o2", "-n", 5)
+    assert pretend.batches == [5, 2, 2, 1]
+    assert all(whole[f"ä b-{i}.png"] == parts[f"ä b-{i}.png"] for i in range(5))
+
+
+def test_no_global_generator_is_touched(photo: Path) -> None:
+    np.random.seed(3)  # noqa: NPY002
+    torch.manual_seed(3)
+    before = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index,union-attr] # noqa: NPY002
+    results(photo, "o", "-n", 2)
+    after = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index,union-attr] # noqa: NPY002
+    assert before == after
+
+
+def test_stdout_is_the_sheet_and_the_hidden_share_is_on_stderr(photo: Path) -> None:
+    made = complete(photo, "--box", "0,0,8,6", "-o", photo.parent / "o")
+    assert made.stdout == f"{photo.parent / 'o' / 'ä b-sheet.png'}\n"
+    assert "1.0 % hidden" in made.stderr
+    assert "seed 0" in made.stderr
+    quiet = complete(photo, "--box", "0,0,8,6", "-o", photo.parent / "o", "-q")
+    assert quiet.stderr == ""
+
+
+def test_the_record_describes_each_completion(photo: Path) -> None:
+    made = complete(
+        photo, "--mask", photo.parent / "m.png", "-n", 2, "--seed", 9, "--json",
+        "-o", photo.parent / "o",
+    )  # fmt: skip
+    document = json.loads(made.stdout)
+    assert document == json.loads((photo.parent / "o" / "completions.json").read_text())
+    (item,) = document["items"]
+    assert document["schema"] == 1
+    assert (item["image"], item["model"]) == (str(photo), "pretend")
+    assert item["hole_fraction"] == pytest.approx(15 * 15 / (60 * 80))
+    for index, line in enumerate(item["completions"]):
+        assert (line["file"], line["seed"], line["index"]) == (f"ä b-{index}.png", 9, index)
+        assert line["log_prob_per_value"] == line["log_prob"] / item["hidden_values"]
+
+
+def test_a_completion_says_how_it_was_made_unless_told_not_to(photo: Path) -> None:
+    results(photo, "o", "-n", 2, "--seed", 4)
+    with Image.open(photo.parent / "o" / "ä b-1.png") as image:
+        about = json.loads(image.info["inpaint"])
+    assert (about["model"], about["seed"], about["index"]) == ("pretend", 4, 1)
+    results(photo, "o", "-n", 2, "--no-metadata")
+    with Image.open(photo.parent / "o" / "ä b-1.png") as image:
+        assert "inpaint" not in image.info
+
+
+def test_ranked_files_begin_with_the_likeliest_and_keep_their_index(photo: Path) -> None:
+    plain = results(photo, "o1", "-n", 4)
+    ranked = results(photo, "o2", "-n", 4, "--rank", "log-prob")
+    (item,) = json.loads(ranked["completions.json"])["items"]
+    log_probs = [line["log_prob"] for line in item["completions"]]
+    assert log_probs == sorted(log_probs, reverse=True)
+    for place, line in enumerate(item["completions"]):
+        assert plain[f"ä b-{line['index']}.png"] == ranked[f"ä b-{place}.png"]
+
+
+def test_a_trace_is_written_as_a_moving_picture(photo: Path) -> None:
+    made = results(photo, "o", "-n", 1, "--trace")
+    (item,) = json.loads(made["completions.json"])["items"]
+    with Image.open(photo.parent / "o" / item["trace"]) as image:
+        assert getattr(image, "n_frames", 1) >= 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 200), (200, 3), (15, 17), (33, 31)])
+@pytest.mark.parametrize("model", ["pretend", "telea", "navier-stokes"])
+def test_any_size_comes_back_at_its_size(
+    tmp_path: Path, shape: tuple[int, int], model: str
+) -> None:
+    if model != "pretend" and shape == (1, 1):
+        pytest.skip("nothing would be visible")
+    photo = draw_photo(tmp_path / "a.png", *shape)
+    made = complete(photo, "--box", "0,0,1,1", "--model", model, "-o", tmp_path / "o")
+    assert made.exit_code == 0, made.output
+    result = pixels(tmp_path / "o" / "a-0.png")
+    visible = np.ones(shape, bool)
+    visible[0, 0] = False
+    np.testing.assert_array_equal(result[visible], pixels(photo)[visible])
+
+
+def test_transparent_pixels_are_the_hole_and_become_opaque(tmp_path: Path) -> None:
+    rgba = np.full((40, 40, 4), 200, np.uint8)
+    rgba[10:20, 10:20, 3] = 0
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    made = complete(tmp_path / "a.png", "--mask-alpha", "--model", "telea", "-o", tmp_path / "o")
+    assert made.exit_code == 0, made.output
+    alpha = pixels(tmp_path / "o" / "a-0.png")[..., 3]
+    assert (alpha[10:20, 10:20] == 255).all()
+    assert (alpha[:10] == 200).all()
+
+
+def test_alpha_is_kept_when_the_hole_comes_from_elsewhere(tmp_path: Path) -> None:
+    rgba = np.random.default_rng(0).integers(0, 256, (40, 40, 4), dtype=np.uint8)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    complete(tmp_path / "a.png", "--box", "5,5,9,9", "-n", 1, "-o", tmp_path / "o")
+    np.testing.assert_array_equal(pixels(tmp_path / "o" / "a-0.png")[..., 3], rgba[..., 3])
+
+
+def test_a_drawn_mask_depends_on_the_seed(photo: Path) -> None:
+    shares = set()
+    for seed in range(3):
+        made = complete(
+            photo, "--mask", "freeform", "--seed", seed, "-n", 1, "--json", "-o",
+            photo.parent / f"o{seed}",
+        )  # fmt: skip
+        shares.add(json.loads(made.stdout)["items"][0]["hole_fraction"])
+    assert len(shares) == 3
+
+
+MISTAKES = {
+    "no hole given": (["{photo}"], "no hole is given"),
+    "mask missing": (["{photo}", "--mask", "none.png"], "--mask: none.png: no such file"),
+    "kind misspelt": (["{photo}", "--mask", "freefrom"], "freeform"),
+    "mask of another size": (["{photo}", "--mask", "{small}"], "10x10"),
+    "mask without a hole": (["{photo}", "--mask", "{black}"], "--invert-mask"),
+    "box outside": (["{photo}", "--box", "500,500,9,9"], "80x60"),
+    "photo missing": (["{folder}/none.png", "--box", "0,0,5,5"], "none.png: no such file"),
+    "photo is text": (["{text}", "--box", "0,0,5,5"], "t.png: not an image"),
+    "n of nothing": (["{photo}", "--box", "0,0,5,5", "-n", "0"], "0 is not in the range"),
+    "n of telea": (["{photo}", "--box", "0,0,5,5", "--model", "telea", "-n", "2"], "deterministic"),
+    "temperature of telea": (
+        ["{photo}", "--box", "0,0,5,5", "--model", "telea", "--temperature", "1"],
+        "--temperature",
+    ),
+    "rank of telea": (
+        ["{photo}", "--box", "0,0,5,5", "--model", "telea", "--rank", "log-prob"],
+        "no likelihood",
+    ),
+    "trace of telea": (
+        ["{photo}", "--box", "0,0,5,5", "--model", "telea", "--trace"],
+        "--trace: an option of pcnn",
+    ),
+    "nothing visible": (
+        ["{photo}", "--box", "0,0,80,60", "--model", "telea"],
+        "nothing is visible",
+    ),
+    "folder without photos": (["{empty}", "--box", "0,0,5,5"], "no photos"),
+    "inverted box": (["{photo}", "--box", "0,0,5,5", "--invert-mask"], "no mask to invert"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_clear_line_and_leaves_nothing(photo: Path, mistake: str) -> None:
+    folder = photo.parent
+    (folder / "empty").mkdir()
+    (folder / "t.png").write_text("text")
+    Image.new("L", (10, 10), 255).save(folder / "small.png")
+    Image.new("L", (80, 60)).save(folder / "black.png")
+    names = {name: folder / f"{name}.png" for name in ("small", "black")}
+    names |= {"photo": photo, "folder": folder, "text": folder / "t.png", "empty": folder / "empty"}
+    arguments, said = MISTAKES[mistake]
+    made = complete(*[a.format(**names) for a in arguments], "-o", folder / "o")
+    assert made.exit_code == 2
+    assert said in made.stderr
+    assert "Traceback" not in made.stderr
+    assert made.stdout == ""
+    assert not (folder / "o").exists()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, name in enumerate(["a.png", "b.png", "sub/c.png"]):
+        draw_photo(tmp_path / "in" / name, seed=number)
+    for name in ["a.png", "b_mask001.png", "sub/c_mask.png", "lonely.png"]:
+        draw_hole(tmp_path / "masks" / name)
+    return tmp_path
+
+
+def test_folders_are_paired_by_name_and_keep_their_shape(folder: Path) -> None:
+    made = complete(folder / "in", "-r", "--mask", folder / "masks", "-n", 1, "-o", folder / "o")
+    assert made.exit_code == 0, made.output
+    written = {str(p.relative_to(folder / "o")) for p in (folder / "o").rglob("*-0.png")}
+    assert written == {"a-0.png", "b-0.png", "sub/c-0.png"}
+    assert "lonely.png: no photo for this mask" in made.stderr
+    assert len(made.stdout.splitlines()) == 3
+
+
+def test_a_bad_file_does_not_stop_the_others(folder: Path) -> None:
+    (folder / "in" / "a.png").write_text("no picture")
+    (folder / "masks" / "b_mask001.png").unlink()
+    made = complete(folder / "in", "-r", "--mask", folder / "masks", "-n", 1, "-o", folder / "o")
+    assert made.exit_code == 3
+    assert made.stdout == f"{folder / 'o' / 'sub' / 'c-sheet.png'}\n"
+    tail = made.stderr.splitlines()[-3:]
+    assert "a.png: not an image" in tail[0]
+    assert "b.png: " in tail[1]
+    assert "no mask for it" in tail[1]
+    assert "2 of 3 photos failed" in tail[2]
+
+
+def test_completions_do_not_depend_on_their_company(folder: Path) -> None:
+    complete(folder / "in", "-r", "--mask", folder / "masks", "-n", 1, "-o", folder / "o1")
+    alone = ["--mask", folder / "masks" / "b_mask001.png", "-n", 1, "-o", folder / "o2"]
+    complete(folder / "in" / "b.png", *alone)
+    same = (folder / "o1" / "b-0.png").read_bytes() == (folder / "o2" / "b-0.png").read_bytes()
+    assert same
+
+
+def test_photos_that_differ_by_suffix_keep_it(tmp_path: Path) -> None:
+    draw_photo(tmp_path / "in" / "a.png")
+    draw_photo(tmp_path / "in" / "a.jpg")
+    complete(tmp_path / "in", "--box", "0,0,5,5", "-n", 1, "-o", tmp_path / "o")
+    assert (tmp_path / "o" / "a.jpg-0.png").exists()
+    assert (tmp_path / "o" / "a.png-0.png").exists()
+
+
+def test_own_results_are_replaced_and_foreign_files_only_on_demand(photo: Path) -> None:
+    results(photo, "o", "-n", 3)
+    assert "ä b-2.png" not in results(photo, "o", "-n", 2)  # of the larger run, so ours
+    foreign = photo.parent / "o" / "ä b-2.png"
+    foreign.write_bytes(b"precious")
+    arguments = [photo, "--box", "0,0,5,5", "-n", 3, "-o", photo.parent / "o"]
+    refused = complete(*arguments)
+    assert refused.exit_code == 2
+    assert "--overwrite" in refused.stderr
+    assert foreign.read_bytes() == b"precious"
+    assert complete(*arguments, "--overwrite").exit_code == 0
+
+
+def test_an_input_is_never_replaced(tmp_path: Path) -> None:
+    draw_photo(tmp_path / "a.png")
+    draw_photo(tmp_path / "a-0.png")
+    before = (tmp_path / "a-0.png").read_bytes()
+    made = complete(
+        tmp_path / "a.png", tmp_path / "a-0.png", "--box", "0,0,5,5", "-n", 1, "-o", tmp_path,
+        "--overwrite",
+    )  # fmt: skip
+    assert made.exit_code == 3
+    assert "never replaced" in made.stderr
+    assert (tmp_path / "a-0.png").read_bytes() == before
+
+
+def test_finished_photos_can_be_skipped(folder: Path, pretend: PretendModel) -> None:
+    arguments = [folder / "in", "--box", "0,0,5,5", "-n", 1, "-o", folder / "o"]
+    complete(*arguments)
+    count = len(pretend.batches)
+    (folder / "o" / "b-sheet.png").unlink()
+    made = complete(*arguments, "--skip-existing")
+    assert made.stdout == f"{folder / 'o' / 'b-sheet.png'}\n"
+    assert len(pretend.batches) == count + 1
+
+
+def test_results_inside_the_input_folder_are_no_photos_of_the_next_run(tmp_path: Path) -> None:
+    draw_photo(tmp_path / "a.png")
+    arguments = [tmp_path, "-r", "--box", "0,0,5,5", "-n", 1, "-o", tmp_path / "o"]
+    complete(*arguments)
+    assert len(complete(*arguments).stdout.splitlines()) == 1
+
+
+def test_a_failed_write_leaves_no_half_of_a_photo(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inpaint_cli.photos import batch
+
+    real = batch.write_photo
+
+    def full(path: Path, *rest: Any) -> None:
+        if path.name.endswith("-2.png"):
+            raise OSError(28, "No space left on device", str(path))
+        real(path, *rest)
+
+    monkeypatch.setattr(batch, "write_photo", full)
+    made = complete(photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o")
+    assert made.exit_code == 1
+    assert list((photo.parent / "o").iterdir()) == []
+
+
+def test_an_output_place_that_is_a_file_is_refused(photo: Path) -> None:
+    made = complete(photo, "--box", "0,0,5,5", "-o", photo)
+    assert made.exit_code == 1
+    assert "not a folder" in made.stderr
+
+
+PROGRAM = """
+import sys
+from inpaint_cli import api
+from inpaint_cli.cli import main
+from tests.pretend_model import loaded
+api.load_model = lambda *arguments: loaded(32)
+main(sys.argv[1:], prog_name="inpaint")
+"""
+
+
+@pytest.mark.slow
+def test_twelve_megapixels_eight_times_take_less_than_two_gigabytes(
+    tmp_path: Path, top: Path
+) -> None:
+    # 8 photos of 4000 x 3000 are written: half a minute.
+    values = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(values).resize((4000, 3000)).save(tmp_path / "a.jpg")
+    arguments = ["complete", str(tmp_path / "a.jpg"), "--box", "25%,25%,50%,50%", "-n", "8"]
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments, "-o", str(tmp_path / "o")], cwd=top, check=True
+    )
+    # In kB on Linux, in bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit < 2e9
