@@ -68,11 +68,13 @@ class Run:
                 try:
                     made = self._one(item, advance)
                     done += [made] if made else []
-                except (UserError, ResourceError, MemoryError) as error:
+                except Exception as error:  # whatever it is, it must not end a night's work
                     named = _named(item.photo, error)
                     if not several:
                         raise named from error
-                    self.failures.append(str(named))
+                    ours = isinstance(named, UserError | ResourceError)
+                    kind = "" if ours else f"{item.photo}: {type(named).__name__}: "
+                    self.failures.append(f"{kind}{named}")
                     advance(self.job.request.n)
         return done
 
@@ -141,7 +143,7 @@ class Run:
             entry["sheet"] = sheet
             with replacing(self.job.folder / sheet) as temporary:
                 overview.sheet().save(temporary, format="PNG")
-        except (UserError, ResourceError, MemoryError):
+        except Exception:
             self._discard(entry)
             raise
         except BaseException:  # interrupted: what is finished stays, and is known to be ours
@@ -226,6 +228,6 @@ def _named(photo: Path, error: Exception) -> Exception:
     if isinstance(error, MemoryError):
         return ResourceError(f"{photo}: out of memory. Free some, or reduce the photo.")
     text = str(error)
-    if text.startswith(("-", str(photo))):
+    if not isinstance(error, UserError | ResourceError) or text.startswith(("-", str(photo))):
         return error
     return type(error)(f"{photo}: {text}")

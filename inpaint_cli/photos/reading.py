@@ -162,8 +162,7 @@ def _deepened(photo: Photo, path: Path, mode: str, orientation: int) -> Photo:
     data = np.fromfile(path, np.uint8)
     wide = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     order = {"LA": [0, -1], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[mode]
-    known = wide is not None and wide.dtype == np.uint16 and wide.ndim == 3
-    if not known or (mode == "RGBA" and wide.shape[2] < 4):
+    if wide is None or wide.dtype != np.uint16 or wide.ndim != 3 or wide.shape[2] <= max(order):
         note = "its 16-bit samples cannot be read; it is completed with 8 bits"
         return replace(photo, notes=(*photo.notes, note))
     samples = np.ascontiguousarray(_upright(wide[..., order], orientation, photo))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
 
-MOST_WINDOWS = 24
+MOST_WINDOWS = 64
 """More holes than this share windows, nearest first."""
 MOST_HOLES = 256
 """More holes than this are grouped coarsely before anything else."""

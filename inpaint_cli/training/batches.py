@@ -235,6 +235,9 @@ def _as_it_is(item: Any) -> Any:
 
 
 def _leave_signals(worker: int) -> None:
-    """Ctrl-C reaches the whole process group: the trainer decides, the workers go on."""
+    """Ctrl-C and torchrun signal the whole group: the trainer decides, its workers go on.
+
+    They end when the trainer tells them to, or is gone.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

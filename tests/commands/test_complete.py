@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from inpaint_cli.cli import main
+from inpaint_cli.errors import ResourceError
 from tests.pretend_model import PretendModel, pretend
 
 __all__ = ["pretend"]
@@ -44,7 +45,7 @@ def draw_hole(path: Path, height: int = 60, width: int = 80) -> npt.NDArray[np.b
     hole = np.zeros((height, width), np.uint8)
     hole[height // 4 : height // 2, width // 3 : width // 2 + 1] = 255
     Image.fromarray(hole).save(path)
-    return hole == 0
+    return np.asarray(hole == 0)
 
 
 @pytest.fixture
@@ -108,9 +109,9 @@ def test_smaller_batches_after_a_full_memory_change_nothing(
 def test_no_global_generator_is_touched(photo: Path) -> None:
     np.random.seed(3)  # noqa: NPY002
     torch.manual_seed(3)
-    before = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index,union-attr] # noqa: NPY002
+    before = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index] # noqa: NPY002
     results(photo, "o", "-n", 2)
-    after = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index,union-attr] # noqa: NPY002
+    after = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index] # noqa: NPY002
     assert before == after
 
 
@@ -166,13 +167,19 @@ def test_a_trace_is_written_as_a_moving_picture(photo: Path) -> None:
         assert getattr(image, "n_frames", 1) >= 2
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (3, 200), (200, 3), (15, 17), (33, 31)])
-@pytest.mark.parametrize("model", ["pretend", "telea", "navier-stokes"])
+SHAPES = [(1, 2), (3, 200), (200, 3), (15, 17), (33, 31)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "model"),
+    [
+        ((1, 1), "pretend"),  # nothing would be visible to the others
+        *((s, m) for s in SHAPES for m in ("pretend", "telea", "navier-stokes")),
+    ],
+)
 def test_any_size_comes_back_at_its_size(
     tmp_path: Path, shape: tuple[int, int], model: str
 ) -> None:
-    if model != "pretend" and shape == (1, 1):
-        pytest.skip("nothing would be visible")
     photo = draw_photo(tmp_path / "a.png", *shape)
     made = complete(photo, "--box", "0,0,1,1", "--model", model, "-o", tmp_path / "o")
     assert made.exit_code == 0, made.output
@@ -355,18 +362,60 @@ def test_a_failed_write_leaves_no_half_of_a_photo(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from inpaint_cli.photos import batch
-
-    real = batch.write_photo
+    from inpaint_cli.photos.writing import write_photo
 
     def full(path: Path, *rest: Any) -> None:
         if path.name.endswith("-2.png"):
-            raise OSError(28, "No space left on device", str(path))
-        real(path, *rest)
+            raise ResourceError(f"{path}: no space left on the disk.")
+        write_photo(path, *rest)
 
     monkeypatch.setattr(batch, "write_photo", full)
     made = complete(photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o")
     assert made.exit_code == 1
     assert list((photo.parent / "o").iterdir()) == []
+
+
+def test_after_an_interruption_finished_files_stay_and_are_known(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inpaint_cli.photos import batch
+    from inpaint_cli.photos.writing import write_photo
+
+    def stopped(path: Path, *rest: Any) -> None:
+        if path.name.endswith("-2.png"):
+            raise KeyboardInterrupt
+        write_photo(path, *rest)
+
+    arguments = [photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o"]
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "write_photo", stopped)
+        assert complete(*arguments).exit_code == 130
+    left = {file.name for file in (photo.parent / "o").iterdir()}
+    assert left == {"ä b-0.png", "ä b-1.png", "completions.json"}
+    assert complete(*arguments).exit_code == 0
+
+
+def test_a_foreign_record_is_refused(photo: Path) -> None:
+    (photo.parent / "o").mkdir()
+    (photo.parent / "o" / "completions.json").write_text('{"schema": 1, "items": [5]}')
+    made = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "o")
+    assert made.exit_code == 2
+    assert "not a record" in made.stderr
+
+
+def test_a_record_cannot_make_us_remove_other_files(photo: Path) -> None:
+    precious = photo.parent / "precious-0.png"
+    precious.write_bytes(b"precious")
+    results(photo, "o", "-n", 1)
+    record = photo.parent / "o" / "completions.json"
+    document = json.loads(record.read_text())
+    document["items"][0]["completions"].append({"file": "../precious-0.png"})
+    document["items"][0]["completions"].append({"file": "notes.txt"})
+    (photo.parent / "o" / "notes.txt").write_text("precious")
+    record.write_text(json.dumps(document))
+    results(photo, "o", "-n", 1)
+    assert precious.exists()
+    assert (photo.parent / "o" / "notes.txt").exists()
 
 
 def test_an_output_place_that_is_a_file_is_refused(photo: Path) -> None:
@@ -379,6 +428,7 @@ PROGRAM = """
 import sys
 from inpaint_cli import api
 from inpaint_cli.cli import main
+from inpaint_cli.errors import ResourceError
 from tests.pretend_model import loaded
 api.load_model = lambda *arguments: loaded(32)
 main(sys.argv[1:], prog_name="inpaint")

@@ -78,4 +78,5 @@ def command(*arguments: str, launcher: Sequence[str] = ()) -> subprocess.Popen[s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )

@@ -1,5 +1,6 @@
 """Signals, sudden death and several processes: what only real processes can show."""
 
+import os
 import random
 import signal
 import socket
@@ -39,7 +40,7 @@ def test_a_signal_saves_and_gives_its_exit_code(
     process = command(*LONG, "-o", str(tmp_path), "--set", "steps=100000", "--workers", "1")
     folder = RunFolder(tmp_path / "0001-fake-noise")
     wait_for(folder, process, 3)
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal and torchrun do
     output, errors = process.communicate(timeout=30)
     assert process.returncode == code, errors
     assert output == ""

@@ -1,0 +1,47 @@
+"""The sheet of a photo: bright where completions differ, and zoomed to small holes."""
+
+import numpy as np
+
+from inpaint_cli.photos.completing import Request, complete_photo
+from inpaint_cli.photos.overview import Overview, coloured, reduced, view_of
+from inpaint_cli.photos.photo import of_array
+from inpaint_cli.photos.windows import Box
+from tests.pretend_model import loaded
+
+
+def overview_of(height: int, width: int, hole: Box, n: int) -> Overview:
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    visible = np.ones((height, width), np.bool_)
+    visible[hole.slices] = False
+    completed = complete_photo(of_array(image), visible, loaded().model, Request(n=n))
+    overview = Overview(completed)
+    for index in range(n):
+        overview.add(completed.samples(index), index)
+    return overview
+
+
+def test_the_map_is_dark_where_completions_agree() -> None:
+    hole = Box(10, 10, 30, 30)
+    pixels, caption = overview_of(60, 80, hole, 4)._uncertainty()
+    dark = coloured(np.zeros((1, 1)))[0, 0]
+    inside = np.zeros((60, 80), bool)
+    inside[hole.slices] = True
+    assert (pixels[~inside] == dark).all()
+    assert (pixels[inside] != dark).any()
+    assert caption.startswith("std: 0 dark to ")
+
+
+def test_the_sheet_zooms_to_small_holes_only() -> None:
+    small = overview_of(600, 800, Box(100, 100, 120, 130), 1)
+    assert view_of(small.completed) == Box(85, 85, 135, 145)
+    large = overview_of(600, 800, Box(100, 100, 400, 500), 1)
+    assert view_of(large.completed) == Box(0, 0, 600, 800)
+
+
+def test_a_single_completion_has_no_map() -> None:
+    one, two = (overview_of(60, 80, Box(9, 9, 20, 20), n).sheet() for n in (1, 2))
+    assert one.height < two.height
+
+
+def test_tiles_are_never_larger_than_a_tile() -> None:
+    assert reduced(np.zeros((3000, 10, 3), np.uint8)).shape == (192, 1, 3)

@@ -1,0 +1,160 @@
+"""The Python API: paths, Pillow images and arrays in; arrays out."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+import inpaint_cli
+from inpaint_cli import api
+from inpaint_cli.errors import UserError
+from tests.pretend_model import loaded
+
+RNG = np.random.default_rng(0)
+COLOUR = RNG.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def visible() -> npt.NDArray[np.bool_]:
+    known = np.ones((40, 50), np.bool_)
+    known[10:20, 15:30] = False
+    return known
+
+
+def test_path_pillow_image_and_array_give_the_same(
+    tmp_path: Path, visible: npt.NDArray[np.bool_]
+) -> None:
+    model = loaded()
+    mask = Image.fromarray(np.where(visible, 0, 255).astype(np.uint8))
+    Image.fromarray(COLOUR).save(tmp_path / "a.png")
+    mask.save(tmp_path / "m.png")
+    first = model.complete(tmp_path / "a.png", tmp_path / "m.png", n=2)
+    second = model.complete(Image.fromarray(COLOUR), mask, n=2)
+    third = model.complete(COLOUR, visible=visible, n=2)
+    fourth = model.complete(COLOUR, ~visible, n=2)
+    for other in (second, third, fourth):
+        np.testing.assert_array_equal(np.stack(first.images), np.stack(other.images))
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 1), (40, 50, 2), (40, 50, 3), (40, 50, 4)])
+def test_arrays_come_back_in_their_shape(
+    shape: tuple[int, ...], visible: npt.NDArray[np.bool_]
+) -> None:
+    image = RNG.integers(0, 256, shape, dtype=np.uint8)
+    result = loaded().complete(image, visible=visible, n=1)
+    assert result.images[0].shape == shape
+    assert result.images[0].dtype == np.uint8
+    np.testing.assert_array_equal(result.images[0][visible], image[visible])
+
+
+def test_a_result_has_likelihoods_details_and_the_hidden_share(
+    visible: npt.NDArray[np.bool_],
+) -> None:
+    result = loaded().complete(COLOUR, visible=visible, n=3, trace=True)
+    assert result.log_prob is not None
+    assert result.log_prob.shape == (3,)
+    assert result.details["trace"].shape[0] == 3
+    assert result.hole_fraction == pytest.approx(150 / 2000)
+
+
+def test_the_default_number_is_one_for_a_deterministic_model(
+    visible: npt.NDArray[np.bool_],
+) -> None:
+    assert len(api.load_model("telea").complete(COLOUR, visible=visible).images) == 1
+    assert len(loaded().complete(COLOUR, visible=visible).images) == 8
+
+
+def test_complete_loads_the_model_itself(visible: npt.NDArray[np.bool_]) -> None:
+    result = inpaint_cli.complete(COLOUR, visible=visible, model="navier-stokes")
+    np.testing.assert_array_equal(result.images[0][visible], COLOUR[visible])
+
+
+def test_a_grey_model_completes_grey_values_in_colour_files_only(
+    visible: npt.NDArray[np.bool_],
+) -> None:
+    grey = np.repeat(COLOUR[..., :1], 3, axis=2)
+    (made,) = loaded(channels=1).complete(grey, visible=visible, n=1).images
+    assert (made[..., 0] == made[..., 2]).all()
+    with pytest.raises(UserError, match="colour photo"):
+        loaded(channels=1).complete(COLOUR, visible=visible, n=1)
+
+
+def test_two_windows_that_look_alike_are_completed_differently() -> None:
+    flat = np.full((200, 400), 90, np.uint8)
+    visible = np.ones(flat.shape, np.bool_)
+    visible[96:104, 46:54] = visible[96:104, 346:354] = False
+    (made,) = loaded().complete(flat, visible=visible, n=1).images
+    assert (made[96:104, 46:54] != made[96:104, 346:354]).any()
+
+
+def test_log_probabilities_of_windows_are_summed() -> None:
+    flat = np.full((200, 400), 90, np.uint8)
+    one, two = np.ones((2, 200, 400), np.bool_)
+    one[96:104, 46:54] = two[96:104, 46:54] = two[96:104, 346:354] = False
+    single = loaded().complete(flat, visible=one, n=2).log_prob
+    double = loaded().complete(flat, visible=two, n=2).log_prob
+    assert single is not None
+    assert double is not None
+    assert (double < single).all()
+
+
+def test_everything_hidden_is_a_plain_sample() -> None:
+    result = loaded().complete(COLOUR, visible=np.zeros((40, 50), np.bool_), n=2)
+    assert (result.images[0] != result.images[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "said"),
+    [
+        (COLOUR, None, "either mask"),
+        (COLOUR, np.zeros((40, 50), np.uint8), "nothing to fill"),
+        (COLOUR, np.ones((4, 5), np.uint8), "shape"),
+        (COLOUR.astype(np.float32), np.ones((40, 50), np.uint8), "uint8"),
+        (np.zeros((0, 5), np.uint8), np.ones((0, 5), np.uint8), "uint8"),
+        (np.zeros((4, 5, 7), np.uint8), np.ones((4, 5), np.uint8), "channels"),
+    ],
+)
+def test_unusable_arrays_are_refused(
+    image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8] | None, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        loaded().complete(image, mask)
+
+
+@pytest.mark.parametrize(
+    "options", [{"n": 0}, {"seed": -1}, {"temperature": 0.0}, {"context": -1}, {"feather": -1.0}]
+)
+def test_unusable_numbers_are_refused(
+    options: dict[str, float], visible: npt.NDArray[np.bool_]
+) -> None:
+    with pytest.raises(UserError, match=next(iter(options))):
+        loaded().complete(COLOUR, visible=visible, **options)  # type: ignore[arg-type]
+
+
+def test_an_option_of_another_family_is_refused_by_name(visible: npt.NDArray[np.bool_]) -> None:
+    with pytest.raises(UserError, match="--trace: an option of pcnn, not of telea"):
+        api.load_model("telea").complete(COLOUR, visible=visible, trace=True)
+
+
+def test_an_unknown_model_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="Did you mean 'telea'"):
+        api.load_model("teela")
+
+
+def test_drawn_masks_repeat_with_their_seed() -> None:
+    first = inpaint_cli.draw_masks("freeform", 3, 32, seed=5)
+    np.testing.assert_array_equal(first, inpaint_cli.draw_masks("freeform", 3, 32, seed=5))
+    assert (first != inpaint_cli.draw_masks("freeform", 3, 32, seed=6)).any()
+
+
+def test_the_examples_of_the_page_on_python_run(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(top)
+    text = (top / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 3
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(block, namespace)
