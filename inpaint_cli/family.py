@@ -44,7 +44,8 @@ class Training:
     ema_decay: float = 0.0
     """Decay of the averaged weights that are validated and saved; 0 = the weights themselves."""
     accumulate: int = 1
-    """Parts into which a batch is cut, for memory; the step is the same."""
+    """Parts into which a batch is cut, for memory; the step is the same but for statistics that a
+    layer takes of each part (BatchNorm)."""
     masks: str = "freeform"
     """Mask kind drawn for every training image (`inpaint masks --help`)."""
     mask_cache: int = 0

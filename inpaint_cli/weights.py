@@ -138,7 +138,7 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
     count = sum(math.prod(shape) for shape in shapes.values())
     # A network without room in the file; the building itself might take for ever.
     for name, value in to_dict(config).items():
-        if isinstance(value, int) and value > max(count, 256):
+        if isinstance(value, int) and value > max(count, 4096):
             raise UserError(f"{path}: its config is damaged ({name} = {value}).")
     try:
         with torch.device("meta"):

@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from inpaint_cli.device import world_size
+
+
+class _SumOfRanks(torch.autograd.Function):
+    """The sum of a tensor over all ranks; its gradient is the sum of their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+
+def sum_of_ranks(value: Tensor) -> Tensor:
+    """Gives the sum of `value` over all ranks, with its gradient (`device` has one without)."""
+    total: Tensor = _SumOfRanks.apply(value)  # type: ignore[no-untyped-call]
+    return total
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -18,14 +43,11 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, input: Tensor) -> Tensor:
         if not self.training or world_size() == 1:
             return super().forward(input)
-        from torch.distributed.nn.functional import all_reduce
-
         x = input.float()
         count = x.numel() // x.shape[1] * world_size()
-        mean: Tensor = all_reduce(x.sum((0, 2, 3))) / count  # type: ignore[no-untyped-call]
+        mean = sum_of_ranks(x.sum((0, 2, 3))) / count
         centred = x - mean[:, None, None]
-        squares = centred.square().sum((0, 2, 3))
-        variance: Tensor = all_reduce(squares) / count  # type: ignore[no-untyped-call]
+        variance = sum_of_ranks(centred.square().sum((0, 2, 3))) / count
         self._track(mean.detach(), variance.detach() * count / max(count - 1, 1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
         normed: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
