@@ -48,11 +48,20 @@ def to_centres(level: Tensor, levels: int) -> Tensor:
 def continuing(level: Tensor, levels: int, image: Tensor, visible: Tensor) -> Tensor:
     """Gives the bytes of drawn levels that suit the visible part of `image`, uint8.
 
-    Canonical bytes where all that is visible is canonical (a quantised data set; nothing visible;
-    K = 2, whose levels are black and white), else the middle of each level's bytes: beside a
-    photograph canonical ones would show as a darker patch.
+    A level that is visible somewhere is written as the mean of its visible bytes, so that black
+    stays black; others as the canonical byte where all that is visible is canonical (a quantised
+    data set), else as the middle one: beside a photograph canonical bytes would show as a darker
+    patch. All round-trip. With K = 2 levels are black and white.
     """
-    canonical = to_bytes(to_levels(image, levels), levels) == image
-    if levels == 2 or bool((canonical | ~visible).all()):
+    if levels == 2:
         return to_bytes(level, levels)
-    return to_centres(level, levels)
+    shown = image[visible.expand_as(image)].double()
+    at = to_levels(shown, levels).long()
+    every = torch.arange(levels)
+    quantised = bool((to_bytes(at, levels) == shown).all())
+    table = (to_bytes if quantised else to_centres)(every, levels).double()
+    sums, counts = torch.zeros(2, levels, dtype=torch.float64)
+    sums.index_add_(0, at, shown)
+    counts.index_add_(0, at, torch.ones_like(shown))
+    means = torch.where(counts > 0, sums / counts.clamp_min(1), table)
+    return means.round().to(torch.uint8)[level]

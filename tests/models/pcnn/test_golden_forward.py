@@ -91,14 +91,19 @@ def test_every_level_survives_the_way_through_its_byte(count: int) -> None:
     assert torch.equal(to_levels(to_centres(levels, count), count), levels)
 
 
-def test_beside_a_photograph_levels_are_shown_by_the_middle_of_their_bytes() -> None:
+def test_drawn_levels_are_shown_by_bytes_that_suit_the_visible_ones() -> None:
     every_byte = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     levels, shown = to_levels(every_byte, 32), torch.ones(1, 1, 16, 16, dtype=torch.bool)
-    middle = continuing(levels, 32, every_byte, shown)
-    assert abs((middle.float() - every_byte.float()).mean().item()) < 0.5
+    suited = continuing(levels, 32, every_byte, shown)
+    assert abs((suited.float() - every_byte.float()).mean().item()) < 0.5
+    assert torch.equal(to_levels(suited, 32), levels)
     quantised = to_bytes(levels, 32)
     assert torch.equal(continuing(levels, 32, quantised, shown), quantised)
     assert torch.equal(continuing(levels, 32, every_byte, ~shown), quantised)
+    black = torch.zeros_like(every_byte)
+    assert (
+        continuing(levels, 32, black + (levels == 5) * 47, levels % 5 == 0)[levels == 0].max() == 0
+    )
 
 
 @pytest.mark.parametrize("path", sorted(golden("pcnn").glob("layout_*.json")), ids=lambda p: p.stem)
