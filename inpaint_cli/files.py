@@ -37,7 +37,9 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not tempfile.mkstemp: that makes files for the owner alone.
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        mode = temporary.stat().st_mode
         yield temporary
+        temporary.chmod(mode)  # safetensors puts a private file of its own in the place
         _flush(temporary)
         temporary.replace(path)
         # Some file systems cannot flush a folder; the file is complete all the same.

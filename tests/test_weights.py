@@ -73,6 +73,12 @@ def test_half_precision_is_stored_and_read_as_float32(saved: Path, tmp_path: Pat
     assert model.layer.weight.dtype == torch.float32
 
 
+def test_weights_are_as_readable_as_other_files(saved: Path) -> None:
+    other = saved.with_name("other")
+    other.touch()
+    assert saved.stat().st_mode == other.stat().st_mode
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "none.safetensors")
 

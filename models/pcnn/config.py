@@ -67,8 +67,11 @@ _DIGITS = PixelConfig(
     )},
 )  # fmt: skip
 
+# In short training the loss over hidden pixels (eq. 4) does not spend itself on learning to copy
+# visible levels, which the completion never needs.
 _SMALL32 = PixelConfig(
     size=32, channels=3, levels=32, depth=9, filters=36, cond_filters=36, head=192,
+    loss_pixels="hidden",
     training={"pixels": replace(
         _TRAINING, batch_size=32, steps=3600, lr=1e-3, schedule="cosine", warmup_steps=200,
         ema_decay=0.999, clip_norm=1.0, masks="freeform-scaled@mixture", augment="flip",
