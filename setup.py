@@ -1,4 +1,4 @@
-"""Builds the package; refuses a copy whose symbolic links were lost (see setup.cfg for the rest)."""
+"""Builds the package; refuses a copy whose symbolic links were lost (setup.cfg has the rest)."""
 
 from pathlib import Path
 

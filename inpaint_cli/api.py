@@ -162,7 +162,8 @@ def _check_value(option: Option, value: Any) -> None:
         raise UserError(f"--{option.name}: must be one of {', '.join(option.choices)}.")
     low, high = option.minimum, option.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        raise UserError(f"--{option.name}: must lie in {low}..{high}, got {value}.")
+        limits = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
+        raise UserError(f"--{option.name}: must be {' and '.join(limits)}, got {value}.")
 
 
 def _photo(image: Source) -> tuple[Photo, bool]:

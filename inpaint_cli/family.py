@@ -197,7 +197,9 @@ class Model(Protocol):
     """A network (an nn.Module) that completes images. Families subclass nn.Module and fit this.
 
     Families with an exact or bounded likelihood also define
-    `log_prob(image, visible) -> Tensor`, float64 [N], nats.
+    `log_prob(image, visible) -> Tensor`, float64 [N], nats, 0 where nothing is hidden. Normalise
+    in float64 (a float32 log_softmax does not sum to 1 exactly); MPS has none, so do that on the
+    CPU there.
     """
 
     size: int
@@ -222,8 +224,10 @@ class Model(Protocol):
     ) -> Completions:
         """Completes ONE image len(noise) times.
 
-        image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W]. What depends on the visible pixels
-        only is computed once. Nothing in the result depends on hidden values of `image`.
+        image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W], on the model's device; the result
+        may lie on any. What depends on the visible pixels only is computed once. Nothing in the
+        result depends on hidden values of `image`. The caller need not turn gradients off or eval
+        mode on: `complete` does, and leaves the mode as it was.
         """
         ...
 
@@ -236,6 +240,7 @@ class Family(Protocol):
     summary: str
     """One line for help pages and listings."""
     presets: Mapping[str, Config]
+    """All of one class. A trained family has `digits` (8x8 grey, about a minute): tests use it."""
     stage_names: tuple[str, ...]
     """In training order; empty for families that are not trained."""
     options: tuple[Option, ...]
@@ -248,7 +253,10 @@ class Family(Protocol):
         ...
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights, under whatever torch.device context is active."""
+        """Builds the model with random weights, under whatever torch.device context is active.
+
+        The meta device must do: weight files are checked against their config there first.
+        """
         ...
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:

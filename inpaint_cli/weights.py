@@ -53,8 +53,24 @@ def save_weights(
     with replacing(path) as temporary:
         try:
             save_file(tensors, temporary, metadata=header)
+            _sort_header(temporary)
         except SafetensorError as error:
             raise ResourceError(f"{path}: cannot be written ({error}).") from error
+
+
+def _sort_header(path: Path) -> None:
+    """Puts the header strings in order: safetensors writes them in a random one at each call.
+
+    So the same weights give the same bytes, and the SHA-256 of a file identifies a result.
+    """
+    with path.open("r+b") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        header = json.loads(handle.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= length:
+            handle.seek(8)
+            handle.write(text.ljust(length))
 
 
 def read_header(path: Path) -> dict[str, str]:

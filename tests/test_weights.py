@@ -79,6 +79,17 @@ def test_weights_are_as_readable_as_other_files(saved: Path) -> None:
     assert saved.stat().st_mode == other.stat().st_mode
 
 
+def test_the_same_weights_are_the_same_bytes(saved: Path, tmp_path: Path) -> None:
+    model, extra = load_weights(saved), {"a": "ä", "stage": "all", "z": "", "more": "x"}
+    contents = set()
+    for number in range(6):
+        path = tmp_path / f"{number}.safetensors"
+        save_weights(path, model, family="tiny", preset="small", extra=extra)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert read_header(path)["a"] == "ä"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "none.safetensors")
 

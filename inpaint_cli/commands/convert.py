@@ -61,6 +61,8 @@ def convert(
       inpaint convert --from pcnn model.pt -o pcnn-mine.safetensors
     """
     layouts = models.layouts()
+    if layout in models.FAMILIES and layout not in layouts:
+        raise UserError(f"--from: '{layout}' has no files of its authors to read.")
     if layout not in layouts:
         raise unknown_name("--from: no layout", layout, layouts)
     _check_output(output, files, overwrite)

@@ -111,7 +111,7 @@ def _lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:
             lines += [f"{indent}{name}:", *_lines(value, indent + "  ")]
         elif isinstance(value, list) and value:
             lines.append(f"{indent}{name}: {', '.join(map(str, value))}")
-        elif name == "size":
+        elif name == "size" and not indent:
             lines.append(f"{indent}{name}: {_size(value)}")
         elif isinstance(value, bool):
             lines.append(f"{indent}{name}: {'yes' if value else 'no'}")

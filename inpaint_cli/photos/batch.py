@@ -166,6 +166,7 @@ class Run:
             "hole_fraction": completed.hole_fraction,
             "log_prob_unit": "nats at model resolution, summed over windows",
             "hidden_values": completed.hidden_values,
+            "options": self._options(),
             "windows": [
                 [d.window.left, d.window.top, d.window.width, d.window.height]
                 for d in completed.drawn
@@ -191,14 +192,19 @@ class Run:
             "seed": request.seed,
             "index": index,
             "log_prob": log_prob,
-            "options": {
-                "temperature": request.temperature,
-                "context": request.context,
-                "feather": request.feather,
-                **request.options,
-            },
+            "options": self._options(),
         }
         return json.dumps(about)
+
+    def _options(self) -> dict[str, Any]:
+        """Gives what else decides the result."""
+        request = self.job.request
+        return {
+            "temperature": request.temperature,
+            "context": request.context,
+            "feather": request.feather,
+            **request.options,
+        }
 
 
 def write_trace(path: Path, frames: Any) -> None:

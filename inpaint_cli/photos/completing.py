@@ -197,7 +197,7 @@ def _sampled(
         batch = noise[done : done + size]
         try:
             options = {"temperature": request.temperature, **request.options}
-            parts.append(model.complete(image, visible, batch, **options))
+            part = model.complete(image, visible, batch, **options)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -207,6 +207,10 @@ def _sampled(
                     "smaller model or --device cpu."
                 ) from error
             size = (size + 1) // 2
+            continue
+        if len(part.images) != len(batch):
+            raise RuntimeError(f"asked for {len(batch)} completions, got {len(part.images)}")
+        parts.append(part)
     return _joined(parts)
 
 

@@ -31,7 +31,7 @@ class ClassicalFamily:
         """Gives the method as a model."""
         from inpaint_cli.models.classical.sampling import ClassicalModel
 
-        return cast(Model, ClassicalModel(cast(ClassicalConfig, config)))
+        return ClassicalModel(cast(ClassicalConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
         """Raises UserError: there is nothing to convert."""

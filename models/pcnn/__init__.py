@@ -41,13 +41,13 @@ class PixelFamily:
         """Builds the model with random weights."""
         from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 
-        return cast(Model, PixelConstrainedCNN(cast(PixelConfig, config)))
+        return PixelConstrainedCNN(cast(PixelConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
         """Reads the authors' `config.json` and `model.pt` (or one of them from its folder)."""
         from inpaint_cli.models.pcnn.convert import convert
 
-        return cast(Model, convert(files))
+        return convert(files)
 
 
 FAMILIES: dict[str, Family] = {"pcnn": PixelFamily()}

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from inpaint_cli.device import sum_over_ranks, world_size
 from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
-from inpaint_cli.models.pcnn.quantise import to_levels
 from inpaint_cli.models.pcnn.sampling import log_prob
+from inpaint_cli.models.quantise import to_levels
 from inpaint_cli.randomness import Noise
 
 

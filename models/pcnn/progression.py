@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint_cli.models.pcnn.quantise import to_bytes
+from inpaint_cli.models.quantise import to_bytes
 
 if TYPE_CHECKING:
     from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
-from inpaint_cli.models.pcnn.quantise import continuing, to_levels
+from inpaint_cli.models.quantise import continuing, to_levels
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:

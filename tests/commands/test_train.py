@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
 
+from inpaint_cli import models
 from inpaint_cli.cli import main
 from inpaint_cli.weights import load_weights
 
@@ -76,7 +77,7 @@ def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "digits"], "--model: say what to train, one of pcnn"),
+        (["--data", "digits"], f"--model: say what to train, one of {models.trainable()[0]}"),
         (["--model", "pcn", "--data", "digits"], "Did you mean 'pcnn'?"),
         (["--model", "pcnn", "--data", "digits", "--set", "filtres=3"], "Did you mean 'filters'?"),
         (["--model", "pcnn", "--data", "digits", "--set", "lr=-1"], "lr: must not be negative"),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from inpaint_cli.models.pcnn.incremental import IncrementalSampler
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
-from inpaint_cli.models.pcnn.quantise import to_bytes, to_levels
+from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.randomness import Noise
 from tests.models.pcnn.small_networks import random_network, random_task
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from inpaint_cli.models.pcnn.convert import read_config, their_names
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
-from inpaint_cli.models.pcnn.quantise import continuing, to_bytes, to_centres, to_levels
+from inpaint_cli.models.quantise import continuing, to_bytes, to_centres, to_levels
 from tests.golden_files import golden
 from tests.models.pcnn.golden_folders import folders, network, tensors
 

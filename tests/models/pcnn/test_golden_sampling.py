@@ -7,7 +7,7 @@ import torch
 
 from inpaint_cli.models.pcnn.incremental import IncrementalSampler
 from inpaint_cli.models.pcnn.progression import probabilities, revealed_at
-from inpaint_cli.models.pcnn.quantise import to_bytes
+from inpaint_cli.models.quantise import to_bytes
 from tests.models.pcnn.golden_folders import folders, network, tensors
 
 pytestmark = [pytest.mark.golden, pytest.mark.pcnn]

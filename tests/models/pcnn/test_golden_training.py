@@ -11,7 +11,7 @@ from inpaint_cli.family import Batch
 from inpaint_cli.models.pcnn.convert import _our_mask, their_names
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 from inpaint_cli.models.pcnn.objective import PixelStage, cross_entropy
-from inpaint_cli.models.pcnn.quantise import to_bytes, to_levels
+from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.randomness import Noise
 from tests.models.pcnn.golden_folders import folders, network, tensors
 

@@ -1,4 +1,4 @@
-"""Levels 0..K-1 from bytes and back, exactly as the authors quantise (their `quantize`)."""
+"""Levels 0..K-1 from bytes and back, exactly as the authors of pcnn quantise (`quantize`)."""
 
 from __future__ import annotations
 
