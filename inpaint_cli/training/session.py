@@ -98,6 +98,9 @@ class Session:
             if ranks.is_first():
                 stack.enter_context(self.folder.locked())
                 self.folder.clean()
+            if not self._stages():
+                self.reporter.note(f"{self.folder.path}: finished; for more, start a new run")
+                return self.folder.weights
             train, validation = open_data(self.recipe, self.machine, self.reporter)
             self._describe(train, validation)
             stack.enter_context(self.stop.listening())
