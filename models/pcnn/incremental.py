@@ -36,7 +36,7 @@ class IncrementalSampler:
     """Samples completions of one image; what depends on the visible pixels is computed once here.
 
     levels: int64 [1, C, H, W], hidden ones ignored; visible: bool [1, 1, H, W]. Weights are copied,
-    so the model may be on any device and in any mode.
+    so the model may be on any device (MPS, too, which has no float64) and in any mode.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class IncrementalSampler:
         ]
         shown = visible.to(dtype)
         scaled = self.levels.to(dtype) / self.top
-        cond = copy.deepcopy(model.cond).to("cpu", dtype).eval()
+        cond = copy.deepcopy(model.cond).cpu().to(dtype).eval()
         with torch.inference_mode():
             logits = cond(torch.cat([scaled * shown, shown], dim=1))
         self.cond = logits[0].permute(2, 3, 1, 0).contiguous()
@@ -164,7 +164,7 @@ class VerticalLayer:
         own = block.horizontal.bias
         if conv.bias is None or across.bias is None or own is None:
             raise TypeError("every convolution of the prior network has a bias")
-        kernel = conv.weight.detach().to("cpu", dtype)[:, :, : conv.rows].permute(3, 2, 1, 0)
+        kernel = conv.weight.detach().cpu().to(dtype)[:, :, : conv.rows].permute(3, 2, 1, 0)
         slots = torch.arange(conv.rows)
         # Slot s holds the row that is (phase - s) mod R older than the newest one, whose kernel row
         # is the last.
@@ -174,9 +174,9 @@ class VerticalLayer:
         ]
         return VerticalLayer(
             torch.stack(phases).contiguous(),
-            conv.bias.detach().to("cpu", dtype),
-            across.weight.detach().to("cpu", dtype)[:, :, 0, 0].t().contiguous(),
-            across.bias.detach().to("cpu", dtype) + own.detach().to("cpu", dtype),
+            conv.bias.detach().cpu().to(dtype),
+            across.weight.detach().cpu().to(dtype)[:, :, 0, 0].t().contiguous(),
+            across.bias.detach().cpu().to(dtype) + own.detach().cpu().to(dtype),
             conv.reach,
             block.first,
         )
@@ -239,11 +239,11 @@ def _points(conv: PointwiseConv) -> Tensor:
 def _by_colour(weight: Tensor, colours: int, dtype: torch.dtype) -> Tensor:
     """Cuts [outputs, inputs] into [C, inputs, outputs / C]."""
     outputs, inputs = weight.shape
-    cut = weight.detach().to("cpu", dtype).view(colours, outputs // colours, inputs)
+    cut = weight.detach().cpu().to(dtype).view(colours, outputs // colours, inputs)
     return cut.transpose(1, 2).contiguous()
 
 
 def _bias(conv: nn.Conv2d, colours: int, dtype: torch.dtype) -> Tensor:
     if conv.bias is None:
         raise TypeError("every convolution of the prior network has a bias")
-    return conv.bias.detach().to("cpu", dtype).view(colours, -1)
+    return conv.bias.detach().cpu().to(dtype).view(colours, -1)

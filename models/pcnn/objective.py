@@ -27,9 +27,9 @@ def cross_entropy(logits: Tensor, levels: Tensor, counted: Tensor | None = None)
     if counted is None:
         return F.cross_entropy(logits, levels)
     entries = F.cross_entropy(logits, levels, reduction="none") * counted
-    total = sum_over_ranks(counted.expand_as(levels).sum().double())
+    total = sum_over_ranks(counted.expand_as(levels).sum().to(entries.dtype))
     # DistributedDataParallel averages the gradients of the ranks, which must add up here.
-    return entries.sum() * (world_size() / total.clamp_min(1)).to(entries.dtype)
+    return entries.sum() * (world_size() / total.clamp_min(1))
 
 
 class PixelStage:
@@ -62,9 +62,9 @@ class PixelStage:
     def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
         """Gives minus log p per hidden entry in nats, and in bits; NaN where nothing is hidden."""
         pixels = cast(PixelConstrainedCNN, model)
-        hidden = (~batch.visible).double().sum((1, 2, 3)) * pixels.channels
-        nats = -log_prob(pixels, batch.image, batch.visible) / hidden.to(batch.image.device)
-        nats = torch.where(hidden > 0, nats, torch.nan)
+        log_probs = log_prob(pixels, batch.image, batch.visible)
+        hidden = (~batch.visible).sum((1, 2, 3)).to(log_probs.device) * pixels.channels
+        nats = torch.where(hidden > 0, -log_probs / hidden, torch.nan)
         return {"nats_per_hidden": nats, "bits_per_hidden": nats / math.log(2)}
 
 
