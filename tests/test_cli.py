@@ -200,6 +200,26 @@ def test_a_signal_leaves_no_unfinished_file(number: int, tmp_path: Path, top: Pa
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("inpaint tr", "train"),
+        ("inpaint complete --model tel", "telea"),
+        ("inpaint train --model pc", "pcnn"),
+        ("inpaint masks --kind box-8", "box-80"),
+        ("inpaint complete --resize", "--resize-mask"),
+    ],
+)
+def test_the_shell_completes_names(typed: str, found: str) -> None:
+    variables = {
+        "_INPAINT_COMPLETE": "bash_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split()) - 1),
+    }
+    result = CliRunner().invoke(cli.main, [], prog_name="inpaint", env=variables)
+    assert found in [line.partition(",")[2] for line in result.output.splitlines()]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_shell_completes_commands(shell: str, top: Path) -> None:
     variables = {"_INPAINT_COMPLETE": f"{shell}_source"}

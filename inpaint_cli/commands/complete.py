@@ -71,6 +71,7 @@ def family_names() -> set[str]:
 @click.option("--temperature", type=click.FloatRange(min=0, min_open=True), show_default="1",
               help="Below 1: likelier and less varied.")  # fmt: skip
 @click.option("--model", default=DEFAULT, metavar="NAME|RUN|FILE",
+              shell_complete=options.model_names,
               help="What completes: a name ('inpaint models' lists them), a run folder, a weight "
               "file.")  # fmt: skip
 @click.option("--rank", type=click.Choice(["log-prob"]), help="Number the files by likelihood, "

@@ -11,18 +11,13 @@ import click
 
 from inpaint_cli import models as families
 from inpaint_cli import zoo
-from inpaint_cli.commands.options import common
+from inpaint_cli.commands.options import common, model_names
 from inpaint_cli.files import home
 from inpaint_cli.reporting import Reporter
 
 
-def _names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
-    names = [entry.name for entry in zoo.entries()] + list(families.FAMILIES)
-    return [name for name in names if name.startswith(start)]
-
-
 @click.command()
-@click.argument("name", required=False, shell_complete=_names)
+@click.argument("name", required=False, shell_complete=model_names)
 @common
 def models(name: str | None, as_json: bool, reporter: Reporter) -> None:
     """List the models that ship, or show one card.

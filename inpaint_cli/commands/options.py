@@ -58,6 +58,21 @@ def common(command: F) -> F:
     )(remarks(cast(F, decorated)))
 
 
+def model_names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    """Gives what a shell may complete `start` to: models that ship, and families."""
+    from inpaint_cli import models, zoo
+
+    names = [entry.name for entry in zoo.entries()] + list(models.FAMILIES)
+    return [name for name in names if name.startswith(start)]
+
+
+def trained_names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    """Gives the families that are trained, likewise."""
+    from inpaint_cli import models
+
+    return [name for name in models.trainable() if name.startswith(start)]
+
+
 def device(command: F) -> F:
     """Adds --device."""
     return click.option(

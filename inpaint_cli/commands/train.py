@@ -16,7 +16,12 @@ NEWEST = "newest"
 
 
 @click.command()
-@click.option("--model", metavar="FAMILY", help="What to train ('inpaint models' lists all).")
+@click.option(
+    "--model",
+    metavar="FAMILY",
+    shell_complete=options.trained_names,
+    help="What to train ('inpaint models' lists all).",
+)
 @click.option(
     "--data",
     multiple=True,
