@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Source = str | Path | Image.Image | npt.NDArray[Any]
 
 DEFAULT_N = 8
+COMMON = ("n", "seed", "temperature", "context", "feather", "mask", "visible")
+"""What `LoadedModel.complete` takes for every family."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ class LoadedModel:
     device: torch.device
     weights_sha256: str | None = None
     """None for methods without weights."""
+    note: str = ""
+    """What a user should know of the weights: that their training is not finished."""
+
+    def __repr__(self) -> str:
+        # The default one would print every layer of the network.
+        return f"LoadedModel({self.name!r}, family={self.family.name!r}, device='{self.device}')"
 
     def default_n(self) -> int:
         """Gives how many completions are made if nothing is said: 1 if all would be equal."""
@@ -108,9 +116,12 @@ def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> 
         model = family.build(next(iter(family.presets.values())))
         return LoadedModel(name, family, model, place)
     model = load_weights(found)
-    family = models.get(read_header(found)["family"])
+    header = read_header(found)
     moved = cast(Model, cast(Any, model).to(place).eval())
-    return LoadedModel(name, family, moved, place, hash_of(found))
+    note = ""
+    if "in_progress" in header:
+        note = f"training not finished: stage '{header['in_progress']}', step {header['step']}"
+    return LoadedModel(name, models.get(header["family"]), moved, place, hash_of(found), note)
 
 
 def complete(
@@ -150,9 +161,7 @@ def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> U
     ]
     if others:
         return UserError(f"{shown}: an option of {', '.join(others)}, not of {family.name}.")
-    if not known:
-        return UserError(f"{shown}: {family.name} has no such option.")
-    return unknown_name(f"{family.name}: no option", name, known)
+    return unknown_name(f"{family.name}: no option", name, [*known, *COMMON])
 
 
 def _check_value(option: Option, value: Any) -> None:

@@ -25,6 +25,8 @@ SOFT = (16, 239)
 SOFT_SHARE = 0.05
 """A mask with more than this share of its values within SOFT is remarked on."""
 INVERTED_SHARE = 0.95
+COLOURED = 32
+"""Channels that differ by this much make a colour; less may come from a lossy file."""
 
 Grey = npt.NDArray[np.uint8]
 
@@ -137,19 +139,61 @@ def apply_grow(visible: Mask, radius: int) -> Mask:
     return np.asarray(cv2.dilate((~visible).astype(np.uint8), disc) == 0)
 
 
-def check_hole(visible: Mask, name: str = "mask", reporter: Reporter | None = None) -> None:
-    """Raises UserError if there is nothing to fill; notes that a mask may be inverted."""
+def check_hole(
+    visible: Mask,
+    name: str = "mask",
+    reporter: Reporter | None = None,
+    *,
+    source: Path | None = None,
+    invert: bool = False,
+    alpha: bool = False,
+) -> None:
+    """Raises UserError if there is nothing to fill; notes that a mask may be inverted.
+
+    source: the mask's file, if there is one. invert, alpha: how it was read; the advice fits that.
+    """
     hidden = 1 - float(np.mean(visible))
     if hidden == 0:
-        raise UserError(
-            f"{name}: nothing to fill: no pixel is white. If your mask is black on white, add "
-            "--invert-mask; if its hole is transparent, --mask-alpha."
-        )
+        raise UserError(f"{name}: nothing to fill: {_empty_advice(source, invert, alpha)}")
     if reporter and hidden > INVERTED_SHARE:
+        if invert:
+            advice = "Black is filled in; if white is the hole, leave out --invert-mask."
+        elif alpha:
+            advice = (
+                "What is transparent is filled in; if white is the hole, leave out --mask-alpha."
+            )
+        else:
+            advice = "White is filled in; --invert-mask turns it round."
         reporter.note(
-            f"{name}: {100 * hidden:.1f} % is to be filled. Is the mask inverted? White is filled "
-            "in; --invert-mask turns it round."
+            f"{name}: {100 * hidden:.1f} % is to be filled. Is the mask inverted? {advice}"
         )
+
+
+def _empty_advice(source: Path | None, invert: bool, alpha: bool) -> str:
+    """Says why a mask has no hole, and what to do about it."""
+    if alpha:
+        what, switch = ("opaque", "--invert-mask") if invert else ("transparent", "--mask-alpha")
+        return f"no pixel is {what}. If white is the hole, leave out {switch}."
+    if invert:
+        return "no pixel is black. If white is the hole, leave out --invert-mask."
+    image = None if source is None else open_image(source)
+    if image is not None and (image.has_transparency_data or is_coloured(image)):
+        advice = (
+            "no pixel is white. Paint the hole in white: other colours count by their brightness"
+        )
+        return f"{advice}; if it is transparent, add --mask-alpha."
+    return (
+        "no pixel is white. If your mask is black on white, add --invert-mask; if its hole is "
+        "transparent, --mask-alpha."
+    )
+
+
+def is_coloured(image: Image.Image) -> bool:
+    """Says whether any pixel is more than a shade of grey."""
+    if image.mode in ("1", "L", "F") or image.mode.startswith("I"):
+        return False
+    colours = np.asarray(image.convert("RGB")).astype(np.int16)
+    return bool(np.ptp(colours, axis=2).max(initial=0) >= COLOURED)
 
 
 def write_mask(path: Path, visible: Mask) -> None:

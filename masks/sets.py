@@ -23,6 +23,8 @@ from inpaint_cli.reporting import Reporter
 
 FORMAT = "inpaint-masks-1"
 MANIFEST = "masks.json"
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
+"""Suffixes of pictures, which a folder for masks must not hold."""
 MANIFEST_TYPES = {
     "kind": str,
     "size": list,
@@ -162,7 +164,7 @@ def refuse_foreign(target: Path) -> None:
         raise UserError(f"{target}: a file is in the way. Give a folder, or a name ending in .npz.")
     elif (target / MANIFEST).exists():
         read_manifest(target)
-    elif target.exists() and any(target.glob("*.png")):
+    elif target.exists() and any(p.suffix.lower() in IMAGES for p in target.iterdir()):
         raise UserError(f"{target}: holds images but no {MANIFEST}. Choose another folder.")
 
 

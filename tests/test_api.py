@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import inpaint_cli
-from inpaint_cli import api
+from inpaint_cli import api, models
 from inpaint_cli.errors import UserError
 from tests.pretend_model import loaded
 
@@ -158,3 +158,25 @@ def test_the_examples_of_the_page_on_python_run(top: Path, monkeypatch: pytest.M
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(block, namespace)
+
+
+def test_a_loaded_model_is_shown_in_one_line() -> None:
+    assert repr(inpaint_cli.load_model("telea")).startswith("LoadedModel('telea', family='telea'")
+
+
+def test_a_misspelt_argument_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="Did you mean 'temperature'"):
+        inpaint_cli.load_model("telea").complete(COLOUR, COLOUR[..., 0], tempreature=2)
+
+
+def test_a_model_whose_training_is_not_finished_says_so(tmp_path: Path) -> None:
+    from inpaint_cli.weights import save_weights
+
+    family = models.get("pcnn")
+    model = family.build(family.presets["digits"])
+    path = tmp_path / "model.safetensors"
+    extra = {"in_progress": "pixels", "step": "7"}
+    save_weights(path, model, family="pcnn", preset="digits", extra=extra)
+    assert "stage 'pixels', step 7" in inpaint_cli.load_model(path).note
+    save_weights(path, model, family="pcnn", preset="digits")
+    assert inpaint_cli.load_model(path).note == ""

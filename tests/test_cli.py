@@ -229,3 +229,14 @@ def test_the_shell_completes_commands(shell: str, top: Path) -> None:
     )
     # bash older than 4.4 is warned about; the script is printed all the same
     assert "_INPAINT_COMPLETE" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "typed", [["complete", "--maks", "x"], ["masks", "-n", "0"], ["masks", "-n", "eight"]]
+)
+def test_a_usage_error_is_one_line_that_names_the_help(typed: list[str]) -> None:
+    result = CliRunner().invoke(cli.main, typed, prog_name="inpaint")
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert f"inpaint {typed[0]} --help" in line

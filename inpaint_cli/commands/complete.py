@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,7 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     """
     from inpaint_cli.photos.batch import Run
     from inpaint_cli.photos.pairing import items_of, photos_of
+    from inpaint_cli.photos.reading import no_such_file
     from inpaint_cli.photos.record import dumps
 
     hole, folder = hole_source(given), given["output"]
@@ -111,11 +113,11 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     for path in left:
         reporter.note(f"{path}: no photo for this mask")
     if not several and not items[0].photo.exists():
-        raise UserError(f"{items[0].photo}: no such file.")
+        raise no_such_file(items[0].photo)
     run = Run(job_of(given, hole, reporter), items, reporter)
     done = run.all(several)
     if as_json:
-        click.echo(dumps(done), nl=False)
+        click.echo(dumps(done, failed=run.failed, skipped=run.skipped), nl=False)
     else:
         for item in done:
             click.echo(folder / item["sheet"])
@@ -150,13 +152,16 @@ def hole_source(given: dict[str, Any]) -> HoleSource:
 def no_mask(mask: str) -> UserError:
     """Gives the error for a --mask that is neither a file nor a kind."""
     from inpaint_cli import masks
+    from inpaint_cli.photos.pairing import refuse_url
 
+    refuse_url(mask, "--mask: ")
     if Path(mask).suffix or len(Path(mask).parts) > 1:
         return UserError(f"--mask: {mask}: no such file or folder.")
     try:
         masks.parse(mask)
     except UserError as error:
-        return UserError(f"--mask: no file, folder or kind called '{mask}'. {error}")
+        advice = str(error).removeprefix(f"no mask kind called '{re.split('[:@]', mask)[0]}'. ")
+        return UserError(f"--mask: no file, folder or kind called '{mask}'. {advice}")
     return UserError(f"--mask: no file, folder or kind called '{mask}'.")
 
 
@@ -193,6 +198,8 @@ def job_of(given: dict[str, Any], hole: HoleSource, reporter: Reporter) -> Job:
         options=checked_options(loaded.family, own),
     )
     check_fit(given, request.n, loaded)
+    if loaded.note:
+        reporter.note(f"{loaded.name}: {loaded.note}")
     if loaded.model.size:
         reporter.detail(f"{loaded.name}: {loaded.model.size} pixels across, on {loaded.device}")
     return Job(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inpaint_cli import __version__
-from inpaint_cli.errors import PartialFailure, ResourceError, UserError
+from inpaint_cli.errors import Interrupted, PartialFailure, ResourceError, UserError
 from inpaint_cli.family import Model
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.completing import Completed, Request, complete_photo, in_order
@@ -17,7 +18,7 @@ from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.overview import TILE_PX, Overview
 from inpaint_cli.photos.pairing import Item
 from inpaint_cli.photos.reading import read_photo
-from inpaint_cli.photos.record import Record
+from inpaint_cli.photos.record import Record, is_of, same_files, same_settings
 from inpaint_cli.photos.writing import write_photo
 from inpaint_cli.reporting import Advance, Reporter
 
@@ -48,7 +49,12 @@ class Run:
     job: Job
     items: Sequence[Item]
     reporter: Reporter
-    failures: list[str] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    """Photos of several that could not be completed: `image` and `message`."""
+    skipped: list[str] = field(default_factory=list)
+    """Photos whose results were there already."""
+    present: int = 0
+    """Completions of this run's photos that are in the folder by now."""
 
     def __post_init__(self) -> None:
         self.record = Record.of(self.job.folder, self.job.overwrite)
@@ -68,25 +74,32 @@ class Run:
                 try:
                     made = self._one(item, advance)
                     done += [made] if made else []
+                except KeyboardInterrupt as stop:
+                    raise self._interrupted(stop, total) from stop
                 except Exception as error:  # whatever it is, it must not end a night's work
-                    named = _named(item.photo, error)
                     if not several:
-                        raise named from error
-                    ours = isinstance(named, UserError | ResourceError)
-                    kind = "" if ours else f"{item.photo}: {type(named).__name__}: "
-                    self.failures.append(f"{kind}{named}")
+                        raise _named(item.photo, error) from error
+                    message = _message(item.photo, error)
+                    self.failed.append({"image": str(item.photo), "message": message})
                     advance(self.job.request.n)
         return done
 
+    def _interrupted(self, stop: KeyboardInterrupt, total: int) -> Interrupted:
+        """Gives the interruption with the count of what was finished before it."""
+        ours = isinstance(stop, Interrupted)
+        number = stop.signal_number if isinstance(stop, Interrupted) else signal.SIGINT
+        word = str(stop) if ours else "interrupted"
+        return Interrupted(
+            f"{word}; {self.present} of {total} completions are in {self.job.folder}", number
+        )
+
     def raise_failures(self) -> None:
         """Lists what failed, if anything did, and raises PartialFailure."""
-        if not self.failures:
+        if not self.failed:
             return
-        for line in self.failures:
-            self.reporter.warn(f"failed: {line}")
-        raise PartialFailure(
-            f"{len(self.failures)} of {len(self.items)} photos failed (see above)."
-        )
+        for failure in self.failed:
+            self.reporter.warn(f"failed: {failure['image']}: {failure['message']}")
+        raise PartialFailure(f"{len(self.failed)} of {len(self.items)} photos failed (see above).")
 
     def _one(self, item: Item, advance: Advance) -> dict[str, Any] | None:
         job = self.job
@@ -95,11 +108,16 @@ class Run:
         photo = read_photo(item.photo)
         names = [f"{item.stem.as_posix()}-{i}{photo.suffix}" for i in range(job.request.n)]
         sheet = f"{item.stem.as_posix()}-sheet.png"
-        if job.skip_existing and all((job.folder / name).is_file() for name in [*names, sheet]):
+        if job.skip_existing and self._exists(item, names, sheet):
             self.reporter.note(f"{item.photo}: its results exist, skipped")
+            self.skipped.append(str(item.photo))
+            self.present += job.request.n
             advance(job.request.n)
             return None
+        self.record.check_photo([*names, sheet], item.photo, job.overwrite)
         self.record.check_free([*names, sheet], self.inputs, job.overwrite)
+        if job.skip_existing and self._all_there([*names, sheet]):
+            self.reporter.note(f"{item.photo}: made with other settings, done again")
         visible = job.hole.visible(
             item.photo,
             item.mask,
@@ -111,6 +129,21 @@ class Run:
         completed = complete_photo(photo, visible, job.model, job.request)
         self._remark(item, completed)
         return self._write(item, completed, names, sheet, advance)
+
+    def _all_there(self, names: Sequence[str]) -> bool:
+        return all((self.job.folder / name).is_file() for name in names)
+
+    def _exists(self, item: Item, names: list[str], sheet: str) -> bool:
+        """Says whether the results are there and were made as this run would make them."""
+        found = self.record.of_files([*names, sheet])
+        new = {**self._settings(item), "seed": self.job.request.seed}
+        return (
+            self._all_there([*names, sheet])
+            and len(found) == 1
+            and is_of(found[0], item.photo)
+            and same_settings(found[0], new)
+            and same_files(found[0], names, self.job.rank)
+        )
 
     def _remark(self, item: Item, completed: Completed) -> None:
         share = f"{100 * completed.hole_fraction:.1f} % hidden"
@@ -133,6 +166,7 @@ class Run:
                 text = self._text(completed, index) if self.job.metadata else None
                 write_photo(self.job.folder / name, completed.photo, samples, text)
                 entry["completions"].append(self._line(completed, name, index))
+                self.present += 1
                 overview.add(samples, index)
                 advance(text=item.photo.name)
             if "trace" in completed.details:
@@ -156,17 +190,24 @@ class Run:
     def _discard(self, entry: Mapping[str, Any]) -> None:
         for line in entry["completions"]:
             (self.job.folder / line["file"]).unlink(missing_ok=True)
+        self.present -= len(entry["completions"])
+
+    def _settings(self, item: Item) -> dict[str, Any]:
+        """Gives what decides the completions of a photo, but for its content and the seed."""
+        return {
+            "mask": self.job.hole.label(item.mask),
+            "model": self.job.model_name,
+            "weights_sha256": self.job.weights_sha256,
+            "options": self._options(),
+        }
 
     def _entry(self, item: Item, completed: Completed) -> dict[str, Any]:
         return {
             "image": str(item.photo),
-            "mask": self.job.hole.label(item.mask),
-            "model": self.job.model_name,
-            "weights_sha256": self.job.weights_sha256,
+            **self._settings(item),
             "hole_fraction": completed.hole_fraction,
             "log_prob_unit": "nats at model resolution, summed over windows",
             "hidden_values": completed.hidden_values,
-            "options": self._options(),
             "windows": [
                 [d.window.left, d.window.top, d.window.width, d.window.height]
                 for d in completed.drawn
@@ -230,10 +271,18 @@ def write_trace(path: Path, frames: Any) -> None:
 
 
 def _named(photo: Path, error: Exception) -> Exception:
-    """Gives the error with the photo's name in front, unless it begins with a name already."""
+    """Gives the error with the photo's name in front, unless it begins with it already."""
     if isinstance(error, MemoryError):
         return ResourceError(f"{photo}: out of memory. Free some, or reduce the photo.")
     text = str(error)
-    if not isinstance(error, UserError | ResourceError) or text.startswith(("-", str(photo))):
+    if not isinstance(error, UserError | ResourceError) or text.startswith(f"{photo}:"):
         return error
     return type(error)(f"{photo}: {text}")
+
+
+def _message(photo: Path, error: Exception) -> str:
+    """Gives what to say of a photo that failed, without its name."""
+    named = _named(photo, error)
+    if isinstance(named, UserError | ResourceError):
+        return str(named).removeprefix(f"{photo}: ")
+    return f"{type(named).__name__}: {named}"

@@ -86,10 +86,24 @@ class HoleSource:
             visible, name = np.ones(size, np.bool_), "--box"
         # Grown last, so that boxes grow as well: --grow is about the hole, not about the file.
         visible = files.apply_grow(files.hide_boxes(visible, self.boxes), self.grow)
-        files.check_hole(visible, name, reporter)
+        given = mask is not None or self.alpha or self.invert
+        files.check_hole(
+            visible,
+            name,
+            reporter if given else None,
+            source=mask if self.kind is None else None,
+            invert=self.invert,
+            alpha=self.alpha,
+        )
         return visible
 
     def label(self, mask: Path | None) -> str:
         """Gives the words for the hole in a record."""
         parts = [str(mask)] if mask else [self.kind] if self.kind else ["alpha"] * self.alpha
-        return " + ".join([*parts, *(f"box {box.text}" for box in self.boxes)])
+        if mask and self.alpha:
+            parts.append("its alpha")
+        if self.invert:
+            parts.append("inverted")
+        boxes = [f"box {box.text}" for box in self.boxes]
+        grown = [f"grown by {self.grow}"] * (self.grow > 0)
+        return " + ".join([", ".join(parts)] * bool(parts) + boxes + grown)

@@ -39,14 +39,14 @@ class Overview:
         self.region = view_of(self.completed).slices
 
     def add(self, samples: Samples, index: int) -> None:
-        """Takes in one completion."""
+        """Takes in one completion: draw `index`, in the order of the files."""
         shown = replace(self.completed.photo, samples=samples)
         small = reduced(shown.display(self.region))
         wide = small.astype(np.float64)
         self._sum, self._squares = self._sum + wide, self._squares + wide**2
-        self._count += 1
         if len(self.tiles) < SHOWN:
-            self.tiles.append((small, self._caption(index)))
+            self.tiles.append((small, self._caption(self._count, index)))
+        self._count += 1
 
     def sheet(self) -> Image.Image:
         """Gives the sheet of all completions taken in so far."""
@@ -63,11 +63,11 @@ class Overview:
         rows += [self.tiles[i : i + COLUMNS] for i in range(0, len(self.tiles), COLUMNS)]
         return captioned(rows, tile=TILE_PX)
 
-    def _caption(self, index: int) -> str:
+    def _caption(self, number: int, index: int) -> str:
+        """Gives the words under a completion: the number of its file first."""
         log_prob = self.completed.log_prob
-        if log_prob is None:
-            return f"{index}"
-        return f"{index}: {log_prob[index]:.1f} nats"
+        name = f"{number}" if number == index else f"{number} (draw {index})"
+        return name if log_prob is None else f"{name}: {log_prob[index]:.1f} nats"
 
     def _input_caption(self) -> str:
         photo = self.completed.photo
@@ -75,7 +75,7 @@ class Overview:
         whole = (
             rows.stop - rows.start == photo.height and columns.stop - columns.start == photo.width
         )
-        return "input" if whole else f"input, from {columns.start},{rows.start}"
+        return "input" if whole else f"input, cut at x {columns.start}, y {rows.start}"
 
     def _mean(self) -> Pixels:
         return np.rint(self._sum / self._count).astype(np.uint8)
@@ -86,7 +86,7 @@ class Overview:
         variance = np.maximum(np.asarray(self._squares / self._count - mean**2), 0).mean(axis=2)
         deviation = np.sqrt(variance * self._count / (self._count - 1))
         top = float(deviation.max())
-        return coloured(deviation / max(top, 1e-9)), f"std: 0 dark to {top:.0f} bright"
+        return coloured(deviation / max(top, 1e-9)), f"std: 0 dark to {top:.0f} of 255 bright"
 
 
 def coloured(values: npt.NDArray[np.float64]) -> Pixels:

@@ -49,6 +49,7 @@ def photos_of(
     found, several = list[Found](), len(arguments) > 1
     left_out = {path.resolve() for path in ignored}
     for argument in arguments:
+        refuse_url(argument)
         path = Path(argument)
         if path.is_dir():
             several = True
@@ -67,6 +68,12 @@ def photos_of(
             found.append(Found(path))
     unique = {entry.path.resolve(): entry for entry in reversed(found)}
     return [entry for entry in found if unique[entry.path.resolve()] is entry], several
+
+
+def refuse_url(text: str, option: str = "") -> None:
+    """Raises UserError for an address in place of a file."""
+    if re.match(r"(https?|ftp)://", text, re.IGNORECASE):
+        raise UserError(f"{option}{text}: URLs are not fetched: download the picture first.")
 
 
 def items_of(photos: Sequence[Found], masks: Path | None) -> tuple[list[Item], list[Path]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import struct
 import warnings
 from collections.abc import Iterator
@@ -23,10 +24,21 @@ KEPT_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 ORIENTATION = 274
 
 
+def no_such_file(path: Path) -> UserError:
+    """Gives the error for a photo that is not there, with the nearest name in its folder."""
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.is_file()]
+    except OSError:
+        names = []
+    near = difflib.get_close_matches(path.name, names, n=1)
+    advice = f" Did you mean '{path.with_name(near[0])}'?" if near else ""
+    return UserError(f"{path}: no such file.{advice}")
+
+
 def read_photo(path: Path) -> Photo:
     """Reads the first frame of an image file, orientation applied. UserError if it cannot be."""
     if not path.exists():
-        raise UserError(f"{path}: no such file.")
+        raise no_such_file(path)
     if not path.is_file():
         raise UserError(f"{path}: not an image file.")
     with _explained(str(path)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,21 @@ class Record:
         """Gives the files that earlier runs wrote, relative to the folder."""
         return {name for item in self.items for name in files_of(item)}
 
+    def of_files(self, names: Iterable[str]) -> list[dict[str, Any]]:
+        """Gives the items that name any of these files."""
+        wanted = set(names)
+        return [item for item in self.items if files_of(item) & wanted]
+
+    def check_photo(self, names: Iterable[str], photo: Path, overwrite: bool) -> None:
+        """Raises UserError if one of the files, or one made with it, is of another photo."""
+        for item in [] if overwrite else self.of_files(names):
+            there = [name for name in sorted(files_of(item)) if (self.folder / name).exists()]
+            if there and not is_of(item, photo):
+                raise UserError(
+                    f"{self.folder / there[0]}: holds results of {item.get('image')}. Write "
+                    "elsewhere with -o DIR, or replace them with --overwrite."
+                )
+
     def check_free(self, names: Iterable[str], inputs: set[Path], overwrite: bool) -> None:
         """Raises UserError if a file to be written is an input, or is there and not ours."""
         owned = self.owned()
@@ -72,9 +87,42 @@ class Record:
             (self.folder / name).unlink(missing_ok=True)
 
 
-def dumps(items: Iterable[Mapping[str, Any]]) -> str:
-    """Gives the JSON document of some items."""
-    return json.dumps({"schema": SCHEMA, "items": list(items)}, indent=1, ensure_ascii=False) + "\n"
+def dumps(items: Iterable[Mapping[str, Any]], **more: Any) -> str:
+    """Gives the JSON document of some items, and of what else is to be said about a run."""
+    document = {"schema": SCHEMA, "items": list(items), **more}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def is_of(item: Mapping[str, Any], photo: Path) -> bool:
+    """Says whether an item belongs to a photo, however its path is written."""
+    image = item.get("image")
+    return isinstance(image, str) and Path(image).resolve() == photo.resolve()
+
+
+def same_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Says whether an earlier item was made from the same hole, model, seed and options.
+
+    new: an item as it would be written, at least these keys of it, and a `seed`.
+    """
+    keys = ("mask", "model", "weights_sha256", "options")
+    wanted = json.loads(json.dumps({key: new[key] for key in keys}))
+    return {key: old.get(key) for key in keys} == wanted and all(
+        line.get("seed") == new["seed"] for line in old["completions"]
+    )
+
+
+def same_files(old: Mapping[str, Any], names: Sequence[str], rank: bool) -> bool:
+    """Says whether an earlier item has these completions, numbered as a new run would number them.
+
+    Of unranked ones there may be more: the first are the same.
+    """
+    lines = old["completions"]
+    if [line["file"] for line in lines[: len(names)]] != list(names):
+        return False
+    if not rank:
+        return all(line.get("index") == place for place, line in enumerate(lines))
+    log_probs = [line.get("log_prob") or 0.0 for line in lines]
+    return len(lines) == len(names) and log_probs == sorted(log_probs, reverse=True)
 
 
 def files_of(item: Mapping[str, Any]) -> set[str]:

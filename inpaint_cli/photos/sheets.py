@@ -15,6 +15,7 @@ GAP_PX = 6
 TEXT_PX = 13
 LINE_PX = TEXT_PX + 4
 PAPER, INK = (255, 255, 255), (32, 32, 32)
+FRAME = (176, 176, 176)
 
 
 def grid(
@@ -69,17 +70,21 @@ def captioned(
 
 
 def _strip(row: Sequence[tuple[Pixels, str]], tile: int, above: bool, font: Font) -> Image.Image:
-    """Gives one row: pictures in the middle of their tiles, captions under or over them."""
+    """Gives one row: framed pictures in the middle of their tiles, captions under or over."""
     pictures = [fit(pixels, tile) for pixels, _ in row]
-    tallest = max((picture.height for picture in pictures), default=0)
+    tallest = max((picture.height + 2 for picture in pictures), default=0)
     text_height = max((text.count("\n") + 1 for _, text in row if text), default=0) * LINE_PX
     strip = Image.new("RGB", (len(row) * (tile + GAP_PX), tallest + text_height), PAPER)
     draw = ImageDraw.Draw(strip)
     picture_top, text_top = (text_height, 0) if above else (0, tallest + 1)
     for x, (picture, (_, text)) in enumerate(zip(pictures, row, strict=True)):
         start = x * (tile + GAP_PX)
-        across, down = (tile - picture.width) // 2, (tallest - picture.height) // 2
-        strip.paste(picture, (start + across, picture_top + down))
+        across = start + (tile - picture.width) // 2 + 1
+        down = picture_top + (tallest - picture.height) // 2
+        # Round the picture, not over it, so that it stays whole.
+        frame = (across - 1, down - 1, across + picture.width, down + picture.height)
+        draw.rectangle(frame, outline=FRAME)
+        strip.paste(picture, (across, down))
         if text:
             _write(draw, (start, text_top), text, font, tile)
     return strip

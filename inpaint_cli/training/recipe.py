@@ -155,6 +155,8 @@ def _override(
 
 
 def _family(name: str | None) -> Family:
+    if name and name not in models.FAMILIES:
+        raise unknown_name("--model: no family", name, models.trainable())
     family = models.get(name) if name else None
     if family and family.stage_names:
         return family

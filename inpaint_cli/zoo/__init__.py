@@ -81,11 +81,11 @@ def find(name_or_path: str) -> Path | str:
     if path.is_dir():
         weights = path / "model.safetensors"
         if not weights.is_file():
-            raise UserError(f"--model: {path} holds no model.safetensors: not a finished run.")
+            raise UserError(f"--model: {path} holds no model.safetensors: no run that got as far.")
         return weights
     if path.is_file():
         return path
-    if path.suffix or len(path.parts) > 1:
+    if path.suffix or "/" in name_or_path or len(path.parts) > 1:
         raise UserError(f"--model: {path}: no such file or folder.")
     raise unknown_name(
         "--model: no model", name_or_path, [*named, *models.FAMILIES], "'inpaint models' lists all."

@@ -130,6 +130,7 @@ def test_the_record_describes_each_completion(photo: Path) -> None:
         "-o", photo.parent / "o",
     )  # fmt: skip
     document = json.loads(made.stdout)
+    assert (document.pop("failed"), document.pop("skipped")) == ([], [])
     assert document == json.loads((photo.parent / "o" / "completions.json").read_text())
     (item,) = document["items"]
     assert document["schema"] == 1
@@ -226,6 +227,9 @@ MISTAKES = {
     "mask without a hole": (["{photo}", "--mask", "{black}"], "--invert-mask"),
     "box outside": (["{photo}", "--box", "500,500,9,9"], "80x60"),
     "photo missing": (["{folder}/none.png", "--box", "0,0,5,5"], "none.png: no such file"),
+    "photo misspelt": (["{folder}/smal.png", "--box", "0,0,5,5"], "small.png'?"),
+    "photo on the web": (["http://a.b/c.png", "--box", "0,0,5,5"], "URLs are not fetched"),
+    "mask on the web": (["{photo}", "--mask", "https://a.b/c.png"], "download the picture first"),
     "photo is text": (["{text}", "--box", "0,0,5,5"], "t.png: not an image"),
     "n of nothing": (["{photo}", "--box", "0,0,5,5", "-n", "0"], "0 is not in the range"),
     "n of telea": (["{photo}", "--box", "0,0,5,5", "--model", "telea", "-n", "2"], "deterministic"),
@@ -328,6 +332,18 @@ def test_own_results_are_replaced_and_foreign_files_only_on_demand(photo: Path) 
     assert complete(*arguments, "--overwrite").exit_code == 0
 
 
+def test_boxes_are_never_called_inverted(photo: Path) -> None:
+    made = complete(photo, "--box", "0,0,80,60", "-n", 1, "-o", photo.parent / "o")
+    assert made.exit_code == 0
+    assert "inverted" not in made.stderr
+
+
+def test_a_kind_misspelt_is_said_once(photo: Path) -> None:
+    made = complete(photo, "--mask", "freefrom", "-o", photo.parent / "o")
+    assert made.stderr.count("called") == 1
+    assert "called 'freefrom'. Did you mean 'freeform'?" in made.stderr
+
+
 def test_an_input_is_never_replaced(tmp_path: Path) -> None:
     draw_photo(tmp_path / "a.png")
     draw_photo(tmp_path / "a-0.png")
@@ -349,6 +365,58 @@ def test_finished_photos_can_be_skipped(folder: Path, pretend: PretendModel) -> 
     made = complete(*arguments, "--skip-existing")
     assert made.stdout == f"{folder / 'o' / 'b-sheet.png'}\n"
     assert len(pretend.batches) == count + 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ["--seed", 3],
+        ["--temperature", 0.5],
+        ["--box", "9,9,5,5"],
+        ["--grow", 2],
+        ["--model", "telea", "-n", 1],
+        ["--rank", "log-prob", "-n", 3],
+    ],
+)
+def test_results_made_with_other_settings_are_not_skipped(photo: Path, change: list[Any]) -> None:
+    arguments = [photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o"]
+    complete(*arguments)
+    assert "skipped" in complete(*arguments, "--skip-existing").stderr
+    assert "skipped" in complete(*arguments, "-n", 2, "--skip-existing").stderr
+    made = complete(*arguments, *change, "--skip-existing")
+    assert made.exit_code == 0, made.output
+    assert "made with other settings, done again" in made.stderr
+    again = complete(*arguments, *change, "--skip-existing")
+    assert "skipped" in again.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--skip-existing"]])
+def test_results_of_another_photo_of_the_same_name_stay(tmp_path: Path, more: list[str]) -> None:
+    first, second = draw_photo(tmp_path / "a" / "x.png"), draw_photo(tmp_path / "b" / "x.jpg")
+    rest = ["--box", "0,0,5,5", "-n", 1, "-o", tmp_path / "o"]
+    complete(first, *rest)
+    before = (tmp_path / "o" / "x-0.png").read_bytes()
+    refused = complete(second, *rest, "--seed", 1, *more)
+    assert refused.exit_code == 2
+    assert f"holds results of {first}. Write elsewhere with -o DIR" in refused.stderr
+    assert (tmp_path / "o" / "x-0.png").read_bytes() == before
+    assert complete(second, *rest, "--overwrite").exit_code == 0
+    assert complete(first, *rest).exit_code == 2
+
+
+def test_each_failure_begins_with_its_photo_and_is_in_the_json(folder: Path) -> None:
+    draw_photo(folder / "in" / "b.png", 1, 1)
+    arguments = [folder / "in", "--box", "1,1,5,5", "-n", 1, "-o", folder / "o", "--json"]
+    made = complete(*arguments, "--skip-existing")
+    assert made.exit_code == 3
+    (failure,) = json.loads(made.stdout)["failed"]
+    assert failure["image"] == str(folder / "in" / "b.png")
+    assert failure["message"].startswith("--box 1,1,5,5: holds no pixel")
+    line = f"warning: failed: {failure['image']}: {failure['message']}"
+    assert line in made.stderr.splitlines()
+    again = json.loads(complete(*arguments, "--skip-existing").stdout)
+    assert again["skipped"] == [str(folder / "in" / "a.png")]
+    assert again["items"] == []
 
 
 def test_results_inside_the_input_folder_are_no_photos_of_the_next_run(tmp_path: Path) -> None:
@@ -389,7 +457,9 @@ def test_after_an_interruption_finished_files_stay_and_are_known(
     arguments = [photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o"]
     with monkeypatch.context() as patch:
         patch.setattr(batch, "write_photo", stopped)
-        assert complete(*arguments).exit_code == 130
+        stopped_run = complete(*arguments)
+    assert stopped_run.exit_code == 130
+    assert f"interrupted; 2 of 4 completions are in {photo.parent / 'o'}" in stopped_run.stderr
     left = {file.name for file in (photo.parent / "o").iterdir()}
     assert left == {"ä b-0.png", "ä b-1.png", "completions.json"}
     assert complete(*arguments).exit_code == 0

@@ -218,6 +218,36 @@ def test_an_almost_full_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("how", "advice"),
+    [
+        ({"invert": True}, "leave out --invert-mask"),
+        ({"alpha": True}, "leave out --mask-alpha"),
+        ({"invert": True, "alpha": True}, "leave out --invert-mask"),
+    ],
+)
+def test_the_remark_on_a_full_or_empty_mask_fits_the_options(
+    how: dict[str, bool], advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check_hole(np.zeros((4, 4), bool), reporter=Reporter(), **how)
+    assert advice in capsys.readouterr().err
+    with pytest.raises(UserError, match=advice):
+        check_hole(np.ones((4, 4), bool), **how)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "RGB", "P"])
+def test_a_coloured_brush_is_told_to_be_white(mode: str, tmp_path: Path) -> None:
+    image = Image.new("RGBA", (9, 6), (0, 0, 0, 0))
+    image.paste((255, 0, 0, 255), (2, 1, 7, 4))
+    image.convert(mode).save(tmp_path / "red.png")
+    visible = read_mask(tmp_path / "red.png")
+    with pytest.raises(UserError, match="Paint the hole in white: other colours count"):
+        check_hole(visible, source=tmp_path / "red.png")
+    Image.new(mode, (9, 6)).convert("L").save(tmp_path / "black.png")
+    with pytest.raises(UserError, match="black on white, add --invert-mask"):
+        check_hole(visible, source=tmp_path / "black.png")
+
+
 def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.png"
     path.write_text("not an image")

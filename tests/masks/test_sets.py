@@ -152,3 +152,10 @@ def test_a_failed_cache_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot give"):
         MaskCache.open("pixels@50-50.1", 8, 8, 3, 0, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_set_is_not_written_among_photos(tmp_path: Path) -> None:
+    (tmp_path / "photo.JPG").touch()
+    with pytest.raises(UserError, match="holds images"):
+        write_set(draw_set("centre", 8, 8, 1), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.JPG"]

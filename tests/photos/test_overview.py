@@ -31,6 +31,27 @@ def test_the_map_is_dark_where_completions_agree() -> None:
     assert caption.startswith("std: 0 dark to ")
 
 
+def test_pictures_are_numbered_as_their_files_and_name_another_draw() -> None:
+    overview = overview_of(60, 80, Box(10, 10, 30, 30), 3)
+    log_prob = overview.completed.log_prob
+    assert log_prob is not None
+    ranked = Overview(overview.completed)
+    for index in (1, 0, 2):
+        ranked.add(overview.completed.samples(index), index)
+    captions = [caption for _, caption in ranked.tiles]
+    assert captions == [
+        f"0 (draw 1): {log_prob[1]:.1f} nats",
+        f"1 (draw 0): {log_prob[0]:.1f} nats",
+        f"2: {log_prob[2]:.1f} nats",
+    ]
+
+
+def test_captions_say_where_the_input_is_cut_and_what_bright_means() -> None:
+    overview = overview_of(600, 800, Box(100, 100, 120, 130), 2)
+    assert overview._input_caption() == "input, cut at x 85, y 85"
+    assert overview._uncertainty()[1].endswith(" of 255 bright")
+
+
 def test_the_sheet_zooms_to_small_holes_only() -> None:
     small = overview_of(600, 800, Box(100, 100, 120, 130), 1)
     assert view_of(small.completed) == Box(85, 85, 135, 145)

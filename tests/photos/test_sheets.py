@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from inpaint_cli.photos.sheets import fit, grid
+from inpaint_cli.photos.sheets import FRAME, fit, grid
 
 
 def test_small_pictures_are_enlarged_without_smoothing() -> None:
@@ -25,8 +25,17 @@ def test_a_label_adds_room_and_ink() -> None:
     labelled = grid(rows, row_labels=["row"], column_labels=["a", "b"], tile=32)
     assert labelled.width > bare.width
     assert labelled.height > bare.height
-    assert (np.asarray(bare) == 255).all()
+    assert (np.asarray(bare) >= 128).all()
     assert (np.asarray(labelled) < 128).any()
+
+
+def test_a_white_picture_has_an_edge_and_stays_whole() -> None:
+    sheet = np.asarray(grid([[np.full((32, 32, 3), 255, np.uint8)]], tile=32))
+    grey = (sheet == FRAME).all(axis=2)
+    assert grey.sum() == 4 * 33
+    assert (sheet[~grey] == 255).all()
+    rows, columns = np.nonzero(grey)
+    assert np.ptp(rows) == np.ptp(columns) == 33
 
 
 def test_no_pictures_make_an_empty_sheet() -> None:
