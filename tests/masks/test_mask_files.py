@@ -219,20 +219,20 @@ def test_an_almost_full_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("how", "advice"),
+    ("invert", "alpha", "advice"),
     [
-        ({"invert": True}, "leave out --invert-mask"),
-        ({"alpha": True}, "leave out --mask-alpha"),
-        ({"invert": True, "alpha": True}, "leave out --invert-mask"),
+        (True, False, "leave out --invert-mask"),
+        (False, True, "leave out --mask-alpha"),
+        (True, True, "leave out --invert-mask"),
     ],
 )
 def test_the_remark_on_a_full_or_empty_mask_fits_the_options(
-    how: dict[str, bool], advice: str, capsys: pytest.CaptureFixture[str]
+    invert: bool, alpha: bool, advice: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check_hole(np.zeros((4, 4), bool), reporter=Reporter(), **how)
+    check_hole(np.zeros((4, 4), bool), reporter=Reporter(), invert=invert, alpha=alpha)
     assert advice in capsys.readouterr().err
     with pytest.raises(UserError, match=advice):
-        check_hole(np.ones((4, 4), bool), **how)
+        check_hole(np.ones((4, 4), bool), invert=invert, alpha=alpha)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "RGB", "P"])
