@@ -194,7 +194,9 @@ def test_a_signal_leaves_no_unfinished_file(number: int, tmp_path: Path, top: Pa
         "sys.argv = ['inpaint', 'act']\n"
         "cli.run()\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=top, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=top, capture_output=True, text=True, timeout=60
+    )
     line = "terminated\n" if number == signal.SIGTERM else "interrupted\n"
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", line)
     assert os.listdir(tmp_path) == []
