@@ -127,11 +127,11 @@ def their_names(name: str, rgb: bool) -> list[str]:
 def _check_masks(left: Mapping[str, Tensor], model: PixelConstrainedCNN, where: Path) -> None:
     """Compares the masks that the authors' files carry with what our layers see."""
     for name, mask in left.items():
-        if name.endswith(".mask") and not torch.equal(mask.float(), _our_mask(name, mask, model)):
+        if name.endswith(".mask") and not torch.equal(mask.float(), our_mask(name, mask, model)):
             raise UserError(f"{where}: '{name}' is not the mask of this network's layer.")
 
 
-def _our_mask(name: str, like: Tensor, model: PixelConstrainedCNN) -> Tensor:
+def our_mask(name: str, like: Tensor, model: PixelConstrainedCNN) -> Tensor:
     """Gives the mask that our layers apply where the authors keep `name`."""
     parts = name.split(".")
     colour = COLOURS.index(parts[-2][-1]) if parts[-2].startswith("conv_") else 0

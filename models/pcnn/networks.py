@@ -44,20 +44,15 @@ class VerticalConv(nn.Conv2d):
         return F.conv2d(padded, self.weight[:, :, : self.rows], self.bias)[:, :, : x.shape[2]]
 
 
-class GroupedMask:
-    """Which inputs each output may see at the same pixel: R sees R, G sees R and G, B sees all."""
+def seen_at_centre(outputs: int, inputs: int, groups: int, *, first: bool) -> Tensor:
+    """Gives 1 where output o may see input i at the same pixel, float [outputs, inputs].
 
-    @staticmethod
-    def centre(outputs: int, inputs: int, groups: int, *, first: bool) -> Tensor:
-        """Gives 1 where output o may see input i, float [outputs, inputs].
-
-        In the first layer a colour does not see itself; with one group that leaves nothing.
-        """
-        seen = torch.arange(groups) + (0 if first else 1)
-        return (
-            torch.arange(inputs)[None, :]
-            < (seen * (inputs // groups)).repeat_interleave(outputs // groups)[:, None]
-        ).float()
+    R sees R, G sees R and G, B sees all; in the first layer a colour does not see itself, and with
+    one group that leaves nothing.
+    """
+    seen = torch.arange(groups) + (0 if first else 1)
+    limit = (seen * (inputs // groups)).repeat_interleave(outputs // groups)
+    return (torch.arange(inputs)[None, :] < limit[:, None]).float()
 
 
 class HorizontalConv(nn.Conv2d):
@@ -71,7 +66,7 @@ class HorizontalConv(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, groups: int, *, first: bool) -> None:
         super().__init__(inputs, outputs, (1, kernel))
         self.reach = kernel // 2
-        mask = GroupedMask.centre(outputs, inputs, groups, first=first)
+        mask = seen_at_centre(outputs, inputs, groups, first=first)
         # Not persistent: the config determines it. The weights are masked at every use, since an
         # optimiser's step would refill entries that were zeroed once.
         self.register_buffer("centre", mask[:, :, None, None], persistent=False)
@@ -92,7 +87,7 @@ class PointwiseConv(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, groups: int) -> None:
         super().__init__(inputs, outputs, 1)
-        mask = GroupedMask.centre(outputs, inputs, groups, first=False)
+        mask = seen_at_centre(outputs, inputs, groups, first=False)
         self.register_buffer("centre", mask[:, :, None, None], persistent=False)
 
     def masked_weight(self) -> Tensor:

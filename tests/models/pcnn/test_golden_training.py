@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.family import Batch
-from inpaint_cli.models.pcnn.convert import _our_mask, their_names
+from inpaint_cli.models.pcnn.convert import our_mask, their_names
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 from inpaint_cli.models.pcnn.objective import PixelStage, cross_entropy
 from inpaint_cli.models.quantise import to_bytes, to_levels
@@ -44,7 +44,7 @@ def under_their_names(values: dict[str, Tensor], model: PixelConstrainedCNN) -> 
             and name.startswith("prior_net")
             and any(m in name for m in masked)
         ):
-            mask = _our_mask(name.removesuffix("weight") + "mask", theirs[name], model)
+            mask = our_mask(name.removesuffix("weight") + "mask", theirs[name], model)
             theirs[name] = theirs[name] * mask
     return theirs
 
