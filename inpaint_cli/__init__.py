@@ -1,16 +1,16 @@
 """Pluralistic image inpainting: one photo, one mask, many plausible completions.
 
 The public Python API, loaded lazily so that importing the package is quick:
-`load_model`, `complete`, `draw_masks`.
+`load_model`, `complete`, `draw_masks`, `score`.
 """
 
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "complete", "draw_masks", "load_model"]
+__all__ = ["__version__", "complete", "draw_masks", "load_model", "score"]
 
 if TYPE_CHECKING:
-    from inpaint_cli.api import complete, draw_masks, load_model
+    from inpaint_cli.api import complete, draw_masks, load_model, score
 
 
 def __getattr__(name: str) -> Any:

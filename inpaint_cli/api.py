@@ -1,8 +1,8 @@
-"""The Python API: load a model, complete photos, draw masks. The command line uses it too."""
+"""The Python API: load a model, complete photos, draw masks, score; the command line uses it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,10 +20,14 @@ from inpaint_cli.masks.files import check_hole, read_mask
 from inpaint_cli.photos.completing import CONTEXT, Completed, Request, complete_photo
 from inpaint_cli.photos.photo import Photo, of_array
 from inpaint_cli.photos.reading import of_image, read_photo
-from inpaint_cli.weights import hash_of, load_weights, read_header
+from inpaint_cli.weights import hash_of, load_weights, read_config, read_header
 
 if TYPE_CHECKING:
     import torch
+
+    from inpaint_cli.metrics.assembly import Order
+    from inpaint_cli.metrics.targets import Contestant
+    from inpaint_cli.reporting import Reporter
 
 Source = str | Path | Image.Image | npt.NDArray[Any]
 
@@ -117,11 +121,23 @@ def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> 
         return LoadedModel(name, family, model, place)
     model = load_weights(found)
     header = read_header(found)
+    if not models.get(header["family"]).completes:
+        raise UserError(
+            f"--model: {name} is of the family '{header['family']}', which serves metrics and "
+            "completes nothing. 'inpaint models' lists those that do."
+        )
     moved = cast(Model, cast(Any, model).to(place).eval())
-    note = ""
+    family = models.get(header["family"])
+    return LoadedModel(name, family, moved, place, hash_of(found), unfinished(family, header))
+
+
+def unfinished(family: Family, header: Mapping[str, str]) -> str:
+    """Gives a remark on what is not trained yet, by the header of a weight file; "" if all is."""
     if "in_progress" in header:
-        note = f"training not finished: stage '{header['in_progress']}', step {header['step']}"
-    return LoadedModel(name, models.get(header["family"]), moved, place, hash_of(found), note)
+        return f"training not finished: stage '{header['in_progress']}', step {header['step']}"
+    trained = header.get("stages", ",".join(family.stage_names)).split(",")
+    missing = [stage for stage in family.stage_names if stage not in trained]
+    return f"not trained yet: {', '.join(missing)}" if missing else ""
 
 
 def complete(
@@ -129,6 +145,74 @@ def complete(
 ) -> Result:
     """Completes one image with a model that is loaded for it (see `LoadedModel.complete`)."""
     return load_model(model).complete(image, mask, **options)
+
+
+ALL = "all"
+"""In place of a model's name in `score`: every method and model that ships of one size."""
+
+
+def score(
+    models: str | Path | Sequence[str | Path] = zoo.DEFAULT,
+    *,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Scores models or folders of pictures; gives a report each, as `inpaint score --json` does.
+
+    options: those of the command by name, such as metrics="fid,lpips-gt", data="mnist", k=10,
+    limit=100, by_visible=True; folders=["results"] with reference="originals" instead of models.
+    What cannot be computed stands in a report's "refused". UserError for what means nothing.
+    """
+    from inpaint_cli.metrics import assembly
+    from inpaint_cli.reporting import Reporter
+
+    names = [models] if isinstance(models, str | Path) else models
+    order = score_order([str(name) for name in names], **options)
+    return assembly.run(order, contestant, reporter or Reporter(quiet=True))
+
+
+def score_order(models: Sequence[str], **options: Any) -> Order:
+    """Gives what a score is asked for, "all" spelled out."""
+    from inpaint_cli.metrics import assembly
+
+    spelled = list[str]()
+    for name in models:
+        spelled += every_model(options.get("size")) if name == ALL else [name]
+    return assembly.order_of(list(dict.fromkeys(spelled)), options)
+
+
+def every_model(size: int | None = None) -> list[str]:
+    """Gives the methods without weights, and the models that ship of one size and colour.
+
+    size: pixels across; None = the default model's. Where models of a size differ in colour, those
+    for RGB are taken.
+    """
+    free = [n for n in models.FAMILIES if not models.get(n).stage_names]
+    found = []
+    for entry in zoo.entries():
+        if models.get(entry.card["family"]).completes:
+            config = read_config(read_header(entry.weights), entry.weights)
+            found.append((entry.name, config.size, config.channels))
+    wanted = size or next((own for name, own, _ in found if name == zoo.DEFAULT), None)
+    same = [(name, channels) for name, own, channels in found if own == wanted]
+    colour = max((channels for _, channels in same), default=3)
+    return free + [name for name, channels in same if channels == colour]
+
+
+def contestant(name: str, device: str) -> Contestant:
+    """Loads a model for `score`."""
+    from inpaint_cli.metrics.targets import Contestant
+
+    loaded = load_model(name, device)
+    found = zoo.find(name)
+    return Contestant(
+        loaded.name,
+        loaded.family.name,
+        loaded.model,
+        loaded.device,
+        loaded.weights_sha256,
+        None if isinstance(found, str) else found.name,
+    )
 
 
 def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:

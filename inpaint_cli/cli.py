@@ -26,6 +26,7 @@ from inpaint_cli.errors import Interrupted, PartialFailure, ResourceError, UserE
 COMMANDS = {
     "complete": "Complete a photo many times.",
     "train": "Train a model on images.",
+    "score": "Score completions, with error bars and a stated protocol.",
     "masks": "Draw masks of every published kind.",
     "models": "List the models that ship, and their cards.",
     "convert": "Read weight files of the papers' authors.",
@@ -153,6 +154,7 @@ def main() -> None:
     Examples:
       inpaint complete photo.png --mask mask.png -n 8
       inpaint train --model pcnn --data digits
+      inpaint score --metrics fid,lpips-gt
       inpaint masks --kind freeform -n 16 -o my-masks/
 
     Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 some items of a batch failed; 130

@@ -132,6 +132,8 @@ class Batch:
     """bool [N, 1, H, W], True = known."""
     label: Tensor | None = None
     """int64 [N], the class, where the data has classes."""
+    progress: float = 0.0
+    """Share of the stage's steps that are done, in training: what starts late goes by it."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,13 @@ class StepResult:
 
 
 class Stage(Protocol):
-    """What the trainer needs to know of one stage of training, and nothing more."""
+    """What the trainer needs to know of one stage of training, and nothing more.
+
+    A stage may also define `begin(model)`, called once before its first step (not when it is
+    resumed): it may take over weights that earlier stages trained. And `pictures(model, batch,
+    noise) -> uint8 [n, C, H, W]`: what a sheet shows of ONE held-out image in the place of
+    completions, which need later stages.
+    """
 
     name: str
     needs: tuple[str, ...]
@@ -200,6 +208,9 @@ class Model(Protocol):
     `log_prob(image, visible) -> Tensor`, float64 [N], nats, 0 where nothing is hidden. Normalise
     in float64 (a float32 log_softmax does not sum to 1 exactly); MPS has none, so do that on the
     CPU there.
+
+    A model with parts that only training needs defines `for_completion() -> Model`, the same model
+    without them: what ships.
     """
 
     size: int
@@ -244,6 +255,11 @@ class Family(Protocol):
     stage_names: tuple[str, ...]
     """In training order; empty for families that are not trained."""
     options: tuple[Option, ...]
+    completes: bool
+    """False: its models are for metrics and complete nothing (classifier)."""
+    perceptual: bool
+    """Its losses take a perceptual distance (`inpaint train --perceptual`), which the trainer hands
+    to the model's `use_perceptual`."""
     stochastic: bool
     layouts: tuple[str, ...]
     """Names that `inpaint convert --from` takes for this family's foreign files."""
@@ -260,5 +276,8 @@ class Family(Protocol):
         ...
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads foreign files, by name and shape, strictly; UserError names what did not fit."""
+        """Reads foreign files, by name and shape, strictly; UserError names what did not fit.
+
+        Where they hold some stages only, the model's `trained_stages` names them.
+        """
         ...

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = "1"
+OWN_PRESET = "own"
+"""In the header of a model whose config is none of its family's presets."""
 
 
 def save_weights(
@@ -172,12 +174,12 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
 
 
 def preset_of(family: Family, config: Config) -> str:
-    """Gives the name of the preset that describes the same network; "own" if none does."""
+    """Gives the name of the preset that describes the same network; OWN_PRESET if none does."""
     network = {**to_dict(config), "training": None}
     for name, preset in family.presets.items():
         if {**to_dict(preset), "training": None} == network:
             return name
-    return "own"
+    return OWN_PRESET
 
 
 def hash_of(path: Path) -> str:

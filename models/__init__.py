@@ -10,8 +10,10 @@ from inpaint_cli.family import Family
 
 FAMILIES = {
     "pcnn": "inpaint_cli.models.pcnn",
+    "latent-codes": "inpaint_cli.models.latent_codes",
     "telea": "inpaint_cli.models.classical",
     "navier-stokes": "inpaint_cli.models.classical",
+    "classifier": "inpaint_cli.models.classifier",
 }
 """Name as typed after --model -> module whose `FAMILIES` holds the Family of that name."""
 

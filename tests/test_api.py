@@ -154,7 +154,7 @@ def test_the_examples_of_the_page_on_python_run(top: Path, monkeypatch: pytest.M
     monkeypatch.chdir(top)
     text = (top / "docs" / "python.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     namespace: dict[str, object] = {}
     for block in blocks:
         exec(block, namespace)
@@ -180,3 +180,14 @@ def test_a_model_whose_training_is_not_finished_says_so(tmp_path: Path) -> None:
     assert "stage 'pixels', step 7" in inpaint_cli.load_model(path).note
     save_weights(path, model, family="pcnn", preset="digits")
     assert inpaint_cli.load_model(path).note == ""
+
+
+def test_a_model_with_untrained_stages_names_them(tmp_path: Path) -> None:
+    from inpaint_cli.weights import save_weights
+
+    family = models.get("latent-codes")
+    model = family.build(family.presets["digits"])
+    path = tmp_path / "model.safetensors"
+    extra = {"stages": "vqgan,transformer"}
+    save_weights(path, model, family="latent-codes", preset="digits", extra=extra)
+    assert inpaint_cli.load_model(path).note == "not trained yet: encoder, decoder"

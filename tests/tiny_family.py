@@ -56,6 +56,8 @@ class TinyFamily:
     )
     stage_names: tuple[str, ...] = ("all",)
     options: tuple[Option, ...] = ()
+    completes = True
+    perceptual = False
     stochastic = True
     layouts: tuple[str, ...] = ("tiny-foreign",)
 

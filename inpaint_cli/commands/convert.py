@@ -54,11 +54,13 @@ def convert(
     """Read weight files of the papers' authors and write one of ours.
 
     Names and shapes are matched strictly: what does not fit is listed, and nothing is written.
-    Nothing in the files is executed. The result serves as --model of complete.
+    Nothing in the files is executed. The result serves as --model of complete; one of which only
+    some stages are trained, as --from-weights of train.
 
     \b
-    Example:
+    Examples:
       inpaint convert --from pcnn model.pt -o pcnn-mine.safetensors
+      inpaint convert --from taming last.ckpt -o vqgan.safetensors
     """
     layouts = models.layouts()
     if layout in models.FAMILIES and layout not in layouts:
@@ -68,16 +70,22 @@ def convert(
     _check_output(output, files, overwrite)
     from inpaint_cli.weights import hash_of, preset_of, save_weights
 
-    family = layouts[layout]
+    name = layouts[layout]
+    family = models.get(name)
     reporter.detail(f"reading {', '.join(map(str, files))} as {layout}")
-    model = models.get(family).convert(layout, files)
-    preset = preset_of(models.get(family), model.config)
-    save_weights(output, model, family=family, preset=preset, extra={"converted-from": layout})
-    facts = {"weights": str(output), "family": family, "preset": preset, "sha256": hash_of(output)}
+    model = family.convert(layout, files)
+    preset = preset_of(family, model.config)
+    stages = getattr(model, "trained_stages", family.stage_names)
+    extra = {"converted-from": layout, "stages": ",".join(stages)}
+    save_weights(output, model, family=name, preset=preset, extra=extra)
+    facts = {"weights": str(output), "family": name, "preset": preset, "sha256": hash_of(output)}
     if as_json:
         click.echo(json.dumps({"schema": 1, **facts}, indent=2))
         return
-    reporter.note(f"{family}, preset {preset}; use it with 'inpaint complete --model {output}'.")
+    use = f"inpaint complete --model {output}"
+    if tuple(stages) != tuple(family.stage_names):
+        use = f"inpaint train --from-weights {output} --data ..."
+    reporter.note(f"{name}, preset {preset}; use it with '{use}'.")
     click.echo(output)
 
 

@@ -54,6 +54,7 @@ def _family(name: str) -> dict[str, Any]:
     return {
         "family": name,
         "summary": family.summary,
+        "completes": family.completes,
         "needs_weights": bool(family.stage_names),
         "ships": [entry.name for entry in zoo.entries() if entry.card["family"] == name],
         "stages": list(family.stage_names),
@@ -88,10 +89,12 @@ def _listing(facts: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"  {card['name']:<{width}}  {_size(card['size']):>10}  {card['summary']}{note}"
         )
-    lines.append("Families:")
-    for family in facts["families"]:
-        needs = "to train" if family["needs_weights"] else "no weights"
-        lines.append(f"  {family['family']:<{width}}  {needs:>10}  {family['summary']}")
+    for title, completes in (("Families:", True), ("For metrics, not for completions:", False)):
+        lines.append(title)
+        for family in facts["families"]:
+            needs = "to train" if family["needs_weights"] else "no weights"
+            if family["completes"] == completes:
+                lines.append(f"  {family['family']:<{width}}  {needs:>10}  {family['summary']}")
     folders = facts["folders"]
     lines.append(f"Weights lie in {folders['zoo']}, caches in {folders['caches']} (INPAINT_HOME).")
     lines.append("'inpaint models NAME' shows a card: data, training, figures, licence, limits.")

@@ -50,6 +50,19 @@ NEWEST = "newest"
     "--seed", type=click.IntRange(min=0), help="The same seed gives the same run.  [default: 0]"
 )
 @click.option(
+    "--perceptual",
+    metavar="lpips|NAME|FILE|none",
+    help="The perceptual distance of the losses, for families that take one: LPIPS, a classifier, "
+    "or a file of trunk weights.  [default: none]",
+)
+@click.option(
+    "--from-weights",
+    "weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Start a new run from a weight file: its settings, and what its finished stages trained.",
+)
+@click.option(
     "--resume",
     is_flag=False,
     flag_value=NEWEST,
@@ -87,6 +100,8 @@ def train(
     config: Path | None,
     settings: tuple[str, ...],
     seed: int | None,
+    perceptual: str | None,
+    weights: Path | None,
     as_json: bool,
     reporter: Reporter,
     **request: Any,
@@ -106,7 +121,9 @@ def train(
     from inpaint_cli.training.start import Request, start
 
     download = request["download"]
-    choices = Choices(model, data, preset, stage, config, settings, seed, download)
+    choices = Choices(
+        model, data, preset, stage, config, settings, seed, download, perceptual, weights
+    )
     result = start(choices, Request(**request), reporter)
     if result:
         click.echo(json.dumps(result.facts, indent=2) if as_json else result.text)

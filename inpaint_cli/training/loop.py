@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -116,6 +116,7 @@ class Trainer:
                 next(items), self.device, self.seed, f"train {self.stage.name}"
             )
             waited += time.monotonic() - start
+            batch = replace(batch, progress=self.progress.step / self.steps)
             with ranks.last_part(self.losses, part == parts - 1):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
                     losses, scalars = self.losses(batch, self.progress.step, noise)

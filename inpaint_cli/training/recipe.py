@@ -22,9 +22,13 @@ from inpaint_cli.configuration import (
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
 from inpaint_cli.training.presets import choose_preset
+from inpaint_cli.training.takeover import finished_in, settings_of
+from inpaint_cli.weights import OWN_PRESET
 
 FORMAT = 1
-KEYS = ("format", "model", "preset", "data", "seed", "stages", "config")
+KEYS = ("format", "model", "preset", "data", "seed", "stages", "perceptual", "config")
+NO_DISTANCE = "none"
+"""`--perceptual` of a run whose losses use no perceptual distance."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Recipe:
     stages: tuple[str, ...]
     """What is trained, in order."""
     config: Config
+    perceptual: str = NO_DISTANCE
+    """The perceptual distance of the losses: "lpips", a zoo classifier, a file, or "none"."""
 
     @property
     def family(self) -> Family:
@@ -59,6 +65,8 @@ class Recipe:
             "seed": self.seed,
             "stages": list(self.stages),
         }
+        if self.family.perceptual:
+            head["perceptual"] = self.perceptual
         return to_toml({**head, "config": _without_none(to_dict(self.config))})
 
 
@@ -74,10 +82,13 @@ class Choices:
     settings: Sequence[str] = ()
     seed: int | None = None
     download: bool = False
+    perceptual: str | None = None
+    weights: Path | None = None
+    """A weight file whose finished stages the run stands on."""
 
     def recipe(self) -> Recipe:
         """Gives the recipe that these choices make. UserError where they do not make one."""
-        file = _read(self.config) if self.config else {}
+        file = self._file()
         family = _family(self.model or file.get("model"))
         data = tuple(self.data) or tuple(file.get("data", ()))
         if not data:
@@ -91,14 +102,33 @@ class Choices:
                     f"--stage: {family.name} has no stage", stage, family.stage_names
                 )
         preset = self.preset or file.get("preset") or choose_preset(family, data, self.download)
-        if preset not in family.presets:
+        own = preset == OWN_PRESET and "config" in file  # all of it stands there
+        if preset not in family.presets and not own:
             raise unknown_name(f"--preset: {family.name} has no preset", preset, family.presets)
-        config = _complete(family, family.presets[preset])
+        base = next(iter(family.presets)) if own else preset
+        config = _complete(family, family.presets[base])
         if "config" in file:
-            config = _merge(config, file["config"], str(self.config))
+            config = _merge(config, file["config"], str(self.weights or self.config))
         config = _override(config, parse_settings(tuple(self.settings)), family, stages)
         seed = self.seed if self.seed is not None else int(file.get("seed", 0))
-        return Recipe(family.name, preset, data, seed, stages, config)
+        perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
+        if perceptual != NO_DISTANCE and not family.perceptual:
+            raise UserError(f"--perceptual: {family.name} trains without a perceptual distance.")
+        return Recipe(family.name, preset, data, seed, stages, config, perceptual)
+
+    def _file(self) -> dict[str, Any]:
+        """Gives what --config says, or the header of --from-weights."""
+        if self.weights is None:
+            return _read(self.config) if self.config else {}
+        for option, value in (("--config", self.config), ("--preset", self.preset)):
+            if value:
+                raise UserError(f"{option}: --from-weights brings its own. Change it with --set.")
+        file = settings_of(self.weights)
+        if self.model not in (None, file["model"]):
+            raise UserError(f"--model: {self.weights} is of '{file['model']}', not '{self.model}'.")
+        if self.stage in finished_in(self.weights):
+            raise UserError(f"--stage: '{self.stage}' is trained already in {self.weights}.")
+        return file
 
 
 def from_file(path: Path) -> Recipe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from inpaint_cli.device import rank, world_size
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Stage
 from inpaint_cli.files import home
 from inpaint_cli.randomness import tag_of
@@ -21,7 +22,7 @@ from inpaint_cli.training.batches import MaskSource, MicroBatches, Order, Split
 from inpaint_cli.training.folder import RunFolder, write_environment
 from inpaint_cli.training.loop import Trainer, steps_of
 from inpaint_cli.training.optimisation import place
-from inpaint_cli.training.recipe import Recipe
+from inpaint_cli.training.recipe import NO_DISTANCE, Recipe
 from inpaint_cli.training.stage_run import StageRun
 from inpaint_cli.training.stopping import Stop
 from inpaint_cli.weights import load_weights
@@ -153,17 +154,17 @@ class Session:
             lambda: MaskSource.of(training, seed, (height, width), home() / "masks")
         )
         order = Order(len(train.images), seed)
+        checkpoint = checkpoints.load_newest(self.folder.checkpoints, stage.name, self.reporter)
         trainer = Trainer(
             stage,
             training,
-            place(self._start_weights(stage), self.machine.device),
+            self._model(stage, begins=checkpoint is None),
             MicroBatches(train, order, split, masks, training.augment),
             steps_of(training, len(train.images)),
             seed,
             self.machine.device,
             self.machine.workers,
         )
-        checkpoint = checkpoints.load_newest(self.folder.checkpoints, stage.name, self.reporter)
         if checkpoint:
             trainer.load(checkpoint)
         elif self.folder.stage_in_progress() == stage.name:
@@ -172,6 +173,35 @@ class Session:
                 "cannot go on. Start a new one."
             )
         return trainer
+
+    def _model(self, stage: Stage, begins: bool) -> nn.Module:
+        """Gives the model on its device, ready for the first step of `stage` or a checkpoint."""
+        model = self._start_weights(stage)
+        if begins and hasattr(stage, "begin"):
+            with torch.no_grad():
+                stage.begin(model)
+        model = place(model, self.machine.device)
+        if self._distance is not None:
+            cast(Any, model).use_perceptual(self._distance)
+        return model
+
+    @cached_property
+    def _distance(self) -> nn.Module | None:
+        """Gives the perceptual distance of the losses, on the device."""
+        from inpaint_cli.metrics.perceptual import load_perceptual
+        from inpaint_cli.metrics.state import Refused
+
+        if self.recipe.perceptual == NO_DISTANCE:
+            if self.recipe.family.perceptual:
+                self.reporter.note(
+                    "no perceptual distance in the losses: --perceptual lpips|NAME|FILE adds one"
+                )
+            return None
+        try:
+            distance = load_perceptual(self.recipe.perceptual)
+        except Refused as refusal:
+            raise ResourceError(refusal.reason) from refusal
+        return distance.to(self.machine.device)
 
     def _start_weights(self, stage: Stage) -> nn.Module:
         """Gives the model as the stages before left it. UserError if `stage` needs more."""

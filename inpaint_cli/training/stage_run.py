@@ -123,7 +123,8 @@ class StageRun:
                 self.stopped = self.stop.reason
                 return
             self._record(figures, step)
-            if ranks.is_first() and self.training.sheet_images:
+            drawn = self.recipe.family.completes and self.training.sheet_images
+            if ranks.is_first() and drawn:
                 name = f"step-{step:06d}.png"
                 prefix = "" if len(self.recipe.family.stage_names) == 1 else self.stage.name
                 folder = self.folder.samples / prefix

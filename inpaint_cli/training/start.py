@@ -6,18 +6,21 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from inpaint_cli import device as devices
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.family import Model
 from inpaint_cli.files import write_text
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import ranks
 from inpaint_cli.training.folder import RunFolder, create, newest, open_existing
 from inpaint_cli.training.recipe import Choices, Recipe
-from inpaint_cli.training.session import Machine, Session, check_needs
+from inpaint_cli.training.session import Machine, Session, build, check_needs
+from inpaint_cli.training.takeover import finished_in, take_over
+from inpaint_cli.weights import save_weights
 
 NEWEST = "newest"
 """`--resume` without a run folder."""
@@ -96,12 +99,25 @@ def _folder(choices: Choices, request: Request) -> tuple[RunFolder, Recipe]:
 
 def _new(choices: Choices, runs: Path) -> tuple[RunFolder, Recipe]:
     recipe = choices.recipe()
-    trained: list[str] = []
+    finished = finished_in(choices.weights) if choices.weights else []
+    trained = list(finished)
     for stage in recipe.family.stages():
         if stage.name in recipe.stages:
             check_needs(stage, trained, None)
             trained.append(stage.name)
-    return create(runs, recipe), recipe
+    if choices.weights is None:
+        return create(runs, recipe), recipe
+    model = build(recipe)
+    take_over(model, recipe.family.stages(), choices.weights)
+    folder = create(runs, recipe)
+    save_weights(
+        folder.weights,
+        cast(Model, model),
+        family=recipe.model,
+        preset=recipe.preset,
+        extra={"stages": ",".join(finished)},
+    )
+    return folder, recipe
 
 
 def _resumed(choices: Choices, request: Request) -> tuple[RunFolder, Recipe]:
@@ -110,6 +126,8 @@ def _resumed(choices: Choices, request: Request) -> tuple[RunFolder, Recipe]:
         ("--config", choices.config),
         ("--preset", choices.preset),
         ("--seed", choices.seed is not None),
+        ("--perceptual", choices.perceptual),
+        ("--from-weights", choices.weights),
     ):
         if value:
             raise UserError(f"{option}: a resumed run keeps its settings. Start a new run instead.")

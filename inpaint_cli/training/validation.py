@@ -68,18 +68,24 @@ class Validation:
         shown = held_out(self.images, self.training.sheet_images)
         for index in shown:
             batch, _ = self._batch([index])
-            count = COMPLETIONS if cast(Model, model).stochastic else 1
-            key = content_key(batch.image, batch.visible)
-            noise = Noise.of_completions(SEED, key, range(count))
-            with torch.no_grad():
-                completions = cast(Model, model).complete(batch.image, batch.visible, noise)
+            made = self._pictures(cast(Model, model), batch)
             hidden = torch.tensor(HIDDEN_COLOUR, dtype=torch.uint8, device=self.device)
             masked = torch.where(batch.visible, batch.image, hidden[:, None, None])
-            pictures = [*batch.image, *masked, *completions.images]
+            pictures = [*batch.image, *masked, *made]
             rows.append([_pixels(picture) for picture in pictures])
         labels = ["truth", "visible", *(str(i) for i in range(max(map(len, rows)) - 2))]
         with replacing(path) as temporary:
             sheets.grid(rows, column_labels=labels).save(temporary)
+
+    def _pictures(self, model: Model, batch: Batch) -> Tensor:
+        """Gives what a sheet shows of one image: completions, or what the stage shows instead."""
+        key = content_key(batch.image, batch.visible)
+        noise = Noise.of_completions(SEED, key, range(COMPLETIONS if model.stochastic else 1))
+        with torch.no_grad():
+            if hasattr(self.stage, "pictures"):
+                own: Tensor = self.stage.pictures(model, batch, noise)
+                return own
+            return model.complete(batch.image, batch.visible, noise).images
 
     def _batch(self, indices: list[int]) -> tuple[Batch, Noise]:
         from inpaint_cli import masks

@@ -48,9 +48,10 @@ def pack(name: str, run: Path) -> Path:
     source, target = run / "model.safetensors", zoo.FOLDER / f"{name}.safetensors"
     card = read_toml(target.with_suffix(".toml"))
     header = read_header(source)
+    model: Any = load_weights(source)
     save_weights(
         target,
-        load_weights(source),
+        model.for_completion() if hasattr(model, "for_completion") else model,
         family=header["family"],
         preset=header["preset"],
         dtype=torch.float16,

@@ -16,6 +16,8 @@ class ClassicalFamily:
 
     stage_names: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    completes = True
+    perceptual = False
     stochastic = False
     layouts: tuple[str, ...] = ()
 

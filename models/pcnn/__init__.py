@@ -17,6 +17,8 @@ class PixelFamily:
     summary = "Pixel Constrained CNN: exact log-likelihood of every completion"
     presets: Mapping[str, Config] = PRESETS
     stage_names: tuple[str, ...] = ("pixels",)
+    completes = True
+    perceptual = False
     stochastic = True
     layouts: tuple[str, ...] = ("pcnn",)
     options: tuple[Option, ...] = (

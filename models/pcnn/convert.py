@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Training
+from inpaint_cli.models.foreign import read_state, shape_text
 from inpaint_cli.models.pcnn.config import PixelConfig
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 
@@ -28,7 +27,7 @@ def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
     config_path, weights_path = _locate(files)
     config = read_config(config_path)
     model = PixelConstrainedCNN(config)
-    state = _read_state(weights_path)
+    state = read_state(weights_path)
     if not any(name.startswith("prior_net.") for name in state):
         raise UserError(
             f"{weights_path}: no 'prior_net.' in it: an unconstrained model of the authors, which "
@@ -85,13 +84,13 @@ def translate(
                 ours[name] = torch.zeros_like(tensor)  # older files of the authors lack it
                 continue
             raise UserError(
-                f"{where}: '{parts[len(found)]}' is missing, shape for {_shape(tensor)}."
+                f"{where}: '{parts[len(found)]}' is missing, shape for {shape_text(tensor)}."
             )
         ours[name] = torch.cat(found) if len(found) > 1 else found[0]
         if ours[name].shape != tensor.shape:
             raise UserError(
-                f"{where}: '{parts[0]}' gives {_shape(ours[name])}, the config asks for "
-                f"{_shape(tensor)}."
+                f"{where}: '{parts[0]}' gives {shape_text(ours[name])}, the config asks for "
+                f"{shape_text(tensor)}."
             )
     _check_masks(left, model, where)
     surplus = sorted(name for name in left if not name.endswith(".mask"))
@@ -178,30 +177,3 @@ def _locate(files: Sequence[Path]) -> tuple[Path, Path]:
                 f"{path}: no such file. The authors' folder holds config.json and model.pt."
             )
     return config, weights
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise UserError(f"{path}: damaged, or not a safetensors file ({error}).") from error
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: refused: it holds more than tensors, which could run code when loaded. Save "
-            "its state_dict() alone."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path}: damaged, or not a PyTorch file ({error}).") from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(f"{path}: not a state dict (names to tensors).")
-    return dict(state)
-
-
-def _shape(tensor: Tensor) -> str:
-    return "x".join(map(str, tensor.shape)) or "one number"

@@ -23,6 +23,8 @@ SMALL = "digits"
 """The preset that every trained family has: 8x8 grey, quick enough for a test."""
 PRESETS = [(name, preset) for name in models.FAMILIES for preset in models.get(name).presets]
 each_family = pytest.mark.parametrize("name", models.FAMILIES)
+COMPLETING = [name for name in models.FAMILIES if models.get(name).completes]
+each_completing = pytest.mark.parametrize("name", COMPLETING)
 each_trained = pytest.mark.parametrize("name", models.trainable())
 each_preset = pytest.mark.parametrize(("name", "preset"), PRESETS)
 
@@ -152,20 +154,23 @@ def test_figures_of_a_validation_are_per_image_and_of_each_image_alone(name: str
     model = small(name)
     tasks = [task(model, seed) for seed in range(3)]
     image, visible = (torch.cat(parts) for parts in zip(*tasks, strict=True))
+    label = torch.arange(3)
     for stage in models.get(name).stages():
         with torch.no_grad():
             figures = stage.validate(
-                model, Batch(image, visible), Noise.of_samples(0, "t", 0, range(3))
+                model, Batch(image, visible, label), Noise.of_samples(0, "t", 0, range(3))
             )
             alone = stage.validate(
-                model, Batch(image[1:2], visible[1:2]), Noise.of_samples(0, "t", 0, [1])
+                model,
+                Batch(image[1:2], visible[1:2], label[1:2]),
+                Noise.of_samples(0, "t", 0, [1]),
             )
         for figure, value in figures.items():
             assert (value.dtype, value.shape) == (torch.float64, (3,)), figure
             torch.testing.assert_close(value[1:2].cpu(), alone[figure].cpu(), rtol=1e-4, atol=1e-5)
 
 
-@each_family
+@each_completing
 @pytest.mark.parametrize("seed", [0, 1])
 def test_completions_keep_the_visible_and_ignore_the_hidden(name: str, seed: int) -> None:
     model = small(name)
@@ -184,7 +189,7 @@ def test_completions_keep_the_visible_and_ignore_the_hidden(name: str, seed: int
         assert torch.equal(one.log_prob, cast(Tensor, two.log_prob))
 
 
-STOCHASTIC = [name for name in models.FAMILIES if models.get(name).stochastic]
+STOCHASTIC = [name for name in COMPLETING if models.get(name).stochastic]
 
 
 @pytest.mark.parametrize("name", STOCHASTIC)
@@ -222,7 +227,9 @@ def run(*words: str) -> str:
 
 
 @each_trained
-def test_the_small_preset_trains_saves_resumes_and_completes(name: str, tmp_path: Path) -> None:
+def test_the_small_preset_trains_saves_resumes_and_completes_or_says_that_it_does_not(
+    name: str, tmp_path: Path
+) -> None:
     from PIL import Image
 
     Image.new("L", (8, 8), 90).save(tmp_path / "photo.png")
@@ -237,4 +244,10 @@ def test_the_small_preset_trains_saves_resumes_and_completes(name: str, tmp_path
     states = [cast(nn.Module, load_weights(p)).state_dict() for p in (whole, folder / whole.name)]
     assert all(torch.equal(tensor, states[1][key]) for key, tensor in states[0].items())
     photo, out = str(tmp_path / "photo.png"), str(tmp_path / "out")
-    run("complete", photo, "--box", "2,2,3,3", "--model", str(folder), "-n", "2", "-o", out)
+    asked = ("complete", photo, "--box", "2,2,3,3", "--model", str(folder), "-n", "2", "-o", out)
+    if models.get(name).completes:
+        run(*asked)
+    else:
+        refused = CliRunner().invoke(main, asked)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "completes nothing" in refused.stderr

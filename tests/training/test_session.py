@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,23 @@ import torch
 from safetensors.torch import load_file
 
 from inpaint_cli.errors import Interrupted, ResourceError, UserError
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training.folder import create
 from inpaint_cli.training.loop import Trainer
+from inpaint_cli.training.recipe import Choices
 from inpaint_cli.training.session import Machine, Session, build
 from inpaint_cli.training.stopping import Stop
 from inpaint_cli.weights import load_weights, read_header
-from tests.training.fake_family import PaintStage
-from tests.training.fake_runs import StopAt, assert_same_files, command, log_of, resumed, session
+from tests.training.fake_family import FakeFamily, FakeModel, PaintStage
+from tests.training.fake_runs import (
+    CPU,
+    StopAt,
+    assert_same_files,
+    command,
+    log_of,
+    resumed,
+    session,
+)
 
 
 @pytest.mark.parametrize("step", [1, 3, 5, 7, 12])
@@ -251,3 +263,62 @@ def test_masks_drawn_beforehand_serve_every_run_of_that_seed(
         run.train()
     assert len(list((tmp_path / "home" / "masks").iterdir())) == 1
     assert_same_files(runs[0].folder, runs[1].folder)
+
+
+def test_a_stage_hears_which_share_of_its_steps_is_done(tmp_path: Path) -> None:
+    run = session(tmp_path, "log_every=1")
+    run.stop = StopAt(5)
+    run.train()
+    resumed(run.folder).train()
+    shares = [line["progress"] for line in log_of(run.folder, "step")]
+    assert shares == pytest.approx([step / 12 for step in range(12)])
+
+
+def test_a_stage_begins_once_and_not_again_when_it_goes_on(tmp_path: Path) -> None:
+    name = "critic.2.bias"
+    whole = session(tmp_path, "polish.lr=0", "paint.steps=2", model="fake-two")
+    whole.train()
+    parts = session(tmp_path, "polish.lr=0", "paint.steps=2", model="fake-two")
+    parts.stop = StopAt(6)  # in the second stage
+    parts.train()
+    resumed(parts.folder).train()
+    assert_same_files(whole.folder, parts.folder)
+    first = session(tmp_path, "paint.steps=2", model="fake-two")
+    first.only = "paint"
+    first.train()
+    before, after = (load_file(run.folder.weights)[name] for run in (first, whole))
+    torch.testing.assert_close(after, 2 * before + 1)
+
+
+def test_the_perceptual_distance_reaches_the_model_and_is_neither_trained_nor_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    given: list[Any] = []
+    monkeypatch.setattr(FakeModel, "use_perceptual", lambda model, distance: given.append(distance))
+    plain = session(tmp_path)
+    plain.train()
+    assert given == []
+    recipe = replace(plain.recipe, perceptual="classifier-mnist")
+    seeing = Session(recipe, create(tmp_path, recipe), CPU, Reporter(quiet=True))
+    seeing.train()
+    assert "classifier-mnist" in given[0].name
+    assert resumed(seeing.folder).recipe.perceptual == "classifier-mnist"
+    assert load_file(seeing.folder.weights).keys() == load_file(plain.folder.weights).keys()
+
+
+def test_a_family_without_such_losses_refuses_a_perceptual_distance() -> None:
+    with pytest.raises(UserError, match="fake trains without a perceptual distance"):
+        Choices("fake", ["noise"], "small", perceptual="classifier-mnist").recipe()
+
+
+def test_a_missing_perceptual_distance_ends_the_run_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    for name in ("INPAINT_HOME", "TORCH_HOME", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "empty"))
+    recipe = replace(Choices("fake", ["noise"], "small").recipe(), perceptual="lpips")
+    run = Session(recipe, create(tmp_path, recipe), CPU, Reporter(quiet=True))
+    with pytest.raises(ResourceError, match=r"alexnet-owt-7be5be79\.pth"):
+        run.train()

@@ -1,0 +1,195 @@
+"""`inpaint score`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inpaint_cli.commands import options
+from inpaint_cli.commands.masks import parse_size
+from inpaint_cli.errors import PartialFailure, ResourceError, UserError
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.zoo import DEFAULT
+
+MODELS_ONLY = ("model", "data", "size", "temperature")
+FORMATS = ("as_json", "as_csv", "as_markdown")
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...",
+                type=click.Path(path_type=Path))  # fmt: skip
+@click.option("--metrics", metavar="NAMES", help="What to compute, with commas between, or all; "
+              "--list shows them.", show_default="those of --list with a *")  # fmt: skip
+@click.option("--model", multiple=True, metavar="NAME|RUN|FILE|all", show_default=DEFAULT,
+              shell_complete=options.model_names, help="What completes; may be given more than "
+              "once. all: every method and model that ships of one size.")  # fmt: skip
+@click.option("--data", multiple=True, metavar="NAME|DIR|ZIP", show_default="samples",
+              help="Pictures to complete: as in train, or the small set that ships.")  # fmt: skip
+@click.option("--split", default="test", help="Which part of them: train, validation or test.")
+@click.option("--masks", metavar="KIND|DIR", show_default="freeform@mixture", help="Masks to draw, "
+              "or a set drawn before. With FOLDER: a folder of masks, white = hidden.")  # fmt: skip
+@click.option("-k", "--completions", "k", type=click.IntRange(min=1), metavar="K",
+              show_default="10; all that a FOLDER holds", help="Completions of each "
+              "picture; a deterministic one counts as K equal ones.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", show_default="all",
+              help="So many pictures, drawn at random, always the same.")  # fmt: skip
+@options.seed
+@click.option("--size", type=click.IntRange(min=8), metavar="S", show_default="the model's",
+              help="Complete pictures of S pixels across; models of another size do so in windows, "
+              "as in complete.")  # fmt: skip
+@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), show_default="1",
+              help="Below 1: likelier and less varied.")  # fmt: skip
+@click.option("--reference", type=click.Path(path_type=Path), metavar="DIR",
+              show_default="as recorded by complete", help="The originals of a FOLDER, of the same "
+              "names.")  # fmt: skip
+@click.option("--resize", metavar="S|HxW", help="Resize the pictures of FOLDER and their "
+              "originals.")  # fmt: skip
+@click.option("--crop", metavar="S|HxW", help="Or cut them to their middle.")
+@click.option("--by-visible", is_flag=True, help="Also by the share that is visible: five ranges, "
+              "drawn equally often.")  # fmt: skip
+@click.option("--features", metavar="NAME|FILE", show_default="inception if its weights are here, "
+              "else a classifier that ships", help="What fid, kid, p-ids, u-ids, div-fid and is "
+              "look at: inception, a classifier, pixels8.")  # fmt: skip
+@click.option("--perceptual", metavar="lpips|NAME|FILE", show_default="lpips if its trunk is here, "
+              "else a classifier that ships", help="The perceptual distance.")  # fmt: skip
+@click.option("--weights-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Look here first for weights that do not ship.")  # fmt: skip
+@click.option("--fid-resize", type=click.Choice(["tf1", "clean"]), default="tf1",
+              help="How Inception gets its size: as torch-fidelity or as clean-fid.")  # fmt: skip
+@click.option("--sets", type=click.IntRange(min=1), metavar="N", show_default="1; 5 for p-ids, "
+              "u-ids, div-fid", help="Take the features of the first N completions.")  # fmt: skip
+@click.option("--is", "is_form", type=click.Choice(["image", "pooled"]), default="image",
+              help="pooled: also the inception score of all pictures together.")  # fmt: skip
+@click.option("--work", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Keep what is measured here, for going on or again.")  # fmt: skip
+@click.option("--plots", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Write pictures: metrics over the ranges, the rank histogram.")  # fmt: skip
+@click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+@click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")
+@click.option("--strict", is_flag=True, help="A metric that cannot be computed is an error.")
+@click.option("--list", "list_metrics", is_flag=True, help="List the metrics and leave.")
+@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@options.device
+@options.common
+def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given: Any) -> None:
+    """Score completions, and say how they were scored.
+
+    A model completes the pictures of a data set under masks that are the same for every model. Or a
+    FOLDER of pictures made by any tool, paired by name with --reference, or the results of
+    'inpaint complete', is scored as it is. Every figure comes with its error; what was done
+    stands in the JSON.
+
+    \b
+    Examples:
+      inpaint score --metrics fid,lpips-gt
+      inpaint score --model telea --model pcnn-mnist --data mnist --limit 100
+      inpaint score results/ --reference originals/ --masks holes/ --metrics psnr,ssim
+      inpaint score completions/ --metrics lpips-diversity,crps --json
+    """
+    if given["list_metrics"]:
+        return click.echo("\n".join(listing()))
+    if sum([as_json, given["as_csv"], given["as_markdown"]]) > 1:
+        raise UserError("--json, --csv, --markdown: give one of them.")
+    from inpaint_cli import api
+    from inpaint_cli.metrics import assembly
+
+    order = api.score_order(given["model"] or (DEFAULT,), **asked(folders, given))
+    if given["check"]:
+        found = assembly.check(order, api.contestant, reporter)
+        return click.echo(checked(found, as_json))
+    if given["plots"] is not None:
+        from inpaint_cli.metrics import plots
+
+        plots.require()
+    documents = assembly.run(order, api.contestant, reporter)
+    if not documents:  # another process of torchrun has them
+        return None
+    click.echo(printed(documents, as_json, given), nl=False)
+    if given["plots"] is not None:
+        for path in plots.write_all(documents, given["plots"]):
+            reporter.note(str(path))
+    return verdict(documents)
+
+
+def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
+    """Gives the options as the Python API takes them; those not given are left out."""
+    if folders and given["model"]:
+        raise UserError("--model: a FOLDER is scored as it is. Give models or folders.")
+    names = (
+        "metrics", "data", "masks", "k", "limit", "size", "temperature", "reference", "features",
+        "perceptual", "weights_dir", "sets", "work", "seed", "split", "fid_resize", "strict",
+        "by_visible", "download", "device",
+    )  # fmt: skip
+    options = {name: given[name] for name in names if given[name] not in (None, ())}
+    for name in ("resize", "crop"):
+        if given[name] is not None:
+            options[name] = _side(name, given[name])
+    return {**options, "folders": folders, "pooled": given["is_form"] == "pooled"}
+
+
+def _side(name: str, text: str) -> tuple[int, int]:
+    try:
+        return parse_size(text)
+    except UserError as error:
+        raise UserError(str(error).replace("--size", f"--{name}", 1)) from error
+
+
+def printed(documents: list[dict[str, Any]], as_json: bool, given: dict[str, Any]) -> str:
+    """Gives the reports in the form asked for."""
+    from inpaint_cli.metrics import tables
+
+    if as_json:
+        whole = documents[0] if len(documents) == 1 else documents
+        return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if given["as_csv"]:
+        return tables.csv_of(documents)
+    if given["as_markdown"]:
+        return tables.markdown_of(documents)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else tables.NARROW
+    return tables.text_of(documents, width)
+
+
+def verdict(documents: list[dict[str, Any]]) -> None:
+    """Raises an error where nothing was computed, or where files were missing for some."""
+    if not any(document["metrics"] for document in documents):
+        raise ResourceError("nothing could be computed; the reasons stand above.")
+    lacking = sorted({r["name"] for d in documents for r in d["refused"] if r["need"]})
+    if lacking:
+        raise PartialFailure(f"{', '.join(lacking)}: refused for a missing file (see above).")
+
+
+def checked(found: list[tuple[str, str, str]], as_json: bool) -> str:
+    """Gives what --check found, as text or JSON."""
+    if as_json:
+        rows = [
+            {"model": target, "metric": name, "ok": why == "ok",
+             "reason": None if why == "ok" else why}
+            for target, name, why in found
+        ]  # fmt: skip
+        return json.dumps({"schema": 1, "metrics": rows}, indent=1, ensure_ascii=False)
+    width = max(len(name) for _, name, _ in found)
+    several = len({target for target, _, _ in found}) > 1
+    return "\n".join(
+        f"{f'{target}: ' if several else ''}{name:<{width}}  {why}"
+        if why == "ok"
+        else f"{f'{target}: ' if several else ''}{name:<{width}}  refused: {why}"
+        for target, name, why in found
+    )
+
+
+def listing() -> list[str]:
+    """Gives a line per metric: its direction, what it is, a star where it is computed unasked."""
+    from inpaint_cli.metrics.catalogue import ARROWS, DEFAULT, METRICS
+
+    width = max(map(len, METRICS))
+    return [
+        f"{'*' if name in DEFAULT else ' '} {name:<{width}} {ARROWS[metric.better]} "
+        f"{metric.summary}"
+        for name, metric in METRICS.items()
+    ]

@@ -1,0 +1,1 @@
+"""Metrics of completions: features, mergeable states, the protocol, the report."""

@@ -1,0 +1,217 @@
+"""The Frechet distance of two sets of features (Heusel et al. 2017), without a matrix root.
+
+General roots of the product of two covariances turn complex or NaN where one of them is singular.
+The trace of the root is the sum of the roots of the eigenvalues of a symmetric matrix instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, permutation
+from inpaint_cli.metrics.moments import Features, Matrix, Moments, merged, require_comparable
+from inpaint_cli.metrics.state import Estimate, Refused
+
+BLOCKS = 20
+PUBLISHED_N = 10_000
+"""Images from which on Inception figures are usually reported."""
+NEGATIVE = 1e-6
+"""How far below 0, as a part of both traces, rounding may bring the distance."""
+ROUNDING = 1e-12
+"""What is below this part of both traces is a rounding error of the eigenvalues: 0."""
+Side = Features | Moments
+
+
+def frechet_distance(real: Moments, fake: Moments) -> float:
+    """Gives |mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), divisor n - 1.
+
+    Refused for fewer than 2 rows, different d, non-finite features, or a figure too far below 0.
+    """
+    _require(real, fake)
+    if np.array_equal(real.mean, fake.mean) and np.array_equal(real.covariance, fake.covariance):
+        return 0.0
+    shift = real.mean - fake.mean
+    traces = float(np.trace(real.covariance) + np.trace(fake.covariance))
+    root = _trace_of_root(real.covariance, fake.covariance)
+    return _settled(float(shift @ shift), traces, root)
+
+
+def frechet_distance_of_rows(real: Features, fake: Features) -> float:
+    """Gives the distance from the features themselves; exact where no side has more rows than d.
+
+    There the trace of the root is the nuclear norm of the product of the centred features, which
+    keeps the digits that singular covariances lose.
+    """
+    if max(len(real), len(fake)) > real.shape[1]:
+        return frechet_distance(Moments.of(real), Moments.of(fake))
+    sides = [np.asarray(side, np.float64) for side in (real, fake)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = [side.mean(axis=0) for side in sides]
+        # Divided at once, so that constant sets of any size give exact zeros.
+        rows = [(x - mean) / math.sqrt(len(x) - 1) for x, mean in zip(sides, means, strict=True)]
+        product, traces = rows[0] @ rows[1].T, sum(float(np.sum(x * x)) for x in rows)
+    if not (np.isfinite(product).all() and math.isfinite(traces)):
+        raise Refused("some features are not finite, or too large to be squared")
+    shift = means[0] - means[1]
+    root = float(np.linalg.svd(product, compute_uv=False).sum())
+    return _settled(float(shift @ shift), traces, root)
+
+
+def distance(real: Side, fake: Side) -> float:
+    """Gives the distance of what `leaving_out` yields."""
+    if isinstance(real, Moments) and isinstance(fake, Moments):
+        return frechet_distance(real, fake)
+    if isinstance(real, Moments) or isinstance(fake, Moments):
+        raise TypeError("both sides must be features, or both moments")
+    return frechet_distance_of_rows(real, fake)
+
+
+def leaving_out(sets: Sequence[Features], count: int, seed: int) -> Iterator[list[Side]]:
+    """Yields the sets without one of `count` random blocks each, as moments, or as rows where few.
+
+    Row i of sets of one length goes into the same block. The moments of a block are taken from
+    those of the whole, so that every row is read twice in all.
+    """
+    drawn = zip(*(blocks_of(len(side), count, seed, "jackknife") for side in sets), strict=True)
+    if max(len(side) for side in sets) <= sets[0].shape[1]:
+        for blocks in drawn:
+            yield [np.delete(x, block, 0) for x, block in zip(sets, blocks, strict=True)]
+        return
+    totals = [Moments.of(side) for side in sets]
+    for blocks in drawn:
+        parts = [Moments.of(x[block]) for x, block in zip(sets, blocks, strict=True)]
+        yield [total.without(part) for total, part in zip(totals, parts, strict=True)]
+
+
+def fid(
+    real: Features,
+    fake: Features,
+    blocks: int = BLOCKS,
+    seed: int = 0,
+    inception: bool = False,
+) -> Estimate:
+    """Gives the distance of two sets, with the jackknife error over `blocks` blocks of pairs.
+
+    Row i of both sides belongs to one image, and goes into one block. Each block costs one more
+    distance; blocks=0 gives no error.
+    """
+    require_comparable(real, fake)
+    value = frechet_distance_of_rows(real, fake)
+    count = min(blocks, len(real), len(fake))
+    # Every block's leaving must spare two images on each side.
+    has_error = count >= 2 and min(len(real), len(fake)) >= 3
+    pairs = leaving_out([real, fake], count, seed) if has_error else ()
+    left_out = [distance(*pair) for pair in pairs]
+    return _estimate(value, left_out, (len(real), len(fake), real.shape[1]), inception, seed)
+
+
+def fid_of_blocks(
+    real: Sequence[Moments], fake: Sequence[Moments], inception: bool = False
+) -> Estimate:
+    """Gives the same as `fid` from states, block by block, where the features were not kept.
+
+    Block g of both sides must hold the same images.
+    """
+    totals = merged(list(real)), merged(list(fake))
+    value = frechet_distance(*totals)
+    sides = list(zip(totals, (real, fake), strict=True))
+    spared = min(total.n - part.n for total, side in sides for part in side)
+    rests = (
+        [total.without(part) for total, part in zip(totals, pair, strict=True)]
+        for pair in zip(real, fake, strict=True)
+    )
+    left_out = [frechet_distance(*rest) for rest in rests] if spared >= 2 else []
+    return _estimate(value, left_out, (totals[0].n, totals[1].n, totals[0].d), inception, None)
+
+
+def fid_inf(
+    real: Features, fake: Features, points: int = 10, seed: int = 0, inception: bool = False
+) -> Estimate:
+    """Gives the intercept of the distance against 1/n (Chong & Forsyth 2020), over random subsets.
+
+    Subsets of n/4 to n images, the same of both sides where they are as many. It may fall below 0.
+    """
+    require_comparable(real, fake)
+    n = min(len(real), len(fake))
+    sizes = np.unique(np.linspace(max(2, -(-n // 4)), n, points).round().astype(np.int64))
+    if len(sizes) < 3:
+        raise Refused(f"needs subsets of 3 sizes to extrapolate, and {n} images give fewer")
+    values = []
+    for key, size in enumerate(sizes):
+        orders = [permutation(len(side), seed, "fid-inf", key)[:size] for side in (real, fake)]
+        values.append(frechet_distance_of_rows(real[orders[0]], fake[orders[1]]))
+    slope, intercept = np.polyfit(1.0 / sizes, values, 1)
+    return Estimate(
+        float(intercept),
+        n,
+        parameters={"points": len(sizes), "smallest": int(sizes[0]), "seed": seed},
+        warnings=cautions(len(real), len(fake), real.shape[1], inception),
+        extra={"slope": float(slope)},
+    )
+
+
+def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ...]:
+    """Gives what a reader of a Frechet distance must know about its sizes and features."""
+    n = min(n_real, n_fake)
+    found = {
+        f"n <= d ({n} images, {d} features): the covariances are rank deficient": n <= d,
+        f"n = {n}: Inception figures are usually of {PUBLISHED_N} images or more": inception
+        and n < PUBLISHED_N,
+        f"the sides differ in size ({n_real} real, {n_fake} completed)": n_real != n_fake,
+        "features are not Inception: not comparable with published FID": not inception,
+    }
+    return tuple(text for text, holds in found.items() if holds)
+
+
+def _estimate(
+    value: float,
+    left_out: Sequence[float],
+    sizes: tuple[int, int, int],
+    inception: bool,
+    seed: int | None,
+) -> Estimate:
+    parameters = {"covariance": "unbiased-cov", "blocks": len(left_out)}
+    return Estimate(
+        value,
+        min(sizes[:2]),
+        jackknife_se(left_out) if left_out else None,
+        f"jackknife-{len(left_out)}" if left_out else "",
+        parameters=parameters if seed is None else {**parameters, "seed": seed},
+        warnings=cautions(*sizes, inception),
+    )
+
+
+def _require(real: Moments, fake: Moments) -> None:
+    if real.d != fake.d:
+        raise Refused(f"features of both sides differ in length: {real.d} and {fake.d}")
+    if min(real.n, fake.n) < 2:
+        raise Refused(f"needs at least 2 images on each side, got {real.n} and {fake.n}")
+    if not (real.is_finite and fake.is_finite):
+        raise Refused("some features are not finite, or too large to be squared")
+
+
+def _trace_of_root(s_real: Matrix, s_fake: Matrix) -> float:
+    """Gives tr (S_r S_f)^(1/2), from the eigenvalues of F^T S_f F for any factor F F^T = S_r.
+
+    The Cholesky factor saves two thirds of the time; a singular S_r has none, and takes `eigh`.
+    """
+    try:
+        factor = np.linalg.cholesky(s_real)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(s_real)
+        factor = vectors * np.sqrt(np.maximum(values, 0.0))
+    inner = factor.T @ s_fake @ factor
+    return float(np.sqrt(np.maximum(np.linalg.eigvalsh((inner + inner.T) / 2), 0.0)).sum())
+
+
+def _settled(shift: float, traces: float, root: float) -> float:
+    """Gives the distance, 0 where it is a rounding error of either sign."""
+    value = shift + traces - 2 * root
+    if not math.isfinite(value):
+        raise Refused("the features are too large to be squared")
+    if value < -NEGATIVE * traces:
+        raise Refused(f"the distance came out as {value:.3g}: the covariances are inconsistent")
+    return 0.0 if value <= ROUNDING * traces else value

@@ -1,0 +1,147 @@
+"""Mean and scatter of feature vectors as a mergeable state (Chan, Golub & LeVeque 1979).
+
+Never sums of squares minus a squared sum: features near 1e6 would lose their covariance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.metrics.state import Refused
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Features = npt.NDArray[np.floating[Any]]
+"""[n, d], in memory or a numpy.memmap; row i belongs to image i in the order of ids."""
+Matrix = npt.NDArray[np.float64]
+ROWS = 2048
+"""Rows taken into float64 at a time."""
+
+
+def row_blocks(features: Features, size: int = ROWS) -> Iterator[Matrix]:
+    """Yields the rows in order, `size` at a time, as float64."""
+    for start in range(0, len(features), size):
+        yield np.asarray(features[start : start + size], np.float64)
+
+
+class Moments:
+    """Number, mean [d] and scatter [d, d] (sum of outer products of centred rows), in float64."""
+
+    def __init__(self, d: int) -> None:
+        self.n = 0
+        self.mean: Matrix = np.zeros(d)
+        self.scatter: Matrix = np.zeros((d, d))
+
+    @classmethod
+    def of(cls, features: Features) -> Self:
+        """Gives the moments of the rows of [n, d]."""
+        moments = cls(features.shape[1])
+        moments.update(features)
+        return moments
+
+    @property
+    def d(self) -> int:
+        """Length of a feature vector."""
+        return len(self.mean)
+
+    @property
+    def covariance(self) -> Matrix:
+        """Covariance with divisor n - 1; needs n >= 2."""
+        return self.scatter / (self.n - 1)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all rows were finite, and no sum overflowed."""
+        return bool(np.isfinite(self.mean).all() and np.isfinite(self.scatter).all())
+
+    def update(self, features: Features) -> None:
+        """Takes in the rows of [n, d]; rows that are not finite spoil the state visibly."""
+        if features.ndim != 2 or features.shape[1] != self.d:
+            raise ValueError(f"features must be [n, {self.d}], got {list(features.shape)}")
+        for rows in row_blocks(features):
+            part = type(self)(self.d)
+            # What is not finite is found out by is_finite.
+            with np.errstate(over="ignore", invalid="ignore"):
+                part.n, part.mean = len(rows), rows.mean(axis=0)
+                centred = rows - part.mean
+                part.scatter = centred.T @ centred
+            self.merge(part)
+
+    def merge(self, other: Self) -> None:
+        """Takes in the state of another shard."""
+        if other.d != self.d:
+            raise ValueError(f"features of {other.d} values do not fit those of {self.d}")
+        if other.n == 0:
+            return
+        n = self.n + other.n
+        with np.errstate(over="ignore", invalid="ignore"):
+            shift = other.mean - self.mean
+            self.mean = self.mean + shift * (other.n / n)
+            self.scatter = self.scatter + other.scatter
+            self.scatter += np.outer(shift, shift * (self.n * other.n / n))
+        self.n = n
+
+    def without(self, part: Self) -> Self:
+        """Gives the moments of the rows that are not in `part`, some of the rows of this.
+
+        `merge` undone. The loss of digits is harmless: what is subtracted is of the size of the
+        whole, and the error is a rounding error of the whole's scatter.
+        """
+        rest = type(self)(self.d)
+        rest.n = self.n - part.n
+        if rest.n < 1:
+            raise ValueError(f"{part.n} rows taken from {self.n} leave none")
+        rest.mean = self.mean + (self.mean - part.mean) * (part.n / rest.n)
+        shift = part.mean - rest.mean
+        rest.scatter = self.scatter - part.scatter
+        rest.scatter -= np.outer(shift, shift * (part.n * rest.n / self.n))
+        return rest
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Gives everything as named tensors, to be saved."""
+        import torch
+
+        return {
+            "n": torch.tensor(self.n),
+            "mean": torch.from_numpy(self.mean.copy()),
+            "scatter": torch.from_numpy(self.scatter.copy()),
+        }
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """Gives back what `tensors` gave."""
+        moments = cls(len(tensors["mean"]))
+        moments.n = int(tensors["n"])
+        moments.mean = tensors["mean"].numpy().copy()
+        moments.scatter = tensors["scatter"].numpy().copy()
+        return moments
+
+
+def merged(parts: Iterator[Moments] | list[Moments]) -> Moments:
+    """Gives the moments of all parts together, merged in their order; at least one."""
+    parts = iter(parts)
+    first = next(parts)
+    total = Moments(first.d)
+    total.merge(first)
+    for part in parts:
+        total.merge(part)
+    return total
+
+
+def require_comparable(real: Features, fake: Features) -> None:
+    """Refuses feature matrices that no metric could compare: lengths, sizes, non-finite values."""
+    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
+        raise Refused(
+            f"features of both sides must be [n, d] with equal d, got {list(real.shape)} and "
+            f"{list(fake.shape)}"
+        )
+    if min(len(real), len(fake)) < 2:
+        raise Refused(f"needs at least 2 images on each side, got {len(real)} and {len(fake)}")
+    for name, side in (("real", real), ("completed", fake)):
+        if not all(np.isfinite(rows).all() for rows in row_blocks(side)):
+            raise Refused(f"some features of the {name} images are not finite")

@@ -1,0 +1,136 @@
+"""Which perceptual distance `--perceptual` means, and reading it from what is on this machine."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from inpaint_cli import weights, zoo
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.metrics import weight_files
+from inpaint_cli.models import perceptual
+from inpaint_cli.models.perceptual import PerceptualDistance
+
+if TYPE_CHECKING:
+    from inpaint_cli.models.classifier.networks import Classifier
+
+NETS = {"lpips": "alex", "lpips-alex": "alex", "lpips-vgg": "vgg", "lpips-squeeze": "squeeze"}
+"""Trunks by the name that `--perceptual` takes."""
+
+NAMED = {
+    "c54a322576b25f7896f35c34eb7a08f8c676ccfc88ea38f7a00af7a0262de26f": "squeezenet-caffe",
+}
+"""Trunks with a name of their own, by the SHA-256 of their file."""
+
+
+def load_perceptual(choice: str, weights_dir: Path | None = None) -> PerceptualDistance:
+    """Gives the distance of `--perceptual lpips|lpips-NET|NAME|FILE`.
+
+    NAME: a classifier of the zoo. FILE: a trunk of a layout that lpips knows (it takes lpips'
+    heads), or a classifier's weights or run. Refused where LPIPS' own trunk is not on this machine;
+    UserError for what was typed wrongly and for files that do not fit.
+    """
+    if choice in NETS:
+        return _of_lpips(NETS[choice], weights_dir)
+    path = _locate(choice)
+    return _of_trunk(path) or _of_classifier(path)
+
+
+def _of_lpips(net: str, weights_dir: Path | None) -> PerceptualDistance:
+    path = weight_files.find(net, weights_dir)
+    distance = perceptual.of_lpips(net, _read(path), where=str(path))
+    distance.sha256 = weights.hash_of(path)
+    return distance
+
+
+def _locate(choice: str) -> Path:
+    ours = {e.name: e.weights for e in zoo.entries() if e.card.get("family") == "classifier"}
+    if choice in ours:
+        return ours[choice]
+    path = Path(choice)
+    if path.is_dir() and (path / "model.safetensors").is_file():
+        return path / "model.safetensors"
+    if path.is_file():
+        return path
+    if path.suffix or len(path.parts) > 1 or path.is_dir():
+        raise UserError(f"--perceptual: {path}: no file of weights, and no run with a model.")
+    raise unknown_name("--perceptual: no distance", choice, [*NETS, "none", *ours])
+
+
+def _of_trunk(path: Path) -> PerceptualDistance | None:
+    """Gives LPIPS on the trunk in `path`; None for a weight file of ours."""
+    if path.suffix == ".safetensors" and _is_ours(path):
+        return None
+    tensors = _read(path)
+    net = perceptual.layout_of(tensors)
+    if net is None:
+        raise UserError(
+            f"--perceptual: {path} is neither a classifier of inpaint nor a trunk that lpips knows "
+            "(AlexNet, VGG16, SqueezeNet 1.1, with torchvision's names)."
+        )
+    digest = weights.hash_of(path)
+    official = digest.startswith(weight_files.FILES[net].sha256)
+    name = f"lpips-{net}" if official else f"lpips@{NAMED.get(digest, path.stem)}"
+    distance = perceptual.of_lpips(net, tensors, name=name, where=str(path))
+    distance.sha256 = digest
+    return distance
+
+
+def _of_classifier(path: Path) -> PerceptualDistance:
+    family = weights.read_header(path)["family"]
+    if family != "classifier":
+        raise UserError(
+            f"--perceptual: {path} is a model of '{family}', which has no features to compare by. "
+            "Give a classifier."
+        )
+    model = cast("Classifier", weights.load_weights(path))
+
+    name = path.parent.name if path.name == "model.safetensors" else path.stem
+    distance = perceptual.of_features(_Maps(model), name or path.stem, channels=model.channels)
+    distance.sha256 = weights.hash_of(path)
+    return distance
+
+
+class _Maps(nn.Module):
+    """A classifier's feature maps as what a module gives."""
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return self.model.maps(images)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        weights.read_header(path)
+    except UserError:
+        return False
+    return True
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Gives the tensors of a foreign file, without running anything in it."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path}: refused: no file of weights, or one that holds more than tensors, which "
+            "could run code when loaded."
+        ) from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        first = str(error).partition("\n")[0]
+        raise UserError(f"{path}: damaged, or no file of weights ({first}).") from error
+    if not isinstance(state, Mapping):
+        raise UserError(f"{path}: not a state dict (names to tensors).")
+    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}

@@ -1,0 +1,109 @@
+"""Pictures of a report: a plot per metric over the ranges, and the rank histograms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import replacing
+from inpaint_cli.metrics.catalogue import METRICS
+from inpaint_cli.metrics.tables import label_of
+
+Document = dict[str, Any]
+DPI = 120
+
+
+def require() -> None:
+    """Raises UserError where matplotlib is missing or does not load."""
+    _figure()
+
+
+def _figure() -> Any:
+    """Gives matplotlib's Figure: used without pyplot, it keeps no state and opens no window."""
+    try:
+        from matplotlib.figure import Figure
+    # Whatever breaks inside an optional package must not break more than what needs it.
+    except Exception as error:
+        raise UserError(
+            "--plots: needs matplotlib, which does not load here "
+            f"({str(error).partition(chr(10))[0]}). Install it with: pip install 'inpaint[plots]'"
+        ) from error
+    return Figure
+
+
+def write_all(documents: Sequence[Document], folder: Path) -> list[Path]:
+    """Writes a PNG per metric over the ranges, where there are any, and per rank histogram."""
+    paths = []
+    labels = dict.fromkeys(label_of(e) for d in documents for e in d["metrics"] if "groups" in e)
+    for label in labels:
+        paths.append(folder / f"{_file_name(label)}.png")
+        _save(_over_ranges(documents, label), paths[-1])
+    for document in documents:
+        entry = next((e for e in document["metrics"] if e["name"] == "rank-histogram"), None)
+        if entry:
+            name = f"rank-histogram-{_file_name(document['model']['name'])}.png"
+            paths.append(folder / name)
+            _save(_histogram(document, entry), paths[-1])
+    return paths
+
+
+def _file_name(label: str) -> str:
+    """Gives a label as a file name.
+
+    >>> _file_name("coverage 81.8 %"), _file_name("lpips-gt@10")
+    ('coverage-81.8', 'lpips-gt@10')
+    """
+    return re.sub(r"[^\w.@-]+", "-", label).strip("-")
+
+
+def _over_ranges(documents: Sequence[Document], label: str) -> Any:
+    figure = _figure()(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for document in documents:
+        entry = next((e for e in document["metrics"] if label_of(e) == label), None)
+        if entry is None or "groups" not in entry:
+            continue
+        factor = METRICS[entry["name"]].factor
+        kept = {n: g for n, g in entry["groups"].items() if isinstance(g["value"], float)}
+        values = [group["value"] * factor for group in kept.values()]
+        errors = [(group["se"] or 0.0) * factor for group in kept.values()]
+        axes.errorbar(list(kept), values, errors, marker="o", capsize=3,
+                      label=document["model"]["name"])  # fmt: skip
+        unit = METRICS[entry["name"]].unit
+        better = {"lower": ", lower is better", "higher": ", higher is better"}
+        axes.set_ylabel(f"{label}{f' [{unit}]' if unit else ''}{better.get(entry['better'], '')}")
+        if entry.get("target") is not None:
+            axes.axhline(entry["target"] * factor, color="grey", linestyle="--", linewidth=1)
+    axes.set_xlabel("visible [%]")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _histogram(document: Document, entry: Document) -> Any:
+    """Gives the rank histogram with its 95 % band over images and the line of a right forecast."""
+    arrays = entry["arrays"]
+    shares, low, high = arrays["rank_histogram"], arrays["band_low"], arrays["band_high"]
+    places = list(range(len(shares)))
+    below = [max(share - end, 0.0) for share, end in zip(shares, low, strict=True)]
+    above = [max(end - share, 0.0) for share, end in zip(shares, high, strict=True)]
+    figure = _figure()(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(places, shares, width=0.9, color="tab:blue")
+    axes.errorbar(places, shares, [below, above], fmt="none", ecolor="black", capsize=2)
+    axes.axhline(1 / len(shares), color="tab:orange", linestyle="--", label="a right forecast")
+    axes.set_xlabel(f"rank of the original among {len(shares) - 1} completions")
+    axes.set_ylabel("share of hidden values")
+    axes.set_title(f"{document['model']['name']}: U = too sure, dome = too vague, slope = bias",
+                   fontsize=9)  # fmt: skip
+    axes.legend()
+    return figure
+
+
+def _save(figure: Any, path: Path) -> None:
+    with replacing(path) as temporary:
+        # Without the date and version that matplotlib adds, so that the same report gives the same.
+        figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})

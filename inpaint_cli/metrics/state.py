@@ -1,0 +1,61 @@
+"""What every metric is made of: a mergeable state, an estimate with its error, a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Refused(Exception):
+    """A metric that cannot be computed, or whose figure would mean nothing; the text says why."""
+
+    def __init__(self, reason: str, missing_file: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.missing_file = missing_file
+        """True where a file (weights) would cure it."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One figure with its uncertainty; never NaN."""
+
+    value: float
+    """May be infinite (psnr of identical images)."""
+    n: int
+    """Images behind it."""
+    se: float | None = None
+    """Standard error; None where n is too small for one."""
+    se_method: str = ""
+    """"images", "jackknife-20", "blocks", "sets", "bootstrap"."""
+    k: int | None = None
+    """Completions per image that went in; None where it is not a matter of completions."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What else decides the figure (sigma, subset size, resize rule)."""
+    warnings: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further figures of the same computation (`p_ids_ties_half`, per-set values)."""
+
+
+class State(Protocol):
+    """What accumulates over batches, in float64, in memory that does not grow with N or K.
+
+    Merging the states of shards in the order of their images gives the state of all images.
+    """
+
+    def merge(self, other: Self) -> None:
+        """Takes in the state of another shard."""
+        ...
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Gives everything as named tensors, to be saved."""
+        ...
+
+    @classmethod
+    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """Gives back what `tensors` gave."""
+        ...

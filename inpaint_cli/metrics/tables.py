@@ -1,0 +1,237 @@
+"""A report as text, Markdown or CSV: one line a figure, several models side by side."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from inpaint_cli.metrics.catalogue import ARROWS, METRICS
+from inpaint_cli.metrics.protocol import BINS, bin_name
+
+Document = dict[str, Any]
+Rows = list[list[str]]
+NARROW = 80
+"""Below this width the table leaves out the errors, then the counts."""
+REFUSED = "refused"
+CSV = (
+    "model", "metric", "label", "variant", "visible", "value", "se", "ci_low", "ci_high", "unit",
+    "better", "n", "k", "features", "refused",
+)  # fmt: skip
+
+
+class Notes:
+    """Remarks below a table, each numbered once."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def marks(self, texts: Iterable[str]) -> str:
+        """Gives the numbers of some remarks, such as "1,3"."""
+        for text in texts:
+            if text not in self.texts:
+                self.texts.append(text)
+        return ",".join(str(n) for n in sorted({self.texts.index(text) + 1 for text in texts}))
+
+    def lines(self) -> list[str]:
+        """Gives the remarks with their numbers."""
+        return [f"{number} {text}" for number, text in enumerate(self.texts, 1)]
+
+
+def text_of(documents: Sequence[Document], width: int = 100) -> str:
+    """Gives the reports as a plain table; Unicode arrows say which way is better."""
+    return "\n\n".join(_block(block, width) for block in _blocks(documents)) + "\n"
+
+
+def markdown_of(documents: Sequence[Document]) -> str:
+    """Gives the reports as Markdown."""
+    parts = []
+    for block in _blocks(documents):
+        notes = Notes()
+        head, *rows = _grid(block, notes, errors=True, counts=True)
+        lines = [f"**{line}**  " for line in titles_of(block)] + [""]
+        lines += [_row(head), _row(["---", *["---:"] * (len(head) - 1)]), *map(_row, rows), ""]
+        lines += [f"{number}. {text}" for number, text in enumerate(notes.texts, 1)]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def csv_of(documents: Sequence[Document]) -> str:
+    """Gives one line a figure and range of the visible fraction; numbers in full."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, CSV, lineterminator="\n", restval="")
+    writer.writeheader()
+    for document in documents:
+        model = {"model": document["model"]["name"]}
+        for entry in document["metrics"]:
+            low, high = entry["ci95"] or ("", "")
+            writer.writerow({
+                **model, "metric": entry["name"], "label": label_of(entry),
+                "variant": entry["variant"], "visible": "all", "value": entry["value"],
+                "se": entry["se"], "ci_low": low, "ci_high": high, "unit": entry["unit"],
+                "better": entry["better"], "n": entry["n_images"], "k": entry["k"],
+                "features": entry["feature_id"],
+            })  # fmt: skip
+            for name, group in entry.get("groups", {}).items():
+                writer.writerow({
+                    **model, "metric": entry["name"], "label": label_of(entry),
+                    "variant": entry["variant"], "visible": name, "value": group["value"],
+                    "se": group["se"], "unit": entry["unit"], "better": entry["better"],
+                    "n": group["n_images"], "k": entry["k"], "features": entry["feature_id"],
+                    "refused": group["refused"],
+                })  # fmt: skip
+        for refusal in document["refused"]:
+            writer.writerow({**model, "metric": refusal["name"], "refused": refusal["reason"]})
+    return buffer.getvalue()
+
+
+def label_of(entry: Document) -> str:
+    """Gives what a table calls an entry."""
+    return str(entry["params"].get("label", entry["name"]))
+
+
+def shown(entry_name: str, value: Any, digits: int | None = None) -> str:
+    """Gives a number as a table shows it, scaled and rounded as its metric wants.
+
+    >>> shown("p-ids", 0.2124), shown("lpips-gt", 0.12), shown("psnr", "inf"), shown("fid", None)
+    ('21.2', '0.1200', 'inf', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    metric = METRICS[entry_name]
+    return f"{value * metric.factor:.{metric.digits if digits is None else digits}f}"
+
+
+def titles_of(block: Sequence[Document]) -> list[str]:
+    """Gives the head of a table: who, which data, how many, which masks."""
+    first = block[0]["protocol"]
+    data, masks, made = first["dataset"], first["masks"], first["completions"]
+    k = sorted({document["protocol"]["completions"]["k"] for document in block})
+    counts = "K=" + " or ".join(map(str, k))
+    seed = "" if masks["seed"] is None else f" seed {masks['seed']}"
+    kind = f"masks {masks['distribution']}{seed}"
+    parts = [
+        " | ".join(document["model"]["name"] for document in block),
+        f"{data['name']} {data['split']}" if data["split"] != "none" else data["name"],
+        f"{data['n_images']} images of {data['width']}x{data['height']}",
+        counts,
+        kind,
+        "composited" if made["composited"] else "as stored",
+    ]
+    return [" · ".join(parts)]
+
+
+def _blocks(documents: Sequence[Document]) -> list[list[Document]]:
+    """Gives the tables: one a model with ranges, else one for all on the same images."""
+    if any("groups" in entry for document in documents for entry in document["metrics"]):
+        return [[document] for document in documents]
+    blocks: dict[Any, list[Document]] = {}
+    for document in documents:
+        data = document["protocol"]["dataset"]
+        key = (data["ids_sha256"], data["height"], data["width"], data["channels"], data["levels"])
+        blocks.setdefault(key, []).append(document)
+    return list(blocks.values())
+
+
+def _block(block: Sequence[Document], width: int) -> str:
+    for errors, counts in ((True, True), (False, True), (False, False)):
+        notes = Notes()
+        rows = _grid(block, notes, errors=errors, counts=counts)
+        lines = _aligned(rows)
+        if width >= NARROW or max(map(len, lines)) <= width:
+            break
+    return "\n".join([*titles_of(block), *lines, *notes.lines()])
+
+
+def _grid(block: Sequence[Document], notes: Notes, *, errors: bool, counts: bool) -> Rows:
+    """Gives the cells, the head first: alone with ranges, or models side by side."""
+    bins = any("groups" in entry for entry in block[0]["metrics"])
+    if len(block) > 1:
+        return _side_by_side(block, notes, errors)
+    names = [f"{bin_name(ends)} %" for ends in BINS] if bins else []
+    head = ["metric", "", "value", *["±"] * errors, *["n", "k"] * counts, *names, "notes"]
+    rows = [head]
+    for entry in block[0]["metrics"]:
+        cells = [_titled(entry), ARROWS[entry["better"]], shown(entry["name"], entry["value"])]
+        cells += [shown(entry["name"], entry["se"])] * errors
+        cells += [str(entry["n_images"]), "-" if entry["k"] is None else str(entry["k"])] * counts
+        marks = list(entry["warnings"])
+        if bins:
+            cells += _bins(entry, marks)
+        rows.append([*cells, notes.marks(marks)])
+    for refusal in block[0]["refused"]:
+        blank = [""] * (len(head) - 4)
+        rows.append([refusal["name"], "", REFUSED, *blank, notes.marks([refusal["reason"]])])
+    return rows
+
+
+def _titled(entry: Document) -> str:
+    """Gives the label with the unit of the shown value."""
+    unit = METRICS[entry["name"]].unit
+    return f"{label_of(entry)} [{unit}]" if unit else label_of(entry)
+
+
+def _bins(entry: Document, marks: list[str]) -> list[str]:
+    """Gives the figures of the ranges, and notes which are refused for what."""
+    groups = entry.get("groups", {})
+    reasons: dict[str, list[str]] = {}
+    for name, group in groups.items():
+        if group["refused"]:
+            reasons.setdefault(group["refused"], []).append(name)
+    marks += [f"{', '.join(own)} %: {reason}" for reason, own in reasons.items()]
+    return [f"{shown(entry['name'], g['value'])} ({g['n_images']})" for g in groups.values()]
+
+
+def _side_by_side(block: Sequence[Document], notes: Notes, errors: bool) -> Rows:
+    """Gives a column a model; the sign ≠ marks a difference beyond its 95 % interval."""
+    rows = [["metric", "", *(document["model"]["name"] for document in block), "notes"]]
+    entries = [{label_of(e): e for e in document["metrics"]} for document in block]
+    labels = dict.fromkeys(label for own in entries for label in own)
+    for label in labels:
+        known = next(own[label] for own in entries if label in own)
+        cells, marks = [], list[str]()
+        for own in entries:
+            if label in own:
+                marks += own[label]["warnings"]
+            cells.append(_cell(own.get(label), errors))
+        rows.append([_titled(known), ARROWS[known["better"]], *cells, notes.marks(marks)])
+    refused = {r["name"]: None for document in block for r in document["refused"]}
+    for name in refused:
+        cells, marks = [], []
+        for document in block:
+            own_reason = [r["reason"] for r in document["refused"] if r["name"] == name]
+            cells.append(REFUSED if own_reason else "")
+            marks += own_reason
+        rows.append([name, "", *cells, notes.marks(marks)])
+    return rows
+
+
+def _cell(entry: Document | None, errors: bool) -> str:
+    if entry is None:
+        return "-"
+    text = shown(entry["name"], entry["value"])
+    if errors and entry["se"] is not None:
+        text += f" ± {shown(entry['name'], entry['se'])}"
+    bounds = entry["params"].get("paired", {}).get("ci95")
+    if bounds and None not in bounds and bounds[0] * bounds[1] > 0:
+        text += " ≠"
+    return text
+
+
+def _aligned(rows: Rows) -> list[str]:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place in (0, 1, len(row) - 1) else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines

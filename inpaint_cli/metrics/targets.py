@@ -1,0 +1,408 @@
+"""What is scored: models that complete a split of a data set under one and the same set of masks.
+
+Files made beforehand are the other kind of target (folders.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaint_cli import masks
+from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.family import Model
+from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.masks.sets import MaskSet, read_set
+from inpaint_cli.metrics.protocol import BINS, Facts, Needs, Setting, digest_of
+from inpaint_cli.models.quantise import to_bytes, to_levels
+from inpaint_cli.photos.completing import Request, complete_photo, is_out_of_memory
+from inpaint_cli.photos.photo import of_array
+from inpaint_cli.randomness import Noise, content_key, stream
+from inpaint_cli.reporting import Reporter
+
+BATCH_PIXELS = 2**20
+"""Pixels of the completions that a model draws at a time."""
+MOST_AT_A_TIME = 64
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image of a target with its completions; every image is uint8."""
+
+    truth: Tensor
+    """[C, H, W]."""
+    visible: Tensor | None
+    """bool [H, W], True = known; None where nothing says."""
+    completions: Tensor
+    """[K, C, H, W]."""
+    nats: float | None = None
+    """-log p(hidden | visible) of the truth."""
+
+
+class Target(Protocol):
+    """A sequence of cases, each of which can be made on its own, in any order."""
+
+    @property
+    def name(self) -> str:
+        """Gives what a table calls it."""
+        ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Gives the name of each image."""
+        ...
+
+    @property
+    def k(self) -> int:
+        """Gives the completions of every image."""
+        ...
+
+    @property
+    def setting(self) -> Setting:
+        """Gives size, channels and levels."""
+        ...
+
+    @property
+    def has_masks(self) -> bool:
+        """Says whether cases know what is hidden."""
+        ...
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Says whether cases have `nats`."""
+        ...
+
+    @property
+    def bound(self) -> str | None:
+        """Gives "exact" or "elbo" once a case was made; None without a likelihood."""
+        ...
+
+    def case(self, index: int) -> Case:
+        """Makes case `index`; it depends on the target and the index alone."""
+        ...
+
+    def facts(self) -> Facts:
+        """Gives what a report says of the target."""
+        ...
+
+    def fingerprint(self) -> Any:
+        """Gives JSON-able data that differ where a case might."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A loaded model with what a report says of it."""
+
+    name: str
+    family: str
+    model: Model
+    device: torch.device
+    weights_sha256: str | None = None
+    checkpoint: str | None = None
+    """Name of its weight file, without folders."""
+
+    @property
+    def needs(self) -> Needs:
+        """What decides the setting in which it is scored."""
+        model = self.model
+        return Needs(self.name, model.size, model.channels, model.levels)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The mask of each image: drawn by kind and seed, or read from a stored set."""
+
+    kind: str
+    height: int
+    width: int
+    seed: int
+    stored: MaskSet | None = None
+
+    def __getitem__(self, index: int) -> Mask:
+        if self.stored is not None:
+            return self.stored[index]
+        return masks.draw(self.kind, self.height, self.width, seed=self.seed, index=index)
+
+    def facts(self) -> dict[str, Any]:
+        """Gives what a report says, but for the hash and the fractions, which are measured."""
+        kind = self.stored.kind if self.stored else self.kind
+        mixture = masks.is_kind(kind) and masks.parse(kind).is_mixture
+        drawn = masks.specification(kind, self.height, self.width)
+        return {
+            "distribution": kind,
+            "params": {"specification": drawn},
+            "seed": self.stored.seed if self.stored else self.seed,
+            "convention": "1=observed",
+            "bins": [list(ends) for ends in BINS] if mixture else None,
+            "bin_weights": [1 / len(BINS)] * len(BINS) if mixture else None,
+        }
+
+
+def masks_of(text: str, setting: Setting, count: int, seed: int, by_visible: bool) -> Masks:
+    """Gives the masks of `--masks KIND|DIR|FILE.npz` for `count` images of one size.
+
+    by_visible: a random kind without a range of its own is drawn in the equal mixture of the five
+    ranges. UserError where a stored set does not fit.
+    """
+    path = Path(text)
+    if path.suffix == ".npz" or path.is_dir():
+        stored = read_set(path)
+        if (stored.height, stored.width) != (setting.height, setting.width):
+            raise UserError(
+                f"--masks {text}: masks of {stored.height}x{stored.width}, but the images have "
+                f"{setting.height}x{setting.width} pixels (height x width)."
+            )
+        if len(stored) < count:
+            raise UserError(
+                f"--masks {text}: {len(stored)} masks for {count} images. Give more masks, or "
+                f"--limit {len(stored)}."
+            )
+        return Masks(stored.kind, setting.height, setting.width, stored.seed, stored)
+    kind = masks.parse(text)
+    if by_visible and "@" not in text and kind.distribution.is_random:
+        text = f"{text}@mixture"
+    return Masks(text, setting.height, setting.width, seed)
+
+
+def subset(images: ImageSet, limit: int | None) -> list[int]:
+    """Gives the rows of the images that are scored: all, or `limit` at random, in their order.
+
+    The draw is the same in every run, and a smaller limit takes some of a larger one's.
+    """
+    count = len(images)
+    if limit is None or limit >= count:
+        return list(range(count))
+    order = np.argsort(stream(0, "score limit", count).random(count), kind="stable")
+    return sorted(order[:limit].tolist())
+
+
+@dataclass
+class ModelTarget:
+    """A model that completes images under masks; the masks are the same for every model."""
+
+    contestant: Contestant
+    images: ImageSet
+    rows: Sequence[int]
+    setting: Setting
+    masks: Masks
+    wanted_k: int
+    seed: int = 0
+    temperature: float | None = None
+    has_masks: bool = True
+    bound: str | None = None
+    batch: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        pixels = self.setting.height * self.setting.width
+        self.batch = max(1, min(MOST_AT_A_TIME, BATCH_PIXELS // pixels))
+        self.name = self.contestant.name
+        self.k = self.wanted_k
+        # A deterministic model is drawn once and stands for k equal completions: its diversity is
+        # then 0 and its crps its mean absolute error, beside those of the others.
+        self._draws = self.k if self.contestant.model.stochastic else 1
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether the truth has a likelihood: not at a size that is not the model's."""
+        return hasattr(self.contestant.model, "log_prob") and not self.setting.windows
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The names of the images, in order."""
+        return [self.images.ids[row] for row in self.rows]
+
+    def case(self, index: int) -> Case:
+        stored = torch.from_numpy(np.array(self.images.images[self.rows[index]]))
+        visible = torch.from_numpy(np.array(self.masks[index]))
+        levels = self.setting.levels
+        image = to_bytes(to_levels(stored, levels), levels) if levels < 256 else stored
+        if bool(visible.all()):
+            made, nats = image[None].expand(self.k, -1, -1, -1), None
+        else:
+            made, nats = self._made(image[None], visible[None, None])
+        return Case(scored(image, levels), visible, scored(made, levels), nats)
+
+    def _made(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
+        if self.setting.windows:
+            return self._in_windows(image[0], visible[0, 0]), None
+        model: Any = self.contestant.model
+        device = self.contestant.device
+        image, visible = image.to(device), visible.to(device)
+        made = self._drawn(image, visible)
+        if not self.has_likelihood:
+            return made, None
+        with torch.inference_mode():
+            return made, -float(model.log_prob(image, visible)[0])
+
+    def _drawn(self, image: Tensor, visible: Tensor) -> Tensor:
+        """Draws the completions in bounded batches, halved where memory runs out."""
+        model = self.contestant.model
+        noise = Noise.of_completions(self.seed, content_key(image, visible), range(self._draws))
+        parts, done = list[Tensor](), 0
+        while done < self._draws:
+            try:
+                part = model.complete(
+                    image, visible, noise[done : done + self.batch], temperature=self._heat
+                )
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.batch == 1:
+                    raise ResourceError(
+                        f"{self.name}: out of memory, even for one completion at a time."
+                    ) from error
+                self.batch = (self.batch + 1) // 2
+                continue
+            parts.append(part.images.cpu())
+            done += len(part.images)
+            self.bound = "elbo" if part.details.get("bound") else "exact"
+        return self._all(torch.cat(parts))
+
+    def _all(self, drawn: Tensor) -> Tensor:
+        """Gives k completions of those that were drawn."""
+        return drawn.repeat(self.k // len(drawn), 1, 1, 1)
+
+    @property
+    def _heat(self) -> float | None:
+        return self.temperature if self.contestant.model.stochastic else None
+
+    def _in_windows(self, image: Tensor, visible: Tensor) -> Tensor:
+        photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        request = Request(n=self._draws, seed=self.seed, temperature=self._heat)
+        made = complete_photo(photo, visible.numpy(), self.contestant.model, request)
+        pictures = np.stack([made.samples(number) for number in range(self._draws)])
+        return self._all(torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))))
+
+    def facts(self) -> Facts:
+        setting, who = self.setting, self.contestant
+        rules = "; ".join(self.images.rules) or "none"
+        warnings = []
+        if self.images.split == "train":
+            warnings.append("the images scored are training images")
+        temperature = 1.0 if self._heat is None else self._heat
+        sampler: dict[str, Any] = {"temperature": temperature if who.model.stochastic else None}
+        sampler["at"] = "windows of its own size" if setting.windows else "its own size"
+        return Facts(
+            model={
+                "family": who.family,
+                "checkpoint": who.checkpoint,
+                "checkpoint_sha256": who.weights_sha256,
+                "sampler": sampler,
+            },
+            dataset={
+                "name": self.images.name,
+                "split": self.images.split,
+                "n_images": len(self.rows),
+                "ids_sha256": digest_of(self.ids),
+                "height": setting.height,
+                "width": setting.width,
+                "channels": setting.channels,
+                "levels": setting.levels,
+                "preprocess": rules,
+            },
+            masks=self.masks.facts(),
+            completions={
+                "k": self.k,
+                "seed": self.seed,
+                "composited": True,
+                "quantised": quantised(setting.levels),
+                "source": "model",
+            },
+            pairing={"by": "id", "real_set": f"the same {len(self.rows)} images"},
+            warnings=tuple(warnings),
+        )
+
+    def fingerprint(self) -> Any:
+        facts = self.facts()
+        return [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
+
+
+def quantised(levels: int) -> str:
+    """Says how the values of both sides came to be bytes."""
+    if levels == 256:
+        return "uint8"
+    return f"level q of {levels} as round(255 q / {levels - 1}), both sides"
+
+
+def scored(image: Tensor, levels: int) -> Tensor:
+    """Gives images with each value at the nearest of `levels` levels, as bytes; 256 = as they are.
+
+    >>> scored(torch.tensor([0, 9, 255], dtype=torch.uint8), 32).tolist()
+    [0, 8, 255]
+    """
+    if levels == 256:
+        return image
+    level = (image.double() * (levels - 1) / 255).round()
+    return (level * 255 / (levels - 1)).round().to(torch.uint8)
+
+
+def refuse_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
+    """Raises UserError where a temperature is given that no model would take."""
+    if temperature is not None and not any(c.model.stochastic for c in contestants):
+        raise UserError("--temperature: every model here is deterministic and has none.")
+
+
+def prepared(
+    contestants: Sequence[Contestant],
+    settings: Sequence[Setting],
+    load: Mapping[Setting, ImageSet],
+    choices: Choices,
+) -> list[ModelTarget]:
+    """Gives a target for each model; models of one setting share images and masks."""
+    targets = []
+    for contestant, setting in zip(contestants, settings, strict=True):
+        images = load[setting]
+        rows = subset(images, choices.limit)
+        drawn = masks_of(choices.masks, setting, len(rows), choices.seed, choices.by_visible)
+        targets.append(
+            ModelTarget(
+                contestant, images, rows, setting, drawn, choices.k, choices.seed,
+                choices.temperature,
+            )
+        )  # fmt: skip
+    return targets
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is completed, how often, under which masks."""
+
+    data: tuple[str, ...] = ()
+    split: str = "test"
+    masks: str = "freeform@mixture"
+    k: int = 10
+    limit: int | None = None
+    seed: int = 0
+    size: int | None = None
+    temperature: float | None = None
+    by_visible: bool = False
+    download: bool = False
+
+
+def load_images(choices: Choices, setting: Setting, reporter: Reporter) -> ImageSet:
+    """Gives the images of `--data` and `--split`, or the set that ships, in one setting."""
+    from inpaint_cli import data
+    from inpaint_cli.metrics import sample_set
+
+    if choices.data in ((), (sample_set.NAME,)):
+        if choices.split != "test":
+            raise UserError(f"--split {choices.split}: the sample set has a test split only.")
+        return sample_set.load(setting.height, setting.channels, setting.levels)
+    return data.open(
+        choices.data,
+        size=setting.height,
+        channels=setting.channels,
+        levels=setting.levels,
+        split=choices.split,  # type: ignore[arg-type]
+        download=choices.download,
+        reporter=reporter,
+    )

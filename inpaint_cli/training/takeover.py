@@ -1,0 +1,69 @@
+"""New runs that stand on a weight file: what its finished stages trained is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from inpaint_cli import models
+from inpaint_cli.configuration import to_dict
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Model, Stage
+from inpaint_cli.weights import load_weights, read_config, read_header
+
+
+def finished_in(path: Path) -> list[str]:
+    """Gives the stages that are finished in a weight file. UserError if there is none."""
+    stages = [name for name in read_header(path).get("stages", "").split(",") if name]
+    if not stages:
+        raise UserError(
+            f"--from-weights: {path} holds no finished stage. A run that was stopped goes on with "
+            "--resume."
+        )
+    return stages
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """Gives what a weight file says about a run that stands on it, as a config.toml would."""
+    header = read_header(path)
+    config = to_dict(read_config(header, path))
+    finished = finished_in(path)
+    left = [name for name in models.get(header["family"]).stage_names if name not in finished]
+    if not left:
+        raise UserError(f"--from-weights: every stage of {path} is trained already.")
+    return {"model": header["family"], "preset": header["preset"], "stages": left, "config": config}
+
+
+def take_over(model: nn.Module, stages: Iterable[Stage], path: Path) -> None:
+    """Copies what the finished stages of `path` trained into `model`; the rest stays as it is.
+
+    UserError where `model` has it in another shape.
+    """
+    ours, theirs = model.state_dict(), cast(nn.Module, load_weights(path)).state_dict()
+    names = _trained(model, stages, finished_in(path))
+    for name in names:
+        if name not in theirs or theirs[name].shape != ours[name].shape:
+            raise UserError(
+                f"--set: these settings change the shape of '{name}', which is trained in {path}. "
+                "Leave out those that belong to its finished stages."
+            )
+    model.load_state_dict({name: theirs[name] for name in names}, strict=False)
+
+
+def _trained(model: nn.Module, stages: Iterable[Stage], finished: Collection[str]) -> list[str]:
+    """Gives the names of what these stages train, with the buffers beside it."""
+    trained = {
+        id(parameter)
+        for stage in stages
+        if stage.name in finished
+        for group in stage.trainable(cast(Model, model))
+        for parameter in group.parameters
+    }
+    names = [name for name, parameter in model.named_parameters() if id(parameter) in trained]
+    parts = {name.split(".")[0] for name in names}
+    saved = model.state_dict().keys()
+    buffers = (name for name, _ in model.named_buffers() if name in saved)
+    return names + [name for name in buffers if name.split(".")[0] in parts]

@@ -1,0 +1,76 @@
+"""Latent codes: tokens for what is hidden, pixels for what is seen (Chen & Zhao, CVPR 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
+
+
+class LatentFamily:
+    """Binds the files of this folder together; torch is imported when something is built."""
+
+    name = "latent-codes"
+    summary = "Latent codes: a transformer fills the missing tokens of a VQGAN, for photos"
+    presets: Mapping[str, Config] = PRESETS
+    stage_names: tuple[str, ...] = ("vqgan", "encoder", "transformer", "decoder")
+    completes = True
+    perceptual = True
+    stochastic = True
+    layouts: tuple[str, ...] = ("latent-codes", "taming")
+    options: tuple[Option, ...] = (
+        Option(
+            "steps",
+            int,
+            "Transformer steps; more are slower and more coherent.  [default: the model's: 5]",
+            minimum=1,
+        ),
+        Option(
+            "annealing",
+            float,
+            "The temperature is multiplied by this after each step: less is more coherent and less "
+            "diverse.  [default: the model's: 0.9]",
+            minimum=0.01,
+            maximum=1.0,
+        ),
+        Option("top-k", int, "Draw each token from its K likeliest codes only.", minimum=1),
+        Option(
+            "order",
+            str,
+            "Which tokens come first: those the model is surest of, or those drawn luckily "
+            "(MaskGIT; more diverse).",
+            default="confidence",
+            choices=("confidence", "sampled"),
+        ),
+        Option(
+            "keep-seams",
+            bool,
+            "Leave hidden pixels as the networks drew them: a step of colour may show at the edge "
+            "of a hole.",
+            default=False,
+        ),
+    )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Gives the stages in training order."""
+        from inpaint_cli.models.latent_codes.objective import STAGES
+
+        return STAGES
+
+    def build(self, config: Config) -> Model:
+        """Builds the model with random weights."""
+        from inpaint_cli.models.latent_codes.networks import LatentCodes
+
+        return LatentCodes(cast(LatentConfig, config))
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        """Reads the authors' files, or a VQGAN of taming-transformers."""
+        from inpaint_cli.models.latent_codes.convert import convert
+
+        return convert(layout, files)
+
+
+FAMILIES: dict[str, Family] = {"latent-codes": LatentFamily()}

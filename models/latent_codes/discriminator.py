@@ -1,0 +1,95 @@
+"""The patch discriminators and the adversarial terms of both autoencoders."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaint_cli.device import sum_over_ranks, world_size
+from inpaint_cli.models.layers import BatchNorm2d
+
+WIDEST = 8
+"""The width of a layer is at most this many times that of the first."""
+
+
+class PatchDiscriminator(nn.Module):
+    """Says for overlapping patches whether they are of real images (Isola et al. 2017)."""
+
+    def __init__(
+        self, channels: int, width: int, layers: int, norm: Literal["batch", "group"]
+    ) -> None:
+        super().__init__()
+        parts: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1)]
+        parts.append(nn.LeakyReLU(0.2))
+        before = width
+        for layer in range(1, layers + 1):
+            wide = width * min(2**layer, WIDEST)
+            stride = 2 if layer < layers else 1
+            parts += [
+                nn.Conv2d(before, wide, 4, stride=stride, padding=1, bias=False),
+                BatchNorm2d(wide) if norm == "batch" else nn.GroupNorm(min(16, wide), wide),
+                nn.LeakyReLU(0.2),
+            ]
+            before = wide
+        parts.append(nn.Conv2d(before, 1, 4, stride=1, padding=1))
+        self.main = nn.Sequential(*parts)
+        for module in self.main:
+            if isinstance(module, nn.Conv2d):
+                nn.init.normal_(module.weight, 0.0, 0.02)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Gives what each activation passes on, and last the logits [N, 1, h, w]."""
+        outputs = []
+        for module in self.main:
+            x = module(x)
+            if isinstance(module, nn.LeakyReLU):
+                outputs.append(x)
+        return [*outputs, x]
+
+
+def frozen(discriminator: PatchDiscriminator, x: Tensor) -> list[Tensor]:
+    """Calls a discriminator so that no gradient reaches its parameters, only its input."""
+    weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+    outputs: list[Tensor] = torch.func.functional_call(discriminator, weights, (x,))
+    return outputs
+
+
+def hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """Gives the discriminator's loss from its logits."""
+    return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+
+
+def adaptive_weight(
+    reconstruction: Tensor, adversarial: Tensor, last: Tensor, limit: float
+) -> Tensor:
+    """Gives |grad reconstruction| / |grad adversarial| at the last layer, at most `limit`.
+
+    Esser et al. 2021, eq. 7: both terms then pull equally at the output, whatever their scales. The
+    norms are means over the processes of a run.
+    """
+    norms = [
+        torch.autograd.grad(loss, last, retain_graph=True)[0].float().norm()
+        for loss in (reconstruction, adversarial)
+    ]
+    first, second = sum_over_ranks(torch.stack(norms).detach()) / world_size()
+    return (first / (second + 1e-4)).clamp(0.0, limit)
+
+
+def gradient_penalty(
+    discriminator: PatchDiscriminator, real: Tensor, channels: slice = slice(None)
+) -> Tensor:
+    """Gives the mean over images of |d sum D(real) / d real|^2 over some input channels (R1)."""
+    real = real.detach().requires_grad_(True)
+    with torch.autocast(real.device.type, enabled=False):
+        total = discriminator(real)[-1].sum()
+        gradient: Tensor = torch.autograd.grad(total, real, create_graph=True)[0]
+    penalty: Tensor = gradient[:, channels].square().sum((1, 2, 3)).mean()
+    return penalty
+
+
+def untouched(module: nn.Module) -> Tensor:
+    """Gives 0 with a zero gradient in each parameter: a loss before the discriminator joins."""
+    return 0.0 * torch.stack([parameter.sum() for parameter in module.parameters()]).sum()

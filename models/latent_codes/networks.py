@@ -1,0 +1,144 @@
+"""The model: all networks of the family, and how they fit together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from inpaint_cli.device import has_fast_bf16
+from inpaint_cli.family import Completions
+from inpaint_cli.models.latent_codes.blocks import Shape
+from inpaint_cli.models.latent_codes.config import LatentConfig
+from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement
+from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator
+from inpaint_cli.models.latent_codes.restrictive import OrdinaryEncoder, RestrictiveEncoder
+from inpaint_cli.models.latent_codes.transformer import BidirectionalTransformer
+from inpaint_cli.models.latent_codes.vqgan import VQGAN
+from inpaint_cli.randomness import Noise
+
+
+def shape_of(config: LatentConfig) -> Shape:
+    """Gives the skeleton that all convolutional networks share."""
+    return Shape(
+        config.width,
+        config.multipliers,
+        config.blocks,
+        config.attention,
+        config.latent_channels,
+        config.coarse_side,
+    )
+
+
+class LatentCodes(nn.Module):
+    """VQGAN, restrictive encoder, transformer, partial encoder with generator, and refinement."""
+
+    stochastic = True
+    trained_stages: tuple[str, ...]
+    """Set by `convert` where a foreign file holds these stages only."""
+
+    def __init__(self, config: LatentConfig) -> None:
+        super().__init__()
+        self._config = config
+        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        shape = shape_of(config)
+        channels, embed_dim, codes = config.channels, config.embed_dim, config.codes
+        self.vqgan = VQGAN(
+            channels, shape, embed_dim, codes, config.codebook, config.completion_only
+        )
+        self.encoder: RestrictiveEncoder | OrdinaryEncoder
+        if config.restrictive == "off":
+            self.encoder = OrdinaryEncoder(channels, shape, codes, config.alpha)
+        else:
+            form = config.restrictive
+            self.encoder = RestrictiveEncoder(channels, shape, codes, config.alpha, form)
+        self.transformer = BidirectionalTransformer(
+            codes,
+            config.grid**2,
+            config.token_width,
+            config.token_layers,
+            config.token_heads,
+            config.dropout,
+        )
+        self.decoder = ImageDecoder(channels, shape, embed_dim, config.partial)
+        self.refinement: Refinement | None = None
+        if config.refinement:
+            finer = shape
+            if config.refinement_multipliers:
+                multipliers = config.refinement_multipliers
+                finer = replace(shape, multipliers=multipliers, resolution=config.size)
+            self.refinement = Refinement(channels, shape, finer, embed_dim)
+        self.discriminators = self._make_discriminators()
+        self.perceptual: Any = None
+
+    def _make_discriminators(self) -> nn.ModuleDict:
+        """Gives what only training needs, by stage."""
+        config = self._config
+        if not config.disc_width or config.completion_only:
+            return nn.ModuleDict()
+        sizes = {"vqgan": config.channels, "decoder": config.channels + 1}
+        if config.refinement:
+            sizes["refinement"] = config.channels + 1
+        return nn.ModuleDict(
+            {
+                name: PatchDiscriminator(
+                    channels, config.disc_width, config.disc_layers, config.disc_norm
+                )
+                for name, channels in sizes.items()
+            }
+        )
+
+    @property
+    def config(self) -> LatentConfig:
+        """Gives what the model was built from."""
+        return self._config
+
+    def use_perceptual(self, distance: Any) -> None:
+        """Takes a PerceptualDistance for the losses; it is neither trained nor saved."""
+        # Past nn.Module, which would make its weights the model's.
+        object.__setattr__(self, "perceptual", distance)
+
+    def for_completion(self) -> LatentCodes:
+        """Gives the same model, its weights shared, without what only training needs."""
+        with torch.device("meta"):
+            lean = LatentCodes(replace(self._config, completion_only=True))
+        weights = self.state_dict()
+        lean.load_state_dict({name: weights[name] for name in lean.state_dict()}, assign=True)
+        return lean.train(self.training)
+
+    def code_vectors(self, tokens: Tensor) -> Tensor:
+        """Gives the vectors [N, D, h, w] of tokens int64 [N, L] in reading order."""
+        grid = self._config.grid
+        return self.vqgan.quantize.vectors(tokens.view(-1, grid, grid))
+
+    def complete(
+        self,
+        image: Tensor,
+        visible: Tensor,
+        noise: Noise,
+        *,
+        temperature: float | None = None,
+        **options: Any,
+    ) -> Completions:
+        """Completes one image len(noise) times; see `Model.complete`."""
+        from inpaint_cli.models.latent_codes.sampling import complete
+
+        training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode(), reduced_precision(image.device):
+                return complete(self, image, visible, noise, temperature=temperature, **options)
+        finally:
+            self.train(training)
+
+
+def reduced_precision(device: torch.device) -> torch.autocast:
+    """Gives bfloat16 autocast for completing, on graphics cards that are fast in it.
+
+    Labels of visible tokens, confidences and draws are computed in float32 all the same. A CPU
+    computes in float32 whatever it can, so that every CPU gives the same completions.
+    """
+    fast = device.type == "cuda" and has_fast_bf16(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)

@@ -1,0 +1,149 @@
+"""From one partly visible image to n completions: what is seen once, then codes and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from inpaint_cli.family import Completions
+from inpaint_cli.models.latent_codes.blocks import at_side, to_bytes, to_unit
+from inpaint_cli.models.latent_codes.decoding import compose, composite
+from inpaint_cli.models.latent_codes.seams import without_seams
+from inpaint_cli.models.latent_codes.token_sampling import Drawing, Order, draw_tokens, gumbel_of
+from inpaint_cli.models.quantise import continuing
+from inpaint_cli.randomness import Noise
+
+if TYPE_CHECKING:
+    from inpaint_cli.models.latent_codes.networks import LatentCodes
+
+CPU_BATCH, DEVICE_BATCH = 1, 8
+"""Completions that go through the networks together. A product of another size may round otherwise,
+and one rounding can turn one token; so a batch always has this size, the last one filled up with
+copies, and completion i is the same whatever n is. What this relies on: one kernel treats the items
+of a batch alike. On a CPU one at a time takes no longer, and relies on nothing."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What depends on the visible pixels only, at the side at which the networks work."""
+
+    x: Tensor
+    """[1, C, side, side] in [-1, 1]; no network looks at it where hidden."""
+    visible: Tensor
+    """bool [1, 1, side, side]."""
+    tokens: Tensor
+    """int64 [1, L]; 0 where unknown."""
+    known: Tensor
+    """bool [1, L]."""
+    features: Tensor
+    """[1, D, h, w], of the partial encoder."""
+    logits: Tensor | None
+    """[1, L, K], of the transformer's first step; None where every token is known."""
+
+
+def complete(
+    model: LatentCodes,
+    image: Tensor,
+    visible: Tensor,
+    noise: Noise,
+    *,
+    temperature: float | None = None,
+    steps: int | None = None,
+    annealing: float | None = None,
+    top_k: int | None = None,
+    order: Order = "confidence",
+    keep_seams: bool = False,
+) -> Completions:
+    """Completes one image len(noise) times; `details["tokens"]` holds the codes, int64 [n, h, w].
+
+    The model is in eval mode and gradients are off. None = as the model's config says. keep_seams:
+    hidden pixels are as the networks drew them, as in the authors' code; otherwise they are
+    shifted, smoothly, to meet the visible ones.
+    """
+    config = model.config
+    how = Drawing(
+        steps=config.sampling_steps if steps is None else steps,
+        temperature=config.temperature if temperature is None else temperature,
+        annealing=config.annealing if annealing is None else annealing,
+        top_k=top_k,
+        order=order,
+    )
+    context = look(model, *at_side(image, visible, config.coarse_side))
+    # Where every token is known nothing is drawn, and one picture serves all.
+    drawn = noise if context.logits is not None else noise[:1]
+    size = CPU_BATCH if image.device.type == "cpu" else DEVICE_BATCH
+    images, tokens = [], []
+    for part in drawn.split(size):
+        tokens.append(tokens_of(model, context, part, how, size))
+        picture = filled_up(lambda some: picture_of(model, context, some), size, tokens[-1])
+        if not keep_seams:
+            picture = without_seams(picture, to_unit(image), visible)
+        images.append(finished(picture, image, visible, model.levels))
+    copies = len(noise) // len(drawn)
+    grids = torch.cat(tokens).view(-1, *context.features.shape[-2:])
+    return Completions(
+        torch.cat(images).repeat(copies, 1, 1, 1),
+        details={"tokens": grids.repeat(copies, 1, 1)},
+    )
+
+
+def look(model: LatentCodes, x: Tensor, visible: Tensor) -> Context:
+    """Runs what needs no noise: encoders, labels of known tokens, the transformer's first step."""
+    labels, known = model.encoder(x, visible)
+    known = known.flatten(1)
+    tokens = torch.where(known, labels.argmax(1).flatten(1), 0)
+    features = model.decoder.encode(x, visible)
+    logits = None if known.all() else model.transformer(tokens, known)
+    return Context(x, visible, tokens, known, features, logits)
+
+
+def tokens_of(
+    model: LatentCodes, context: Context, noise: Noise, how: Drawing, size: int
+) -> Tensor:
+    """Gives the tokens [n, L] of n <= `size` completions, the networks run on `size` at once."""
+    n = len(noise)
+    return draw_tokens(
+        lambda tokens, known: filled_up(model.transformer, size, tokens, known),
+        context.tokens.expand(n, -1),
+        context.known.expand(n, -1),
+        gumbel_of(noise, context.tokens.device),
+        how,
+        context.logits,
+    )
+
+
+def picture_of(model: LatentCodes, context: Context, tokens: Tensor) -> Tensor:
+    """Gives the whole pictures [n, C, size, size] for tokens [n, L], on [-1, 1], not clamped."""
+    known = context.known.view(1, 1, *context.features.shape[-2:])
+    h = compose(context.features, model.code_vectors(tokens), known)
+    picture = model.decoder.decode(h)
+    if model.refinement is not None:
+        picture = model.refinement(composite(context.x, context.visible, picture))
+    return picture.float()
+
+
+def filled_up(network: Callable[..., Tensor], size: int, *inputs: Tensor) -> Tensor:
+    """Gives network(*inputs) of n <= size items, run on exactly `size`: the last is repeated."""
+    n = len(inputs[0])
+    full = (torch.cat([x, x[-1:].repeat(size - n, *[1] * (x.ndim - 1))]) for x in inputs)
+    return network(*full)[:n]
+
+
+def finished(picture: Tensor, image: Tensor, visible: Tensor, levels: int) -> Tensor:
+    """Gives uint8 [n, C, H, W]: bytes of the image where visible, else of the picture.
+
+    picture: float [n, C, H, W] on [-1, 1]. With fewer than 256 levels hidden bytes are the nearest
+    ones that stand for a level beside this image. The choice is made between integers, so visible
+    pixels are exact and nothing under them shows, not even NaN.
+    """
+    if levels == 256:
+        return torch.where(visible, image, to_bytes(picture))
+    image, visible = image.cpu(), visible.cpu()
+    table = continuing(torch.arange(levels), levels, image, visible)
+    between = (table[:-1].double() + table[1:].double()) / 2
+    level = torch.bucketize(127.5 * picture.cpu().double() + 127.5, between)
+    return torch.where(visible, image, table[level])

@@ -1,0 +1,158 @@
+"""Filling a grid of codes in a few steps: the surest positions first, each drawn once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.randomness import Noise
+
+Order = Literal["confidence", "sampled"]
+ORDER_NOISE = 4.5
+"""Weight of the noise in the order "sampled" at its start (the choice of MaskGIT's code)."""
+
+Network = Callable[[Tensor, Tensor], Tensor]
+"""Tokens int64 [n, L] and known bool [n, L] to logits [n, L, K]."""
+Gumbel = Callable[..., Tensor]
+"""Gives standard Gumbel noise, float32 [n, *shape]: called with (L, K) at every step, and then with
+(L,) in the order "sampled"."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How unknown tokens are drawn. UserError for what makes no sense."""
+
+    steps: int = 5
+    """Calls of the network, at most."""
+    temperature: float = 1.0
+    """Divides the logits; 0 = the likeliest codes, in the order of confidence at temperature 1."""
+    annealing: float = 0.9
+    """The temperature is multiplied by this after each step."""
+    top_k: int | None = None
+    """Only so many of the likeliest codes are drawn; None = all."""
+    order: Order = "confidence"
+    """confidence: the positions that are surest before anything is drawn (the authors). sampled:
+    codes are drawn everywhere, and those kept that were likeliest, with noise that fades (Chang et
+    al. 2022), so completions differ in their order too."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("temperature", 0), ("top_k", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                option = name.replace("_", "-")
+                raise UserError(f"--{option}: must be at least {least}, got {value}.")
+        if not 0 < self.annealing <= 1:
+            raise UserError(f"--annealing: must lie in (0, 1], got {self.annealing}.")
+        if self.order not in get_args(Order):
+            raise unknown_name("--order: no order", self.order, get_args(Order))
+
+
+def tokens_per_step(unknown: int, steps: int) -> list[int]:
+    """Gives how many tokens each step draws: along a cosine, at least 1, `unknown` in all.
+
+    At most `steps` steps, fewer where `unknown` is small.
+
+    >>> tokens_per_step(48, 5), tokens_per_step(5, 5), tokens_per_step(0, 5)
+    ([3, 7, 10, 14, 14], [1, 1, 2, 1], [])
+    """
+    counts: list[int] = []
+    before = remaining = unknown
+    for step in range(1, steps + 1):
+        # The cosine of a right angle is not quite 0 in floating point, but 0 is meant.
+        left = math.floor(unknown * math.cos(math.pi * step / (2 * steps))) if step < steps else 0
+        if remaining:
+            counts.append(min(max(before - left, 1), remaining))
+            remaining -= counts[-1]
+        before = left
+    return counts
+
+
+def gumbel_of(noise: Noise, device: torch.device) -> Gumbel:
+    """Gives Gumbel noise with one stream per completion, whose draws no other shifts."""
+
+    def draw(*shape: int) -> Tensor:
+        # 0 has no logarithm; the largest double below 1 has one that still has a logarithm.
+        uniform = noise.uniform(*shape).clamp_min(torch.finfo(torch.float64).tiny)
+        return -torch.log(-torch.log(uniform)).float().to(device)
+
+    return draw
+
+
+def draw_tokens(
+    network: Network,
+    tokens: Tensor,
+    known: Tensor,
+    gumbel: Gumbel,
+    how: Drawing,
+    first_logits: Tensor | None = None,
+) -> Tensor:
+    """Gives tokens with the unknown ones filled in, int64 [n, L]; known ones stay as they are.
+
+    tokens: int64 [n, L], any value where unknown; known: bool [n, L]. Each item has its own
+    schedule. first_logits: what `network` gives for the input, [n or 1, L, K], where the caller
+    has it. Nothing unknown: `network` is not called.
+    """
+    for state in drawing(network, tokens, known, gumbel, how, first_logits):
+        tokens = state[0]
+    return tokens
+
+
+@torch.no_grad()
+def drawing(
+    network: Network,
+    tokens: Tensor,
+    known: Tensor,
+    gumbel: Gumbel,
+    how: Drawing,
+    first_logits: Tensor | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yields tokens and known after each step of `draw_tokens`."""
+    unknown = (~known).sum(1).tolist()
+    schedules = [tokens_per_step(count, how.steps) for count in unknown]
+    for step in range(max(map(len, schedules), default=0)):
+        logits = first_logits if step == 0 else None
+        if logits is None:
+            logits = network(tokens, known)
+        log_probs = _log_probs(logits.float().expand(len(tokens), -1, -1), how, step)
+        drawn, scores = _drawn(log_probs, gumbel, how, step)
+        counts = [schedule[step] if step < len(schedule) else 0 for schedule in schedules]
+        chosen = _best(scores.masked_fill(known, -math.inf), counts)
+        tokens, known = torch.where(chosen, drawn, tokens), known | chosen
+        yield tokens, known
+
+
+def _log_probs(logits: Tensor, how: Drawing, step: int) -> Tensor:
+    """Gives the log-probabilities [n, L, K] of a step, -inf for codes that top-k leaves out."""
+    logits = logits / ((how.temperature or 1.0) * how.annealing**step)
+    if how.top_k is not None and how.top_k < logits.shape[-1]:
+        least = logits.topk(how.top_k).values[..., -1:]
+        logits = logits.masked_fill(logits < least, -math.inf)
+    return torch.log_softmax(logits, -1)
+
+
+def _drawn(log_probs: Tensor, gumbel: Gumbel, how: Drawing, step: int) -> tuple[Tensor, Tensor]:
+    """Gives a code for every position [n, L], and how sure each is, the larger the surer."""
+    highest, likeliest = log_probs.max(-1)
+    if how.temperature == 0:
+        return likeliest, highest
+    # The largest of log p + Gumbel is a draw from p.
+    drawn = (log_probs + gumbel(*log_probs.shape[1:])).argmax(-1)
+    if how.order == "confidence":
+        return drawn, highest
+    weight = ORDER_NOISE * (1 - (step + 1) / how.steps)
+    of_drawn = log_probs.gather(-1, drawn[..., None]).squeeze(-1)
+    return drawn, of_drawn + weight * gumbel(log_probs.shape[1])
+
+
+def _best(scores: Tensor, counts: list[int]) -> Tensor:
+    """Gives where each item's `counts` largest scores lie, bool [n, L]; ties: lower index first."""
+    order = scores.argsort(dim=1, descending=True, stable=True)
+    wanted = torch.tensor(counts, device=scores.device)[:, None]
+    first = torch.arange(scores.shape[1], device=scores.device) < wanted
+    return torch.zeros_like(first.expand_as(scores)).scatter(1, order, first.expand_as(scores))

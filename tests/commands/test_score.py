@@ -1,0 +1,226 @@
+"""`inpaint score`: what is printed, in which form, with which exit code."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import inpaint_cli
+from inpaint_cli import api, zoo
+from inpaint_cli.cli import main
+from inpaint_cli.errors import UserError
+
+TELEA = ("--model", "telea", "--size", 16, "--limit", 10, "--features", "pixels8")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["score", *map(str, arguments)])
+
+
+def test_a_table_names_who_what_and_how() -> None:
+    result = run(*TELEA, "--metrics", "fid,mae", "-q")
+    assert result.exit_code == 0, result.output
+    title, head, *rows = result.stdout.splitlines()
+    assert title == (
+        "telea · samples test · 10 images of 16x16 · K=10 · masks freeform@mixture seed 0 · "
+        "composited"
+    )
+    assert head.split() == ["metric", "value", "±", "n", "k", "notes"]
+    assert rows[0].split()[:2] == ["fid@pixels8", "↓"]
+    assert any("not comparable with published FID" in row for row in rows)
+
+
+def test_json_is_one_document_and_nothing_else_is_on_stdout() -> None:
+    result = run(*TELEA, "--metrics", "mae", "--json")
+    document = json.loads(result.stdout)
+    assert document["schema"] == "inpaint.score/1"
+    assert document["protocol"]["dataset"]["n_images"] == 10
+    assert os.fspath(Path.home()) not in result.stdout
+
+
+def test_several_models_stand_side_by_side_and_in_an_array() -> None:
+    both = ("--model", "navier-stokes", *TELEA, "--metrics", "mae")
+    documents = json.loads(run(*both, "--json").stdout)
+    assert [document["model"]["name"] for document in documents] == ["navier-stokes", "telea"]
+    assert documents[1]["metrics"][0]["params"]["paired"]["against"] == "navier-stokes"
+    head = run(*both, "-q").stdout.splitlines()[1]
+    assert head.split() == ["metric", "navier-stokes", "telea", "notes"]
+
+
+def test_ranges_get_columns_and_lines() -> None:
+    ranges = (*TELEA, "--metrics", "mae", "--by-visible")
+    head = run(*ranges, "-q").stdout.splitlines()[1]
+    assert "0-20 %" in head
+    assert "80-100 %" in head
+    rows = list(csv.DictReader(io.StringIO(run(*ranges, "--csv").stdout)))
+    shares = [row["visible"] for row in rows if row["label"] == "mae"]
+    assert shares == ["all", "0-20", "20-40", "40-60", "60-80", "80-100"]
+    assert all(float(row["value"]) >= 0 for row in rows)
+
+
+def test_markdown_is_a_table() -> None:
+    lines = run(*TELEA, "--metrics", "mae", "--markdown", "-q").stdout.splitlines()
+    assert lines[2].startswith("| metric |")
+    assert lines[3].startswith("| --- |")
+    assert lines[4].startswith("| mae | ↓ |")
+
+
+def test_plots_are_pictures(tmp_path: Path) -> None:
+    from PIL import Image
+
+    result = run(*TELEA, "--metrics", "mae,rank-histogram", "--by-visible", "--plots", tmp_path)
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"mae-hole.png", "mae.png", "rank-histogram-telea.png"} < names
+    with Image.open(tmp_path / "mae.png") as image:
+        assert image.format == "PNG"
+
+
+def test_plots_without_matplotlib_are_refused_in_one_line_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = run(*TELEA, "--metrics", "mae", "--plots", tmp_path / "plots")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 'inpaint[plots]'" in result.stderr
+
+
+def test_weights_asked_for_by_name_and_missing_are_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HOME", "TORCH_HOME", "XDG_CACHE_HOME", "INPAINT_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    result = run("--model", "telea", "--metrics", "fid", "--features", "inception", "--limit", 4)
+    assert result.exit_code == 1
+    assert "weights-inception-2015-12-05-6726825d.pth" in result.stderr
+    assert str(tmp_path) in result.stderr
+    assert "--features" in result.stderr
+
+
+def test_some_refused_for_a_missing_file_is_exit_code_3(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("HOME", "TORCH_HOME", "XDG_CACHE_HOME", "INPAINT_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    missing = ("--model", "telea", "--size", 16, "--limit", 4, "--features", "inception")
+    result = run(*missing, "--metrics", "fid,mae", "--json")
+    assert result.exit_code == 3
+    document = json.loads(result.stdout)
+    assert document["metrics"][0]["name"] == "mae"
+    assert document["refused"][0]["name"] == "fid"
+    assert str(tmp_path) not in result.stdout
+    assert run(*missing, "--metrics", "fid,mae", "--strict").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--metrics", "fidd"), "Did you mean 'fid'?"),
+        (("--metrics", ","), "give names"),
+        (("--model", "teela"), "Did you mean 'telea'?"),
+        (("--data", "mnits"), "Did you mean 'mnist'?"),
+        (("--split", "train"), "test split only"),
+        (("--masks", "freefrom"), "Did you mean"),
+        (("--reference", "x"), "folders of pictures"),
+        (("--model", "telea", "--temperature", 0.5), "deterministic"),
+        (("--json", "--csv"), "one of them"),
+        (("nowhere",), "no such folder"),
+        (("nowhere", "--model", "telea"), "models or folders"),
+        (("nowhere", "--resize", "x"), "--resize x"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr.splitlines()[-1]
+
+
+def test_check_computes_nothing_and_says_why_not() -> None:
+    result = run("--model", "telea", "--metrics", "mae,coverage,nll", "-k", 1, "--check")
+    assert result.exit_code == 0
+    mae, nll, coverage = (line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert mae == ["mae", "ok"]
+    assert nll[1].startswith("refused: ")
+    assert coverage[1].startswith("refused: ")
+    rows = json.loads(run("--model", "telea", "--metrics", "mae", "--check", "--json").stdout)
+    assert rows["metrics"][0]["ok"] is True
+
+
+def test_list_names_every_metric() -> None:
+    from inpaint_cli.metrics.catalogue import METRICS
+
+    assert [line[2:].split()[0] for line in run("--list").stdout.splitlines()] == list(METRICS)
+
+
+def test_a_common_size_lets_models_of_any_size_take_part() -> None:
+    result = run("--model", "pcnn-digits", "--model", "telea", "--data", "digits", "--limit", 5,
+                 "-k", 2, "--size", 16, "--metrics", "mae", "--json")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    first, second = json.loads(result.stdout)
+    assert first["model"]["sampler"]["at"].startswith("windows")
+    assert second["protocol"]["dataset"]["height"] == 16
+
+
+def test_unequal_sizes_are_warned_of() -> None:
+    result = run("--model", "pcnn-digits", "--model", "pcnn-mnist", "--data", "digits", "--limit",
+                 2, "-k", 1, "--metrics", "mae", "-q")  # fmt: skip
+    assert "unequal sizes" in result.stderr
+    assert "--size" in result.stderr
+    assert result.stdout.count("metric") == 2
+
+
+def test_python_gives_the_same_report() -> None:
+    (ours,) = inpaint_cli.score("telea", metrics="mae", limit=5, size=16)
+    theirs = json.loads(
+        run("--model", "telea", "--metrics", "mae", "--limit", 5, "--size", 16, "--json").stdout
+    )
+    assert ours["metrics"] == theirs["metrics"]
+    with pytest.raises(UserError, match="Did you mean 'limit'"):
+        inpaint_cli.score("telea", limmit=5)
+
+
+def test_all_means_the_methods_and_the_models_that_ship_of_one_size() -> None:
+    found = api.every_model()
+    assert found[:2] == ["telea", "navier-stokes"]
+    assert zoo.DEFAULT in found
+    assert "pcnn-mnist" in api.every_model(28)
+    assert "pcnn-mnist" not in found
+
+
+@pytest.mark.slow
+def test_the_bare_command_works_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "TORCH_HOME", "XDG_CACHE_HOME", "INPAINT_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    result = run("--metrics", "fid,lpips-gt")
+    assert result.exit_code == 0, result.output
+    assert "lpips-gt@10" in result.stdout
+    assert "60 images" in result.stdout
+    assert "fid@classifier-cifar10" in result.stdout
+
+
+def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
+    from tests.training.test_processes import torchrun
+
+    arguments = ["-m", "inpaint_cli", "score", "--model", "telea", "--size", "16", "--limit", "40",
+                 "--metrics", "fid,kid,mae", "--features", "pixels8", "--json", "-q", "--device",
+                 "cpu"]  # fmt: skip
+    environment = {
+        **os.environ, "PYTHONPATH": str(top), "OMP_NUM_THREADS": "1", "INPAINT_HOME": str(tmp_path)
+    }  # fmt: skip
+    documents = []
+    for processes in (1, 2):
+        done = subprocess.run(
+            [sys.executable, *(torchrun(processes) if processes > 1 else []), *arguments],
+            cwd=top, env=environment, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        documents.append(json.loads(done.stdout))
+    for document in documents:
+        del document["created"], document["timing"]
+    assert documents[0] == documents[1]

@@ -1,0 +1,80 @@
+"""What tests of `inpaint score` share: a quick model, a few pictures, a schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+
+from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.family import Model
+from inpaint_cli.metrics.protocol import Request, Setting
+from inpaint_cli.metrics.scoring import Session
+from inpaint_cli.metrics.targets import Choices, Contestant, ModelTarget, prepared
+from inpaint_cli.reporting import Reporter
+from tests.golden_files import golden
+from tests.pretend_model import PretendModel
+
+SIDE = 16
+QUIET = Reporter(quiet=True)
+CPU = torch.device("cpu")
+
+
+def pictures(count: int = 12, channels: int = 3, seed: int = 0) -> ImageSet:
+    """Gives smooth random pictures as a data set."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (count, channels, 4, 4), dtype=np.uint8)
+    images = coarse.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)
+    ids = tuple(f"picture-{number:02}" for number in range(count))
+    counts = {"train": 0, "validation": 0, "test": count}
+    return ImageSet("toys", "test", images, None, (), ids, (), counts, ("none",), "0" * 64)
+
+
+def contestant(name: str = "pretend", model: Any = None) -> Contestant:
+    """Gives a loaded model; the quick stand-in by default."""
+    own = cast(Model, PretendModel(SIDE) if model is None else model)
+    return Contestant(name, "pcnn", own, CPU, "0" * 64, f"{name}.safetensors")
+
+
+def target(
+    count: int = 12, k: int = 3, who: Contestant | None = None, masks: str = "freeform@mixture"
+) -> ModelTarget:
+    """Gives a target of the stand-in."""
+    one = who or contestant()
+    setting = Setting(SIDE, SIDE, 3)
+    choices = Choices(masks=masks, k=k)
+    return prepared([one], [setting], {setting: pictures(count)}, choices)[0]
+
+
+def report(
+    metrics: tuple[str, ...], one: Any = None, work: Path | None = None, **request: Any
+) -> dict[str, Any]:
+    """Gives the report of a target, with features that need no file."""
+    asked = Request(metrics, features=request.pop("features", "pixels8"), **request)
+    (document,) = Session(asked, CPU, QUIET, work).run([one or target()])
+    return document
+
+
+def steady(document: dict[str, Any]) -> str:
+    """Gives a report as text without what differs from run to run."""
+    kept = {name: part for name, part in document.items() if name not in ("created", "timing")}
+    return json.dumps(kept, indent=1, allow_nan=False)
+
+
+def check_schema(document: dict[str, Any]) -> None:
+    """Raises an error where a report does not fit the recorded schema."""
+    import jsonschema
+
+    schema = json.loads((golden("metrics") / "report.schema.json").read_text())
+    jsonschema.validate(document, schema)
+
+
+def save(folder: Path, name: str, pixels: np.ndarray) -> None:
+    """Writes uint8 [H, W, C] as a picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flat = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    Image.fromarray(flat).save(folder / name)

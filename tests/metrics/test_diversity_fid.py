@@ -1,0 +1,59 @@
+"""Distances between completion sets: order, error, refusals."""
+
+import math
+
+import numpy as np
+import pytest
+
+from inpaint_cli.metrics.diversity_fid import div_fid, fid_all, fid_over_sets
+from inpaint_cli.metrics.frechet import fid
+from inpaint_cli.metrics.state import Refused
+
+RNG = np.random.default_rng(0)
+REAL = RNG.normal(size=(40, 3))
+SETS = [REAL + RNG.normal(size=(40, 3)) * spread for spread in (0.5, 0.7, 1.5)]
+
+
+def test_the_order_of_completions_and_images_does_not_matter() -> None:
+    order = RNG.permutation(40)
+    value = div_fid(SETS, blocks=0).value
+    np.testing.assert_allclose(div_fid(SETS[::-1], blocks=0).value, value, rtol=1e-9)
+    np.testing.assert_allclose(
+        div_fid([one[order] for one in SETS], blocks=0).value, value, rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        fid_all(REAL, SETS[::-1], blocks=0).value, fid_all(REAL, SETS, blocks=0).value, rtol=1e-9
+    )
+
+
+def test_one_set_in_all_is_the_plain_distance() -> None:
+    np.testing.assert_allclose(fid_all(REAL, SETS[:1]).value, fid(REAL, SETS[0]).value, rtol=1e-9)
+    assert fid_over_sets(REAL, SETS[:1]).se is None
+
+
+def test_the_error_leaves_out_images_with_all_their_completions() -> None:
+    found = div_fid(SETS[:2])
+    plain = fid(SETS[0], SETS[1])
+    np.testing.assert_allclose(found.value, plain.value, rtol=1e-9)
+    assert found.se is not None
+    assert plain.se is not None
+    np.testing.assert_allclose(found.se, plain.se, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_tiny_sets_give_numbers(n: int) -> None:
+    for found in (div_fid([one[:n] for one in SETS]), fid_all(REAL[:n], [s[:n] for s in SETS])):
+        assert math.isfinite(found.value)
+        assert (found.se is None) == (n == 2)
+
+
+def test_one_set_has_no_div_fid() -> None:
+    with pytest.raises(Refused, match="at least 2 completions of every image, got 1"):
+        div_fid(SETS[:1])
+    with pytest.raises(Refused, match="got 0"):
+        fid_all(REAL, [])
+
+
+def test_sets_that_lack_images_are_refused() -> None:
+    with pytest.raises(Refused, match="must hold every image, got 40 and 39"):
+        div_fid([SETS[0], SETS[1][:-1]])

@@ -1,0 +1,166 @@
+"""The Frechet distance: what leaves it alone, what moves it, its error and its refusals."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from inpaint_cli.metrics.frechet import (
+    cautions,
+    fid,
+    fid_inf,
+    fid_of_blocks,
+    frechet_distance,
+    frechet_distance_of_rows,
+)
+from inpaint_cli.metrics.intervals import blocks_of
+from inpaint_cli.metrics.moments import Moments
+from inpaint_cli.metrics.state import Refused
+
+Rows = npt.NDArray[np.float64]
+
+
+def rows(seed: int, n: int = 80, d: int = 6) -> Rows:
+    return np.maximum(np.random.default_rng(seed).normal(size=(n, d)), -0.5)
+
+
+REAL, FAKE = rows(0), rows(1) * 1.2 + 0.3
+ORDER = np.random.default_rng(2).permutation(len(REAL))
+
+
+def test_the_order_of_images_does_not_matter() -> None:
+    value = fid(REAL, FAKE, blocks=0).value
+    np.testing.assert_allclose(fid(REAL[ORDER], FAKE[ORDER], blocks=0).value, value, rtol=1e-9)
+    np.testing.assert_allclose(fid(REAL, FAKE[ORDER], blocks=0).value, value, rtol=1e-9)
+
+
+def test_the_sides_may_be_exchanged() -> None:
+    np.testing.assert_allclose(
+        fid(REAL, FAKE, blocks=0).value, fid(FAKE, REAL, blocks=0).value, rtol=1e-9
+    )
+
+
+def test_a_model_that_always_gives_the_same_is_far_away() -> None:
+    collapsed = np.repeat(FAKE[:1], len(REAL), axis=0)
+    assert fid(REAL, collapsed).value > fid(REAL, FAKE).value
+    expected = np.sum((REAL.mean(0) - FAKE[0]) ** 2) + np.trace(np.cov(REAL.T))
+    np.testing.assert_allclose(fid(REAL, collapsed).value, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 20, 40])
+def test_few_rows_are_at_no_distance_from_themselves(n: int) -> None:
+    few = rows(3, n, d=40)
+    assert fid(few, few).value == 0.0
+    assert fid(few, few[::-1]).value == 0.0
+    assert frechet_distance(Moments.of(few), Moments.of(few[::-1].copy())) < 1e-6 * n * 40
+
+
+def test_both_forms_agree_where_few_rows_leave_covariances_singular() -> None:
+    few, others = rows(3, 12, 30), rows(4, 15, 30)
+    np.testing.assert_allclose(
+        frechet_distance(Moments.of(few), Moments.of(others)),
+        frechet_distance_of_rows(few, others),
+        rtol=1e-6,
+    )
+
+
+def test_a_feature_that_never_changes_does_no_harm() -> None:
+    flat_real, flat_fake = (np.hstack([side, np.ones((len(side), 2))]) for side in (REAL, FAKE))
+    np.testing.assert_allclose(
+        fid(flat_real, flat_fake, blocks=0).value, fid(REAL, FAKE, blocks=0).value, rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 21])
+@pytest.mark.parametrize("scale", [0.0, 1e-30, 1.0, 1e30])
+def test_tiny_sets_of_any_scale_give_numbers(n: int, scale: float) -> None:
+    found = fid(rows(5, n) * scale, rows(6, n) * scale)
+    assert math.isfinite(found.value)
+    assert found.value >= 0
+    assert (found.se is None) == (n == 2)
+    assert found.se is None or math.isfinite(found.se)
+
+
+def test_states_of_blocks_give_the_same_as_the_rows() -> None:
+    parts = blocks_of(len(REAL), 20, 0, "jackknife")
+    found = fid_of_blocks(
+        [Moments.of(REAL[p]) for p in parts], [Moments.of(FAKE[p]) for p in parts]
+    )
+    whole = fid(REAL, FAKE)
+    np.testing.assert_allclose(found.value, whole.value, rtol=1e-9)
+    assert found.se is not None
+    assert whole.se is not None
+    np.testing.assert_allclose(found.se, whole.se, rtol=1e-7)
+    assert found.se_method == whole.se_method == "jackknife-20"
+
+
+def test_one_block_has_no_error() -> None:
+    found = fid_of_blocks([Moments.of(REAL)], [Moments.of(FAKE)])
+    assert (found.se, found.se_method) == (None, "")
+
+
+def test_the_jackknife_leaves_out_pairs_of_images() -> None:
+    left_out = []
+    for block in blocks_of(len(REAL), 20, 0, "jackknife"):
+        kept = np.delete(np.arange(len(REAL)), block)
+        left_out.append(fid(REAL[kept], FAKE[kept], blocks=0).value)
+    by_hand = math.sqrt(19 / 20 * np.sum((np.array(left_out) - np.mean(left_out)) ** 2))
+    found = fid(REAL, FAKE).se
+    assert found is not None
+    np.testing.assert_allclose(found, by_hand, rtol=1e-7)
+
+
+def test_the_jackknife_error_is_of_the_size_of_the_true_spread() -> None:
+    found = [fid(rows(s, 200, 3), rows(s + 1000, 200, 3) + 1) for s in range(40)]
+    spread = np.std([one.value for one in found], ddof=1)
+    errors = [one.se for one in found if one.se is not None]
+    assert 0.6 < np.mean(errors) / spread < 1.6
+
+
+def test_extrapolating_takes_most_of_the_bias_away() -> None:
+    one, other = rows(7, 400, 20), rows(8, 400, 20)
+    plain, extrapolated = fid(one, other, blocks=0), fid_inf(one, other)
+    assert abs(extrapolated.value) < plain.value / 3
+    assert extrapolated.extra["slope"] > 0
+
+
+def test_extrapolating_needs_subsets_of_several_sizes() -> None:
+    with pytest.raises(Refused, match="3 sizes"):
+        fid_inf(REAL[:3], FAKE[:3])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_what_is_not_finite_is_refused(value: float) -> None:
+    for n in (4, 80):
+        spoilt = FAKE[:n].copy()
+        spoilt[1, 1] = value
+        with pytest.raises(Refused, match=r"finite|too large"):
+            fid(REAL[:n], spoilt)
+        with pytest.raises(Refused, match="finite"):
+            frechet_distance(Moments.of(REAL[:n]), Moments.of(spoilt))
+
+
+def test_a_single_image_is_refused() -> None:
+    with pytest.raises(Refused, match="at least 2 images on each side, got 1 and 80"):
+        fid(REAL[:1], FAKE)
+    with pytest.raises(Refused, match="got 80 and 1"):
+        frechet_distance(Moments.of(REAL), Moments.of(FAKE[:1]))
+
+
+def test_inconsistent_covariances_are_refused_and_not_reported_as_negative() -> None:
+    wrong = Moments.of(REAL)
+    wrong.scatter = -wrong.scatter
+    with pytest.raises(Refused, match="inconsistent"):
+        frechet_distance(Moments.of(FAKE * 0.1), wrong)
+
+
+def test_cautions_name_what_limits_a_comparison() -> None:
+    assert cautions(20_000, 20_000, 2048, inception=True) == ()
+    found = " ".join(cautions(50, 60, 64, inception=True))
+    assert "n <= d (50 images, 64 features)" in found
+    assert "10000 images or more" in found
+    assert "50 real, 60 completed" in found
+    assert cautions(200, 200, 64, inception=False) == (
+        "features are not Inception: not comparable with published FID",
+    )

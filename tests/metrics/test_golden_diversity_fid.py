@@ -1,0 +1,46 @@
+"""Recorded distances between completion sets."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from inpaint_cli.metrics.diversity_fid import div_fid, fid_all, fid_over_sets
+from inpaint_cli.metrics.frechet import fid
+from tests.metrics.recorded_metrics import arrays, close, expected
+
+pytestmark = [pytest.mark.golden, pytest.mark.metrics]
+RECORDED, EXPECTED = arrays("divfid"), expected("divfid")
+REAL, SETS = RECORDED["real"], list(RECORDED["completions"])
+
+
+def test_every_pair_of_sets_has_its_recorded_distance() -> None:
+    for a, b in combinations(range(len(SETS)), 2):
+        close(fid(SETS[a], SETS[b], blocks=0).value, RECORDED["fid_matrix"][a, b], rtol=1e-6)
+
+
+def test_div_fid_is_the_mean_over_pairs() -> None:
+    found = div_fid(SETS)
+    close(found.value, EXPECTED["div_fid"], rtol=1e-6)
+    assert found.k == len(SETS)
+    assert found.se is not None
+    assert found.se > 0
+
+
+def test_all_completions_together_have_the_recorded_distance() -> None:
+    close(fid_all(REAL, SETS).value, EXPECTED["fid_all_vs_real"], rtol=1e-6)
+
+
+def test_fid_over_sets_gives_mean_and_spread() -> None:
+    found = fid_over_sets(REAL, SETS)
+    close(found.extra["values"], EXPECTED["fid_each_vs_real"], rtol=1e-6)
+    close(found.value, EXPECTED["fid_mean"], rtol=1e-6)
+    assert found.se is not None
+    close(found.se, EXPECTED["fid_std_ddof1"], rtol=1e-6)
+
+
+def test_a_deterministic_method_has_no_div_fid() -> None:
+    found = div_fid([SETS[0]] * 3)
+    assert found.value == EXPECTED["deterministic_method_div_fid"]
+    assert found.se == 0.0
+    assert np.isfinite(found.value)

@@ -1,0 +1,114 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from skimage import metrics
+from torch import Tensor
+
+from inpaint_cli.metrics.images import CAP_DB, image_scores, psnr_estimate
+from inpaint_cli.metrics.state import Refused
+
+SCIKIT: Any = metrics
+"""Without types of its own."""
+
+
+def case(k: int, channels: int = 3, side: int = 12) -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(k)
+    truth = torch.randint(0, 256, (channels, side, side), generator=draw).byte()
+    noise = torch.randint(0, 256, (k, channels, side, side), generator=draw).byte()
+    visible = torch.rand(1, side, side, generator=draw) < 0.5
+    return truth, torch.where(visible, truth, noise), visible
+
+
+def test_figures_are_those_of_scikit_image() -> None:
+    truth, completions, visible = case(3)
+    found = image_scores(truth, completions, visible)
+    x = truth.numpy()
+    psnr = [SCIKIT.peak_signal_noise_ratio(x, y.numpy(), data_range=255) for y in completions]
+    assert found["psnr"] == pytest.approx(np.mean(psnr), rel=1e-12)
+    assert found["psnr-best"] == pytest.approx(max(psnr), rel=1e-12)
+    ssim = [
+        SCIKIT.structural_similarity(
+            x.transpose(1, 2, 0),
+            y.numpy().transpose(1, 2, 0),
+            channel_axis=-1,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for y in completions
+    ]
+    assert found["ssim"] == pytest.approx(np.mean(ssim), rel=1e-12)
+
+
+def test_a_perfect_completion_is_perfect_in_every_figure() -> None:
+    truth, _, visible = case(1)
+    found = image_scores(truth, truth[None].expand(2, -1, -1, -1), visible)
+    for name, value in found.items():
+        perfect = {"psnr": CAP_DB, "ssim": 1.0, "mae": 0.0}[name.split("-")[0]]
+        assert value == (1.0 if name == "psnr-infinite" else pytest.approx(perfect)), name
+
+
+def test_the_best_is_the_largest_psnr_and_the_smallest_error() -> None:
+    truth, completions, visible = case(4)
+    completions[2] = truth
+    found = image_scores(truth, completions, visible)
+    assert (found["psnr-best"], found["mae-best"]) == (CAP_DB, 0)
+    assert found["psnr-infinite"] == 0.25
+    assert found["psnr"] < CAP_DB
+
+
+def test_the_mean_image_is_not_rounded() -> None:
+    truth = torch.zeros(1, 1, 1, dtype=torch.uint8)
+    completions = torch.tensor([0, 1], dtype=torch.uint8).reshape(2, 1, 1, 1)
+    found = image_scores(truth, completions, torch.zeros(1, 1, 1, dtype=torch.bool), ["mae"])
+    assert found["mae-of-mean"] == 0.5 / 255
+
+
+def test_hole_figures_look_at_hidden_values_alone() -> None:
+    truth, completions, visible = case(2)
+    hidden = ~visible.expand_as(truth)
+    found = image_scores(truth, completions, visible, ["mae", "psnr"])
+    errors = (completions.double() - truth.double())[:, hidden]
+    assert found["mae-hole"] == pytest.approx(float(errors.abs().mean()) / 255, rel=1e-12)
+    squared = errors.square().mean(1).numpy()
+    assert found["psnr-hole"] == pytest.approx(np.mean(10 * np.log10(255**2 / squared)), rel=1e-12)
+
+
+def test_without_a_hole_there_are_no_hole_figures() -> None:
+    truth, completions, _ = case(2)
+    found = image_scores(truth, completions, torch.ones(1, 12, 12, dtype=torch.bool))
+    assert not [name for name in found if "hole" in name]
+    assert np.isfinite(list(found.values())).all()
+
+
+def test_order_of_completions_does_not_matter() -> None:
+    truth, completions, visible = case(5)
+    one, other = (image_scores(truth, y, visible) for y in (completions, completions.flip(0)))
+    assert other == pytest.approx(one, rel=1e-12)
+
+
+def test_ssim_of_images_below_its_window_is_refused_and_the_others_are_not() -> None:
+    truth, completions, visible = case(1, channels=1, side=10)
+    with pytest.raises(Refused, match="10x10 pixels are smaller than its window"):
+        image_scores(truth, completions, visible)
+    assert image_scores(truth, completions, visible, ["psnr", "mae"])["mae"] > 0
+
+
+def test_completions_of_another_shape_are_refused() -> None:
+    truth, completions, visible = case(1)
+    with pytest.raises(Refused, match="shape"):
+        image_scores(truth, completions[:, :1], visible)
+
+
+def test_psnr_is_infinite_only_if_every_image_is_perfect() -> None:
+    columns = {"psnr": np.array([100.0, 100.0]), "psnr-infinite": np.array([1.0, 1.0])}
+    assert psnr_estimate(columns).value == float("inf")
+    some = psnr_estimate({"psnr": np.array([100.0, 20.0]), "psnr-infinite": np.array([1.0, 0.0])})
+    assert some.value == 60
+    assert "1 images" in some.warnings[0]
+    none = psnr_estimate({"psnr": np.array([30.0, 20.0]), "psnr-infinite": np.zeros(2)})
+    assert (none.value, none.warnings) == (25, ())
+    assert none.se == pytest.approx(5)

@@ -1,0 +1,172 @@
+"""Folders of pictures: paired by name, refused where pairs are missing, doubled or unequal."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from inpaint_cli.cli import main
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.folders import FilesTarget, Fit
+from inpaint_cli.metrics.pairs import hole_of, target_of
+from tests.metrics.score_kit import report, save
+
+RNG = np.random.default_rng(1)
+NAMES = ("a", "b.c", "d e")
+
+
+@pytest.fixture
+def originals(tmp_path: Path) -> Path:
+    for name in NAMES:
+        pixels = RNG.integers(0, 256, (12, 14, 3), dtype=np.uint8)
+        save(tmp_path / "originals", f"{name}.png", pixels)
+    return tmp_path / "originals"
+
+
+def filled(originals: Path, folder: Path, k: int = 1) -> Path:
+    """Writes K completions of each original whose hidden part is darker by 10 k."""
+    for path in originals.iterdir():
+        pixels = np.asarray(Image.open(path)).astype(int)
+        for number in range(k):
+            made = pixels.copy()
+            made[3:7, 4:8] = np.maximum(made[3:7, 4:8] - 10 * (number + 1), 0)
+            name = f"{path.stem}.png" if k == 1 else f"{path.stem}-{number}.png"
+            save(folder, name, made.astype(np.uint8))
+    return folder
+
+
+def holes(originals: Path, folder: Path) -> Path:
+    for path in originals.iterdir():
+        white = np.zeros((*np.asarray(Image.open(path)).shape[:2], 1), np.uint8)
+        white[3:7, 4:8] = 255
+        save(folder, f"{path.stem}_mask.png", white)
+    return folder
+
+
+def opened(
+    results: Path, originals: Path | None, masks: Path | None = None, **fit: tuple[int, int]
+) -> FilesTarget:
+    return target_of(results, originals, masks, None, Fit(**fit))
+
+
+def test_pairs_are_made_by_name_up_to_the_last_dot(originals: Path, tmp_path: Path) -> None:
+    found = opened(filled(originals, tmp_path / "out"), originals)
+    assert found.ids == sorted(NAMES)
+    assert (found.k, found.setting.height, found.setting.width) == (1, 12, 14)
+    case = found.case(1)
+    assert np.array_equal(
+        case.truth.permute(1, 2, 0).numpy(), np.asarray(Image.open(originals / "b.c.png"))
+    )
+
+
+def test_numbered_files_are_several_completions(originals: Path, tmp_path: Path) -> None:
+    found = opened(filled(originals, tmp_path / "out", 3), originals)
+    assert found.k == 3
+    assert found.case(0).completions.shape == (3, 3, 12, 14)
+
+
+def test_masks_are_white_where_hidden(originals: Path, tmp_path: Path) -> None:
+    found = opened(
+        filled(originals, tmp_path / "out"), originals, holes(originals, tmp_path / "holes")
+    )
+    visible = found.case(0).visible
+    assert visible is not None
+    assert (~visible).sum() == 16
+    document = report(("mae", "psnr", "coverage"), found)
+    labels = {e["params"]["label"]: e["value"] for e in document["metrics"]}
+    assert labels["mae-hole"] == pytest.approx(labels["mae"] * 12 * 14 / 16)
+
+
+def test_without_masks_what_needs_them_is_refused(originals: Path, tmp_path: Path) -> None:
+    document = report(("mae", "crps"), opened(filled(originals, tmp_path / "out"), originals))
+    assert [entry["name"] for entry in document["metrics"]] == ["mae"]
+    assert "--masks" in document["refused"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda out: (out / "a.png").unlink(), "lacks a picture for a"),
+        (lambda out: (out / "x.png").write_bytes((out / "a.png").read_bytes()), "x"),
+        (lambda out: (out / "a.jpg").write_bytes((out / "a.png").read_bytes()), "one name"),
+        (lambda out: save(out, "a.png", np.zeros((9, 9, 3), np.uint8)), "9x9 pixels"),
+        (lambda out: save(out, "a.png", np.zeros((12, 14, 4), np.uint8)), "alpha"),
+        (lambda out: (out / "a.png").write_text("no picture"), "a.png"),
+    ],
+)
+def test_what_does_not_pair_is_refused_by_name(
+    break_it: object, said: str, originals: Path, tmp_path: Path
+) -> None:
+    results = filled(originals, tmp_path / "out")
+    break_it(results)  # type: ignore[operator]
+    with pytest.raises(UserError, match=said):
+        opened(results, originals).case(0)
+
+
+def test_pictures_of_unequal_size_need_a_common_one(originals: Path, tmp_path: Path) -> None:
+    save(originals, "z.png", RNG.integers(0, 256, (20, 20, 3), dtype=np.uint8))
+    results = filled(originals, tmp_path / "out")
+    with pytest.raises(UserError, match=r"z\.png: 20x20 pixels.*--resize"):
+        opened(results, originals)
+    for fit in ({"resize": (8, 8)}, {"crop": (8, 8)}):
+        found = opened(results, originals, holes(originals, tmp_path / "holes"), **fit)
+        case = found.case(3)
+        assert case.truth.shape == (3, 8, 8)
+        assert case.visible is not None
+        assert case.visible.shape == (8, 8)
+        assert "8x8" in found.facts().dataset["preprocess"]
+
+
+def test_grey_pictures_stay_grey_unless_one_is_not(tmp_path: Path) -> None:
+    grey = RNG.integers(0, 256, (12, 14, 1), dtype=np.uint8)
+    save(tmp_path / "originals", "a.png", grey)
+    save(tmp_path / "out", "a.png", grey)
+    assert opened(tmp_path / "out", tmp_path / "originals").setting.channels == 1
+    save(tmp_path / "out", "a.png", grey.repeat(3, axis=2))
+    found = opened(tmp_path / "out", tmp_path / "originals")
+    assert found.setting.channels == 3
+    assert found.case(0).truth.equal(found.case(0).completions[0])
+
+
+def test_lossy_files_are_warned_of(originals: Path, tmp_path: Path) -> None:
+    results = filled(originals, tmp_path / "out")
+    with Image.open(results / "a.png") as image:
+        image.convert("RGB").save(results / "a.jpg")
+    (results / "a.png").unlink()
+    document = report(("fid",), opened(results, originals))
+    assert any("lossy" in text for text in document["metrics"][0]["warnings"])
+
+
+def test_the_results_of_complete_are_scored_as_they_are(
+    originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = CliRunner().invoke(
+        main,
+        ["complete", "originals", "--box", "4,3,4,4", "--model", "telea", "-o", "results", "-q"],
+    )
+    assert made.exit_code == 0, made.output
+    found = opened(tmp_path / "results", None)
+    assert (found.k, found.has_masks, found.made["model"]) == (1, True, "telea")
+    case = found.case(0)
+    assert case.visible is not None
+    assert (~case.visible).sum() == 16
+    assert case.truth[:, case.visible].equal(case.completions[0][:, case.visible])
+
+
+def test_a_record_that_names_no_originals_asks_for_them(tmp_path: Path) -> None:
+    item = {"image": "gone.png", "mask": "freeform", "completions": [{"file": "gone-0.png"}]}
+    (tmp_path / "completions.json").write_text(json.dumps({"schema": 1, "items": [item]}))
+    with pytest.raises(UserError, match="--reference"):
+        opened(tmp_path, None)
+
+
+def test_a_hole_is_read_from_the_words_of_a_record(tmp_path: Path) -> None:
+    save(tmp_path, "m.png", np.full((4, 4, 1), 255, np.uint8))
+    hole = hole_of(f"{tmp_path / 'm.png'}, inverted + box 1,1,2,2")
+    assert hole is not None
+    assert hole.visible(4, 4).tolist()[0] == [True] * 4
+    assert hole.visible(4, 4).sum() == 12

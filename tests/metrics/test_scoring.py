@@ -1,0 +1,193 @@
+"""A whole score: the same whatever stops it, whoever shares it, in whatever batches it is made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics import measuring, shards
+from inpaint_cli.metrics.protocol import Request
+from inpaint_cli.metrics.scoring import Session
+from inpaint_cli.metrics.targets import ModelTarget
+from tests.metrics.score_kit import (
+    CPU,
+    QUIET,
+    SIDE,
+    check_schema,
+    contestant,
+    report,
+    steady,
+    target,
+)
+from tests.pretend_model import PretendModel
+
+SOME = ("fid", "kid", "psnr", "mae", "crps", "energy", "coverage", "rank-histogram")
+
+
+def values(document: dict[str, Any]) -> dict[str, Any]:
+    return {entry["params"]["label"]: entry["value"] for entry in document["metrics"]}
+
+
+def test_a_report_fits_the_schema_and_holds_no_nan() -> None:
+    document = report((*SOME, "ssim", "nll", "bits-per-dim", "div-fid", "is"), by_visible=True)
+    check_schema(document)
+    assert "NaN" not in json.dumps(document, allow_nan=False)
+    assert [refusal["name"] for refusal in document["refused"]] == ["is"]
+
+
+@pytest.mark.golden
+@pytest.mark.metrics
+def test_the_recorded_example_fits_the_schema() -> None:
+    from tests.golden_files import golden
+
+    example = json.loads((golden("metrics") / "report_example.json").read_text())
+    check_schema(example)
+
+
+def test_a_second_run_gives_the_same_bytes_but_for_the_times() -> None:
+    assert steady(report(SOME)) == steady(report(SOME))
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "MOST", 4)
+    whole, made = report(SOME), list[int]()
+    case = ModelTarget.case
+
+    def stopping(self: ModelTarget, index: int) -> Any:
+        if len(made) == 6:
+            raise KeyboardInterrupt
+        made.append(index)
+        return case(self, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelTarget, "case", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            report(SOME, work=tmp_path)
+    made.clear()
+
+    def counting(self: ModelTarget, index: int) -> Any:
+        made.append(index)
+        return case(self, index)
+
+    monkeypatch.setattr(ModelTarget, "case", counting)
+    assert steady(report(SOME, work=tmp_path)) == steady(whole)
+    assert made == list(range(4, 12))
+
+
+def test_shards_of_any_size_and_order_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = values(report(SOME))
+    monkeypatch.setattr(shards, "MOST", 5)
+    monkeypatch.setattr(shards.Work, "todo", lambda self, *_: [2, 0, 1])
+    for label, value in values(report(SOME)).items():
+        assert value == pytest.approx(whole[label], rel=1e-9), label
+
+
+def test_batches_of_completions_of_any_size_give_the_same() -> None:
+    small = target()
+    small.batch = 1
+    assert steady(report(SOME, small)) == steady(report(SOME))
+
+
+def test_running_out_of_memory_halves_the_batches() -> None:
+    model = PretendModel(SIDE)
+    model.largest_batch = 2
+    assert steady(report(SOME, target(k=8, who=contestant(model=model)))) == steady(
+        report(SOME, target(k=8))
+    )
+    assert max(model.batches) == 2
+
+
+def test_nothing_is_left_in_the_caches_unless_a_place_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INPAINT_HOME", str(tmp_path / "home"))
+    report(("mae",))
+    report(("mae",), work=tmp_path / "mine")
+    assert list((tmp_path / "home").rglob("*.safetensors")) == []
+    assert len(list((tmp_path / "mine").rglob("shard-*.safetensors"))) == 1
+
+
+class Perfect(PretendModel):
+    """Knows what is hidden, which no honest model does."""
+
+    truths: dict[bytes, torch.Tensor]
+
+    def complete(self, image: Any, visible: Any, noise: Any, **_: Any) -> Any:
+        from inpaint_cli.family import Completions
+
+        return Completions(image.expand(len(noise), -1, -1, -1))
+
+
+def test_a_model_that_returns_the_original_is_perfect() -> None:
+    found = values(
+        report(("fid", "psnr", "ssim", "mae", "crps", "div-fid"),
+               target(who=contestant(model=Perfect(SIDE))))
+    )  # fmt: skip
+    assert found["fid@pixels8"] == 0
+    assert found["psnr"] == "inf"
+    assert (found["ssim"], found["mae"], found["crps"]) == (1.0, 0.0, 0.0)
+    assert found["div-fid@pixels8"] == 0
+
+
+def test_two_models_are_compared_image_by_image_under_the_same_masks() -> None:
+    asked = Request(("mae", "fid"), features="pixels8")
+    two = [target(), target(who=contestant("perfect", Perfect(SIDE)))]
+    first, second = Session(asked, CPU, QUIET).run(two)
+    assert first["protocol"]["masks"]["sha256"] == second["protocol"]["masks"]["sha256"]
+    entry = next(e for e in second["metrics"] if e["name"] == "mae")
+    paired = entry["params"]["paired"]
+    assert paired["against"] == "pretend"
+    assert paired["difference"] == pytest.approx(-values(first)["mae"])
+    assert "paired" not in next(e for e in second["metrics"] if e["name"] == "fid")["params"]
+    check_schema(second)
+
+
+def test_models_under_other_masks_are_not_compared() -> None:
+    two = [target(), target(who=contestant("other"), masks="box-50")]
+    _, second = Session(Request(("mae",)), CPU, QUIET).run(two)
+    assert "paired" not in second["metrics"][0]["params"]
+
+
+def test_the_mask_hash_is_that_of_the_same_set_drawn_by_the_masks_command() -> None:
+    from inpaint_cli.masks.sets import draw_set
+
+    drawn = draw_set("freeform@mixture", SIDE, SIDE, 12)
+    assert report(("mae",))["protocol"]["masks"]["sha256"] == drawn.sha256
+
+
+def test_ranges_hold_equally_many_images() -> None:
+    document = report(("mae",), target(count=10), by_visible=True)
+    groups = document["metrics"][0]["groups"]
+    assert list(groups) == ["0-20", "20-40", "40-60", "60-80", "80-100"]
+    assert {group["n_images"] for group in groups.values()} == {2}
+    mean = np.mean([group["value"] for group in groups.values()])
+    assert document["metrics"][0]["value"] == pytest.approx(mean)
+
+
+def test_a_refused_metric_stops_no_other() -> None:
+    document = report(("mae", "lpips-diversity"), target(k=1), features="random")
+    assert [entry["name"] for entry in document["metrics"]] == ["mae"] * 2
+    (refusal,) = document["refused"]
+    assert refusal["name"] == "lpips-diversity"
+    assert "2 completions" in refusal["reason"]
+
+
+def test_strict_makes_a_refusal_an_error_before_anything_is_computed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(measuring.Meter, "shard", None)
+    with pytest.raises(UserError, match="coverage"):
+        report(("mae", "coverage"), target(k=1), strict=True)
+
+
+def test_check_says_what_could_be_computed() -> None:
+    session = Session(Request(("mae", "coverage")), CPU, QUIET)
+    found = session.check([target(k=1)])
+    assert found[0] == ("pretend", "mae", "ok")
+    assert found[1][2] != "ok"

@@ -1,0 +1,116 @@
+"""What is completed: the same images and masks for every model, at a common size and levels."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inpaint_cli import models
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.protocol import Needs, Setting, settings_of, unequal_warning
+from inpaint_cli.metrics.targets import Choices, masks_of, prepared, scored, subset
+from tests.metrics.score_kit import SIDE, contestant, pictures, target
+
+PLAIN, GREY, TELEA = Needs("a", 32, 3, 256), Needs("m", 28, 1, 2), Needs("telea", 0, 3, 256)
+
+
+def test_a_method_of_any_size_takes_that_of_the_model_beside_it() -> None:
+    one, two = settings_of([TELEA, Needs("p", 32, 3, 32)], None)
+    assert one == two == Setting(32, 32, 3, 32)
+    assert settings_of([TELEA, GREY], None)[0] == Setting(28, 28, 1, 2)
+    assert settings_of([TELEA], None)[0].height == 64
+
+
+def test_unequal_models_keep_their_size_and_are_warned_of() -> None:
+    both = settings_of([PLAIN, GREY], None)
+    assert [setting.height for setting in both] == [32, 28]
+    warning = unequal_warning([PLAIN, GREY], both)
+    assert warning is not None
+    assert "32x32 RGB" in warning
+    assert unequal_warning([PLAIN, TELEA], settings_of([PLAIN, TELEA], None)) is None
+
+
+def test_a_common_size_means_windows_where_a_model_has_another() -> None:
+    assert settings_of([PLAIN], 32)[0].windows is False
+    assert settings_of([PLAIN, TELEA], 64) == [Setting(64, 64, 3, 256, windows=True)] * 2
+
+
+def test_visible_pixels_are_the_originals() -> None:
+    case = target(k=4).case(3)
+    assert case.visible is not None
+    assert (case.completions[:, :, case.visible] == case.truth[:, case.visible]).all()
+    assert len({made.numpy().tobytes() for made in case.completions}) == 4
+
+
+def test_the_first_completions_are_the_same_whatever_k_is() -> None:
+    assert target(k=2).case(5).completions.equal(target(k=4).case(5).completions[:2])
+
+
+def test_levels_are_those_of_both_sides() -> None:
+    coarse = Setting(SIDE, SIDE, 3, 4)
+    who = contestant()
+    (found,) = prepared([who], [coarse], {coarse: pictures()}, Choices(k=2))
+    case = found.case(0)
+    allowed = {0, 85, 170, 255}
+    assert set(case.truth.flatten().tolist()) <= allowed
+    assert set(case.completions.flatten().tolist()) <= allowed
+
+
+def test_scored_levels_are_a_fixed_point() -> None:
+    values = torch.arange(256, dtype=torch.uint8)
+    for levels in (2, 5, 32, 256):
+        assert scored(scored(values, levels), levels).equal(scored(values, levels))
+
+
+def test_a_limit_takes_some_of_a_larger_one() -> None:
+    images = pictures(40)
+    few, more = subset(images, 5), subset(images, 20)
+    assert set(few) < set(more)
+    assert more == sorted(more)
+    assert subset(images, None) == subset(images, 99) == list(range(40))
+
+
+def test_ranges_turn_a_kind_without_one_into_the_mixture() -> None:
+    setting = Setting(SIDE, SIDE, 3)
+    assert masks_of("pixels", setting, 4, 0, by_visible=True).kind == "pixels@mixture"
+    assert masks_of("pixels@20-40", setting, 4, 0, by_visible=True).kind == "pixels@20-40"
+    assert masks_of("box-50", setting, 4, 0, by_visible=True).kind == "box-50"
+
+
+def test_a_stored_set_of_masks_is_taken_and_must_fit(tmp_path: object) -> None:
+    from pathlib import Path
+
+    from inpaint_cli.masks.sets import draw_set, write_set
+
+    path = Path(str(tmp_path)) / "set.npz"
+    drawn = draw_set("blobs", SIDE, SIDE, 4)
+    write_set(drawn, path)
+    found = masks_of(str(path), Setting(SIDE, SIDE, 3), 4, 0, by_visible=False)
+    np.testing.assert_array_equal(found[2], drawn[2])
+    with pytest.raises(UserError, match="4 masks for 5 images"):
+        masks_of(str(path), Setting(SIDE, SIDE, 3), 5, 0, by_visible=False)
+    with pytest.raises(UserError, match="height x width"):
+        masks_of(str(path), Setting(8, 8, 3), 4, 0, by_visible=False)
+
+
+def test_a_deterministic_model_is_drawn_once_and_stands_for_k_equal_completions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    family = models.get("telea")
+    model = family.build(family.presets["default"])
+    drawn: list[int] = []
+    complete = type(model).complete
+
+    def counted(self: Any, image: Any, visible: Any, noise: Any, **options: Any) -> Any:
+        drawn.append(len(noise))
+        return complete(self, image, visible, noise, **options)
+
+    monkeypatch.setattr(type(model), "complete", counted)
+    found = target(k=7, who=contestant("telea", model))
+    assert found.k == 7
+    completions = found.case(0).completions
+    assert drawn == [1]
+    assert completions.shape[0] == 7
+    assert (completions == completions[:1]).all()
+    assert not found.has_likelihood

@@ -1,0 +1,215 @@
+"""The stages: what they start from, what their losses count, what a short training does."""
+
+from dataclasses import replace
+from typing import cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from inpaint_cli import models
+from inpaint_cli.family import Batch
+from inpaint_cli.models.latent_codes import losses, starts
+from inpaint_cli.models.latent_codes.blocks import at_side, to_unit
+from inpaint_cli.models.latent_codes.config import LatentConfig
+from inpaint_cli.models.latent_codes.networks import LatentCodes
+from inpaint_cli.models.latent_codes.objective import STAGES
+from inpaint_cli.randomness import Noise
+
+VQGAN, ENCODER, TRANSFORMER, DECODER = STAGES
+
+
+def model_of(**changes: object) -> LatentCodes:
+    config = cast(LatentConfig, models.get("latent-codes").presets["digits"])
+    torch.manual_seed(0)
+    return LatentCodes(replace(config, **changes))  # type: ignore[arg-type]
+
+
+def batch_of(n: int = 4, hidden: float = 0.3, progress: float = 0.0, side: int = 8) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    coarse = torch.rand(n, 1, 2, 2, generator=generator)
+    image = nn.functional.interpolate(coarse, size=side, mode="bilinear")
+    visible = torch.ones(n, 1, side, side, dtype=torch.bool)
+    visible[..., : round(hidden * side), :] = False
+    return Batch((255 * image).to(torch.uint8), visible, None, progress)
+
+
+def noise(n: int = 4) -> Noise:
+    return Noise.of_samples(0, "test", 0, range(n))
+
+
+def test_the_generator_starts_as_the_vqgan_where_everything_is_visible() -> None:
+    model = model_of()
+    with torch.no_grad():
+        starts.decoder_from_vqgan(model)
+        batch = batch_of(hidden=0)
+        x = to_unit(batch.image)
+        features = model.decoder.encode(x, batch.visible)
+        torch.testing.assert_close(features, model.vqgan.encode(x))
+        torch.testing.assert_close(model.decoder.decode(features), model.vqgan.decode(features))
+
+
+@pytest.mark.parametrize("form", ["off", "strict"])
+def test_an_encoder_starts_by_naming_the_vqgans_codes(form: str) -> None:
+    model = model_of(restrictive=form)
+    batch = batch_of(n=16, hidden=0)
+    x = to_unit(batch.image)
+    with torch.no_grad():
+        model.vqgan.quantize.start(model.vqgan.encode(x), seed=0)
+        starts.encoder_from_vqgan(model)
+        logits, known = model.encoder(x, batch.visible)
+    assert known.all()
+    assert torch.equal(logits.argmax(1), model.vqgan.tokens(x))
+
+
+def gradients(model: LatentCodes, stage: int, batch: Batch) -> dict[str, Tensor]:
+    model.zero_grad()
+    result = STAGES[stage].loss(model, batch, 0, noise(len(batch.image)))
+    torch.stack(list(result.losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+    return {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("stage", [0, 3])
+def test_before_it_joins_a_discriminator_has_no_gradient_and_no_say(stage: int) -> None:
+    late, never = model_of(disc_start=(0.5, 0.5)), model_of(disc_width=0)
+    never.load_state_dict(late.state_dict(), strict=False)
+    batch = batch_of()
+    found, wanted = gradients(late, stage, batch), gradients(never, stage, batch)
+    rivals = {name for name in found if name.startswith("discriminators.")}
+    assert rivals
+    assert all(not found[name].any() for name in rivals)
+    assert found.keys() - rivals == wanted.keys()
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(found[name], gradient)
+    joined = gradients(late, stage, replace(batch, progress=0.5))
+    assert all(joined[name].any() for name in rivals if name.endswith("weight"))
+
+
+def test_the_codebook_starts_late_and_only_once() -> None:
+    model = model_of(unquantised=0.5).train()
+    VQGAN.loss(model, batch_of(progress=0.4), 0, noise())
+    assert not model.vqgan.quantize.ready
+    VQGAN.loss(model, batch_of(progress=0.5), 1, noise())
+    assert model.vqgan.quantize.ready
+    sums = model.vqgan.quantize.sums.clone()
+    VQGAN.loss(model, batch_of(progress=0.6), 2, noise())
+    assert torch.equal(model.vqgan.quantize.ready, torch.tensor(1))
+    assert not torch.equal(model.vqgan.quantize.sums, sums)
+
+
+def test_an_encoder_without_a_visible_token_loses_nothing() -> None:
+    model, batch = model_of(), batch_of(hidden=1.0)
+    result = ENCODER.loss(model, batch, 0, noise())
+    assert result.losses["encoder"].item() == 0
+    result.losses["encoder"].backward()  # type: ignore[no-untyped-call]
+    assert all(
+        torch.isfinite(p.grad).all() for p in model.encoder.parameters() if p.grad is not None
+    )
+    figures = ENCODER.validate(model, batch, noise())
+    assert all(value.isnan().all() for value in figures.values())
+
+
+def test_tokens_hidden_in_training_do_not_depend_on_the_rest_of_the_batch() -> None:
+    model, batch = model_of().eval(), batch_of(n=3)
+    whole = TRANSFORMER.validate(model, batch, noise(3))["nats_per_token"]
+    one = Batch(batch.image[1:2], batch.visible[1:2])
+    alone = TRANSFORMER.validate(model, one, noise(1))["nats_per_token"]
+    torch.testing.assert_close(whole[1:2], alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mixed", "uniform"])
+def test_the_loss_of_the_transformer_counts_missing_tokens_only(kind: str) -> None:
+    model = model_of(token_masks=kind, token_noise=0.0, label_smoothing=0.0, dropout=0.0).eval()
+    seen: list[tuple[Tensor, Tensor, Tensor]] = []
+    forward = model.transformer.forward
+
+    def spy(tokens: Tensor, known: Tensor) -> Tensor:
+        logits = forward(tokens, known)
+        seen.append((tokens, known, logits))
+        return logits
+
+    model.transformer.forward = spy  # type: ignore[method-assign]
+    loss = TRANSFORMER.loss(model, batch_of(n=8), 0, noise(8)).losses["transformer"]
+    tokens, known, logits = seen[0]
+    entropies = nn.functional.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
+    torch.testing.assert_close(loss, entropies[~known].mean())
+    assert 0 < known.float().mean() < 1
+
+
+def test_weights_at_the_border_are_those_that_the_page_says() -> None:
+    visible = torch.ones(1, 1, 64, 64, dtype=torch.bool)
+    visible[..., 20:30, 20:30] = False
+    weights = losses.border_weights(visible)[0, 0]
+    assert weights[25, 25] == 1
+    assert weights[25, 33] == pytest.approx(0.5)
+    assert weights[25, 34] == pytest.approx(0.1)
+
+
+def test_a_shrunk_pixel_is_visible_only_where_its_whole_block_is() -> None:
+    image = torch.full((1, 3, 4, 4), 200, dtype=torch.uint8)
+    visible = torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    visible[..., 0, 3] = False
+    image[..., 0, 3] = 0
+    x, shrunk = at_side(image, visible, 2)
+    assert shrunk[0, 0].tolist() == [[True, False], [True, True]]
+    torch.testing.assert_close(
+        x[:, :, shrunk[0, 0]],
+        to_unit(image)[..., :1, :1].expand(1, 3, 2, 2).reshape(1, 3, 4)[..., :3],
+    )
+
+
+def test_refinement_trains_together_with_the_generator() -> None:
+    model = model_of(refinement=True, raw_loss=False, pixel_weight=(1.0, 0.0))
+    groups = DECODER.trainable(model)
+    assert {group.name for group in groups} == {
+        "generator", "decoder-discriminator", "refinement-discriminator",
+    }  # fmt: skip
+    found = gradients(model, 3, batch_of())
+    assert any(name.startswith("refinement.") for name in found)
+    assert any(name.startswith("decoder.") for name in found)
+
+
+def test_what_ships_completes_as_the_whole_model_does() -> None:
+    model = model_of().eval()
+    lean = model.for_completion()
+    batch = batch_of(n=1, hidden=0.5)
+    both = [m.complete(batch.image, batch.visible, noise(2)).images for m in (model, lean)]
+    assert torch.equal(*both)
+    assert sum(p.numel() for p in lean.parameters()) < sum(p.numel() for p in model.parameters())
+    assert not any(name.startswith("discriminators") for name in lean.state_dict())
+
+
+def test_sheets_show_what_a_stage_can_show_before_the_later_ones_are_trained() -> None:
+    model, batch = model_of().eval(), batch_of(n=1, hidden=0.5)
+    with torch.no_grad():
+        shown = [stage.pictures(model, batch, noise(3)) for stage in (VQGAN, ENCODER, TRANSFORMER)]
+    assert [picture.shape for picture in shown] == [(1, 1, 8, 8), (1, 1, 8, 8), (3, 1, 8, 8)]
+    assert all(picture.dtype == torch.uint8 for picture in shown)
+    whole = batch_of(n=1, hidden=0)
+    with torch.no_grad():
+        same = TRANSFORMER.pictures(model, whole, noise(2))
+        wanted = VQGAN.pictures(model, whole, noise(2))
+    torch.testing.assert_close(same.int(), wanted.expand(2, -1, -1, -1).int(), rtol=0, atol=1)
+
+
+def test_a_few_steps_of_each_stage_lower_its_loss() -> None:
+    """All stages in order on one batch, with their own starts; losses before and after."""
+    model = model_of(unquantised=0.3, dropout=0.0, token_noise=0.0, label_smoothing=0.0).train()
+    batch = batch_of(n=8, hidden=0.5)
+    steps = 40
+    for stage in STAGES:
+        with torch.no_grad():
+            getattr(stage, "begin", lambda _: None)(model)
+        groups = stage.trainable(model)
+        optimisers = [torch.optim.Adam(g.parameters, lr=2e-3 * g.lr_scale) for g in groups]
+        course = []
+        for step in range(steps):
+            model.zero_grad()
+            share = replace(batch, progress=step / steps)
+            result = stage.loss(model, share, step, noise(8))
+            torch.stack(list(result.losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+            for optimiser in optimisers:
+                optimiser.step()
+            names = ("l1", "ce", "decoder/l1")
+            course.append(next(result.scalars[n].item() for n in names if n in result.scalars))
+        assert course[-1] < 0.8 * course[0], stage.name

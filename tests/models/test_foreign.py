@@ -1,0 +1,111 @@
+"""Foreign weight files: their tensors are read, and nothing else of theirs ever runs."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.models.foreign import read_state
+
+STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torch.float16)}
+
+
+def assert_state(path: Path) -> None:
+    state = read_state(path)
+    assert state.keys() == STATE.keys()
+    assert all(torch.equal(state[name], tensor) for name, tensor in STATE.items())
+
+
+@pytest.mark.parametrize("content", [STATE, {"state_dict": STATE, "optimizer_states": [{"x": 1}]}])
+@pytest.mark.parametrize("new", [True, False])
+def test_pickles_with_and_without_a_trainers_state_are_read(
+    tmp_path: Path, content: dict[str, Any], new: bool
+) -> None:
+    path = tmp_path / "model.ckpt"
+    torch.save(content, path, _use_new_zipfile_serialization=new)
+    assert_state(path)
+
+
+def test_safetensors_are_read(tmp_path: Path) -> None:
+    save_file(STATE, tmp_path / "model.safetensors")
+    assert_state(tmp_path / "model.safetensors")
+
+
+@pytest.fixture
+def lightning(monkeypatch: pytest.MonkeyPatch) -> type:
+    """A class of a package that is not installed."""
+    module = ModuleType("pytorch_lightning.callbacks")
+    exec("class ModelCheckpoint:\n    def __init__(self, *more): self.more = more", vars(module))
+    vars(module)["ModelCheckpoint"].__module__ = module.__name__
+    for name in ("pytorch_lightning", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module)
+    found: type = vars(module)["ModelCheckpoint"]
+    return found
+
+
+def test_the_objects_of_a_trainer_need_not_be_known(
+    tmp_path: Path, lightning: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.ckpt"
+    kept = {"callbacks": {lightning: lightning("best", 1)}, "state_dict": STATE}
+    torch.save(kept, path)
+    for name in ("pytorch_lightning", "pytorch_lightning.callbacks"):
+        monkeypatch.delitem(sys.modules, name)
+    assert_state(path)
+    assert "pytorch_lightning" not in sys.modules
+
+
+class Payload:
+    """Runs code when unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (eval, ("__import__('pathlib').Path('executed').touch()",))
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_code_is_refused_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(
+        {"state_dict": STATE, "x": Payload()},
+        tmp_path / "model.ckpt",
+        _use_new_zipfile_serialization=new,
+    )
+    with pytest.raises(UserError, match="could run code"):
+        read_state(tmp_path / "model.ckpt")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a file of torch", b"PK\x03\x04 cut off"])
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.\w+: damaged"):
+        read_state(path)
+
+
+def test_a_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    torch.save(STATE, path)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(UserError, match=r"model\.ckpt: damaged"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {}, {"a": 1}, {"state_dict": {"a": "text"}}])
+def test_what_is_no_state_dict_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "model.ckpt")
+    with pytest.raises(UserError, match="not a state dict"):
+        read_state(tmp_path / "model.ckpt")
+
+
+def test_a_folder_is_refused_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a folder"):
+        read_state(tmp_path)

@@ -1,0 +1,183 @@
+"""Downloads from a server on this machine: progress, going on, and knowing a file again."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.models.ipa.presets import PUBLISHED as PRESETS
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.zoo import published
+
+CONTENT = bytes(range(256)) * 1000
+QUIET = Reporter(quiet=True)
+
+
+class Server:
+    """What the server holds and how it behaves; `asked` lists the Range of every request."""
+
+    def __init__(self) -> None:
+        self.content, self.mark = CONTENT, '"one"'
+        self.ranges = True
+        self.cut = 0
+        """Bytes after which the connection ends; 0 = it does not."""
+        self.asked: list[str | None] = []
+        self.address = ""
+
+
+def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range")
+            server.asked.append(wanted)
+            if self.path == "/missing":
+                self.send_error(404)
+                return
+            start = 0
+            if wanted and server.ranges and self.headers.get("If-Range") == server.mark:
+                start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(server.content):
+                self.send_error(416)
+                return
+            body = server.content[start:]
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(body)))
+            if server.mark:
+                self.send_header("ETag", server.mark)
+            self.end_headers()
+            self.wfile.write(body[: server.cut] if server.cut else body)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    state = Server()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(state)) as http:
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        state.address = f"http://127.0.0.1:{http.server_address[1]}/model.th"
+        yield state
+        http.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def entry(server: Server, monkeypatch: pytest.MonkeyPatch) -> published.Published:
+    """Gives a published file that lies on the server, under the name "tried"."""
+    made = published.Published("tried", "vdvae", "cifar10/model.th", server.address)
+    monkeypatch.setitem(published.PUBLISHED, "tried", made)
+    return made
+
+
+def test_a_file_arrives_whole_with_its_size_and_hash_kept_beside_it(
+    entry: published.Published, tmp_path: Path
+) -> None:
+    fetched = published.fetch("tried", QUIET, tmp_path)
+    assert fetched.path.read_bytes() == CONTENT
+    assert fetched.size == len(CONTENT)
+    kept = json.loads((tmp_path / "cifar10" / "model.th.json").read_text())
+    assert (kept["sha256"], kept["address"]) == (fetched.sha256, entry.address)
+    assert sorted(p.name for p in fetched.path.parent.iterdir()) == ["model.th", "model.th.json"]
+
+
+def test_a_file_that_is_there_is_not_fetched_again(
+    entry: published.Published, server: Server, tmp_path: Path
+) -> None:
+    first = published.fetch("tried", QUIET, tmp_path)
+    assert published.fetch("tried", QUIET, tmp_path) == first
+    assert len(server.asked) == 1
+
+
+def test_a_file_that_changed_on_the_disk_is_refused(
+    entry: published.Published, tmp_path: Path
+) -> None:
+    fetched = published.fetch("tried", QUIET, tmp_path)
+    fetched.path.write_bytes(CONTENT[:-1] + b"x")
+    with pytest.raises(UserError, match=f"it was {fetched.sha256} before"):
+        published.fetch("tried", QUIET, tmp_path)
+
+
+def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
+    path, server.cut = tmp_path / "model.th", 100_000
+    with pytest.raises(ResourceError, match="goes on where it stopped"):
+        published.download(server.address, path, QUIET)
+    assert not path.exists()
+    assert (tmp_path / "model.th.part").stat().st_size == 100_000
+    server.cut = 0
+    published.download(server.address, path, QUIET)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=100000-"]
+    assert [p.name for p in tmp_path.iterdir()] == ["model.th"]
+
+
+@pytest.mark.parametrize("change", ["another version", "no ranges", "no mark"])
+def test_what_cannot_be_continued_begins_anew(change: str, server: Server, tmp_path: Path) -> None:
+    path, server.cut = tmp_path / "model.th", 100_000
+    server.mark = "" if change == "no mark" else server.mark
+    with pytest.raises(ResourceError):
+        published.download(server.address, path, QUIET)
+    server.cut = 0
+    if change == "another version":
+        server.content, server.mark = CONTENT[::-1], '"two"'
+    server.ranges = change != "no ranges"
+    published.download(server.address, path, QUIET)
+    assert path.read_bytes() == server.content
+
+
+def test_a_part_as_long_as_the_file_begins_anew(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "model.th.part").write_bytes(b"x" * len(CONTENT))
+    (tmp_path / "model.th.part.stamp").write_text('"one"')
+    published.download(server.address, tmp_path / "model.th", QUIET)
+    assert (tmp_path / "model.th").read_bytes() == CONTENT
+
+
+def test_progress_is_told(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.content = bytes(3 << 20)
+    reporter = Reporter(line_seconds=0)
+    published.download(server.address, tmp_path / "model.th", reporter)
+    assert "model.th (MiB): 3/3" in capsys.readouterr().err
+
+
+def test_a_missing_file_and_a_dead_server_are_one_sentence(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match=r"could not be downloaded \(404"):
+        published.download(server.address.replace("model.th", "missing"), tmp_path / "a", QUIET)
+    with pytest.raises(ResourceError, match="could not be downloaded"):
+        published.download("http://127.0.0.1:9/model.th", tmp_path / "a", QUIET)
+
+
+def test_an_unknown_name_gets_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Did you mean 'vdvae-ffhq256'"):
+        published.fetch("vdvae-ffhq", QUIET, tmp_path)
+
+
+def test_a_file_in_a_shared_folder_says_where_to_get_and_put_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        published.fetch("ipa-ffhq256", QUIET, tmp_path)
+    for part in ("drive.google.com", "ffhq256-ipa/model-ema.th", str(tmp_path)):
+        assert part in str(caught.value)
+    path = tmp_path / "ffhq256-ipa" / "model-ema.th"
+    path.parent.mkdir()
+    path.write_bytes(b"fetched by hand")
+    assert published.fetch("ipa-ffhq256", QUIET, tmp_path).path == path
+
+
+@pytest.mark.parametrize("entry", published.PUBLISHED.values(), ids=lambda entry: entry.name)
+def test_every_published_file_is_of_a_preset_and_is_told_how_to_convert(
+    entry: published.Published,
+) -> None:
+    assert entry.name.partition("-")[2] in PRESETS
+    assert entry.address.startswith("https://")
+    if not entry.by_hand:
+        assert entry.address.endswith(entry.file.rpartition("/")[2])
+    assert f"--from {entry.layout} " in published.how_to_convert(entry.name, Path("x.th"))

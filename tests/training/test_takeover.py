@@ -1,0 +1,104 @@
+"""Runs that stand on a weight file: its finished stages are kept, the others trained."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training.folder import open_existing
+from inpaint_cli.training.recipe import Choices
+from inpaint_cli.training.start import Request, start
+from inpaint_cli.weights import load_weights, read_header, save_weights
+from tests.training.fake_runs import session
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """The weight file of a run of the first of two stages."""
+    choices = Choices("fake-two", ["noise"], "small", "paint", settings=["steps=4"])
+    return trained(tmp_path / "first", choices)
+
+
+def trained(runs: Path, choices: Choices) -> Path:
+    result = start(choices, Request(runs, device="cpu", workers=0), Reporter(quiet=True))
+    assert result is not None
+    return Path(result.text)
+
+
+def on_top(weights: Path, *settings: str, stage: str | None = None) -> Choices:
+    return Choices(data=["noise"], weights=weights, settings=settings, stage=stage)
+
+
+def test_the_stages_that_are_left_are_trained_as_in_one_run(begun: Path, tmp_path: Path) -> None:
+    whole = session(tmp_path, "steps=4", model="fake-two")
+    whole.train()
+    weights = trained(tmp_path / "second", on_top(begun, "steps=4"))
+    assert read_header(weights)["stages"] == "paint,polish"
+    expected = load_weights(whole.folder.weights).state_dict()  # type: ignore[attr-defined]
+    for name, tensor in load_weights(weights).state_dict().items():  # type: ignore[attr-defined]
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_such_a_run_can_be_resumed(begun: Path, tmp_path: Path) -> None:
+    weights = trained(tmp_path / "second", on_top(begun, "steps=4"))
+    folder, recipe = open_existing(weights.parent)
+    assert (recipe.stages, folder.finished_stages()) == (("polish",), ["paint", "polish"])
+
+
+def test_a_model_of_no_preset_keeps_its_own_settings(tmp_path: Path) -> None:
+    choices = Choices("fake-two", ["noise"], "small", "paint", settings=["steps=1", "filters=6"])
+    model = load_weights(trained(tmp_path / "first", choices))
+    own = tmp_path / "own.safetensors"
+    save_weights(own, model, family="fake-two", preset="own", extra={"stages": "paint"})
+    folder, recipe = open_existing(trained(tmp_path / "second", on_top(own, "steps=1")).parent)
+    assert recipe.preset == "own"
+    assert recipe.config.filters == 6  # type: ignore[attr-defined]
+    assert folder.finished_stages() == ["paint", "polish"]
+
+
+def test_settings_that_reshape_what_is_trained_are_refused(begun: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^--set: .*'painter\.0\.weight', which is trained in"):
+        trained(tmp_path / "second", on_top(begun, "filters=8"))
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_stage_that_is_trained_already_is_refused(begun: Path) -> None:
+    with pytest.raises(UserError, match=r"--stage: 'paint' is trained already in"):
+        on_top(begun, stage="paint").recipe()
+
+
+def test_weights_with_every_stage_trained_are_refused(tmp_path: Path) -> None:
+    whole = session(tmp_path, "steps=1")
+    whole.train()
+    with pytest.raises(UserError, match=r"every stage of .* is trained already"):
+        on_top(whole.folder.weights).recipe()
+
+
+def test_weights_without_a_finished_stage_are_refused(begun: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.safetensors"
+    save_weights(bare, load_weights(begun), family="fake-two", preset="small")
+    with pytest.raises(UserError, match="no finished stage"):
+        on_top(bare).recipe()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"preset": "small"}, "--preset: --from-weights brings its own"),
+        ({"config": Path("config.toml")}, "--config: --from-weights brings its own"),
+        ({"model": "fake"}, "is of 'fake-two', not 'fake'"),
+    ],
+)
+def test_what_the_weights_say_cannot_be_said_otherwise(
+    begun: Path, given: dict[str, Path | str], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        Choices(data=["noise"], weights=begun, **given).recipe()  # type: ignore[arg-type]
+
+
+def test_a_resumed_run_takes_over_nothing(begun: Path, tmp_path: Path) -> None:
+    request = Request(tmp_path, resume=str(begun.parent))
+    with pytest.raises(UserError, match="--from-weights: a resumed run keeps"):
+        start(Choices(weights=begun), request, Reporter(quiet=True))
