@@ -89,11 +89,12 @@ class LoadedModel:
 
         image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (a
         path, Pillow image or array; white, or not 0 in an array, is filled in) or `visible` (bool
-        [H, W], True = known). options: of the family, such as trace=True. UserError says what is
-        wrong.
+        [H, W], True = known); neither with condition="edges", where `image` is a drawing. options:
+        of the family, such as trace=True. UserError says what is wrong.
         """
         photo, flat = _photo(image)
-        known = _visible(mask, visible, photo)
+        drawing = options.get("condition") == "edges"
+        known = _nothing(mask, visible, photo) if drawing else _visible(mask, visible, photo)
         request = Request(
             n=self.default_n() if n is None else n,
             seed=seed,
@@ -294,11 +295,19 @@ def _visible(
     return known
 
 
+def _nothing(
+    mask: Source | None, visible: npt.NDArray[np.bool_] | None, photo: Photo
+) -> npt.NDArray[np.bool_]:
+    if mask is not None or visible is not None:
+        raise UserError('condition="edges": everything is filled in. Leave out mask and visible.')
+    return np.zeros((photo.height, photo.width), np.bool_)
+
+
 def _result(completed: Completed, flat: bool) -> Result:
     images = []
     for index in range(completed.request.n):
         samples = completed.samples(index)
-        images.append(samples[..., 0] if flat else samples)
+        images.append(samples[..., 0] if flat and samples.shape[2] == 1 else samples)
     return Result(
         images,
         completed.log_prob,

@@ -28,7 +28,7 @@ COMMANDS = {
     "train": "Train a model on images.",
     "score": "Score completions, with error bars and a stated protocol.",
     "masks": "Draw masks of every published kind.",
-    "models": "List the models that ship, and their cards.",
+    "models": "List the models that ship, show cards, fetch published weights.",
     "convert": "Read weight files of the papers' authors.",
 }
 """Name -> the line that `inpaint --help` shows; the module is commands/NAME.py."""

@@ -198,7 +198,8 @@ class Completions:
     """float64 [n], nats, of the hidden values given the visible ones; `details["bound"]` = True
     where it is a lower bound; None where the family has none."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Per family: "trace" (pcnn), "primitive" and "weight" (picme), "tokens" (latent-codes)."""
+    """Per family: "trace" (pcnn), "primitive" and "weight" (picme), "tokens" (latent-codes). Those
+    with one entry a completion are listed in `photos/details.py`."""
 
 
 class Model(Protocol):
@@ -244,7 +245,10 @@ class Model(Protocol):
 
 
 class Family(Protocol):
-    """One published family: its presets, its stages, how to build and to convert a model."""
+    """One published family: its presets, its stages, how to build and to convert a model.
+
+    A family whose page is not docs/NAME.md, since it shares one with others, names it by `page`.
+    """
 
     name: str
     """As typed after --model."""

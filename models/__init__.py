@@ -11,6 +11,11 @@ from inpaint_cli.family import Family
 FAMILIES = {
     "pcnn": "inpaint_cli.models.pcnn",
     "latent-codes": "inpaint_cli.models.latent_codes",
+    "ipa": "inpaint_cli.models.ipa",
+    "ipa-r": "inpaint_cli.models.ipa",
+    "aipo": "inpaint_cli.models.ipa",
+    "aipo-r": "inpaint_cli.models.ipa",
+    "picme": "inpaint_cli.models.picme",
     "telea": "inpaint_cli.models.classical",
     "navier-stokes": "inpaint_cli.models.classical",
     "classifier": "inpaint_cli.models.classifier",

@@ -1,11 +1,8 @@
 """Downloads from a server on this machine: progress, going on, and knowing a file again."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,61 +10,15 @@ from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.models.ipa.presets import PUBLISHED as PRESETS
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import published
+from tests.file_server import CONTENT, Server, serving
 
-CONTENT = bytes(range(256)) * 1000
 QUIET = Reporter(quiet=True)
-
-
-class Server:
-    """What the server holds and how it behaves; `asked` lists the Range of every request."""
-
-    def __init__(self) -> None:
-        self.content, self.mark = CONTENT, '"one"'
-        self.ranges = True
-        self.cut = 0
-        """Bytes after which the connection ends; 0 = it does not."""
-        self.asked: list[str | None] = []
-        self.address = ""
-
-
-def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            wanted = self.headers.get("Range")
-            server.asked.append(wanted)
-            if self.path == "/missing":
-                self.send_error(404)
-                return
-            start = 0
-            if wanted and server.ranges and self.headers.get("If-Range") == server.mark:
-                start = int(wanted.removeprefix("bytes=").rstrip("-"))
-            if start >= len(server.content):
-                self.send_error(416)
-                return
-            body = server.content[start:]
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(body)))
-            if server.mark:
-                self.send_header("ETag", server.mark)
-            self.end_headers()
-            self.wfile.write(body[: server.cut] if server.cut else body)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    return Handler
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    state = Server()
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(state)) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        state.address = f"http://127.0.0.1:{http.server_address[1]}/model.th"
+    with serving() as state:
         yield state
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -156,8 +107,8 @@ def test_a_missing_file_and_a_dead_server_are_one_sentence(server: Server, tmp_p
         published.download("http://127.0.0.1:9/model.th", tmp_path / "a", QUIET)
 
 
-def test_an_unknown_name_gets_the_nearest_one(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Did you mean 'vdvae-ffhq256'"):
+def test_an_unknown_name_gets_the_nearest_one_and_all(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Did you mean 'vdvae-ffhq256'.* ipa-xray,"):
         published.fetch("vdvae-ffhq", QUIET, tmp_path)
 
 

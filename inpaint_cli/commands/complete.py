@@ -12,7 +12,7 @@ import click
 from inpaint_cli import models
 from inpaint_cli.commands import options
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Option
+from inpaint_cli.family import Family, Option
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from inpaint_cli.api import LoadedModel
     from inpaint_cli.photos.batch import Job
     from inpaint_cli.photos.holes import HoleSource
+
+
+RANK_BOUND = 16
+"""Importance samples behind --rank log-prob where --bound says no other number."""
 
 
 def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,6 +150,7 @@ def hole_source(given: dict[str, Any]) -> HoleSource:
         given["invert_mask"],
         given["grow"],
         given["resize_mask"],
+        everything=given["condition"] == "edges",
     )
 
 
@@ -188,6 +193,9 @@ def job_of(given: dict[str, Any], hole: HoleSource, reporter: Reporter) -> Job:
     refuse_foreign(given)
     loaded = load_model(given["model"], given["device"])
     own = {n: given[n] for n in family_names() if given[n] is not None}
+    if given["rank"] and "bound" not in own and has_bound(loaded.family):
+        own["bound"] = RANK_BOUND
+        reporter.note(f"--rank log-prob: by lower bounds, as with --bound {RANK_BOUND}.")
     request = Request(
         n=loaded.default_n() if given["n"] is None else given["n"],
         seed=given["seed"],
@@ -214,6 +222,11 @@ def job_of(given: dict[str, Any], hole: HoleSource, reporter: Reporter) -> Job:
         skip_existing=given["skip_existing"],
         overwrite=given["overwrite"],
     )
+
+
+def has_bound(family: Family) -> bool:
+    """Says whether the likelihoods of a family are bounds, computed on demand."""
+    return any(option.name == "bound" for option in family.options)
 
 
 def refuse_foreign(given: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""`inpaint models`: what ships, what it was made from, and where things lie."""
+"""`inpaint models`: what ships, what it was made from, where things lie; `get` fetches more."""
 
 from __future__ import annotations
 
@@ -12,24 +12,80 @@ import click
 from inpaint_cli import models as families
 from inpaint_cli import zoo
 from inpaint_cli.commands.options import common, model_names
+from inpaint_cli.errors import UserError
 from inpaint_cli.files import home
 from inpaint_cli.reporting import Reporter
 
+GET = "get"
+"""The word before the name of a published file. No model may be called so."""
 
+
+def _names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    more = [*_published_names(), GET]
+    return model_names(context, parameter, start) + [n for n in more if n.startswith(start)]
+
+
+def _to_get(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
+    names = _published_names() if context.params.get("name") == GET else []
+    return [name for name in names if name.startswith(start)]
+
+
+# Not a group: what follows `models` is any name or path, and `get` is one word of it.
 @click.command()
-@click.argument("name", required=False, shell_complete=model_names)
+@click.argument("name", required=False, metavar="[NAME | get", shell_complete=_names)
+@click.argument("published", required=False, metavar="NAME]", shell_complete=_to_get)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="With get: the folder for published files.  [default: published/ in the folder of caches]",
+)
 @common
-def models(name: str | None, as_json: bool, reporter: Reporter) -> None:
-    """List the models that ship, or show one card.
+def models(
+    name: str | None, published: str | None, output: Path | None, as_json: bool, reporter: Reporter
+) -> None:
+    """List the models that ship, show one card, or get weights that the authors published.
 
     NAME is a model that ships, a family, a run folder or a weight file. A card says what the model
     was trained on and how, its figures with their protocol, its licence and its limits.
+
+    'get NAME' downloads a published file, goes on where an earlier call stopped, shows size and
+    SHA-256 and keeps them beside the file. Some files must be fetched by hand: it says from where.
+    'inpaint convert' then makes the file one of ours; stderr shows how.
 
     \b
     Examples:
       inpaint models
       inpaint models telea
+      inpaint models get vdvae-cifar10
     """
+    if name == GET:
+        return _get(published, output, as_json, reporter)
+    if published is not None:
+        raise UserError(f"models: one name at a time; '{published}' is too many.")
+    if output is not None:
+        raise UserError(f"-o: {output}: goes with 'inpaint models {GET} NAME' only.")
+    return _show(name, as_json, reporter)
+
+
+def _get(name: str | None, into: Path | None, as_json: bool, reporter: Reporter) -> None:
+    from inpaint_cli.zoo.published import PUBLISHED, fetch, how_to_convert
+
+    if name is None:
+        raise UserError(f"models {GET}: which file? Published: {', '.join(PUBLISHED)}.")
+    got = fetch(name, reporter, into)
+    reporter.note(f"{name}: {_size(got.size)} ({got.size} bytes), SHA-256 {got.sha256}")
+    reporter.note(f"Next: {how_to_convert(name, got.path)}")
+    if not as_json:
+        click.echo(got.path)
+        return
+    facts = {"name": name, "path": str(got.path), "address": got.address, "size": got.size}
+    more = {"sha256": got.sha256, "layout": PUBLISHED[name].layout}
+    click.echo(json.dumps({"schema": 1, **facts, **more}, indent=2))
+
+
+def _show(name: str | None, as_json: bool, reporter: Reporter) -> None:
     facts = _overview() if name is None else _detail(name, reporter)
     if as_json:
         click.echo(json.dumps({"schema": 1, **facts}, indent=2))
@@ -45,7 +101,29 @@ def _overview() -> dict[str, Any]:
         "default": zoo.DEFAULT if zoo.DEFAULT in {entry.name for entry in entries} else None,
         "models": [{**entry.card, "weights": str(entry.weights)} for entry in entries],
         "families": [_family(name) for name in families.FAMILIES],
+        "published": [_published(name) for name in _published_names()],
         "folders": {"zoo": str(zoo.FOLDER), "caches": str(home())},
+    }
+
+
+def _published_names() -> list[str]:
+    from inpaint_cli.zoo.published import PUBLISHED
+
+    return list(PUBLISHED)
+
+
+def _published(name: str) -> dict[str, Any]:
+    from inpaint_cli.zoo.published import PUBLISHED, place
+
+    entry, path = PUBLISHED[name], place(name)
+    return {
+        "name": name,
+        "layout": entry.layout,
+        "address": entry.address,
+        "by_hand": entry.by_hand,
+        "path": str(path),
+        "here": path.is_file(),
+        "get": f"inpaint models {GET} {name}",
     }
 
 
@@ -73,6 +151,8 @@ def _detail(name: str, reporter: Reporter) -> dict[str, Any]:
         return {**entry.card, "weights": str(entry.weights)}
     if name in families.FAMILIES:
         return _family(name)
+    if name in _published_names():
+        return _published(name)
     from inpaint_cli.weights import hash_of, read_header
 
     path = Path(zoo.find(name))
@@ -95,9 +175,18 @@ def _listing(facts: Mapping[str, Any]) -> list[str]:
             needs = "to train" if family["needs_weights"] else "no weights"
             if family["completes"] == completes:
                 lines.append(f"  {family['family']:<{width}}  {needs:>10}  {family['summary']}")
+    lines += _published_lines(facts["published"])
     folders = facts["folders"]
     lines.append(f"Weights lie in {folders['zoo']}, caches in {folders['caches']} (INPAINT_HOME).")
     lines.append("'inpaint models NAME' shows a card: data, training, figures, licence, limits.")
+    return lines
+
+
+def _published_lines(entries: list[dict[str, Any]]) -> list[str]:
+    lines = [f"Published by the authors, to be fetched with 'inpaint models {GET} NAME':"]
+    for by_hand, note in ((False, ""), (True, " (by hand, from a shared folder)")):
+        names = ", ".join(entry["name"] for entry in entries if entry["by_hand"] == by_hand)
+        lines += [f"  {names}{note}"] if names else []
     return lines
 
 

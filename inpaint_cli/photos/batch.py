@@ -14,16 +14,14 @@ from inpaint_cli.errors import Interrupted, PartialFailure, ResourceError, UserE
 from inpaint_cli.family import Model
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.completing import Completed, Request, complete_photo, in_order
+from inpaint_cli.photos.details import of_completion, write_pictures
 from inpaint_cli.photos.holes import HoleSource
-from inpaint_cli.photos.overview import TILE_PX, Overview
+from inpaint_cli.photos.overview import Overview
 from inpaint_cli.photos.pairing import Item
 from inpaint_cli.photos.reading import read_photo
-from inpaint_cli.photos.record import Record, is_of, same_files, same_settings
+from inpaint_cli.photos.record import Record, files_of, is_of, same_files, same_settings
 from inpaint_cli.photos.writing import write_photo
 from inpaint_cli.reporting import Advance, Reporter
-
-TRACE_MS = 120
-"""How long a frame of a trace stands."""
 
 
 @dataclass(frozen=True)
@@ -169,11 +167,7 @@ class Run:
                 self.present += 1
                 overview.add(samples, index)
                 advance(text=item.photo.name)
-            if "trace" in completed.details:
-                entry["trace"] = f"{item.stem.as_posix()}-trace.gif"
-                self.record.check_free([entry["trace"]], self.inputs, self.job.overwrite)
-                write_trace(self.job.folder / entry["trace"], completed.details["trace"])
-                self.reporter.note(f"{item.photo}: trace in {self.job.folder / entry['trace']}")
+            entry |= self._write_details(item, completed)
             entry["sheet"] = sheet
             with replacing(self.job.folder / sheet) as temporary:
                 overview.sheet().save(temporary, format="PNG")
@@ -187,9 +181,23 @@ class Run:
         self.record.put(entry)
         return entry
 
+    def _write_details(self, item: Item, completed: Completed) -> dict[str, Any]:
+        """Writes the pictures that the family gives besides; gives what a record says of them."""
+
+        def check(name: str) -> None:
+            self.record.check_free([name], self.inputs, self.job.overwrite)
+
+        details = completed.details
+        made = write_pictures(details, self.job.folder, item.stem.as_posix(), check)
+        for name, file in made.items():
+            word = name.replace("_", " ")
+            self.reporter.note(f"{item.photo}: {word} in {self.job.folder / file}")
+        told = {"separation": details["separation"]} if "separation" in details else {}
+        return {**made, **told}
+
     def _discard(self, entry: Mapping[str, Any]) -> None:
-        for line in entry["completions"]:
-            (self.job.folder / line["file"]).unlink(missing_ok=True)
+        for name in files_of(entry):
+            (self.job.folder / name).unlink(missing_ok=True)
         self.present -= len(entry["completions"])
 
     def _settings(self, item: Item) -> dict[str, Any]:
@@ -207,6 +215,7 @@ class Run:
             **self._settings(item),
             "hole_fraction": completed.hole_fraction,
             "log_prob_unit": "nats at model resolution, summed over windows",
+            "log_prob_kind": completed.log_prob_kind,
             "hidden_values": completed.hidden_values,
             "windows": [
                 [d.window.left, d.window.top, d.window.width, d.window.height]
@@ -220,7 +229,7 @@ class Run:
         line = {"file": name, "seed": self.job.request.seed, "index": index, "log_prob": log_prob}
         if log_prob is not None and completed.hidden_values:
             line["log_prob_per_value"] = log_prob / completed.hidden_values
-        return line
+        return {**line, **of_completion(completed.details, index)}
 
     def _text(self, completed: Completed, index: int) -> str:
         """Gives the JSON kept inside a completion; the same whatever -n is."""
@@ -246,28 +255,6 @@ class Run:
             "feather": request.feather,
             **request.options,
         }
-
-
-def write_trace(path: Path, frames: Any) -> None:
-    """Writes uint8 frames [S, H, W, 3] as an animated GIF, enlarged to be seen."""
-    from PIL import Image
-
-    side = max(frames.shape[1:3])
-    factor = max(1, TILE_PX * 2 // side)
-    size = frames.shape[2] * factor, frames.shape[1] * factor
-    pictures = [
-        Image.fromarray(frame.cpu().numpy()).resize(size, Image.Resampling.NEAREST)
-        for frame in frames
-    ]
-    with replacing(path) as temporary:
-        pictures[0].save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=TRACE_MS,
-            loop=0,
-        )
 
 
 def _named(photo: Path, error: Exception) -> Exception:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Completions, Model
 from inpaint_cli.photos.blending import fill_of, reduce
-from inpaint_cli.photos.photo import Photo, Samples, Values
+from inpaint_cli.photos.details import joined
+from inpaint_cli.photos.photo import Photo, Samples, Values, of_array
 from inpaint_cli.photos.reading import ranged
 from inpaint_cli.photos.windows import Box, Mask, cut, plan, shifted
 from inpaint_cli.randomness import Noise, content_key
@@ -54,6 +55,11 @@ class Request:
         if self.feather is not None and not 0 <= self.feather < float("inf"):
             raise UserError(f"--feather: must not be negative, got {self.feather}.")
 
+    @property
+    def of_drawing(self) -> bool:
+        """Whether the photo is a drawing: shown to the model as a whole, and nothing of it kept."""
+        return self.options.get("condition") == "edges"
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -78,6 +84,13 @@ class Completed:
     """How many values the model drew in all windows together: hidden pixels times channels."""
     details: Mapping[str, Any]
     """What the family tells beside the pictures, of the first window."""
+
+    @property
+    def log_prob_kind(self) -> str | None:
+        """Says what `log_prob` is: "exact", "lower bound", or None where there is none."""
+        if self.log_prob is None:
+            return None
+        return "lower bound" if self.details.get("bound") else "exact"
 
     @property
     def hole_fraction(self) -> float:
@@ -119,21 +132,36 @@ def complete_photo(photo: Photo, visible: Mask, model: Model, request: Request) 
             f"-n {request.n}: this model is deterministic: the same input has one completion. "
             "Leave -n out, or take a model that draws, such as pcnn."
         )
-    photo = ranged(photo, visible)
+    shown = np.ones_like(visible) if request.of_drawing else visible
+    photo = ranged(photo, shown)
+    if request.of_drawing and model.channels == 3:
+        photo = _coloured(photo)
     windows = plan(~visible, model.size, request.context)
     drawn, log_probs, hidden_values, details = [], [], 0, {}
     for number, window in enumerate(windows):
-        image, small = _input(photo, visible, window, model)
+        image, small = _input(photo, shown, window, model)
+        hidden_values += int((~small | request.of_drawing).sum()) * model.channels
+        if request.of_drawing:  # paper beyond it is white, and seen
+            image, small = image.masked_fill(~small, 255), small | True
         made = _sampled(model, image, small, request, number)
         pictures = made.images.permute(0, 2, 3, 1).cpu().numpy()
         drawn.append(Drawn(window, np.ascontiguousarray(pictures)))
-        hidden_values += int((~small).sum()) * model.channels
         if made.log_prob is not None:
             log_probs.append(made.log_prob.double().cpu().numpy())
         if number == 0:
             details = dict(made.details)
     total = np.sum(log_probs, axis=0) if len(log_probs) == len(windows) else None
     return Completed(photo, visible, request, tuple(drawn), total, hidden_values, details)
+
+
+def _coloured(photo: Photo) -> Photo:
+    """Gives a grey photo as one in colour, of 8 bits, for a fill in colour; others as they are."""
+    values = photo.values((slice(None), slice(None)))
+    if values.shape[2] == 3:
+        return photo
+    made = of_array(np.repeat(np.rint(values).astype(np.uint8), 3, axis=2))
+    tiff = photo.suffix == ".tiff"
+    return replace(made, tiff=tiff, exif=photo.exif, dpi=photo.dpi, notes=photo.notes)
 
 
 def _input(
@@ -223,7 +251,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def _joined(parts: list[Completions]) -> Completions:
-    """Gives the batches of one window as one; details are those of the first."""
+    """Gives the batches of one window as one."""
     import torch
 
     if len(parts) == 1:
@@ -233,6 +261,7 @@ def _joined(parts: list[Completions]) -> Completions:
         parts[0],
         images=torch.cat([part.images for part in parts]),
         log_prob=torch.cat(log_probs) if len(log_probs) == len(parts) else None,
+        details=joined([part.details for part in parts]),
     )
 
 

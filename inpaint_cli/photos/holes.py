@@ -29,9 +29,13 @@ class HoleSource:
     invert: bool = False
     grow: int = 0
     resize: bool = False
+    everything: bool = False
+    """Nothing is kept: the photo is a drawing, and no other source is given."""
 
     def __post_init__(self) -> None:
-        if self.path is None and self.kind is None and not self.boxes and not self.alpha:
+        if self.everything:
+            self._check_alone()
+        elif self.path is None and self.kind is None and not self.boxes and not self.alpha:
             raise UserError(
                 "no hole is given. Use --mask FILE (white = fill in), --mask KIND, --box X,Y,W,H, "
                 "or --mask-alpha if the photo's transparent pixels are to be filled."
@@ -45,6 +49,14 @@ class HoleSource:
         if self.invert and self.path is None and self.kind is None and not self.alpha:
             raise UserError(
                 "--invert-mask: there is no mask to invert. Boxes are always filled in."
+            )
+
+    def _check_alone(self) -> None:
+        others = (self.path, self.kind, self.boxes, self.alpha, self.invert, self.grow, self.resize)
+        if any(others):
+            raise UserError(
+                "--condition edges: everything is filled in. Leave out --mask, --box and all other "
+                "options of the hole."
             )
 
     @property
@@ -67,6 +79,8 @@ class HoleSource:
         photo, mask: the files of this photo; size: the photo's (height, width), upright.
         """
         height, width = size
+        if self.everything:
+            return np.zeros(size, np.bool_)
         name = str(mask or self.kind or photo)
         if self.kind is not None:
             visible = masks.draw_at_scale(
@@ -99,6 +113,8 @@ class HoleSource:
 
     def label(self, mask: Path | None) -> str:
         """Gives the words for the hole in a record."""
+        if self.everything:
+            return "everything"
         parts = [str(mask)] if mask else [self.kind] if self.kind else ["alpha"] * self.alpha
         if mask and self.alpha:
             parts.append("its alpha")

@@ -67,7 +67,10 @@ class Overview:
         """Gives the words under a completion: the number of its file first."""
         log_prob = self.completed.log_prob
         name = f"{number}" if number == index else f"{number} (draw {index})"
-        return name if log_prob is None else f"{name}: {log_prob[index]:.1f} nats"
+        if log_prob is None:
+            return name
+        least = ">= " if self.completed.log_prob_kind == "lower bound" else ""
+        return f"{name}: {least}{log_prob[index]:.1f} nats"
 
     def _input_caption(self) -> str:
         photo = self.completed.photo

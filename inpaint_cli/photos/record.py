@@ -14,8 +14,11 @@ from inpaint_cli.files import write_text
 
 NAME = "completions.json"
 SCHEMA = 1
-OURS = re.compile(r"(-\d+\.(png|tiff)|-sheet\.png|-trace\.gif)\Z")
+OURS = re.compile(r"(-\d+\.(png|tiff)|-(sheet|by-primitive|latents)\.png|-trace\.gif)\Z")
 """Names that we give; nothing else is ever taken for ours, whatever a record says."""
+
+NAMING = ("sheet", "trace", "by_primitive", "latents")
+"""Keys of an item that name a file."""
 
 
 @dataclass
@@ -128,7 +131,7 @@ def same_files(old: Mapping[str, Any], names: Sequence[str], rank: bool) -> bool
 def files_of(item: Mapping[str, Any]) -> set[str]:
     """Gives the files that an item names and that can be ours."""
     names = [entry["file"] for entry in item["completions"]]
-    names += [item[key] for key in ("sheet", "trace") if item.get(key)]
+    names += [item[key] for key in NAMING if item.get(key)]
     return {
         name
         for name in names
@@ -138,5 +141,5 @@ def files_of(item: Mapping[str, Any]) -> set[str]:
 
 def _is_item(item: Any) -> bool:
     return all(isinstance(entry["file"], str) for entry in item["completions"]) and all(
-        isinstance(item.get(key, ""), str | None) for key in ("sheet", "trace")
+        isinstance(item.get(key, ""), str | None) for key in NAMING
     )

@@ -13,7 +13,7 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.weights import hash_of
 
 FOLDER = Path(__file__).parent
-DEFAULT = "pcnn-photos32"
+DEFAULT = "latent-codes-photos64"
 """The model of `inpaint complete` without --model: the best one that ships."""
 
 

@@ -56,13 +56,13 @@ def pack(name: str, run: Path) -> Path:
         preset=header["preset"],
         dtype=torch.float16,
     )
-    steps = [entry for entry in _log(run) if entry.get("kind") == "step"]
+    last = {entry["stage"]: entry for entry in _log(run) if entry.get("kind") == "step"}
     config = read_toml(run / "config.toml")
     training = {
         **card["training"],
-        "steps": steps[-1]["step"],
+        "steps": sum(entry["step"] for entry in last.values()),
         "seed": config["seed"],
-        "hours": round(steps[-1]["seconds"] / 3600, 2),
+        "hours": round(sum(entry["seconds"] for entry in last.values()) / 3600, 2),
     }
     facts = {
         "name": name,

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from inpaint_cli import files
-from inpaint_cli.errors import ResourceError, UserError, unknown_name
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.weights import hash_of
 
@@ -78,6 +80,11 @@ def folder() -> Path:
     return files.home() / "published"
 
 
+def place(name: str, into: Path | None = None) -> Path:
+    """Gives where the published file called `name` lies, or will lie: below `into`."""
+    return (into or folder()) / PUBLISHED[name].file
+
+
 def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
     """Gives the published file called `name`, downloaded unless it is there.
 
@@ -86,16 +93,15 @@ def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
     network or the disk fails; what has arrived stays, and the next call goes on from there.
     """
     if name not in PUBLISHED:
-        raise unknown_name("models get: no published file", name, PUBLISHED)
-    entry = PUBLISHED[name]
-    path = (into or folder()) / entry.file
+        raise _unknown(name)
+    entry, path = PUBLISHED[name], place(name, into)
     if path.is_file():
         return _known(path, entry, reporter)
     if entry.by_hand:
         raise UserError(
-            f"{name}: lies in a shared folder without plain downloads. Fetch "
-            f"'{entry.file}' from {entry.address} with a browser, put it at {path}, and call "
-            "this again."
+            f"{name}: lies in a shared folder without plain downloads. Fetch '{entry.file}' from "
+            f"{entry.address} with a browser and put it at {path}; call this again to see and "
+            f"keep its SHA-256. Next: {how_to_convert(name, path)}"
         )
     download(entry.address, path, reporter)
     return _keep(path, entry)
@@ -104,7 +110,18 @@ def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
 def how_to_convert(name: str, path: Path) -> str:
     """Gives the command that makes a published file ours."""
     entry = PUBLISHED[name]
-    return f"inpaint convert --from {entry.layout} {path} -o {name}.safetensors"
+    read = shlex.quote(str(path))
+    return f"inpaint convert --from {entry.layout} {read} -o {name}.safetensors"
+
+
+def _unknown(name: str) -> UserError:
+    """Gives the error for an unknown name: the nearest one and, unlike elsewhere, all of them."""
+    near = get_close_matches(name.lower(), PUBLISHED, n=1)
+    nearest = f"Did you mean '{near[0]}'? " if near else ""
+    return UserError(
+        f"models get: no published file called '{name}'. {nearest}"
+        f"Published: {', '.join(PUBLISHED)}."
+    )
 
 
 def _record(path: Path) -> Path:

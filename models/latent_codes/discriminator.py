@@ -75,7 +75,8 @@ def adaptive_weight(
         for loss in (reconstruction, adversarial)
     ]
     first, second = sum_over_ranks(torch.stack(norms).detach()) / world_size()
-    return (first / (second + 1e-4)).clamp(0.0, limit)
+    weight: Tensor = (first / (second + 1e-4)).clamp(0.0, limit)
+    return weight
 
 
 def gradient_penalty(

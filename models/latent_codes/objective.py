@@ -195,6 +195,12 @@ class TransformerStage:
     name = "transformer"
     needs: tuple[str, ...] = ("vqgan",)
 
+    def begin(self, model: Model) -> None:
+        """Starts the token embeddings of our own presets from the code vectors."""
+        latent = cast(LatentCodes, model)
+        if latent.config.codebook == "averaged":
+            starts.transformer_from_codes(latent)
+
     def trainable(self, model: Model) -> list[ParameterGroup]:
         """Gives the transformer."""
         return [group("transformer", cast(LatentCodes, model).transformer)]

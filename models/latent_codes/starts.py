@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from inpaint_cli.randomness import stream
 
 if TYPE_CHECKING:
     from inpaint_cli.models.latent_codes.networks import LatentCodes
@@ -50,6 +53,23 @@ def encoder_from_vqgan(model: LatentCodes) -> None:
     head.weight.copy_(torch.einsum("kd,dcij->kcij", table, vqgan.quant_conv.weight))
     if head.bias is not None and vqgan.quant_conv.bias is not None:
         head.bias.copy_(table @ vqgan.quant_conv.bias)
+
+
+def transformer_from_codes(model: LatentCodes) -> None:
+    """Starts the embeddings of tokens, and the head that names them, from the code vectors.
+
+    Both are the same rotation of them into the transformer's width, of length 1: so codes that look
+    alike are alike to it from the first step, which it would otherwise learn from examples alone.
+    """
+    transformer = model.transformer
+    table = F.normalize(model.vqgan.quantize.table.float(), dim=1)
+    weight = transformer.tok_emb.weight
+    wide = stream(0, "code embeddings").random(table.shape[1] * weight.shape[1])
+    draws = torch.from_numpy(wide - 0.5).view(weight.shape[1], table.shape[1])
+    rotation = torch.linalg.qr(draws).Q.float() if draws.shape[0] >= draws.shape[1] else draws
+    vectors = F.normalize(table @ rotation.T.to(table), dim=1)
+    weight[1:].copy_(vectors)
+    transformer.head.weight[1:].copy_(vectors)
 
 
 def _parameter(source: nn.Module, *names: str) -> Tensor:

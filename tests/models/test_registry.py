@@ -107,7 +107,8 @@ def test_no_option_of_a_family_hides_another() -> None:
 
 @each_trained
 def test_a_trained_family_has_a_page_that_lists_its_presets_options_and_settings(name: str) -> None:
-    family, page = models.get(name), TOP / "docs" / f"{name}.md"
+    family = models.get(name)
+    page = TOP / "docs" / f"{getattr(family, 'page', name)}.md"
     text = page.read_text(encoding="utf-8")
     own = {f.name for f in dataclasses.fields(first(family))}
     own -= {"size", "channels", "levels", "training"}

@@ -1,5 +1,7 @@
 """The sheet of a photo: bright where completions differ, and zoomed to small holes."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from inpaint_cli.photos.completing import Request, complete_photo
@@ -66,3 +68,9 @@ def test_a_single_completion_has_no_map() -> None:
 
 def test_tiles_are_never_larger_than_a_tile() -> None:
     assert reduced(np.zeros((3000, 10, 3), np.uint8)).shape == (192, 1, 3)
+
+
+def test_a_bound_is_marked_as_one() -> None:
+    overview = overview_of(60, 80, Box(10, 10, 30, 30), 1)
+    bound = replace(overview.completed, details={"bound": True})
+    assert Overview(bound)._caption(0, 0).startswith("0: >= ")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli import models
-from inpaint_cli.family import Batch
+from inpaint_cli.family import Batch, Model
 from inpaint_cli.models.latent_codes import losses, starts
 from inpaint_cli.models.latent_codes.blocks import at_side, to_unit
 from inpaint_cli.models.latent_codes.config import LatentConfig
@@ -60,6 +60,15 @@ def test_an_encoder_starts_by_naming_the_vqgans_codes(form: str) -> None:
         logits, known = model.encoder(x, batch.visible)
     assert known.all()
     assert torch.equal(logits.argmax(1), model.vqgan.tokens(x))
+
+
+def test_tokens_of_alike_codes_start_alike_in_the_transformer() -> None:
+    model = model_of(token_width=96)
+    with torch.no_grad():
+        TRANSFORMER.begin(cast(Model, model))
+    table = model.vqgan.quantize.table
+    for weight in (model.transformer.tok_emb.weight, model.transformer.head.weight):
+        torch.testing.assert_close(weight[1:] @ weight[1:].T, table @ table.T)
 
 
 def gradients(model: LatentCodes, stage: int, batch: Batch) -> dict[str, Tensor]:

@@ -1,0 +1,89 @@
+"""IPA, IPA-R, AIPO, AIPO-R: a partial encoder for a trained VD-VAE (Harvey et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.models.ipa.config import VaeConfig
+from inpaint_cli.models.ipa.presets import Variant, presets
+
+OPTIONS = (
+    Option(
+        "fix-top",
+        int,
+        "All completions share the L coarsest groups of latents with completion 0, and differ in "
+        "the finer ones.",
+        minimum=0,
+        default=0,
+    ),
+    Option(
+        "temperatures",
+        str,
+        "A temperature for each layer, coarse to fine, in place of --temperature: T or TxN, such "
+        "as 1x20,0.8x23.",
+    ),
+    Option(
+        "bound",
+        int,
+        "Bound the log-probability of each completion with K importance samples.  [default: no "
+        "bound]",
+        minimum=1,
+    ),
+    Option(
+        "condition",
+        str,
+        "edges: PHOTO is a drawing of edges and everything is filled in; for models that were "
+        "trained so.",
+        choices=("edges",),
+    ),
+)
+
+
+class IpaFamily:
+    """One objective and mask distribution of the papers; all share one implementation."""
+
+    stage_names: tuple[str, ...] = ("vae", "partial-encoder")
+    completes = True
+    perceptual = False
+    stochastic = True
+    options: tuple[Option, ...] = OPTIONS
+    page = "ipa"
+    """All four share docs/ipa.md."""
+
+    def __init__(self, name: Variant, summary: str, layouts: tuple[str, ...] = ()) -> None:
+        self.name: str = name
+        self.summary, self.layouts = summary, layouts
+        self.presets: Mapping[str, Config] = presets(name)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Gives the stages in training order."""
+        from inpaint_cli.models.ipa.objective import STAGES
+
+        return STAGES
+
+    def build(self, config: Config) -> Model:
+        """Builds the model with random weights."""
+        from inpaint_cli.models.ipa.networks import CompletingVae
+
+        return CompletingVae(cast(VaeConfig, config))
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        """Reads the authors' files: openai/vdvae or plai-group/ipa."""
+        from inpaint_cli.models.ipa.convert import convert
+
+        return convert(layout, files)
+
+
+FAMILIES: dict[str, Family] = {
+    "ipa": IpaFamily(
+        "ipa",
+        "IPA: a partial encoder for a trained VD-VAE; likelihood bounds, diverse completions",
+        ("vdvae", "ipa"),
+    ),
+    "ipa-r": IpaFamily("ipa-r", "IPA-R: IPA trained by the reverse, mode-seeking objective"),
+    "aipo": IpaFamily("aipo", "AIPO: IPA on square patches, predicting the whole image"),
+    "aipo-r": IpaFamily("aipo-r", "AIPO-R: AIPO trained by the reverse objective"),
+}

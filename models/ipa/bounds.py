@@ -1,0 +1,124 @@
+"""Importance-weighted bounds of likelihoods (Burda et al. 2016); not in the papers.
+
+With one sample they are O_for and O_rev in expectation. The weights of thousands of latents are
+uneven, so the effective sample size comes with each bound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.models.ipa.elbo import Draw
+from inpaint_cli.models.ipa.partial_encoder import drawing_and_photo
+from inpaint_cli.models.ipa.posterior import FORWARD, REVERSE, Name, Sides, walk
+from inpaint_cli.randomness import Noise, content_key
+
+if TYPE_CHECKING:
+    from inpaint_cli.models.ipa.networks import CompletingVae
+
+SAMPLES = 16
+"""Importance samples of `log_prob`."""
+AT_ONCE = 16
+"""Samples that go through the networks together, which bounds memory."""
+
+
+class LogBound(NamedTuple):
+    """A lower bound of a log-likelihood, per image."""
+
+    nats: Tensor
+    """float64 [N]."""
+    effective: Tensor
+    """float64 [N]: (sum w)^2 / sum w^2, between 1 and the number of samples."""
+
+    @classmethod
+    def of(cls, log_weights: Tensor) -> LogBound:
+        """Gives the bound of log weights [N, K]."""
+        wide = log_weights.double()
+        nats = torch.logsumexp(wide, 1) - math.log(wide.shape[1])
+        effective = torch.exp(2 * torch.logsumexp(wide, 1) - torch.logsumexp(2 * wide, 1))
+        return cls(nats, effective)
+
+
+def log_weights(
+    model: CompletingVae,
+    sides: Mapping[str, Sides],
+    image: Tensor,
+    counted: Tensor,
+    draw: Draw,
+    pair: tuple[Name, Name],
+    samples: int,
+) -> Tensor:
+    """Gives `samples` log weights of one image, float64 [samples], all terms at the drawn z.
+
+    FORWARD: log p(counted|z) + log c(z) - log q(z), z ~ q; REVERSE: with p, c in their place.
+    """
+    walked = walk(model, samples, sides, draw, pair, sampled=True)
+    repeated = image.expand(samples, -1, -1, -1)
+    nats = model.log_pixels(model.decoder.finish(walked.states), repeated)
+    # In float64, which MPS lacks.
+    likelihood = torch.where(counted[:, 0], nats, 0.0).cpu().double().flatten(1).sum(1)
+    return likelihood - walked.nats.cpu().double().sum(1)
+
+
+@torch.no_grad()
+def log_prob_hidden(
+    model: CompletingVae, image: Tensor, visible: Tensor, samples: int = SAMPLES
+) -> LogBound:
+    """Bounds log p(hidden | visible) by z ~ q(z|image); 0 where nothing is hidden.
+
+    Of a model of edges: log p(photo | drawing), of pairs side by side. The noise is keyed by image
+    and mask, so the same input has the same bound.
+    """
+    if model.config.condition == "edges":
+        drawing, photo = drawing_and_photo(image, made=False)
+        hidden = torch.zeros_like(photo[:, :1], dtype=torch.bool)
+        return _each(model, photo, hidden, samples, FORWARD, drawing)
+    found = _each(model, image, visible, samples, FORWARD, image)
+    complete = visible.flatten(1).all(1).cpu()
+    return LogBound(torch.where(complete, 0.0, found.nats), found.effective)
+
+
+@torch.no_grad()
+def log_prob_visible(
+    model: CompletingVae, image: Tensor, visible: Tensor, samples: int = SAMPLES
+) -> LogBound:
+    """Bounds log p(visible pixels) by z ~ c(z|y); 0 where nothing is visible."""
+    if model.config.condition == "edges":
+        raise UserError("log_prob_visible: a model of edges has no visible pixels.")
+    found = _each(model, image, visible, samples, REVERSE, image)
+    nothing = ~visible.flatten(1).any(1).cpu()
+    return LogBound(torch.where(nothing, 0.0, found.nats), found.effective)
+
+
+def _each(
+    model: CompletingVae,
+    image: Tensor,
+    visible: Tensor,
+    samples: int,
+    pair: tuple[Name, Name],
+    condition: Tensor,
+) -> LogBound:
+    rows = []
+    for row in range(len(image)):
+        x, seen, given = (t[row : row + 1] for t in (image, visible, condition))
+        sides: dict[str, Sides] = {"c": model.partial_sides(given, seen)}
+        if "q" in pair:
+            sides["q"] = model.full_sides(x)
+        counted = seen if pair == REVERSE else ~seen
+        # What is hidden must not reach the noise of a bound of what is visible.
+        key = content_key(x, seen if pair == REVERSE else torch.ones_like(seen))
+        key = hashlib.sha256(key + seen.cpu().numpy().tobytes()).digest()
+        noise = Noise.of_completions(0, key, range(samples))
+        parts = [
+            log_weights(model, sides, x, counted, part.normal, pair, len(part))
+            for part in noise.split(AT_ONCE)
+        ]
+        rows.append(torch.cat(parts))
+    return LogBound.of(torch.stack(rows))

@@ -1,0 +1,42 @@
+"""Diagonal Gaussians of the latents, described by mean and unclamped log standard deviation."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Gives `x` in float32 if it is of half precision; divergences and likelihoods need that."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+class Gaussian(NamedTuple):
+    """Independent normals; both tensors are [N, zdim, side, side]."""
+
+    mean: Tensor
+    log_std: Tensor
+
+    @classmethod
+    def of(cls, features: Tensor) -> Gaussian:
+        """Gives the Gaussian whose mean and log standard deviation lie one after the other."""
+        return cls(*at_least_float32(features).chunk(2, dim=1))
+
+    def sample(self, eps: Tensor, temperature: float = 1.0) -> Tensor:
+        """Gives the draw that standard normal `eps` selects; 0 gives the mean."""
+        return self.mean + self.log_std.exp() * temperature * eps
+
+    def kl(self, other: Gaussian) -> Tensor:
+        """Gives KL(self || other) of every element, in nats."""
+        # One exponential of the difference, not two: exp(2 a) / exp(2 b) overflows sooner.
+        ratio = torch.exp(2 * (self.log_std - other.log_std))
+        distance = (self.mean - other.mean) * torch.exp(-other.log_std)
+        return other.log_std - self.log_std + 0.5 * (ratio + distance.square() - 1)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Gives the log density of every element of `z`, in nats."""
+        distance = (z - self.mean) * torch.exp(-self.log_std)
+        return -0.5 * distance.square() - self.log_std - 0.5 * math.log(2 * math.pi)

@@ -1,0 +1,72 @@
+"""The model of this family: a VD-VAE with a partial encoder, which completes images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from inpaint_cli.family import Completions
+from inpaint_cli.models.ipa.elbo import log_likelihood
+from inpaint_cli.models.ipa.partial_encoder import partial_input
+from inpaint_cli.models.ipa.posterior import Sides
+from inpaint_cli.models.ipa.vdvae import VdVae, activated
+from inpaint_cli.randomness import Noise
+
+T = TypeVar("T")
+
+
+class CompletingVae(VdVae):
+    """IPA, IPA-R, AIPO or AIPO-R, as its config says."""
+
+    stochastic = True
+
+    def forward(self, work: Callable[[], T]) -> T:
+        """Gives work(): for torch.func.functional_call, which runs it with other weights."""
+        return work()
+
+    def full_sides(self, image: Tensor) -> Sides:
+        """Gives what the heads of q take of whole images uint8 [N, C, H, W]."""
+        return activated(self.encoder(self.scaled(image)))
+
+    def partial_sides(self, image: Tensor, visible: Tensor) -> Sides:
+        """Gives what the heads of c take of the visible part; of edges, `image` is the drawing."""
+        return activated(self.part_encoder(partial_input(self, image, visible)))
+
+    def log_pixels(self, px_z: Tensor, image: Tensor) -> Tensor:
+        """Gives log p of every pixel given the latents, in nats, [N, H, W]."""
+        return log_likelihood(self, self.decoder.read(px_z), image)
+
+    def complete(
+        self,
+        image: Tensor,
+        visible: Tensor,
+        noise: Noise,
+        *,
+        temperature: float | None = None,
+        **options: Any,
+    ) -> Completions:
+        """Completes one image len(noise) times; see `Model.complete` and `sampling.complete`."""
+        from inpaint_cli.models.ipa.sampling import complete
+
+        training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                return complete(self, image, visible, noise, temperature=temperature, **options)
+        finally:
+            self.train(training)
+
+    def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
+        """Gives a lower bound of log p(hidden | visible), float64 [N], nats (`bounds`)."""
+        from inpaint_cli.models.ipa.bounds import log_prob_hidden
+
+        return log_prob_hidden(self, image, visible).nats
+
+    def log_prob_visible(self, image: Tensor, visible: Tensor) -> Tensor:
+        """Gives a lower bound of log p(visible), float64 [N], nats; hidden values do not count."""
+        from inpaint_cli.models.ipa.bounds import log_prob_visible
+
+        return log_prob_visible(self, image, visible).nats

@@ -1,0 +1,244 @@
+"""The two stages: the VAE by itself, then the partial encoder (or both together)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.models.ipa import elbo
+from inpaint_cli.models.ipa.device_noise import training_draw
+from inpaint_cli.models.ipa.elbo import Bound
+from inpaint_cli.models.ipa.networks import CompletingVae
+from inpaint_cli.models.ipa.partial_encoder import (
+    drawing_and_photo,
+    is_partial,
+    is_untrained,
+    load_vae,
+    start_from_encoder,
+)
+from inpaint_cli.models.ipa.posterior import forward_bound, frozen_rate, reverse_bound
+from inpaint_cli.randomness import Noise
+
+HEAD = "decoder.out_net."
+LOGGED_LAYERS = 3
+"""Layers whose divergences are logged one by one, as the authors do."""
+
+
+class VaeStage:
+    """The VD-VAE: its negative evidence bound, in nats per dimension."""
+
+    name = "vae"
+    needs: tuple[str, ...] = ()
+
+    def begin(self, model: Model) -> None:
+        """Goes on from the VAE that the config names, if it names one."""
+        vae = cast(CompletingVae, model)
+        if vae.config.vae:
+            load_vae(vae, Path(vae.config.vae))
+
+    def trainable(self, model: Model) -> list[ParameterGroup]:
+        """Gives everything but the partial encoder."""
+        named = cast(nn.Module, model).named_parameters()
+        return [ParameterGroup("vae", [p for n, p in named if not is_partial(n)])]
+
+    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Gives distortion + rate (spec of Child 2021, the negative ELBO per dimension)."""
+        vae = cast(CompletingVae, model)
+        bound = elbo.bound(vae, _photo(vae, batch.image), training_draw(vae, noise))
+        return StepResult({"vae": bound.total.mean()}, _scalars(bound))
+
+    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Gives bits per dimension, and the two terms in nats per dimension."""
+        vae = cast(CompletingVae, model)
+        bound = elbo.bound(vae, _photo(vae, batch.image), noise.normal)
+        return {
+            "bits_per_dim": _wide(bound.total) / math.log(2),
+            "distortion": _wide(bound.distortion),
+            "rate": _wide(bound.rate),
+        }
+
+
+class PartialEncoderStage:
+    """The partial encoder c(z|y): minus O_for or O_rev, in nats per dimension."""
+
+    name = "partial-encoder"
+    needs: tuple[str, ...] = ()
+    # Not ("vae",): with trained=all both are trained together from scratch, and `vae` may name a
+    # file. `begin` refuses a VAE that nobody trained.
+
+    def begin(self, model: Model) -> None:
+        """Finds the VAE, and starts the partial encoder as the config says."""
+        vae = cast(CompletingVae, model)
+        config = vae.config
+        if config.vae and is_untrained(vae):
+            load_vae(vae, Path(config.vae))
+        if is_untrained(vae) and config.trained != "all":
+            raise UserError(
+                "--stage: 'partial-encoder' stands on a trained VAE. Leave --stage out to train "
+                "'vae' first, name one with --set vae=FILE, or train both together with "
+                "--set trained=all."
+            )
+        if config.start != "random":
+            start_from_encoder(vae, heads=config.start == "encoder")
+
+    def trainable(self, model: Model) -> list[ParameterGroup]:
+        """Gives the partial encoder, and what else the config says."""
+        vae = cast(CompletingVae, model)
+        named = [(n, p) for n, p in vae.named_parameters() if _is_trained(vae, n)]
+        return [ParameterGroup("partial-encoder", [p for _, p in named])]
+
+    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Gives the loss; with a frozen VAE that of the forward objective is the rate alone."""
+        vae = cast(CompletingVae, model)
+        if vae.config.objective == "reverse":
+            return self._reverse(vae, batch, step, noise)
+        if vae.config.trained == "all":
+            return self._joint(vae, batch, noise)
+        return self._frozen(vae, batch, noise)
+
+    def _reverse(self, model: CompletingVae, batch: Batch, step: int, noise: Noise) -> StepResult:
+        sides = model.partial_sides(batch.image, batch.visible)
+        bound = reverse_bound(
+            model,
+            batch.image,
+            sides,
+            training_draw(model, noise),
+            batch.visible,
+            sampled=model.config.noisy_kl,
+        )
+        weight = likelihood_weight(model.config.annealing, step)
+        loss = (weight * bound.distortion + bound.rate).mean()
+        scalars = {"bound": bound.total.mean().detach(), **_scalars(bound)}
+        return StepResult({self.name: loss}, scalars)
+
+    def _joint(self, model: CompletingVae, batch: Batch, noise: Noise) -> StepResult:
+        drawing, photo = _condition(model, batch.image)
+        bound = forward_bound(
+            model,
+            photo,
+            model.partial_sides(drawing, batch.visible),
+            training_draw(model, noise),
+            _counted(model, batch.visible),
+            sampled=model.config.noisy_kl,
+        )
+        return StepResult({self.name: bound.total.mean()}, _scalars(bound))
+
+    def _frozen(self, model: CompletingVae, batch: Batch, noise: Noise) -> StepResult:
+        drawing, photo = _condition(model, batch.image)
+        masks = model.config.masks_per_image if model.config.condition == "mask" else 1
+        # Each image takes the masks of its neighbours in the batch as well.
+        visible = torch.cat([batch.visible.roll(shift, 0) for shift in range(masks)])
+        sides = model.partial_sides(drawing.repeat(masks, 1, 1, 1), visible)
+        rate = frozen_rate(
+            model, photo, sides, training_draw(model, noise), sampled=model.config.noisy_kl
+        )
+        per_image = rate.nats / photo[0].numel()
+        loss = rate.total / (len(visible) * photo[0].numel())
+        distortion = torch.zeros_like(loss)
+        if model.config.trained == "likelihood-head":
+            nats = model.log_pixels(rate.px_z, photo)
+            counted = _counted(model, batch.visible)
+            nats = nats if counted is None else torch.where(counted[:, 0], nats, 0.0)
+            distortion = -nats.sum() / photo.numel()
+        bound = Bound(distortion.detach()[None], per_image)
+        return StepResult({self.name: loss + distortion}, _scalars(bound))
+
+    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Gives minus the bound of the objective and its terms, in nats per dimension.
+
+        nats_per_hidden: minus the bound of log p(hidden | visible) over the hidden values, for both
+        objectives, so that they compare; NaN where nothing is hidden.
+        """
+        vae = cast(CompletingVae, model)
+        drawing, photo = _condition(vae, batch.image)
+        sides = vae.partial_sides(drawing, batch.visible)
+        counted = _counted(vae, batch.visible)
+        hidden = ~batch.visible if vae.config.condition == "mask" else None
+        conditional = forward_bound(vae, photo, sides, noise.normal, hidden)
+        bound = conditional
+        if vae.config.objective == "reverse":
+            bound = reverse_bound(vae, photo, sides, noise.normal, batch.visible)
+        elif counted is None and hidden is not None:
+            bound = forward_bound(vae, photo, sides, noise.normal, counted)
+        return {
+            "nats_per_dim": _wide(bound.total),
+            "distortion": _wide(bound.distortion),
+            "rate": _wide(bound.rate),
+            "nats_per_hidden": _per_hidden(conditional, photo, hidden),
+        }
+
+
+def likelihood_weight(annealing: tuple[float, float, float], step: int) -> float:
+    """Gives the weight of the likelihood in the reverse objective at `step` (from 0).
+
+    >>> [likelihood_weight((2, 0.25, 1.0), step) for step in (0, 1, 2, 3)]
+    [0.25, 0.5, 1.0, 1.0]
+    """
+    steps, start, end = annealing
+    if step >= steps:
+        return end
+    share = step / steps
+    return float(start ** (1 - share) * end**share)
+
+
+def _is_trained(model: CompletingVae, name: str) -> bool:
+    if is_partial(name):
+        return True
+    if model.config.trained == "all":
+        # The reverse objective never looks at whole images.
+        whole = name.startswith("encoder.") or ".enc." in name
+        return model.config.objective == "forward" or not whole
+    return model.config.trained == "likelihood-head" and name.startswith(HEAD)
+
+
+def _condition(model: CompletingVae, image: Tensor) -> tuple[Tensor, Tensor]:
+    """Gives what the partial encoder looks at, and the photo that is predicted."""
+    if model.config.condition == "edges":
+        return drawing_and_photo(image)
+    return image, image
+
+
+def _photo(model: CompletingVae, image: Tensor) -> Tensor:
+    """Gives the photo of a batch: the right half of pairs."""
+    paired = model.config.condition == "edges" and image.shape[-1] == 2 * image.shape[-2]
+    return drawing_and_photo(image)[1] if paired else image
+
+
+def _counted(model: CompletingVae, visible: Tensor) -> Tensor | None:
+    """Gives the pixels whose likelihood the forward bound counts; None = all."""
+    config = model.config
+    return None if config.condition == "edges" or config.predicted == "whole" else ~visible
+
+
+def _per_hidden(bound: Bound, photo: Tensor, hidden: Tensor | None) -> Tensor:
+    """Gives nats per hidden value, float64 [N], for nats per dimension."""
+    pixels = photo[0, 0].numel()
+    if hidden is None:
+        return _wide(bound.total)
+    share = _wide(hidden.flatten(1).sum(1)) / pixels
+    return torch.where(share > 0, _wide(bound.total) / share, torch.nan)
+
+
+def _wide(values: Tensor) -> Tensor:
+    """Gives float64, on the CPU: MPS has none."""
+    return values.cpu().double()
+
+
+def _scalars(bound: Bound) -> dict[str, Tensor]:
+    """Gives what is logged: both terms per dimension, and the rates of the coarsest layers."""
+    layers = bound.rates.mean(0).detach()[:LOGGED_LAYERS]
+    return {
+        "distortion": bound.distortion.mean().detach(),
+        "rate": bound.rate.mean().detach(),
+        **{f"rate{number}": value for number, value in enumerate(layers, 1)},
+    }
+
+
+STAGES = (VaeStage(), PartialEncoderStage())

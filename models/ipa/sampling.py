@@ -1,0 +1,208 @@
+"""From one partly visible image to n completions, with bounds of their likelihoods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Completions
+from inpaint_cli.models.ipa import dmol
+from inpaint_cli.models.ipa.bounds import log_prob_hidden
+from inpaint_cli.models.ipa.elbo import like
+from inpaint_cli.randomness import Noise
+
+if TYPE_CHECKING:
+    from inpaint_cli.models.ipa.networks import CompletingVae
+    from inpaint_cli.models.ipa.vdvae import DecBlock
+
+BATCH = 8
+"""Completions that go through the decoder together, at most."""
+DOUBLE_BELOW = 16_000_000
+"""Networks with fewer parameters complete in float64 on a CPU. How a sum is rounded depends on the
+size of the batch and on the place in it; in float64 that changes no pixel, so completion i is the
+same whatever n is. Larger networks take one completion at a time there, in float32."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be completed, and how."""
+
+    image: Tensor
+    visible: Tensor
+    noise: Noise
+    plan: Plan
+    quantise: Literal["round", "trunc"]
+    bound: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How completions are drawn."""
+
+    heats: list[float]
+    """Factor on the standard deviations of each layer."""
+    fixed: int
+    """Layers, from the coarsest, that all completions share with completion 0."""
+    prior_from: int
+    """Layers from this one on are drawn from the prior."""
+
+
+def complete(
+    model: CompletingVae,
+    image: Tensor,
+    visible: Tensor,
+    noise: Noise,
+    *,
+    temperature: float | None = None,
+    temperatures: str | None = None,
+    fix_top: int = 0,
+    bound: int | None = None,
+    condition: str | None = None,
+    quantise: Literal["round", "trunc"] = "round",
+) -> Completions:
+    """Completes one image len(noise) times; `details["raw"]` holds what was drawn, uint8.
+
+    The model is in eval mode and gradients are off. temperatures: one per layer, see
+    `layer_temperatures`; bound: importance samples for `log_prob`. A model of edges takes the
+    drawing as `image` and fills everything in.
+    """
+    config = model.config
+    if condition is not None and condition != config.condition:
+        raise UserError(f"--condition {condition}: this model was trained on '{config.condition}'.")
+    layers = len(model.decoder.blocks())
+    heats = layer_temperatures(temperatures, temperature, layers)
+    if not 0 <= fix_top <= layers:
+        raise UserError(f"--fix-top: this model has {layers} layers, got {fix_top}.")
+    task = Task(image, visible, noise, Plan(heats, fix_top, layers), quantise, bound)
+    weight = model.decoder.gain
+    if weight.device.type != "cpu":
+        return finished(model, task, BATCH)
+    if weight.dtype == torch.float64 or parameter_count(model) >= DOUBLE_BELOW:
+        return finished(model, task, 0 if weight.dtype == torch.float64 else 1)
+    wide = {n: t.double() for n, t in model.state_dict().items()}
+    made: Completions = functional_call(model, wide, (lambda: finished(model, task, 0),))
+    return made
+
+
+def parameter_count(model: CompletingVae) -> int:
+    """Gives the number of the model's weights."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def finished(model: CompletingVae, task: Task, size: int) -> Completions:
+    """Completes by networks of any type, `size` at once (0 = any number up to BATCH)."""
+    decoder = CompletionDecoder(model, task.image, task.visible, task.plan)
+    parts = [decoder.pixels(part, size) for part in task.noise.split(size or BATCH)]
+    raw = dmol.to_bytes(torch.cat(parts), task.quantise)
+    edges = model.config.condition == "edges"
+    shown = torch.zeros_like(task.visible) if edges else task.visible
+    images = torch.where(shown, task.image, raw)
+    details: dict[str, Any] = {"raw": raw, "bound": True}
+    log_prob = None
+    if task.bound:
+        found = _bounds(model, task, images)
+        log_prob, details["effective_samples"] = found
+    return Completions(images, log_prob, details)
+
+
+def layer_temperatures(text: str | None, all_layers: float | None, layers: int) -> list[float]:
+    """Gives the temperature of each layer, coarse to fine, from "T" or "TxN" items.
+
+    >>> layer_temperatures("0.5x2,1", None, 3)
+    [0.5, 0.5, 1.0]
+    """
+    if text is None:
+        return [1.0 if all_layers is None else all_layers] * layers
+    if all_layers is not None:
+        raise UserError("--temperatures: give either these or --temperature.")
+    found: list[float] = []
+    for item in text.split(","):
+        value, _, count = item.partition("x")
+        try:
+            found += [float(value)] * int(count or 1)
+        except ValueError:
+            raise UserError(f"--temperatures: '{item}' is neither T nor TxN.") from None
+    if len(found) != layers or not all(0 <= value < float("inf") for value in found):
+        raise UserError(
+            f"--temperatures: this model has {layers} layers, so {layers} numbers from 0 up are "
+            f"needed, got {len(found)}, such as 1x{layers - 1},0.8."
+        )
+    return found
+
+
+class CompletionDecoder:
+    """The walk down z ~ c(z|y) for one y; what depends on y alone is computed once."""
+
+    def __init__(self, model: CompletingVae, image: Tensor, visible: Tensor, plan: Plan) -> None:
+        self.model, self.plan = model, plan
+        self.blocks = model.decoder.blocks()
+        sides = model.partial_sides(image, visible)
+        self.sides = [block.part_enc.side(sides[block.res]) for block in self.blocks]
+
+    def pixels(self, noise: Noise, size: int) -> Tensor:
+        """Gives pixels in -1..1, [n, H, W, C], of n streams run as a batch of `size` (0 = n)."""
+        n = len(noise)
+        missing = max(size - n, 0)
+
+        def drawn(numbers: Tensor) -> Tensor:
+            return torch.cat([numbers, numbers[-1:].repeat(missing, *[1] * (numbers.ndim - 1))])
+
+        first = Noise(noise.seed, noise.tag, [(0,)])
+
+        def normal(index: int, shape: tuple[int, ...]) -> Tensor:
+            own = drawn(noise.normal(*shape))
+            return first.normal(*shape).expand_as(own) if index < self.plan.fixed else own
+
+        px_z, _ = self.walk(n + missing, normal)
+        config = self.model.config
+        square = (config.size, config.size)
+        u_mixture = drawn(noise.uniform(*square, config.mixtures))
+        u_logistic = drawn(noise.uniform(*square, config.channels))
+        return self.read(px_z, u_mixture, u_logistic)[:n]
+
+    def walk(
+        self, batch: int, normal: Callable[[int, tuple[int, ...]], Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Gives the decoder's last state and the latents; normal(layer, shape) gives the noise."""
+        states, latents = dict(self.model.decoder.start(batch)), []
+        for index, block in enumerate(self.blocks):
+            x = block.enter(states)
+            z, skip = self._drawn(index, block, F.gelu(x), normal)
+            states[block.res] = block.leave(x, skip, z)
+            latents.append(z)
+        return self.model.decoder.finish(states), latents
+
+    def _drawn(
+        self,
+        index: int,
+        block: DecBlock,
+        seen: Tensor,
+        normal: Callable[[int, tuple[int, ...]], Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        if index >= self.plan.prior_from:
+            source, skip = block.describe(seen)
+        else:
+            source, skip = block.part_enc(seen, self.sides[index]), block.skip(seen)
+        eps = like(normal(index, tuple(source.mean.shape[1:])), source.mean)
+        return source.sample(eps, self.plan.heats[index]), skip
+
+    def read(self, px_z: Tensor, u_mixture: Tensor, u_logistic: Tensor) -> Tensor:
+        """Draws pixels in -1..1 from uniform numbers in [0, 1)."""
+        params = self.model.decoder.read(px_z)
+        uniform = (like(dmol.bounded(u), params) for u in (u_mixture, u_logistic))
+        return dmol.sample(params, *uniform)
+
+
+def _bounds(model: CompletingVae, task: Task, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Gives the bound of each completion, and its effective samples, float64 [n]."""
+    if model.config.condition == "edges":
+        images = torch.cat([task.image.expand_as(images), images], -1)
+    found = [log_prob_hidden(model, made[None], task.visible, task.bound or 1) for made in images]
+    return torch.cat([f.nats for f in found]), torch.cat([f.effective for f in found])

@@ -1,0 +1,74 @@
+"""PICME: a conditional VAE with a Gaussian mixture, one component per kind of completion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
+
+
+class MixtureFamily:
+    """Binds the files of this folder together; torch is imported when something is built."""
+
+    name = "picme"
+    summary = "PICME: a Gaussian-mixture conditional VAE, fast; each component a kind of completion"
+    presets: Mapping[str, Config] = PRESETS
+    stage_names: tuple[str, ...] = ("completion",)
+    completes = True
+    perceptual = False
+    stochastic = True
+    layouts: tuple[str, ...] = ("pic",)
+    options: tuple[Option, ...] = (
+        Option(
+            "primitive",
+            int,
+            "Draw all completions from this component of the mixture, counted from 0; otherwise "
+            "each draws its own, by weight.",
+            minimum=0,
+        ),
+        Option(
+            "stratify",
+            bool,
+            "Take the components in turn: completion i from component i mod k.",
+            default=False,
+        ),
+        Option(
+            "by-primitive",
+            bool,
+            "Also write STEM-by-primitive.png, a row of completions from each component, and "
+            "STEM-latents.png, sampled latent variables in two dimensions, coloured by component.",
+            default=False,
+        ),
+        Option(
+            "projection",
+            str,
+            "How --by-primitive comes to two dimensions: principal components, or t-SNE (the "
+            "paper's figure 10; slower).",
+            default="pca",
+            choices=("pca", "tsne"),
+        ),
+    )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Gives the stages in training order."""
+        from inpaint_cli.models.picme.objective import STAGES
+
+        return STAGES
+
+    def build(self, config: Config) -> Model:
+        """Builds the model with random weights."""
+        from inpaint_cli.models.picme.networks import MixtureOfPrimitives
+
+        return MixtureOfPrimitives(cast(MixtureConfig, config))
+
+    def convert(self, layout: str, files: Sequence[Path]) -> Model:
+        """Reads the four networks of a PIC checkpoint, as a model of one primitive."""
+        from inpaint_cli.models.picme.convert import convert
+
+        return convert(files)
+
+
+FAMILIES: dict[str, Family] = {"picme": MixtureFamily()}

@@ -1,0 +1,170 @@
+"""`inpaint complete` with what single families offer: components, bounds, drawings of edges."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from inpaint_cli import api
+from inpaint_cli.cli import main
+from inpaint_cli.errors import UserError
+from inpaint_cli.weights import save_weights
+from tests.models.ipa.small_vaes import random_vae
+from tests.models.picme.small import model_of
+
+
+def complete(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["complete", *map(str, arguments), "--device", "cpu"])
+
+
+def record_of(folder: Path) -> dict[str, Any]:
+    (item,) = json.loads((folder / "completions.json").read_text())["items"]
+    return dict(item)
+
+
+def pixels(path: Path) -> npt.NDArray[Any]:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    values = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "p.png")
+    return tmp_path / "p.png"
+
+
+@pytest.fixture
+def picme(tmp_path: Path) -> Path:
+    model, path = model_of(primitives=3), tmp_path / "picme.safetensors"
+    save_weights(path, model, family="picme", preset="digits")
+    return path
+
+
+def ipa(path: Path, **changes: Any) -> Path:
+    save_weights(path, random_vae(**changes), family="ipa", preset="digits")
+    return path
+
+
+def test_components_are_recorded_and_drawn_in_rows(photo: Path, picme: Path) -> None:
+    out = photo.parent / "o"
+    asked = (photo, "--box", "2,2,4,4", "--model", picme, "-n", 3, "--stratify", "-o", out)
+    made = complete(*asked, "--by-primitive")
+    assert made.exit_code == 0, made.output
+    item = record_of(out)
+    assert [line["primitive"] for line in item["completions"]] == [0, 1, 2]
+    assert sum(line["weight"] for line in item["completions"]) == pytest.approx(1)
+    assert set(item["separation"]) == {"silhouette", "distance_ratio"}
+    assert (item["by_primitive"], item["latents"]) == ("p-by-primitive.png", "p-latents.png")
+    assert f"by primitive in {out / 'p-by-primitive.png'}" in made.stderr
+    assert item["log_prob_kind"] is None
+    assert complete(*asked).exit_code == 0
+    assert {file.name for file in out.iterdir()} == {
+        "completions.json", "p-sheet.png", "p-0.png", "p-1.png", "p-2.png",
+    }  # fmt: skip
+
+
+def test_a_foreign_picture_stays_and_no_half_is_left(photo: Path, picme: Path) -> None:
+    out = photo.parent / "o"
+    out.mkdir()
+    (out / "p-latents.png").write_text("mine")
+    made = complete(
+        photo, "--box", "2,2,4,4", "--model", picme, "-n", 2, "--by-primitive", "-o", out
+    )
+    assert made.exit_code == 2
+    assert "p-latents.png: exists and is no result" in made.stderr
+    assert {file.name for file in out.iterdir()} == {"p-latents.png"}
+    assert (out / "p-latents.png").read_text() == "mine"
+
+
+def test_ranking_by_bounds_is_said_and_can_be_made_finer(photo: Path) -> None:
+    out, model = photo.parent / "o", ipa(photo.parent / "m.safetensors")
+    asked = (photo, "--box", "2,2,4,4", "--model", model, "-n", 3, "--rank", "log-prob", "-o", out)
+    made = complete(*asked)
+    assert made.exit_code == 0, made.output
+    assert "as with --bound 16" in made.stderr
+    item = record_of(out)
+    log_probs = [line["log_prob"] for line in item["completions"]]
+    assert log_probs == sorted(log_probs, reverse=True)
+    assert (item["log_prob_kind"], item["options"]["bound"]) == ("lower bound", 16)
+    finer = complete(*asked, "--bound", 2)
+    assert finer.exit_code == 0, finer.output
+    assert "--bound" not in finer.stderr
+    assert record_of(out)["options"]["bound"] == 2
+
+
+def test_without_a_bound_there_is_no_likelihood(photo: Path) -> None:
+    out, model = photo.parent / "o", ipa(photo.parent / "m.safetensors")
+    made = complete(photo, "--box", "2,2,4,4", "--model", model, "-n", 1, "-o", out)
+    assert made.exit_code == 0, made.output
+    item = record_of(out)
+    assert (item["log_prob_kind"], item["completions"][0]["log_prob"]) == (None, None)
+
+
+EDGES = {"condition": "edges", "predicted": "whole"}
+
+
+def test_a_drawing_reaches_the_model_and_all_of_it_is_filled(photo: Path) -> None:
+    model = ipa(photo.parent / "m.safetensors", **EDGES)
+    drawings = [np.full((8, 8), 255, np.uint8), np.zeros((8, 8), np.uint8)]
+    made = []
+    for number, drawing in enumerate(drawings):
+        Image.fromarray(drawing).save(photo)
+        out = photo.parent / f"o{number}"
+        result = complete(photo, "--condition", "edges", "--model", model, "-n", 2, "-o", out)
+        assert result.exit_code == 0, result.output
+        item = record_of(out)
+        assert (item["mask"], item["hole_fraction"]) == ("everything", 1)
+        assert item["hidden_values"] == 3 * 8 * 8
+        made.append(pixels(out / "p-0.png"))
+        assert (made[-1] != pixels(out / "p-1.png")).any()
+    assert made[0].shape == (8, 8, 3), "a grey drawing is filled in colour"
+    assert (made[0] != made[1]).any()
+    direct = api.load_model(model, "cpu").complete(drawings[1], n=1, condition="edges")
+    np.testing.assert_array_equal(direct.images[0], made[1])
+
+
+def test_paper_beyond_a_drawing_is_white(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = api.load_model(ipa(photo.parent / "m.safetensors", **EDGES), "cpu")
+    seen = []
+    complete_one = loaded.model.complete
+
+    def watched(image: Any, visible: Any, *rest: Any, **options: Any) -> Any:
+        seen.append((image, visible))
+        return complete_one(image, visible, *rest, **options)
+
+    monkeypatch.setattr(loaded.model, "complete", watched)
+    (made,) = loaded.complete(np.full((4, 8), 7, np.uint8), n=1, condition="edges").images
+    ((image, visible),) = seen
+    assert made.shape == (4, 8, 3)
+    assert visible.all()
+    assert sorted(image.unique().tolist()) == [7, 255]
+    assert int((image[0, 0] == 7).sum()) == 4 * 8
+
+
+def test_a_drawing_has_no_hole_of_its_own(photo: Path) -> None:
+    model = ipa(photo.parent / "m.safetensors", **EDGES)
+    asked = (photo, "--condition", "edges", "--model", model, "-o", photo.parent / "o")
+    refused = complete(*asked, "--box", "0,0,2,2")
+    assert refused.exit_code == 2
+    assert "Leave out --mask, --box" in refused.stderr
+    with pytest.raises(UserError, match="Leave out mask and visible"):
+        api.load_model(model, "cpu").complete(
+            photo, visible=np.zeros((8, 8), np.bool_), condition="edges"
+        )
+
+
+def test_a_model_of_masks_takes_no_drawing(photo: Path) -> None:
+    model = ipa(photo.parent / "m.safetensors")
+    refused = complete(
+        photo, "--condition", "edges", "--model", model, "-n", 1, "-o", photo.parent / "o"
+    )
+    assert refused.exit_code == 2
+    assert "trained on 'mask'" in refused.stderr
+    other = complete(photo, "--condition", "edges", "--model", "telea")
+    assert "--condition: an option of ipa" in other.stderr

@@ -1,0 +1,96 @@
+"""The unconditional bound adds up and is of each image alone; samples do as they are told."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from inpaint_cli.models.ipa.elbo import bound, sample_pixels, sample_prior
+from inpaint_cli.randomness import Noise
+from tests.models.ipa.small_vaes import random_images, random_vae
+
+
+def zeros(count: int) -> Callable[..., Tensor]:
+    return lambda *shape: torch.zeros(count, *shape)
+
+
+def test_distortion_and_rates_add_up_to_the_bound_in_nats_per_dimension() -> None:
+    model, image = random_vae(), random_images(3)
+    with torch.no_grad():
+        found = bound(model, image, Noise.of_samples(0, "t", 0, range(3)).normal, keep=True)
+    dimensions = 3 * 8 * 8
+    per_layer = [layer.kl.flatten(1).sum(1) / dimensions for layer in found.layers]
+    torch.testing.assert_close(found.rates, torch.stack(per_layer, 1))
+    torch.testing.assert_close(found.total, found.distortion + found.rates.sum(1))
+    assert all((layer.kl >= 0).all() for layer in found.layers)
+    assert bound(model, image, zeros(3)).layers == []
+
+
+def test_the_bound_of_an_image_is_its_own_whatever_the_batch() -> None:
+    model, image = random_vae(), random_images(3)
+    with torch.no_grad():
+        whole = bound(model, image, Noise.of_samples(0, "t", 0, range(3)).normal)
+        alone = bound(model, image[1:2], Noise.of_samples(0, "t", 0, [1]).normal)
+    torch.testing.assert_close(whole.total[1:2], alone.total, rtol=1e-5, atol=1e-6)
+
+
+def test_the_bound_lies_below_the_likelihood_that_many_samples_estimate() -> None:
+    # log p(x) is at least the mean of the importance weights in logs, so more samples give more.
+    model, image = random_vae(channels=1), random_images(1, channels=1)
+    count = 64
+    with torch.no_grad():
+        noise = Noise.of_samples(0, "t", 0, range(count))
+        found = bound(model, image.expand(count, -1, -1, -1), noise.normal, keep=True)
+    dimensions = 8 * 8
+    weights = -found.distortion.double() * dimensions
+    for layer in found.layers:
+        difference = layer.prior.log_prob(layer.z) - layer.posterior.log_prob(layer.z)
+        weights += difference.double().flatten(1).sum(1)
+    estimate = torch.logsumexp(weights, 0) - torch.tensor(float(count)).log()
+    assert -found.total.double().mean() * dimensions < estimate
+
+
+def test_zero_temperature_gives_the_same_state_whatever_the_noise() -> None:
+    model = random_vae()
+    with torch.no_grad():
+        one, other = (
+            sample_prior(model, Noise.of_samples(seed, "t", 0, [0]).normal, 0.0).px_z
+            for seed in (0, 1)
+        )
+    assert torch.equal(one, other)
+
+
+def test_one_temperature_is_the_same_for_every_layer() -> None:
+    model = random_vae()
+    layers = len(model.decoder.blocks())
+    with torch.no_grad():
+        one, other = (
+            sample_prior(model, Noise.of_samples(0, "t", 0, [0, 1]).normal, temperature).px_z
+            for temperature in (0.7, [0.7] * layers)
+        )
+    assert torch.equal(one, other)
+
+
+def test_with_all_latents_given_no_noise_is_asked_for() -> None:
+    model, image = random_vae(), random_images(2)
+
+    def refuse(*shape: int) -> Tensor:
+        raise AssertionError("asked for noise")
+
+    with torch.no_grad():
+        layers = bound(model, image, zeros(2), keep=True).layers
+        px_z = sample_prior(model, refuse, latents=[layer.z for layer in layers]).px_z
+        expected = model.decoder.finish({8: layers[-1].state})
+    torch.testing.assert_close(px_z, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_pixels_are_drawn_for_every_image_with_its_own_stream() -> None:
+    model = random_vae()
+    noise, alone = (Noise.of_samples(0, "t", 0, keys) for keys in ([0, 1], [1]))
+    with torch.no_grad():
+        px_z = sample_prior(model, zeros(2)).px_z
+        both = sample_pixels(model, px_z, noise.uniform)
+        second = sample_pixels(model, px_z[1:], alone.uniform)
+    assert both.shape == (2, 8, 8, 3)
+    assert both.abs().max() <= 1
+    torch.testing.assert_close(both[1:], second, rtol=0, atol=1e-6)

@@ -1,0 +1,182 @@
+"""Completions: temperatures, shared latents, bounds, and the exactness of batches."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.models.ipa import sampling
+from inpaint_cli.models.ipa.bounds import log_prob_hidden
+from inpaint_cli.models.ipa.networks import CompletingVae
+from inpaint_cli.randomness import Noise
+from tests.models.ipa.small_vaes import random_images, random_vae
+
+LAYERS = 4
+
+
+def task(seed: int = 0) -> tuple[Tensor, Tensor]:
+    visible = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(seed)) < 0.5
+    return random_images(1, seed), visible
+
+
+def noise(n: int = 4) -> Noise:
+    return Noise.of_completions(0, b"test", range(n))
+
+
+def completed(model: CompletingVae, n: int = 4, **options: Any) -> Tensor:
+    return model.complete(*task(), noise(n), **options).images
+
+
+def test_the_partial_encoder_runs_once_for_all_completions(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, seen = random_vae(), []
+    forward = model.part_encoder.forward
+
+    def counted(x: Tensor) -> Any:
+        seen.append(len(x))
+        return forward(x)
+
+    monkeypatch.setattr(model.part_encoder, "forward", counted)
+    model.complete(*task(), noise(11))
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("limit", [0, 10**9])
+def test_completions_do_not_depend_on_the_batch_in_either_precision(
+    monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(sampling, "DOUBLE_BELOW", limit)
+    model = random_vae()
+    whole = completed(model, 11)
+    parts = [model.complete(*task(), noise(11)[s]).images for s in (slice(0, 3), slice(3, 11))]
+    assert torch.equal(whole, torch.cat(parts))
+
+
+def test_a_padded_batch_gives_what_a_full_one_gives() -> None:
+    model = random_vae().double()
+    image, visible = task()
+    plan = sampling.Plan([1.0] * LAYERS, 0, LAYERS)
+    with torch.no_grad():
+        decoder = sampling.CompletionDecoder(model, image, visible, plan)
+        full, padded = decoder.pixels(noise(3), 0), decoder.pixels(noise(3), 8)
+    torch.testing.assert_close(full, padded)
+
+
+def test_double_precision_leaves_the_model_as_it_was() -> None:
+    model = random_vae()
+    before = {n: t.clone() for n, t in model.state_dict().items()}
+    completed(model)
+    after = model.state_dict()
+    assert all(torch.equal(t, after[n]) and t.dtype == after[n].dtype for n, t in before.items())
+
+
+def test_with_all_latents_shared_only_the_noise_of_the_pixels_is_left() -> None:
+    model = random_vae()
+    free, top = completed(model), completed(model, fix_top=LAYERS)
+    assert torch.equal(free[0], top[0])
+    assert not torch.equal(free[1], top[1])
+    assert top.float().std(0).mean() < free.float().std(0).mean()
+
+
+@pytest.mark.parametrize("fixed", range(LAYERS + 1))
+def test_fixed_latents_are_those_of_completion_0_and_the_others_differ(fixed: int) -> None:
+    model = random_vae().double()
+    decoder = sampling.CompletionDecoder(
+        model, *task(), sampling.Plan([1.0] * LAYERS, fixed, LAYERS)
+    )
+    own = noise(3)
+
+    def normal(index: int, shape: tuple[int, ...]) -> Tensor:
+        drawn = own.normal(*shape)
+        return drawn[:1].expand_as(drawn) if index < fixed else drawn
+
+    with torch.no_grad():
+        px_z, latents = decoder.walk(3, normal)
+        expected = decoder.read(px_z, own.uniform(8, 8, 2), own.uniform(8, 8, 3))
+        ours = decoder.pixels(noise(3), 0)
+        # A part that leaves completion 0 out has its latents all the same.
+        part = decoder.pixels(noise(3)[1:], 0)
+    for index, z in enumerate(latents):
+        assert torch.equal(z[0], z[1]) == (index < fixed)
+    torch.testing.assert_close(ours, expected)
+    torch.testing.assert_close(ours[1:], part)
+
+
+def test_a_temperature_for_each_layer_is_one_for_all_where_they_agree() -> None:
+    model = random_vae()
+    assert torch.equal(
+        completed(model, temperature=0.5), completed(model, temperatures=f"0.5x{LAYERS}")
+    )
+    assert not torch.equal(completed(model, temperatures="1x3,0.1"), completed(model))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"temperatures": "1,1"}, "4 numbers"),
+        ({"temperatures": "1x4x2"}, "neither T nor TxN"),
+        ({"temperatures": "-1x4"}, "4 numbers"),
+        ({"temperatures": "1x4", "temperature": 0.5}, "either"),
+        ({"fix_top": 5}, "4 layers"),
+        ({"condition": "edges"}, "trained on 'mask'"),
+    ],
+)
+def test_options_that_do_not_fit_the_model_are_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        completed(random_vae(), **options)
+
+
+def test_bounds_are_those_of_each_completion_and_the_same_in_any_batch() -> None:
+    model = random_vae()
+    image, visible = task()
+    made = model.complete(image, visible, noise(3), bound=4)
+    assert made.log_prob is not None
+    assert made.details["bound"] is True
+    assert (made.log_prob.dtype, made.log_prob.shape) == (torch.float64, (3,))
+    assert (
+        (made.details["effective_samples"] >= 1) & (made.details["effective_samples"] <= 4)
+    ).all()
+    again = log_prob_hidden(model.double(), made.images, visible.expand(3, -1, -1, -1), 4)
+    torch.testing.assert_close(again.nats, made.log_prob, rtol=0, atol=1e-9)
+    part = random_vae().complete(image, visible, noise(3)[1:], bound=4)
+    assert part.log_prob is not None
+    torch.testing.assert_close(part.log_prob, made.log_prob[1:], rtol=0, atol=1e-9)
+    assert random_vae().complete(image, visible, noise(1)).log_prob is None
+
+
+def test_where_nothing_is_hidden_or_visible_the_bounds_are_0() -> None:
+    model, (image, visible) = random_vae(), task()
+    all_seen = torch.ones_like(visible)
+    assert model.log_prob(image, all_seen).tolist() == [0.0]
+    assert model.log_prob(image, visible).item() < 0
+    assert model.log_prob_visible(image, ~all_seen).tolist() == [0.0]
+    assert model.log_prob_visible(image, visible).item() < 0
+
+
+def test_the_bound_of_what_is_visible_ignores_what_is_hidden() -> None:
+    model, (image, visible) = random_vae(), task()
+    other = torch.where(visible, image, 255 - image)
+    assert torch.equal(
+        model.log_prob_visible(image, visible), model.log_prob_visible(other, visible)
+    )
+
+
+def test_more_samples_tighten_the_bound_on_average() -> None:
+    model, (_, visible) = random_vae(), task()
+    images = random_images(12, 3)
+    seen = visible.expand(12, -1, -1, -1)
+    few, many = (log_prob_hidden(model, images, seen, k).nats.mean() for k in (1, 24))
+    assert many > few
+
+
+def test_a_model_of_edges_fills_everything_in_and_bounds_photo_given_drawing() -> None:
+    model, (drawing, visible) = random_vae(condition="edges", predicted="whole"), task()
+    made = model.complete(drawing, visible, noise(2), condition="edges", bound=2)
+    assert torch.equal(made.images, made.details["raw"])
+    assert made.log_prob is not None
+    assert (made.log_prob < 0).all()
+    with pytest.raises(UserError, match="side by side"):
+        model.log_prob(drawing, visible)
+    with pytest.raises(UserError, match="no visible pixels"):
+        model.log_prob_visible(drawing, visible)
