@@ -1,4 +1,4 @@
-"""One call for eight completions beside eight calls for one, and what the FLOP count allows.
+"""One call for n completions beside n calls for one, and what the FLOP count allows.
 
 Both share nothing but the model: the ratio shows whether encoders and the transformer's first step
 run once per image. Times are of one run, side by side.
@@ -23,7 +23,6 @@ from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.sampling import look, picture_of
 from inpaint_cli.randomness import Noise
 
-N = 8
 HIDDEN = 0.8
 """Side of the hidden box in the middle over the image's: the paper's 80 % box."""
 
@@ -66,7 +65,7 @@ def seconds(call: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
-def measure(preset: str, repeats: int) -> str:
+def measure(preset: str, repeats: int, n: int) -> str:
     """Gives one line of the table."""
     family = models.get("latent-codes")
     with torch.random.fork_rng():
@@ -79,9 +78,9 @@ def measure(preset: str, repeats: int) -> str:
         model.complete(image, visible, Noise.of_completions(0, b"benchmark", indices))
 
     complete(range(1))
-    together = seconds(lambda: complete(range(N)), repeats)
-    alone = seconds(lambda: [complete(range(i, i + 1)) for i in range(N)], repeats)
-    allowed = (shared + N * each) / (N * (shared + each))
+    together = seconds(lambda: complete(range(n)), repeats)
+    alone = seconds(lambda: [complete(range(i, i + 1)) for i in range(n)], repeats)
+    allowed = (shared + n * each) / (n * (shared + each))
     return (
         f"{preset:13} {shared:9.1f} {each:9.1f} {together:9.2f} {alone:9.2f}"
         f" {together / alone:7.3f} {allowed:8.3f} {together / alone / allowed:8.3f}"
@@ -95,12 +94,15 @@ def main() -> None:
     parser.add_argument("--preset", action="append", choices=sorted(presets))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("-n", type=int, default=8, help="completions")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"CPU, {options.threads} thread(s), float32, n = {N}, shortest of {options.repeats}")
-    print("preset        GFLOP/img  GFLOP/n   n=8 [s]  8x1 [s]   ratio  allowed  over it")
+    print(
+        f"CPU, {options.threads} thread(s), float32, n = {options.n}, shortest of {options.repeats}"
+    )
+    print("preset        GFLOP/img  GFLOP/n     1xn [s]   nx1 [s]   ratio  allowed  over it")
     for preset in options.preset or ["tiny32", "small64", "photo64"]:
-        print(measure(preset, options.repeats), flush=True)
+        print(measure(preset, options.repeats, options.n), flush=True)
 
 
 if __name__ == "__main__":
