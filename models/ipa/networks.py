@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from inpaint_cli.family import Completions
+from inpaint_cli.models.evaluation import evaluating
 from inpaint_cli.models.ipa.elbo import log_likelihood
 from inpaint_cli.models.ipa.partial_encoder import partial_input
 from inpaint_cli.models.ipa.posterior import Sides
@@ -51,13 +51,8 @@ class CompletingVae(VdVae):
         """Completes one image len(noise) times; see `Model.complete` and `sampling.complete`."""
         from inpaint_cli.models.ipa.sampling import complete
 
-        training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                return complete(self, image, visible, noise, temperature=temperature, **options)
-        finally:
-            self.train(training)
+        with evaluating(self):
+            return complete(self, image, visible, noise, temperature=temperature, **options)
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
         """Gives a lower bound of log p(hidden | visible), float64 [N], nats (`bounds`)."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from inpaint_cli.models.pixels import to_unit
 
 GROUPS = 32
 """Groups of every normalisation: each normalised width is a multiple of it."""
@@ -204,16 +205,6 @@ class Decoder(nn.Module):
             h = level(h)
         x: Tensor = self.conv_out(F.silu(self.norm_out(h)))
         return x
-
-
-def to_unit(image: Tensor) -> Tensor:
-    """Gives uint8 levels as float in [-1, 1], the networks' scale."""
-    return image.float() / 127.5 - 1
-
-
-def to_bytes(x: Tensor) -> Tensor:
-    """Gives values in [-1, 1] as uint8, rounded half to even and clamped."""
-    return torch.round(127.5 * x.float() + 127.5).clamp(0, 255).to(torch.uint8)
 
 
 def at_side(image: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]:

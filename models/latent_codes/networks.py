@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from inpaint_cli.device import has_fast_bf16
 from inpaint_cli.family import Completions
+from inpaint_cli.models.evaluation import evaluating
 from inpaint_cli.models.latent_codes.blocks import Shape
 from inpaint_cli.models.latent_codes.config import LatentConfig
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement
@@ -125,13 +126,8 @@ class LatentCodes(nn.Module):
         """Completes one image len(noise) times; see `Model.complete`."""
         from inpaint_cli.models.latent_codes.sampling import complete
 
-        training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode(), reduced_precision(image.device):
-                return complete(self, image, visible, noise, temperature=temperature, **options)
-        finally:
-            self.train(training)
+        with evaluating(self), reduced_precision(image.device):
+            return complete(self, image, visible, noise, temperature=temperature, **options)
 
 
 def reduced_precision(device: torch.device) -> torch.autocast:

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
 from inpaint_cli.models.latent_codes import losses, starts
 from inpaint_cli.models.latent_codes.adversary import R1_EVERY, Adversary
-from inpaint_cli.models.latent_codes.blocks import at_side, to_bytes, to_unit
+from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.decoding import composite
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.models.latent_codes.token_sampling import Drawing, draw_tokens, gumbel_of
 from inpaint_cli.models.latent_codes.vqgan import REVIVE_UNTIL, Quantised, perplexity
+from inpaint_cli.models.pixels import from_unit, to_unit
 from inpaint_cli.randomness import Noise
 
 WRONG_CODES = 0.1
@@ -59,7 +60,7 @@ def image_distance(model: LatentCodes, a: Tensor, b: Tensor) -> Tensor:
 
 def decoded(model: LatentCodes, tokens: Tensor) -> Tensor:
     """Gives the uint8 images that the VQGAN makes of tokens [N, h, w]."""
-    return to_bytes(model.vqgan.decode(model.vqgan.quantize.vectors(tokens)))
+    return from_unit(model.vqgan.decode(model.vqgan.quantize.vectors(tokens)))
 
 
 class VQGANStage:
@@ -137,7 +138,7 @@ class VQGANStage:
     def pictures(self, model: Model, batch: Batch, noise: Noise) -> Tensor:
         """Gives the reconstruction."""
         output: Tensor = cast(LatentCodes, model).vqgan(to_unit(batch.image))[0]
-        return to_bytes(output)
+        return from_unit(output)
 
 
 class EncoderStage:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.family import Completions
-from inpaint_cli.models.latent_codes.blocks import at_side, to_bytes, to_unit
+from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.decoding import compose, composite
 from inpaint_cli.models.latent_codes.seams import without_seams
 from inpaint_cli.models.latent_codes.token_sampling import Drawing, Order, draw_tokens, gumbel_of
-from inpaint_cli.models.quantise import continuing
+from inpaint_cli.models.pixels import finished, to_unit
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:
@@ -77,10 +77,15 @@ def complete(
     drawn = noise if context.logits is not None else noise[:1]
     size = CPU_BATCH if image.device.type == "cpu" else DEVICE_BATCH
     images, tokens = [], []
-    for part in drawn.split(size):
-        tokens.append(tokens_of(model, context, part, how, size))
-        picture = filled_up(lambda some: picture_of(model, context, some), size, tokens[-1])
-        if not keep_seams:
+    for group in drawn.split(DEVICE_BATCH):
+        pictures = []
+        for part in group.split(size):
+            tokens.append(tokens_of(model, context, part, how, size))
+            pictures.append(
+                filled_up(lambda some: picture_of(model, context, some), size, tokens[-1])
+            )
+        picture = torch.cat(pictures)
+        if not keep_seams:  # element by element, so the number of pictures changes nothing
             picture = without_seams(picture, to_unit(image), visible)
         images.append(finished(picture, image, visible, model.levels))
     copies = len(noise) // len(drawn)
@@ -131,19 +136,3 @@ def filled_up(network: Callable[..., Tensor], size: int, *inputs: Tensor) -> Ten
     n = len(inputs[0])
     full = (torch.cat([x, x[-1:].repeat(size - n, *[1] * (x.ndim - 1))]) for x in inputs)
     return network(*full)[:n]
-
-
-def finished(picture: Tensor, image: Tensor, visible: Tensor, levels: int) -> Tensor:
-    """Gives uint8 [n, C, H, W]: bytes of the image where visible, else of the picture.
-
-    picture: float [n, C, H, W] on [-1, 1]. With fewer than 256 levels hidden bytes are the nearest
-    ones that stand for a level beside this image. The choice is made between integers, so visible
-    pixels are exact and nothing under them shows, not even NaN.
-    """
-    if levels == 256:
-        return torch.where(visible, image, to_bytes(picture))
-    image, visible = image.cpu(), visible.cpu()
-    table = continuing(torch.arange(levels), levels, image, visible)
-    between = (table[:-1].double() + table[1:].double()) / 2
-    level = torch.bucketize(127.5 * picture.cpu().double() + 127.5, between)
-    return torch.where(visible, image, table[level])

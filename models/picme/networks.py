@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.family import Completions
+from inpaint_cli.models.evaluation import evaluating
 from inpaint_cli.models.picme.blocks import (
     SLOPE,
     ContextAttention,
@@ -248,10 +249,5 @@ class MixtureOfPrimitives(nn.Module):
         """Completes one image len(noise) times; see `Model.complete`."""
         from inpaint_cli.models.picme.sampling import complete
 
-        training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                return complete(self, image, visible, noise, temperature=temperature, **options)
-        finally:
-            self.train(training)
+        with evaluating(self):
+            return complete(self, image, visible, noise, temperature=temperature, **options)

@@ -23,8 +23,8 @@ from inpaint_cli.models.picme.mixture import (
     sample,
 )
 from inpaint_cli.models.picme.networks import Discriminator, MixtureOfPrimitives, mask_at, wide
-from inpaint_cli.models.picme.pixels import to_unit
 from inpaint_cli.models.picme.usage import explored, follow, revive_idle
+from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
 
 

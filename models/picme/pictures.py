@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from inpaint_cli.models.picme.mixture import Mixture
-from inpaint_cli.models.picme.pixels import finished
+from inpaint_cli.models.pixels import finished
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:

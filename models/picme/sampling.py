@@ -12,7 +12,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
 from inpaint_cli.models.picme.mixture import Mixture, drawn_components
 from inpaint_cli.models.picme.networks import mask_at
-from inpaint_cli.models.picme.pixels import finished, to_unit
+from inpaint_cli.models.pixels import finished, to_unit
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:

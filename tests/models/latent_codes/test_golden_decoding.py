@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaint_cli.models.latent_codes.blocks import Shape, to_bytes, to_unit
+from inpaint_cli.models.latent_codes.blocks import Shape
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement, compose, composite
 from inpaint_cli.models.latent_codes.masked import MaskedEncoder, Seen, mask_of, network_input
+from inpaint_cli.models.pixels import from_unit, to_unit
 from tests.models.latent_codes.golden_parts import FOLDER, close, part, recorded, shape_of
 
 pytestmark = [pytest.mark.golden, pytest.mark.latent_codes]
@@ -101,7 +102,7 @@ def test_final_bytes_are_those_of_the_authors(name: str) -> None:
     io = recorded(name)
     visible = io["visible"].bool()
     with torch.no_grad():
-        refined = to_bytes(refinement(name)(input_of(io)))
+        refined = from_unit(refinement(name)(input_of(io)))
     ours = composite(io["image_u8"], visible, refined)
     difference = (ours.int() - io["final_u8"].int()).abs()
     assert torch.where(visible, difference, 0).max().item() == 0

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.models.latent_codes import discriminator as adversarial
-from inpaint_cli.models.latent_codes.blocks import to_unit
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, composite
 from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator
 from inpaint_cli.models.latent_codes.vqgan import VQGAN
+from inpaint_cli.models.pixels import to_unit
 from tests.models.latent_codes.golden_parts import FOLDER, close, part, recorded, shape_of
 
 pytestmark = [pytest.mark.golden, pytest.mark.latent_codes]

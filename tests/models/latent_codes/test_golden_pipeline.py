@@ -9,11 +9,11 @@ from torch import Tensor
 
 from inpaint_cli.family import Completions
 from inpaint_cli.models.latent_codes import sampling
-from inpaint_cli.models.latent_codes.blocks import to_bytes, to_unit
 from inpaint_cli.models.latent_codes.config import LatentConfig
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement, composite
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.sampling import Context, look, picture_of
+from inpaint_cli.models.pixels import from_unit, to_unit
 from inpaint_cli.randomness import Noise
 from tests.models.latent_codes.golden_parts import close, part, recorded, shape_of
 from tests.models.latent_codes.test_golden_transformer import network
@@ -123,4 +123,4 @@ def test_the_completion_is_that_of_the_authors(item: int, completed: Completions
     theirs = pipeline()["final_u8"][item : item + 1]
     assert torch.equal(completed.images[visible.expand_as(image)], image[visible.expand_as(image)])
     assert (completed.images.int() - theirs.int()).abs().max() <= 1
-    assert torch.equal(to_bytes(pipeline()["final"][item : item + 1]), theirs)
+    assert torch.equal(from_unit(pipeline()["final"][item : item + 1]), theirs)

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli.models.latent_codes.blocks import Shape, to_unit
+from inpaint_cli.models.latent_codes.blocks import Shape
 from inpaint_cli.models.latent_codes.restrictive import RestrictiveEncoder, token_mask
+from inpaint_cli.models.pixels import to_unit
 from tests.models.latent_codes.golden_parts import FOLDER, close, part, recorded, shape_of
 
 pytestmark = [pytest.mark.golden, pytest.mark.latent_codes]

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from inpaint_cli import models
 from inpaint_cli.family import Batch, Model
 from inpaint_cli.models.latent_codes import losses, starts
-from inpaint_cli.models.latent_codes.blocks import at_side, to_unit
+from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.config import LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.objective import STAGES
+from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
 
 VQGAN, ENCODER, TRANSFORMER, DECODER = STAGES

@@ -14,7 +14,8 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.latent_codes import networks, sampling
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
-from inpaint_cli.models.latent_codes.sampling import filled_up, finished
+from inpaint_cli.models.latent_codes.sampling import filled_up
+from inpaint_cli.models.pixels import finished
 from inpaint_cli.models.quantise import continuing, to_levels
 from inpaint_cli.randomness import Noise
 

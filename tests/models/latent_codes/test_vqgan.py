@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli.models.latent_codes.blocks import to_bytes, to_unit
 from inpaint_cli.models.latent_codes.vqgan import REVIVE_EVERY, Codebook, perplexity
+from inpaint_cli.models.pixels import from_unit, to_unit
 
 
 def features(seed: int, *shape: int) -> Tensor:
@@ -15,7 +15,7 @@ def features(seed: int, *shape: int) -> Tensor:
 
 def test_bytes_survive_the_networks_scale() -> None:
     every = torch.arange(256, dtype=torch.uint8)
-    assert torch.equal(to_bytes(to_unit(every)), every)
+    assert torch.equal(from_unit(to_unit(every)), every)
 
 
 @pytest.mark.parametrize("kind", ["averaged", "gradient"])

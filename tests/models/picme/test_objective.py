@@ -16,7 +16,7 @@ from inpaint_cli.models.picme.objective import (
     frozen,
     looked_at,
 )
-from inpaint_cli.models.picme.pixels import to_unit
+from inpaint_cli.models.pixels import to_unit
 from tests.models.picme.small import batch_of, model_of, samples
 
 STAGE = CompletionStage()
