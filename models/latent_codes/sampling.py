@@ -78,16 +78,11 @@ def complete(
     size = CPU_BATCH if image.device.type == "cpu" else DEVICE_BATCH
     images, tokens = [], []
     for group in drawn.split(DEVICE_BATCH):
-        pictures = []
-        for part in group.split(size):
-            tokens.append(tokens_of(model, context, part, how, size))
-            pictures.append(
-                filled_up(lambda some: picture_of(model, context, some), size, tokens[-1])
-            )
-        picture = torch.cat(pictures)
+        made, picture = pictures_of(model, context, group, how, size)
         if not keep_seams:  # element by element, so the number of pictures changes nothing
             picture = without_seams(picture, to_unit(image), visible)
         images.append(finished(picture, image, visible, model.levels))
+        tokens.append(made)
     copies = len(noise) // len(drawn)
     grids = torch.cat(tokens).view(-1, *context.features.shape[-2:])
     return Completions(
@@ -104,6 +99,17 @@ def look(model: LatentCodes, x: Tensor, visible: Tensor) -> Context:
     features = model.decoder.encode(x, visible)
     logits = None if known.all() else model.transformer(tokens, known)
     return Context(x, visible, tokens, known, features, logits)
+
+
+def pictures_of(
+    model: LatentCodes, context: Context, noise: Noise, how: Drawing, size: int
+) -> tuple[Tensor, Tensor]:
+    """Gives tokens [n, L] and whole pictures [n, C, H, W], drawn `size` at a time."""
+    tokens = [tokens_of(model, context, part, how, size) for part in noise.split(size)]
+    pictures = [
+        filled_up(lambda some: picture_of(model, context, some), size, drawn) for drawn in tokens
+    ]
+    return torch.cat(tokens), torch.cat(pictures)
 
 
 def tokens_of(

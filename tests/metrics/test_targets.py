@@ -8,8 +8,9 @@ import torch
 
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.mask_choice import masks_of
 from inpaint_cli.metrics.protocol import Needs, Setting, settings_of, unequal_warning
-from inpaint_cli.metrics.targets import Choices, masks_of, prepared, scored, subset
+from inpaint_cli.metrics.targets import Choices, prepared, scored, subset
 from tests.metrics.score_kit import SIDE, contestant, pictures, target
 
 PLAIN, GREY, TELEA = Needs("a", 32, 3, 256), Needs("m", 28, 1, 2), Needs("telea", 0, 3, 256)
