@@ -150,7 +150,9 @@ _CPU32 = VaeConfig(
     custom_widths="16:48,8:64,4:64,1:64",
     enc_blocks="32x1,32d2,16x1,16d2,8x2,8d2,4x1,4d4,1x1",
     dec_blocks="1x1,4m1,4x1,8m4,8x2,16m8,16x2,32m16,32x1",
-    shift=-120.63838, scale=1 / 64.16736, training=_ours(_OURS, 4000),
+    shift=-120.63838, scale=1 / 64.16736,
+    # Three times the rate of the others: after 550 steps on CIFAR-10 the loss is 3.51, not 3.80.
+    training=_ours(replace(_OURS, lr=3e-3, steps=6500), 3000),
 )  # fmt: skip
 
 _SMALL32 = VaeConfig(

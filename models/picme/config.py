@@ -160,20 +160,21 @@ _PHOTO32 = replace(
 _SHORT = {
     "lr": 4e-4, "schedule": "cosine", "warmup_steps": 200, "batch_size": 32,
     "validate_every": 500, "checkpoint_every": 250, "log_every": 20,
+    "masks": "freeform-scaled@mixture",
 }  # fmt: skip
 
 _SMALL32 = replace(
-    _PHOTO32, kl_weight=0.1, explore_steps=1000, revive_steps=500,
-    training=_stage(6000, **_SHORT),
+    _PHOTO32, kl_weight=0.1, prior_weight=0.1, explore_steps=1000, revive_steps=500,
+    training=_stage(4500, **_SHORT),
 )  # fmt: skip
 
 _SMALL64 = replace(
-    _PHOTO64, kl_weight=0.1, explore_steps=1000, revive_steps=500,
+    _PHOTO64, kl_weight=0.1, prior_weight=0.1, explore_steps=1000, revive_steps=500,
     training=_stage(8000, **_SHORT),
 )  # fmt: skip
 
 _SMALL128 = replace(
-    _PHOTO128, kl_weight=0.1, explore_steps=2000, revive_steps=1000,
+    _PHOTO128, kl_weight=0.1, prior_weight=0.1, explore_steps=2000, revive_steps=1000,
     training=_stage(20_000, **{**_SHORT, "batch_size": 16}),
 )  # fmt: skip
 
