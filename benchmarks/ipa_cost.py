@@ -2,9 +2,11 @@
 
 First table: one training step of the forward objective. "all" trains VAE and partial encoder
 together; "frozen" is plain autograd with a frozen VAE; "layerwise" is what `partial-encoder` does;
-"x4" gives every image four masks. Memory: on a GPU the peak above the weights; on a CPU the most
-bytes that autograd held for the backward pass at one time. Second table: eight completions at once,
-eight calls for one each, and eight calls of the plain networks in float32 that share nothing.
+"x4" gives every image four masks. "reverse" is a step of the reverse objective; with "recompute"
+blocks are computed again in the backward pass. Memory: on a GPU the peak above the weights; on a
+CPU the most bytes that autograd held for the backward pass at one time, without the one block that
+is being computed again. Second table: eight completions at once, eight calls for one each, and
+eight calls of the plain networks in float32 that share nothing.
 
     python -m benchmarks.ipa_cost [--preset cpu32] [--batch 8] [--device cuda]
 """
@@ -29,6 +31,17 @@ from inpaint_cli.models.ipa.presets import presets
 from inpaint_cli.models.ipa.sampling import CompletionDecoder, Plan
 from inpaint_cli.randomness import Noise
 
+KINDS: dict[str, dict[str, Any]] = {
+    "all": {"trained": "all"},
+    "all recompute": {"trained": "all", "recompute": True},
+    "frozen": {},
+    "layerwise": {},
+    "layerwise x4": {"masks_per_image": 4},
+    "layerwise recompute": {"recompute": True},
+    "reverse": {"objective": "reverse"},
+    "reverse recompute": {"objective": "reverse", "recompute": True},
+}
+"""Kind of training step -> settings of the model."""
 REPEATS = 3
 MIB = 2**20
 
@@ -101,9 +114,8 @@ def plain(model: CompletingVae, batch: Batch, noise: Noise) -> Tensor:
 
 def training(preset: str, kind: str, images: int, device: str) -> tuple[float, float]:
     """Gives seconds and MiB of one training step per image and mask."""
-    masks_each = 4 if kind.endswith("x4") else 1
-    trained = "all" if kind == "all" else "partial-encoder"
-    model = network(preset, device, trained=trained, masks_per_image=masks_each).train()
+    model = network(preset, device, **KINDS[kind]).train()
+    masks_each = model.config.masks_per_image
     stage, batch = PartialEncoderStage(), batch_of(model, images, device)
     wanted = {id(p) for p in stage.trainable(model)[0].parameters}
     for parameter in model.parameters():
@@ -182,11 +194,11 @@ def main() -> None:
     print(f"{options.device}, batch {options.batch}; per image and mask, ratios to 'all'")
     for preset in options.preset or ["cpu32"]:
         first = None
-        for kind in ("all", "frozen", "layerwise", "layerwise x4"):
+        for kind in KINDS:
             took, memory = training(preset, kind, options.batch, options.device)
             first = first or (took, memory)
             print(
-                f"{preset:10} {kind:13} {took * 1e3:9.2f} ms {took / first[0]:6.2f}"
+                f"{preset:10} {kind:20} {took * 1e3:9.2f} ms {took / first[0]:6.2f}"
                 f" {memory:9.2f} MiB {memory / first[1]:6.2f}",
                 flush=True,
             )

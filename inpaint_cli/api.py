@@ -17,7 +17,13 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Family, Model, Option
 from inpaint_cli.masks import draw
 from inpaint_cli.masks.files import check_hole, read_mask
-from inpaint_cli.photos.completing import CONTEXT, Completed, Request, complete_photo
+from inpaint_cli.photos.completing import (
+    CONTEXT,
+    Completed,
+    Request,
+    complete_photo,
+    is_drawing,
+)
 from inpaint_cli.photos.photo import Photo, of_array
 from inpaint_cli.photos.reading import of_image, read_photo
 from inpaint_cli.weights import hash_of, load_weights, read_config, read_header
@@ -46,6 +52,8 @@ class Result:
     """[n], nats of what the model drew at its own resolution; None where it has no likelihood."""
     details: Mapping[str, Any]
     """What the family tells beside the pictures, of the first window ("trace" of pcnn)."""
+    window_details: list[Mapping[str, Any]]
+    """The same of each window, where holes far apart have their own."""
     hole_fraction: float
     notes: list[str]
     """Remarks, such as that the model's picture was enlarged."""
@@ -93,8 +101,8 @@ class LoadedModel:
         of the family, such as trace=True. UserError says what is wrong.
         """
         photo, flat = _photo(image)
-        drawing = options.get("condition") == "edges"
-        known = _nothing(mask, visible, photo) if drawing else _visible(mask, visible, photo)
+        hole = _nothing if is_drawing(options) else _visible
+        known = hole(mask, visible, photo)
         request = Request(
             n=self.default_n() if n is None else n,
             seed=seed,
@@ -312,6 +320,7 @@ def _result(completed: Completed, flat: bool) -> Result:
         images,
         completed.log_prob,
         completed.details,
+        [drawn.details for drawn in completed.drawn],
         completed.hole_fraction,
         completed.notes(),
     )

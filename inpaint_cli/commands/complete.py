@@ -132,6 +132,7 @@ def hole_source(given: dict[str, Any]) -> HoleSource:
     """Gives what says which pixels are to be filled in."""
     from inpaint_cli.masks import is_kind
     from inpaint_cli.masks.files import parse_box
+    from inpaint_cli.photos.completing import is_drawing
     from inpaint_cli.photos.holes import HoleSource
 
     mask = given["mask"]
@@ -150,7 +151,7 @@ def hole_source(given: dict[str, Any]) -> HoleSource:
         given["invert_mask"],
         given["grow"],
         given["resize_mask"],
-        everything=given["condition"] == "edges",
+        everything=is_drawing(given),
     )
 
 
@@ -241,11 +242,9 @@ def refuse_foreign(given: dict[str, Any]) -> None:
 
 def check_fit(given: dict[str, Any], n: int, loaded: LoadedModel) -> None:
     """Raises UserError for what the model cannot do, before the first photo is read."""
-    if n > 1 and not loaded.model.stochastic:
-        raise UserError(
-            f"-n {n}: {loaded.name} is deterministic: the same input has one completion. Leave -n "
-            "out, or take a model that draws, such as pcnn."
-        )
+    from inpaint_cli.photos.completing import check_n
+
+    check_n(n, loaded.model, loaded.name)
     if given["temperature"] is not None and not loaded.model.stochastic:
         raise UserError(f"--temperature: {loaded.name} is deterministic and has none.")
     if given["rank"] and not hasattr(loaded.model, "log_prob"):

@@ -16,9 +16,6 @@ from inpaint_cli.errors import PartialFailure, ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
 
-MODELS_ONLY = ("model", "data", "size", "temperature")
-FORMATS = ("as_json", "as_csv", "as_markdown")
-
 
 @click.command(context_settings={"show_default": True})
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...",

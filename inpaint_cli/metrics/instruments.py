@@ -84,7 +84,8 @@ def _tried(what: str, ready: Instruments, make: Callable[[], T]) -> T | None:
 def _extractor(
     request: Request, device: torch.device, data: str, ready: Instruments
 ) -> FeatureExtractor:
-    name = request.features
+    # Only Inception has more than one way to resize, so who asks for one asks for it.
+    name = request.features or ("inception" if request.fid_resize != "tf1" else None)
     if name is None:
         name, remark = features.default(request.weights_dir, data)
         if remark:

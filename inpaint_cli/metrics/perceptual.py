@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from inpaint_cli import weights, zoo
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.metrics import weight_files
 from inpaint_cli.models import perceptual
+from inpaint_cli.models.foreign import read_state
 from inpaint_cli.models.perceptual import PerceptualDistance
 
 if TYPE_CHECKING:
@@ -45,7 +41,7 @@ def load_perceptual(choice: str, weights_dir: Path | None = None) -> PerceptualD
 
 def _of_lpips(net: str, weights_dir: Path | None) -> PerceptualDistance:
     path = weight_files.find(net, weights_dir)
-    distance = perceptual.of_lpips(net, _read(path), where=str(path))
+    distance = perceptual.of_lpips(net, read_state(path), where=str(path))
     distance.sha256 = weights.hash_of(path)
     return distance
 
@@ -68,7 +64,7 @@ def _of_trunk(path: Path) -> PerceptualDistance | None:
     """Gives LPIPS on the trunk in `path`; None for a weight file of ours."""
     if path.suffix == ".safetensors" and _is_ours(path):
         return None
-    tensors = _read(path)
+    tensors = read_state(path)
     net = perceptual.layout_of(tensors)
     if net is None:
         raise UserError(
@@ -115,22 +111,3 @@ def _is_ours(path: Path) -> bool:
     except UserError:
         return False
     return True
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """Gives the tensors of a foreign file, without running anything in it."""
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: refused: no file of weights, or one that holds more than tensors, which "
-            "could run code when loaded."
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
-        first = str(error).partition("\n")[0]
-        raise UserError(f"{path}: damaged, or no file of weights ({first}).") from error
-    if not isinstance(state, Mapping):
-        raise UserError(f"{path}: not a state dict (names to tensors).")
-    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}

@@ -20,7 +20,8 @@ from inpaint_cli.family import Model
 from inpaint_cli.metrics.mask_choice import Masks, masks_of
 from inpaint_cli.metrics.protocol import Facts, Needs, Setting, digest_of
 from inpaint_cli.models.quantise import to_bytes, to_levels
-from inpaint_cli.photos.completing import Request, complete_photo, is_out_of_memory
+from inpaint_cli.photos.completing import Request, complete_photo
+from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.photo import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
 from inpaint_cli.reporting import Reporter
@@ -140,11 +141,11 @@ class ModelTarget:
     temperature: float | None = None
     has_masks: bool = True
     bound: str | None = None
-    batch: int = field(init=False)
+    batches: Batches = field(init=False)
 
     def __post_init__(self) -> None:
         pixels = self.setting.height * self.setting.width
-        self.batch = max(1, min(MOST_AT_A_TIME, BATCH_PIXELS // pixels))
+        self.batches = Batches(max(1, min(MOST_AT_A_TIME, BATCH_PIXELS // pixels)))
         self.name = self.contestant.name
         self.k = self.wanted_k
         # A deterministic model is drawn once and stands for k equal completions: its diversity is
@@ -185,28 +186,15 @@ class ModelTarget:
             return made, -float(model.log_prob(image, visible)[0])
 
     def _drawn(self, image: Tensor, visible: Tensor) -> Tensor:
-        """Draws the completions in bounded batches, halved where memory runs out."""
-        model = self.contestant.model
+        """Draws the completions in bounded batches."""
         noise = Noise.of_completions(self.seed, content_key(image, visible), range(self._draws))
-        parts, done = list[Tensor](), 0
-        while done < self._draws:
-            try:
-                part = model.complete(
-                    image, visible, noise[done : done + self.batch], temperature=self._heat
-                )
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self.batch == 1:
-                    raise ResourceError(
-                        f"{self.name}: out of memory, even for one completion at a time."
-                    ) from error
-                self.batch = (self.batch + 1) // 2
-                continue
-            parts.append(part.images.cpu())
-            done += len(part.images)
-            self.bound = "elbo" if part.details.get("bound") else "exact"
-        return self._all(torch.cat(parts))
+        model = self.contestant.model
+        try:
+            parts = self.batches.drawn(model, image, visible, noise, temperature=self._heat)
+        except ResourceError as error:
+            raise ResourceError(f"{self.name}: {error}") from error
+        self.bound = "elbo" if parts[0].details.get("bound") else "exact"
+        return self._all(torch.cat([part.images.cpu() for part in parts]))
 
     def _all(self, drawn: Tensor) -> Tensor:
         """Gives k completions of those that were drawn."""
@@ -264,7 +252,10 @@ class ModelTarget:
 
     def fingerprint(self) -> Any:
         facts = self.facts()
-        return [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
+        found = [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
+        stored = self.masks.stored
+        # Kind and seed tell drawn masks, but not what lies in files.
+        return found if stored is None else [*found, stored.sha256]
 
 
 def quantised(levels: int) -> str:

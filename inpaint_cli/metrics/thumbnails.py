@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.models.classifier.networks import with_channels
+from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import stream
 
 SIDE = 8
@@ -49,7 +50,7 @@ class RandomNetwork(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        x = images.float() / 127.5 - 1
+        x = to_unit(images)
         for weight in self.weights:
             x = F.relu(F.conv2d(x, weight, stride=2, padding=1))
         return x.mean((2, 3))

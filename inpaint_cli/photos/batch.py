@@ -189,9 +189,11 @@ class Run:
 
         details = completed.details
         made = write_pictures(details, self.job.folder, item.stem.as_posix(), check)
+        count = len(completed.drawn)
+        which = f" (of the first of {count} windows)" if count > 1 else ""
         for name, file in made.items():
             word = name.replace("_", " ")
-            self.reporter.note(f"{item.photo}: {word} in {self.job.folder / file}")
+            self.reporter.note(f"{item.photo}: {word} in {self.job.folder / file}{which}")
         told = {"separation": details["separation"]} if "separation" in details else {}
         return {**made, **told}
 
@@ -229,7 +231,7 @@ class Run:
         line = {"file": name, "seed": self.job.request.seed, "index": index, "log_prob": log_prob}
         if log_prob is not None and completed.hidden_values:
             line["log_prob_per_value"] = log_prob / completed.hidden_values
-        return {**line, **of_completion(completed.details, index)}
+        return {**line, **of_completion([d.details for d in completed.drawn], index)}
 
     def _text(self, completed: Completed, index: int) -> str:
         """Gives the JSON kept inside a completion; the same whatever -n is."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions, Model
 from inpaint_cli.photos.blending import fill_of, reduce
 from inpaint_cli.photos.details import joined
+from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.photo import Photo, Samples, Values, of_array
 from inpaint_cli.photos.reading import ranged
 from inpaint_cli.photos.windows import Box, Mask, cut, plan, shifted
@@ -57,8 +58,13 @@ class Request:
 
     @property
     def of_drawing(self) -> bool:
-        """Whether the photo is a drawing: shown to the model as a whole, and nothing of it kept."""
-        return self.options.get("condition") == "edges"
+        """Whether the photo is a drawing (see `is_drawing`)."""
+        return is_drawing(self.options)
+
+
+def is_drawing(options: Mapping[str, Any]) -> bool:
+    """Says whether a photo is a drawing: shown to the model as a whole, and nothing of it kept."""
+    return bool(options.get("condition") == "edges")
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class Drawn:
     window: Box
     pictures: npt.NDArray[np.uint8]
     """[n, size, size, C], at the model's size."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What the family tells beside them."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,11 @@ class Completed:
     """[n], nats at the model's resolution, summed over the windows."""
     hidden_values: int
     """How many values the model drew in all windows together: hidden pixels times channels."""
-    details: Mapping[str, Any]
-    """What the family tells beside the pictures, of the first window."""
+
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """Gives what the family tells of the first window."""
+        return self.drawn[0].details
 
     @property
     def log_prob_kind(self) -> str | None:
@@ -127,17 +138,13 @@ def complete_photo(photo: Photo, visible: Mask, model: Model, request: Request) 
     visible: bool [H, W], True = known, with something to fill. UserError where the model cannot:
     several completions of a deterministic one, colour for a grey one.
     """
-    if request.n > 1 and not model.stochastic:
-        raise UserError(
-            f"-n {request.n}: this model is deterministic: the same input has one completion. "
-            "Leave -n out, or take a model that draws, such as pcnn."
-        )
+    check_n(request.n, model)
     shown = np.ones_like(visible) if request.of_drawing else visible
     photo = ranged(photo, shown)
     if request.of_drawing and model.channels == 3:
         photo = _coloured(photo)
     windows = plan(~visible, model.size, request.context)
-    drawn, log_probs, hidden_values, details = [], [], 0, {}
+    drawn, log_probs, hidden_values = [], [], 0
     for number, window in enumerate(windows):
         image, small = _input(photo, shown, window, model)
         hidden_values += int((~small | request.of_drawing).sum()) * model.channels
@@ -145,13 +152,20 @@ def complete_photo(photo: Photo, visible: Mask, model: Model, request: Request) 
             image, small = image.masked_fill(~small, 255), small | True
         made = _sampled(model, image, small, request, number)
         pictures = made.images.permute(0, 2, 3, 1).cpu().numpy()
-        drawn.append(Drawn(window, np.ascontiguousarray(pictures)))
+        drawn.append(Drawn(window, np.ascontiguousarray(pictures), made.details))
         if made.log_prob is not None:
             log_probs.append(made.log_prob.double().cpu().numpy())
-        if number == 0:
-            details = dict(made.details)
     total = np.sum(log_probs, axis=0) if len(log_probs) == len(windows) else None
-    return Completed(photo, visible, request, tuple(drawn), total, hidden_values, details)
+    return Completed(photo, visible, request, tuple(drawn), total, hidden_values)
+
+
+def check_n(n: int, model: Model, name: str = "this model") -> None:
+    """Raises UserError if several completions are asked of a model whose would all be equal."""
+    if n > 1 and not model.stochastic:
+        raise UserError(
+            f"-n {n}: {name} is deterministic: the same input has one completion. Leave -n out, "
+            "or take a model that draws, such as pcnn."
+        )
 
 
 def _coloured(photo: Photo) -> Photo:
@@ -212,7 +226,7 @@ def _channelled(values: Values, visible: Mask, channels: int) -> Values:
 def _sampled(
     model: Model, image: torch.Tensor, visible: torch.Tensor, request: Request, window: int
 ) -> Completions:
-    """Draws all completions of one window, in halves when memory runs out."""
+    """Draws all completions of one window."""
     key = content_key(image, visible)
     if window:  # two windows that look the same are still different places
         key = hashlib.sha256(key + window.to_bytes(4, "big")).digest()
@@ -220,34 +234,8 @@ def _sampled(
     parameters = getattr(model, "parameters", list)
     device = next((p.device for p in parameters()), image.device)
     image, visible = image.to(device), visible.to(device)
-    parts, size = list[Completions](), len(noise)
-    while (done := sum(len(part.images) for part in parts)) < len(noise):
-        batch = noise[done : done + size]
-        try:
-            options = {"temperature": request.temperature, **request.options}
-            part = model.complete(image, visible, batch, **options)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            if size == 1:
-                raise ResourceError(
-                    "out of memory, even for one completion at a time. Free some memory, take a "
-                    "smaller model or --device cpu."
-                ) from error
-            size = (size + 1) // 2
-            continue
-        if len(part.images) != len(batch):
-            raise RuntimeError(f"asked for {len(batch)} completions, got {len(part.images)}")
-        parts.append(part)
-    return _joined(parts)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Says whether numpy, torch or a device ran out of memory; torch has no one error for it."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "allocate mem" in text)
+    options = {"temperature": request.temperature, **request.options}
+    return _joined(Batches(len(noise)).drawn(model, image, visible, noise, **options))
 
 
 def _joined(parts: list[Completions]) -> Completions:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 PER_COMPLETION = ("primitive", "weight", "tokens", "raw", "effective_samples")
 """Details with one entry a completion; all others are the same in every batch."""
+RECORDED: Mapping[str, type[int] | type[float]] = {"primitive": int, "weight": float}
+"""Those that a record lists, and as what."""
 TRACE_MS = 120
 """How long a frame of a trace stands."""
 TRACE_PX = 384
@@ -31,14 +33,16 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return details
 
 
-def of_completion(details: Mapping[str, Any], index: int) -> dict[str, int | float]:
-    """Gives what a record says of one completion: its component and the weight of that."""
-    if "primitive" not in details:
-        return {}
-    return {
-        "primitive": int(details["primitive"][index]),
-        "weight": float(details["weight"][index]),
+def of_completion(windows: Sequence[Mapping[str, Any]], index: int) -> dict[str, Any]:
+    """Gives what a record says of one completion: its component and the weight of that.
+
+    windows: the details of each. Of several windows each value is a list, in their order.
+    """
+    found = {
+        name: [kind(details[name][index]) for details in windows if name in details]
+        for name, kind in RECORDED.items()
     }
+    return {name: own if len(windows) > 1 else own[0] for name, own in found.items() if own}
 
 
 def write_pictures(

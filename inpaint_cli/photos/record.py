@@ -11,13 +11,17 @@ from typing import Any
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
+from inpaint_cli.photos.details import PICTURES
 
 NAME = "completions.json"
 SCHEMA = 1
-OURS = re.compile(r"(-\d+\.(png|tiff)|-(sheet|by-primitive|latents)\.png|-trace\.gif)\Z")
+_SINGLE = "|".join(
+    re.escape(ending) for ending in ("-sheet.png", *(e for e, _ in PICTURES.values()))
+)
+OURS = re.compile(rf"(-\d+\.(png|tiff)|{_SINGLE})\Z")
 """Names that we give; nothing else is ever taken for ours, whatever a record says."""
 
-NAMING = ("sheet", "trace", "by_primitive", "latents")
+NAMING = ("sheet", *PICTURES)
 """Keys of an item that name a file."""
 
 

@@ -172,10 +172,8 @@ class MicroBatches(Dataset[Item]):
                     for image, key in zip(pixels, keys, strict=True)
                 ]
             )
-        label = None
-        if self.images.labels is not None:
-            label = torch.from_numpy(np.asarray(self.images.labels)[indices].astype(np.int64))
-        return torch.from_numpy(pixels), self.masks.draw(keys), label, keys
+        labels = labels_of(self.images, indices)
+        return torch.from_numpy(pixels), self.masks.draw(keys), labels, keys
 
 
 def augmented(
@@ -221,6 +219,13 @@ def to_device(item: Item, device: torch.device, seed: int, tag: str) -> tuple[Ba
         None if label is None else label.to(device, non_blocking=True),
     )
     return batch, Noise(seed, tag, keys)
+
+
+def labels_of(images: Images, indices: Sequence[int]) -> Tensor | None:
+    """Gives the classes of some images, int64; None where the data have none."""
+    if images.labels is None:
+        return None
+    return torch.from_numpy(np.asarray(images.labels)[list(indices)].astype(np.int64))
 
 
 def held_out(images: Images, count: int) -> Sequence[int]:

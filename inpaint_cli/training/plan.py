@@ -10,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli.device import rank, world_size
-from inpaint_cli.family import Batch, Model, Stage
-from inpaint_cli.randomness import Noise
+from inpaint_cli.family import Model, Stage
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training.batches import MaskSource, Order, Split
+from inpaint_cli.training.batches import MaskSource, MicroBatches, Order, Split, to_device
 from inpaint_cli.training.loop import steps_of, uses_bfloat16
 from inpaint_cli.training.optimisation import freeze_others
 from inpaint_cli.training.recipe import Recipe
@@ -99,14 +98,11 @@ def memory(
 
 def _activations(recipe: Recipe, stage: Stage, model: nn.Module, train: Any) -> int:
     """Gives the bytes that autograd keeps for the backward pass of two images."""
-    keys = Order(len(train.images), recipe.seed).keys(0, MEASURED_IMAGES)
+    order = Order(len(train.images), recipe.seed)
     training = recipe.training(stage.name)
     masks = MaskSource.of(training, recipe.seed, train.images.shape[2:], None)
-    indices = [index for _, index in keys]
-    label = None
-    if train.labels is not None:
-        label = torch.tensor([int(train.labels[index]) for index in indices])
-    images = torch.stack([torch.tensor(train.images[index]) for index in indices])
+    item = MicroBatches(train, order, Split(MEASURED_IMAGES, 1), masks, "none")[0]
+    batch, noise = to_device(item, torch.device("cpu"), recipe.seed, f"train {stage.name}")
     weights = {t.untyped_storage().data_ptr() for t in model.state_dict().values()}
     kept: dict[int, Tensor] = {}
 
@@ -116,12 +112,11 @@ def _activations(recipe: Recipe, stage: Stage, model: nn.Module, train: Any) -> 
         return tensor
 
     model.train()
-    noise = Noise(recipe.seed, f"train {stage.name}", keys)
     with (
         torch.random.fork_rng(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
     ):
-        result = stage.loss(cast(Model, model), Batch(images, masks.draw(keys), label), 0, noise)
+        result = stage.loss(cast(Model, model), batch, 0, noise)
     size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     del result
     return size

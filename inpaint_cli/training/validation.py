@@ -15,7 +15,7 @@ from inpaint_cli.device import rank, sum_over_ranks, world_size
 from inpaint_cli.family import Batch, Model, Stage, Training
 from inpaint_cli.files import replacing
 from inpaint_cli.randomness import Noise, content_key
-from inpaint_cli.training.batches import Images, held_out
+from inpaint_cli.training.batches import Images, held_out, labels_of
 
 SEED = 0
 """Of the masks and the noise of every validation, whatever the run's own: so runs compare."""
@@ -94,11 +94,12 @@ class Validation:
         visible = masks.draw_batch(
             self.training.masks, *pixels.shape[2:], seed=SEED, epoch=0, indices=indices
         )
-        label = None
-        if self.images.labels is not None:
-            label = torch.from_numpy(np.asarray(self.images.labels)[indices].astype(np.int64))
-            label = label.to(self.device)
-        batch = Batch(torch.from_numpy(pixels).to(self.device), visible.to(self.device), label)
+        labels = labels_of(self.images, indices)
+        batch = Batch(
+            torch.from_numpy(pixels).to(self.device),
+            visible.to(self.device),
+            None if labels is None else labels.to(self.device),
+        )
         return batch, Noise.of_samples(SEED, "validate", 0, indices)
 
 

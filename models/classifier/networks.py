@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
 from inpaint_cli.models.layers import BatchNorm2d
+from inpaint_cli.models.pixels import to_unit
 
 if TYPE_CHECKING:
     from inpaint_cli.models.classifier.config import ClassifierConfig
@@ -119,12 +120,7 @@ class Classifier(nn.Module):
 
     def _own(self, images: Tensor) -> Tensor:
         """Gives uint8 images in the model's size, channels and scale."""
-        return resized(with_channels(scaled(images), self.channels), self.size)
-
-
-def scaled(images: Tensor) -> Tensor:
-    """Gives uint8 as float32 in [-1, 1]."""
-    return images.float() / 127.5 - 1
+        return resized(with_channels(to_unit(images), self.channels), self.size)
 
 
 def with_channels(images: Tensor, channels: int) -> Tensor:

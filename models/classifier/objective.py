@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
-from inpaint_cli.models.classifier.networks import Classifier, scaled
+from inpaint_cli.models.classifier.networks import Classifier
+from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
 
 
@@ -30,7 +31,7 @@ class ClassStage:
         classifier = cast(Classifier, model)
         label = checked_labels(batch, classifier.config.classes)
         image = moved(batch.image, classifier.config.shift, noise)
-        logits = classifier(scaled(image)).float()
+        logits = classifier(to_unit(image)).float()
         loss = F.cross_entropy(logits, label, label_smoothing=classifier.config.smoothing)
         return StepResult({"all": loss}, {"error": wrong(logits.detach(), label).float().mean()})
 

@@ -26,6 +26,13 @@ OPTIONS = (
         "as 1x20,0.8x23.",
     ),
     Option(
+        "prior-after",
+        int,
+        "Draws only the K coarsest groups of latents for what is visible, the finer ones from the "
+        "prior.  [default: all for what is visible]",
+        minimum=0,
+    ),
+    Option(
         "bound",
         int,
         "Bound the log-probability of each completion with K importance samples.  [default: no "

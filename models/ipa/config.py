@@ -71,10 +71,16 @@ class VaeConfig(Config):
     annealing: tuple[float, float, float] = (0.0, 1.0, 1.0)
     """(n, s0, s1) of the reverse objective: the weight of the likelihood goes from s0 to s1,
     geometrically, over n steps."""
+    share_encoders: bool = False
+    """From scratch with one encoder: that of the partial encoder, which sees whole images with a
+    mask of ones; the heads stay two."""
     noisy_kl: bool = False
     """Uses sampled instead of analytic divergences of the layers; worse."""
     masks_per_image: int = 1
     """Masks that share one pass of a frozen VAE in a training step."""
+    recompute: bool = False
+    """The backward pass computes each block again instead of keeping what is inside: less memory,
+    more time."""
     vae: str = ""
     """A trained VAE to stand on, a weight file of inpaint; empty = what the stage `vae` trains."""
 
@@ -96,6 +102,7 @@ class VaeConfig(Config):
             raise UserError("annealing: takes a number of steps and two positive weights.")
         if self.masks_per_image < 1:
             raise UserError(f"masks_per_image: must be at least 1, got {self.masks_per_image}.")
+        _check_sharing(self)
         _check_encoder(self)
         _check_decoder(self)
         _check_widths(self)
@@ -166,6 +173,19 @@ def parse_blocks(text: str, where: str) -> tuple[BlockPlace, ...]:
     if len(places) > MOST_BLOCKS:
         raise UserError(f"{where}: {len(places)} blocks, where {MOST_BLOCKS} are the most.")
     return tuple(places)
+
+
+def _check_sharing(config: VaeConfig) -> None:
+    """An encoder that is shared is trained with its VAE, and tells its two roles by the mask."""
+    needed = {"trained": "all", "objective": "forward", "condition": "mask", "start": "random"}
+    found = [f"{n}={getattr(config, n)}" for n in needed if getattr(config, n) != needed[n]]
+    found += [f"vae={config.vae}"] if config.vae else []
+    if config.share_encoders and found:
+        wanted = ", ".join(f"{name}={value}" for name, value in needed.items())
+        raise UserError(
+            f"share_encoders: is trained from scratch: needs {wanted} and no vae, got "
+            f"{', '.join(found)}."
+        )
 
 
 def _check_encoder(config: VaeConfig) -> None:

@@ -7,16 +7,15 @@ bring a TOML file with the settings.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from inpaint_cli.configuration import from_dict, read_toml, to_dict
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.models.foreign import read_state
 from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.partial_encoder import is_partial
@@ -37,7 +36,7 @@ def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
     does not fit, by name and shape. Pickles are read with weights_only: nothing in them is run.
     """
     weights, settings = locate(files)
-    state = strip(read_state(weights))
+    state = {name: tensor.float() for name, tensor in strip(read_state(weights)).items()}
     conditional = any(name.startswith("part_encoder.") for name in state)
     if conditional != (layout == "ipa"):
         raise UserError(
@@ -89,33 +88,6 @@ def _in_folder(folder: Path) -> Path:
         if found:
             return found[0]
     raise UserError(f"{folder}: no model-ema.th and no model.th in it.")
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Reads a state dict, in torch's or the safetensors format, in float32."""
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return _as_float32(load_file(path))
-        except SafetensorError as error:
-            raise UserError(f"{path}: damaged, or not a safetensors file ({error}).") from error
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: refused: it holds more than tensors, which could run code when loaded."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path}: damaged, or not a PyTorch file ({error}).") from error
-    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise UserError(f"{path}: not a state dict (names to tensors).")
-    return _as_float32(state)
-
-
-def _as_float32(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.float() for name, tensor in state.items()}
 
 
 def strip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

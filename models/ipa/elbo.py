@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from inpaint_cli.models.ipa import dmol
 from inpaint_cli.models.ipa.gaussians import Gaussian
-from inpaint_cli.models.ipa.vdvae import VdVae, activated
+from inpaint_cli.models.ipa.vdvae import DecBlock, VdVae, recomputed
 
 Draw = Callable[..., Tensor]
 """Gives standard normals [N, *shape] for `draw(*shape)`, as `Noise.normal` does."""
@@ -56,23 +57,29 @@ def bound(model: VdVae, image: Tensor, draw: Draw, *, keep: bool = False) -> Bou
 
     With `keep` every layer is returned too, for tests and pictures; else nothing of it stays.
     """
-    activations = activated(model.encoder(model.scaled(image)))
+    sides = model.full_sides(image)
     states, rates, layers = model.decoder.start(len(image)), [], []
     for block in model.decoder.blocks():
         x = block.enter(states)
-        seen = F.gelu(x)
-        posterior = block.enc(seen, block.enc.side(activations[block.res]))
-        prior, skip = block.describe(seen)
-        z = posterior.sample(like(draw(*posterior.mean.shape[1:]), posterior.mean))
-        kl = posterior.kl(prior)
-        x = states[block.res] = block.leave(x, skip, z)
-        rates.append(kl.flatten(1).sum(1))
+        eps = like(draw(block.zdim, block.res, block.res), x)
+        work, wanted = partial(_layer, block), model.config.recompute
+        layer = recomputed(work, x, sides[block.res], eps, wanted=wanted)
+        states[block.res] = layer.state
+        rates.append(layer.kl.flatten(1).sum(1))
         if keep:
-            layers.append(Layer(posterior, prior, z, kl, x))
+            layers.append(layer)
     params = model.decoder.read(model.decoder.finish(states))
     distortion = -log_likelihood(model, params, image).flatten(1).sum(1)
     dimensions = image[0].numel()
     return Bound(distortion / dimensions, torch.stack(rates, 1) / dimensions, layers)
+
+
+def _layer(block: DecBlock, x: Tensor, side: Tensor, eps: Tensor) -> Layer:
+    seen = F.gelu(x)
+    posterior = block.enc(seen, block.enc.side(side))
+    prior, skip = block.describe(seen)
+    z = posterior.sample(eps)
+    return Layer(posterior, prior, z, posterior.kl(prior), block.leave(x, skip, z))
 
 
 def log_likelihood(model: VdVae, params: Tensor, image: Tensor) -> Tensor:

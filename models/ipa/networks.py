@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from inpaint_cli.family import Completions
@@ -27,9 +29,12 @@ class CompletingVae(VdVae):
         """Gives work(): for torch.func.functional_call, which runs it with other weights."""
         return work()
 
-    def full_sides(self, image: Tensor) -> Sides:
-        """Gives what the heads of q take of whole images uint8 [N, C, H, W]."""
-        return activated(self.encoder(self.scaled(image)))
+    def for_completion(self) -> CompletingVae:
+        """Gives the same model, its weights shared, without the path of the VAE that it took."""
+        with torch.device("meta"):
+            plain = CompletingVae(replace(self.config, vae=""))
+        plain.load_state_dict(self.state_dict(), assign=True)
+        return plain.train(self.training)
 
     def partial_sides(self, image: Tensor, visible: Tensor) -> Sides:
         """Gives what the heads of c take of the visible part; of edges, `image` is the drawing."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
@@ -27,6 +27,7 @@ from inpaint_cli.models.ipa.posterior import forward_bound, frozen_rate, reverse
 from inpaint_cli.randomness import Noise
 
 HEAD = "decoder.out_net."
+TRUNK = "part_encoder."
 LOGGED_LAYERS = 3
 """Layers whose divergences are logged one by one, as the authors do."""
 
@@ -44,9 +45,10 @@ class VaeStage:
             load_vae(vae, Path(vae.config.vae))
 
     def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives everything but the partial encoder."""
-        named = cast(nn.Module, model).named_parameters()
-        return [ParameterGroup("vae", [p for n, p in named if not is_partial(n)])]
+        """Gives everything but the partial encoder, unless that is the only one."""
+        vae = cast(CompletingVae, model)
+        named = vae.named_parameters()
+        return [ParameterGroup("vae", [p for n, p in named if _is_of_vae(vae, n)])]
 
     def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
         """Gives distortion + rate (spec of Child 2021, the negative ELBO per dimension)."""
@@ -112,6 +114,7 @@ class PartialEncoderStage:
             training_draw(model, noise),
             batch.visible,
             sampled=model.config.noisy_kl,
+            recompute=model.config.recompute,
         )
         weight = likelihood_weight(model.config.annealing, step)
         loss = (weight * bound.distortion + bound.rate).mean()
@@ -127,6 +130,7 @@ class PartialEncoderStage:
             training_draw(model, noise),
             _counted(model, batch.visible),
             sampled=model.config.noisy_kl,
+            recompute=model.config.recompute,
         )
         return StepResult({self.name: bound.total.mean()}, _scalars(bound))
 
@@ -186,6 +190,11 @@ def likelihood_weight(annealing: tuple[float, float, float], step: int) -> float
         return end
     share = step / steps
     return float(start ** (1 - share) * end**share)
+
+
+def _is_of_vae(model: CompletingVae, name: str) -> bool:
+    shared = model.config.share_encoders and name.startswith(TRUNK)
+    return shared or not is_partial(name)
 
 
 def _is_trained(model: CompletingVae, name: str) -> bool:

@@ -25,7 +25,8 @@ VAE_SETTINGS = (
     "size", "channels", "width", "custom_widths", "bottleneck", "zdim", "enc_blocks", "dec_blocks",
     "no_bias_above", "mixtures", "likelihood", "shift", "scale",
 )  # fmt: skip
-"""What two configs must share for a partial encoder of one to serve the VAE of the other."""
+"""What two configs must share for a partial encoder of one to serve the VAE of the other; and
+`share_encoders`, which older files do not say."""
 EDGE_STEP = 160
 """Sum of the absolute Sobel derivatives above which a pixel is an edge."""
 
@@ -107,7 +108,7 @@ def differences(one: VaeConfig, other: VaeConfig) -> list[str]:
     """Gives the settings in which two VAEs differ, with both values."""
     return [
         f"{name} {_shown(getattr(one, name))} and {_shown(getattr(other, name))}"
-        for name in VAE_SETTINGS
+        for name in (*VAE_SETTINGS, "share_encoders")
         if getattr(one, name) != getattr(other, name)
     ]
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from inpaint_cli.models.ipa.elbo import Bound, Draw, like
 from inpaint_cli.models.ipa.gaussians import Gaussian
+from inpaint_cli.models.ipa.vdvae import recomputed
 
 if TYPE_CHECKING:
     from inpaint_cli.models.ipa.networks import CompletingVae
@@ -58,34 +60,51 @@ def walk(
     *,
     sampled: bool = False,
     keep: bool = False,
+    recompute: bool = False,
 ) -> Walk:
     """Draws z from the first of `pair` at every layer, and compares with the second there.
 
     sides: those of "q" and "c", as far as they are in `pair`; of `batch` images, or of one for all.
     sampled: the difference of the log densities at z instead of the analytic divergence.
+    recompute: keeps of each layer the state and the noise alone for the backward pass.
     """
     states, nats, steps = dict(model.decoder.start(batch)), [], []
     for block in model.decoder.blocks():
         x = block.enter(states)
-        known, skip = _distributions(block, F.gelu(x), sides, pair)
-        first, second = known[pair[0]], known[pair[1]]
-        z = first.sample(like(draw(*first.mean.shape[1:]), first.mean))
-        terms = first.log_prob(z) - second.log_prob(z) if sampled else first.kl(second)
-        nats.append(terms.flatten(1).sum(1))
-        states[block.res] = block.leave(x, skip, z)
+        eps = like(draw(block.zdim, block.res, block.res), x)
+        given = [sides[name][block.res] for name in pair if name != "p"]
+        work = partial(_step, block, pair, sampled)
+        step, terms, states[block.res] = recomputed(work, x, eps, *given, wanted=recompute)
+        nats.append(terms)
         if keep:
-            steps.append(Step(first, second, z))
+            steps.append(step)
     return Walk(states, torch.stack(nats, 1), steps)
 
 
+def _step(
+    block: DecBlock, pair: tuple[Name, Name], sampled: bool, x: Tensor, eps: Tensor, *given: Tensor
+) -> tuple[Step, Tensor, Tensor]:
+    """Gives what happens at a layer, its divergence [N], and the state it leaves.
+
+    given: the sides there of those of `pair` that have an encoder.
+    """
+    known, skip = _distributions(block, F.gelu(x), given, pair)
+    first, second = known[pair[0]], known[pair[1]]
+    z = first.sample(eps)
+    terms = first.log_prob(z) - second.log_prob(z) if sampled else first.kl(second)
+    return Step(first, second, z), terms.flatten(1).sum(1), block.leave(x, skip, z)
+
+
 def _distributions(
-    block: DecBlock, seen: Tensor, sides: Mapping[str, Sides], pair: Sequence[Name]
+    block: DecBlock, seen: Tensor, given: Sequence[Tensor], pair: Sequence[Name]
 ) -> tuple[dict[Name, Gaussian], Tensor]:
     """Gives the Gaussians of a layer that are asked for, and what the layer adds to the state."""
-    known: dict[Name, Gaussian] = {}
-    for name, head in (("q", block.enc), ("c", block.part_enc)):
-        if name in pair:
-            known[cast(Name, name)] = head(seen, head.side(sides[name][block.res]))
+    heads = {"q": block.enc, "c": block.part_enc}
+    encoded = [name for name in pair if name != "p"]
+    known: dict[Name, Gaussian] = {
+        name: heads[name](seen, heads[name].side(side))
+        for name, side in zip(encoded, given, strict=True)
+    }
     if "p" not in pair:
         return known, block.skip(seen)
     known["p"], skip = block.describe(seen)
@@ -100,6 +119,7 @@ def forward_bound(
     counted: Tensor | None,
     *,
     sampled: bool = False,
+    recompute: bool = False,
 ) -> Bound:
     """Gives -O_for in nats per dimension: z ~ q(z|image), divergences KL(q || c).
 
@@ -107,7 +127,7 @@ def forward_bound(
     counts; None = all.
     """
     sides = {"q": model.full_sides(image), "c": condition}
-    walked = walk(model, len(image), sides, draw, FORWARD, sampled=sampled)
+    walked = walk(model, len(image), sides, draw, FORWARD, sampled=sampled, recompute=recompute)
     return per_dimension(walked, _nll(model, walked.states, image, counted), image)
 
 
@@ -119,9 +139,11 @@ def reverse_bound(
     visible: Tensor,
     *,
     sampled: bool = False,
+    recompute: bool = False,
 ) -> Bound:
     """Gives -O_rev in nats per dimension: z ~ c, divergences KL(c || p), visible pixels alone."""
-    walked = walk(model, len(image), {"c": condition}, draw, REVERSE, sampled=sampled)
+    sides = {"c": condition}
+    walked = walk(model, len(image), sides, draw, REVERSE, sampled=sampled, recompute=recompute)
     return per_dimension(walked, _nll(model, walked.states, image, visible), image)
 
 

@@ -11,6 +11,8 @@ from inpaint_cli.models.ipa.config import VaeConfig
 
 Variant = Literal["ipa", "ipa-r", "aipo", "aipo-r"]
 
+LARGE = 256
+"""Images from this side on: reverse training computes blocks again instead of keeping them."""
 VAE, PARTIAL = "vae", "partial-encoder"
 """Names of the two stages."""
 
@@ -222,7 +224,10 @@ _SECOND: Mapping[Variant, Mapping[str, tuple[float, int, int]]] = {
 
 
 def _varied(config: VaeConfig, variant: Variant, second: Training) -> VaeConfig:
-    """Gives a preset as another of the four methods: same networks, other second stage."""
+    """Gives a preset as another of the four methods: same networks, other second stage.
+
+    The reverse one keeps the whole decoder for its backward pass: too much at 256 pixels.
+    """
     reverse = variant.endswith("-r")
     training = {**config.training, PARTIAL: second}
     return replace(
@@ -230,6 +235,7 @@ def _varied(config: VaeConfig, variant: Variant, second: Training) -> VaeConfig:
         objective="reverse" if reverse else "forward",
         predicted="whole" if variant.startswith("aipo") else "hidden",
         start="encoder" if reverse else "random",
+        recompute=reverse and config.size >= LARGE,
         training=training,
     )
 

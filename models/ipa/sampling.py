@@ -63,6 +63,7 @@ def complete(
     temperature: float | None = None,
     temperatures: str | None = None,
     fix_top: int = 0,
+    prior_after: int | None = None,
     bound: int | None = None,
     condition: str | None = None,
     quantise: Literal["round", "trunc"] = "round",
@@ -70,17 +71,19 @@ def complete(
     """Completes one image len(noise) times; `details["raw"]` holds what was drawn, uint8.
 
     The model is in eval mode and gradients are off. temperatures: one per layer, see
-    `layer_temperatures`; bound: importance samples for `log_prob`. A model of edges takes the
-    drawing as `image` and fills everything in.
+    `layer_temperatures`; prior_after: layers after these are the prior's; bound: importance
+    samples for `log_prob`. A model of edges takes the drawing as `image` and fills everything in.
     """
     config = model.config
     if condition is not None and condition != config.condition:
         raise UserError(f"--condition {condition}: this model was trained on '{config.condition}'.")
     layers = len(model.decoder.blocks())
     heats = layer_temperatures(temperatures, temperature, layers)
-    if not 0 <= fix_top <= layers:
-        raise UserError(f"--fix-top: this model has {layers} layers, got {fix_top}.")
-    task = Task(image, visible, noise, Plan(heats, fix_top, layers), quantise, bound)
+    plan = Plan(heats, fix_top, layers if prior_after is None else prior_after)
+    for name, number in (("fix-top", plan.fixed), ("prior-after", plan.prior_from)):
+        if not 0 <= number <= layers:
+            raise UserError(f"--{name}: this model has {layers} layers, got {number}.")
+    task = Task(image, visible, noise, plan, quantise, bound)
     weight = model.decoder.gain
     if weight.device.type != "cpu":
         return finished(model, task, BATCH)
@@ -144,7 +147,8 @@ class CompletionDecoder:
         self.model, self.plan = model, plan
         self.blocks = model.decoder.blocks()
         sides = model.partial_sides(image, visible)
-        self.sides = [block.part_enc.side(sides[block.res]) for block in self.blocks]
+        guided = self.blocks[: plan.prior_from]
+        self.sides = [block.part_enc.side(sides[block.res]) for block in guided]
 
     def pixels(self, noise: Noise, size: int) -> Tensor:
         """Gives pixels in -1..1, [n, H, W, C], of n streams run as a batch of `size` (0 = n)."""

@@ -15,18 +15,31 @@ caller keeps gradients of just what it trains:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.gaussians import Gaussian, at_least_float32
 
+T = TypeVar("T")
+
 SMALLEST_3X3 = 3
 """Blocks at smaller sides use 1x1 convolutions only (the authors' res > 2)."""
+
+
+def recomputed(work: Callable[..., T], *inputs: Tensor, wanted: bool) -> T:
+    """Gives work(*inputs); if `wanted`, nothing but the inputs is kept for the backward pass.
+
+    It then calls `work` again, which must therefore draw no random numbers.
+    """
+    if not (wanted and torch.is_grad_enabled()):
+        return work(*inputs)
+    return cast(T, checkpoint(work, *inputs, use_reentrant=False, preserve_rng_state=False))
 
 
 class Block(nn.Module):
@@ -133,7 +146,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: VaeConfig, channels: int) -> None:
         super().__init__()
-        self.places = config.encoder_places
+        self.places, self.recompute = config.encoder_places, config.recompute
         self.in_conv = nn.Conv2d(channels, config.width, 3, padding=1)
         self.enc_blocks = nn.ModuleList(
             ResidualBlock(config.width_at(p.res), config.middle_at(p.res), p.res)
@@ -146,7 +159,7 @@ class Encoder(nn.Module):
         x = at_least_float32(self.in_conv(x))
         activations = {x.shape[-1]: x}
         for place, block in zip(self.places, self.enc_blocks, strict=True):
-            x = block(x)
+            x = recomputed(block, x, wanted=self.recompute)
             if place.down > 1:
                 x = F.avg_pool2d(x, place.down)
                 missing = self.widths[x.shape[-1]] - x.shape[1]
@@ -226,7 +239,8 @@ class VdVae(nn.Module):
         self.config = config
         self.size, self.channels, self.levels = config.size, config.channels, config.levels
         self.decoder = Decoder(config)
-        self.encoder = Encoder(config, config.channels)
+        if not config.share_encoders:
+            self.encoder = Encoder(config, config.channels)
         self.part_encoder = Encoder(config, config.partial_channels)
         initialise(self)
         # As the images, whose layout all feature maps follow: convolutions then convert nothing.
@@ -237,6 +251,14 @@ class VdVae(nn.Module):
         x = image.to(self.decoder.gain.dtype)
         x = (x + self.config.shift) * self.config.scale
         return x.contiguous(memory_format=torch.channels_last)
+
+    def full_sides(self, image: Tensor) -> dict[int, Tensor]:
+        """Gives what the heads of q take of whole images uint8 [N, C, H, W], by side."""
+        x = self.scaled(image)
+        if not self.config.share_encoders:
+            return activated(self.encoder(x))
+        whole = torch.cat([x, torch.ones_like(x[:, :1])], 1)
+        return activated(self.part_encoder(whole.contiguous(memory_format=torch.channels_last)))
 
 
 def activated(activations: Mapping[int, Tensor]) -> dict[int, Tensor]:
@@ -250,7 +272,7 @@ def initialise(model: VdVae) -> None:
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.bias is not None:
             module.bias.zero_()
-    for encoder in (model.encoder, model.part_encoder):
+    for encoder in (module for module in model.children() if isinstance(module, Encoder)):
         for block in encoder.enc_blocks:
             cast(Block, block).c4.weight.mul_(len(encoder.enc_blocks) ** -0.5)
     blocks = model.decoder.blocks()

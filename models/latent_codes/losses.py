@@ -8,8 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli.device import sum_over_ranks, world_size
-
 SCALES = (1, 2, 4)
 """Factors by which images are shrunk for the terms on structure."""
 WINDOW = 7
@@ -70,18 +68,3 @@ def border_weights(visible: Tensor) -> Tensor:
     hidden = (~visible).float()
     near = F.max_pool2d(hidden, 2 * reach + 1, stride=1, padding=reach)
     return torch.maximum(hidden, FAR_WEIGHT + (BORDER_WEIGHT - FAR_WEIGHT) * near)
-
-
-def masked_mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Gives the mean of `values` where `counted`, over all processes; 0 where nothing counts."""
-    total = sum_over_ranks(counted.sum().to(values.dtype))
-    # DistributedDataParallel averages the gradients of the ranks, which must add up here.
-    return torch.where(counted, values, 0).sum() * (world_size() / total.clamp_min(1))
-
-
-def mean_per_image(values: Tensor, counted: Tensor) -> Tensor:
-    """Gives float64 [N], the mean of each image's values where counted; NaN where nothing is."""
-    counted = counted.expand_as(values)
-    sums = torch.where(counted, values.double(), 0).flatten(1).sum(1)
-    count = counted.flatten(1).sum(1)
-    return torch.where(count > 0, sums / count, torch.nan)

@@ -42,7 +42,7 @@ class LatentCodes(nn.Module):
 
     def __init__(self, config: LatentConfig) -> None:
         super().__init__()
-        self._config = config
+        self.config = config
         self.size, self.channels, self.levels = config.size, config.channels, config.levels
         shape = shape_of(config)
         channels, embed_dim, codes = config.channels, config.embed_dim, config.codes
@@ -76,7 +76,7 @@ class LatentCodes(nn.Module):
 
     def _make_discriminators(self) -> nn.ModuleDict:
         """Gives what only training needs, by stage."""
-        config = self._config
+        config = self.config
         if not config.disc_width or config.completion_only:
             return nn.ModuleDict()
         sizes = {"vqgan": config.channels, "decoder": config.channels + 1}
@@ -91,11 +91,6 @@ class LatentCodes(nn.Module):
             }
         )
 
-    @property
-    def config(self) -> LatentConfig:
-        """Gives what the model was built from."""
-        return self._config
-
     def use_perceptual(self, distance: Any) -> None:
         """Takes a PerceptualDistance for the losses; it is neither trained nor saved."""
         # Past nn.Module, which would make its weights the model's.
@@ -104,14 +99,14 @@ class LatentCodes(nn.Module):
     def for_completion(self) -> LatentCodes:
         """Gives the same model, its weights shared, without what only training needs."""
         with torch.device("meta"):
-            lean = LatentCodes(replace(self._config, completion_only=True))
+            lean = LatentCodes(replace(self.config, completion_only=True))
         weights = self.state_dict()
         lean.load_state_dict({name: weights[name] for name in lean.state_dict()}, assign=True)
         return lean.train(self.training)
 
     def code_vectors(self, tokens: Tensor) -> Tensor:
         """Gives the vectors [N, D, h, w] of tokens int64 [N, L] in reading order."""
-        grid = self._config.grid
+        grid = self.config.grid
         return self.vqgan.quantize.vectors(tokens.view(-1, grid, grid))
 
     def complete(

@@ -19,6 +19,7 @@ from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.models.latent_codes.token_sampling import Drawing, draw_tokens, gumbel_of
 from inpaint_cli.models.latent_codes.vqgan import REVIVE_UNTIL, Quantised, perplexity
+from inpaint_cli.models.means import masked_mean, mean_per_image
 from inpaint_cli.models.pixels import from_unit, to_unit
 from inpaint_cli.randomness import Noise
 
@@ -124,9 +125,9 @@ class VQGANStage:
         x = to_unit(batch.image)
         output = latent.vqgan(x)[0].float().clamp(-1, 1)
         everything = torch.ones_like(batch.visible)
-        square = losses.mean_per_image((output - x).square(), everything)
+        square = mean_per_image((output - x).square(), everything)
         figures = {
-            "l1": losses.mean_per_image((output - x).abs(), everything),
+            "l1": mean_per_image((output - x).abs(), everything),
             "psnr": 10 * torch.log10(4 / square.clamp_min(1e-10)),
         }
         if latent.perceptual is not None:
@@ -160,8 +161,8 @@ class EncoderStage:
     def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
         """Gives the cross entropy at the visible tokens (eq. 5)."""
         entropy, right, known = self._guess(cast(LatentCodes, model), batch)
-        loss = losses.masked_mean(entropy, known)
-        accuracy = losses.masked_mean(right.float(), known)
+        loss = masked_mean(entropy, known)
+        accuracy = masked_mean(right.float(), known)
         return StepResult({"encoder": loss}, {"ce": loss.detach(), "accuracy": accuracy})
 
     def _guess(self, model: LatentCodes, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -177,9 +178,9 @@ class EncoderStage:
         entropy, right, known = self._guess(cast(LatentCodes, model), batch)
         border = known & (F.max_pool2d((~known).float()[:, None], 3, 1, 1)[:, 0] > 0)
         return {
-            "nats_per_token": losses.mean_per_image(entropy, known),
-            "accuracy": losses.mean_per_image(right.float(), known),
-            "border_accuracy": losses.mean_per_image(right.float(), border),
+            "nats_per_token": mean_per_image(entropy, known),
+            "accuracy": mean_per_image(right.float(), known),
+            "border_accuracy": mean_per_image(right.float(), border),
         }
 
     def pictures(self, model: Model, batch: Batch, noise: Noise) -> Tensor:
@@ -222,9 +223,9 @@ class TransformerStage:
             reduction="none",
             label_smoothing=config.label_smoothing,
         )
-        loss = losses.masked_mean(entropy, ~known)
+        loss = masked_mean(entropy, ~known)
         right = (logits.argmax(-1) == tokens).float()
-        scalars = {"ce": loss.detach(), "accuracy": losses.masked_mean(right, ~known)}
+        scalars = {"ce": loss.detach(), "accuracy": masked_mean(right, ~known)}
         return StepResult({"transformer": loss}, scalars)
 
     def _tokens(self, model: LatentCodes, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -242,8 +243,8 @@ class TransformerStage:
         entropy = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
         right = (logits.argmax(-1) == tokens).float()
         return {
-            "nats_per_token": losses.mean_per_image(entropy, ~known),
-            "accuracy": losses.mean_per_image(right, ~known),
+            "nats_per_token": mean_per_image(entropy, ~known),
+            "accuracy": mean_per_image(right, ~known),
         }
 
     def pictures(self, model: Model, batch: Batch, noise: Noise) -> Tensor:
@@ -359,7 +360,7 @@ class DecoderStage:
         latent = cast(LatentCodes, model)
         x, visible = at_side(batch.image, batch.visible, latent.config.coarse_side)
         output = self._output(latent, x, visible, latent.vqgan.tokens(x).flatten(1))
-        figures = {"l1_hidden": losses.mean_per_image((output - x).abs(), ~visible)}
+        figures = {"l1_hidden": mean_per_image((output - x).abs(), ~visible)}
         if latent.perceptual is not None:
             distance = latent.perceptual(composite(x, visible, output).clamp(-1, 1), x).double()
             figures = {"l1+perceptual": figures["l1_hidden"].nan_to_num(0.0) + distance, **figures}

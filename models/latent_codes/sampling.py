@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.family import Completions
+from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.decoding import compose, composite
 from inpaint_cli.models.latent_codes.seams import without_seams
@@ -135,10 +135,3 @@ def picture_of(model: LatentCodes, context: Context, tokens: Tensor) -> Tensor:
     if model.refinement is not None:
         picture = model.refinement(composite(context.x, context.visible, picture))
     return picture.float()
-
-
-def filled_up(network: Callable[..., Tensor], size: int, *inputs: Tensor) -> Tensor:
-    """Gives network(*inputs) of n <= size items, run on exactly `size`: the last is repeated."""
-    n = len(inputs[0])
-    full = (torch.cat([x, x[-1:].repeat(size - n, *[1] * (x.ndim - 1))]) for x in inputs)
-    return network(*full)[:n]

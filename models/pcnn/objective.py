@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.device import sum_over_ranks, world_size
 from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.models.means import masked_mean
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 from inpaint_cli.models.pcnn.sampling import log_prob
 from inpaint_cli.models.quantise import to_levels
@@ -26,10 +26,8 @@ def cross_entropy(logits: Tensor, levels: Tensor, counted: Tensor | None = None)
     """
     if counted is None:
         return F.cross_entropy(logits, levels)
-    entries = F.cross_entropy(logits, levels, reduction="none") * counted
-    total = sum_over_ranks(counted.expand_as(levels).sum().to(entries.dtype))
-    # DistributedDataParallel averages the gradients of the ranks, which must add up here.
-    return entries.sum() * (world_size() / total.clamp_min(1))
+    entries = F.cross_entropy(logits, levels, reduction="none")
+    return masked_mean(entries, counted.expand_as(levels))
 
 
 class PixelStage:

@@ -64,6 +64,8 @@ class MixtureConfig(Config):
     """Steps over which a random component is now and then trained in place of the nearest."""
     revive_steps: int = 2000
     """Steps after which a component that is hardly ever the nearest starts anew; 0 = never."""
+    completion_only: bool = False
+    """Holds what completing needs and no more: no posterior, no discriminators."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

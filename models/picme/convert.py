@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.models import foreign
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
 from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 
@@ -174,23 +172,5 @@ def _locate(files: Sequence[Path]) -> dict[str, Path]:
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """Gives the state dict in a file of PIC, without the prefix of parallel training."""
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: damaged, or not a safetensors file ({error}).") from error
-    try:
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            f"{path}: refused: it holds more than tensors, which could run code when loaded. Save "
-            "its state_dict() alone."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path}: damaged, or not a PyTorch file ({error}).") from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(f"{path}: not a state dict (names to tensors).")
+    state = foreign.read_state(path)
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}

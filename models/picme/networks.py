@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -115,8 +116,9 @@ class Encoder(nn.Module):
         self.head = MixtureHead(
             coarse, latent, config.primitives, config.weight_floor, config.sigma_clamp
         )
-        self.posterior_head = ResBlock(coarse, 2 * latent, coarse)
-        start_sigma(self.posterior_head, latent)
+        if not config.completion_only:
+            self.posterior_head = ResBlock(coarse, 2 * latent, coarse)
+            start_sigma(self.posterior_head, latent)
         self.clamp = config.sigma_clamp
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -207,7 +209,7 @@ def mask_at(m: Tensor, e: Tensor) -> Tensor:
 
 
 class MixtureOfPrimitives(nn.Module):
-    """The model: f, g, and the discriminators that training needs."""
+    """The model: f, g, and, unless `completion_only`, the discriminators that training needs."""
 
     stochastic = True
 
@@ -218,24 +220,28 @@ class MixtureOfPrimitives(nn.Module):
 
     def __init__(self, config: MixtureConfig) -> None:
         super().__init__()
-        self._config = config
+        self.config = config
         self.size, self.channels, self.levels = config.size, config.channels, config.levels
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        names = ("generated", "reconstructed") if config.disc_layers else ()
+        played = config.disc_layers and not config.completion_only
+        names = ("generated", "reconstructed") if played else ()
         self.discriminators = nn.ModuleDict({name: Discriminator(config) for name in names})
         k = config.primitives
         self.register_buffer("usage", torch.full((k,), 1 / k))
         self.register_buffer("idle", torch.zeros(k, dtype=torch.int64))
 
-    @property
-    def config(self) -> MixtureConfig:
-        """Gives what the model was built from."""
-        return self._config
+    def for_completion(self) -> MixtureOfPrimitives:
+        """Gives the same model, its weights shared, without what only training needs."""
+        with torch.device("meta"):
+            lean = MixtureOfPrimitives(replace(self.config, completion_only=True))
+        weights = self.state_dict()
+        lean.load_state_dict({name: weights[name] for name in lean.state_dict()}, assign=True)
+        return lean.train(self.training)
 
     def seen(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Gives z_m and the features for the attention of g."""
-        return features[-1], features[self._config.layers - 2 - self._config.attention]
+        return features[-1], features[self.config.layers - 2 - self.config.attention]
 
     def complete(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.models.means import mean_per_image
 from inpaint_cli.models.picme import losses
 from inpaint_cli.models.picme.mixture import (
     Gaussian,
@@ -114,9 +115,7 @@ class CompletionStage:
         follow(picme, latents.nearest)
         k = config.primitives
         chosen = explored(latents.nearest, draws, k, step, config.explore_steps)
-        latents = Latents(
-            latents.z_m, latents.e, latents.mixture, latents.posterior, latents.nearest, chosen
-        )
+        latents = replace(latents, chosen=chosen)
         every = config.decode == "all"
         shape = latents.posterior.mu.shape[1:]
         normals = noise.normal(1 + (k if every else 1), *shape)
@@ -212,8 +211,10 @@ class CompletionStage:
         best = divergences(latents.mixture, latents.posterior).amin(1)
         return {
             "objective": torch.stack([each["total"] for each in objective]).double(),
-            "l1_hidden": hidden_error(image, x, batch.visible),
-            "l1_reconstruction": hidden_error(pictures.reconstructed[-1], x, batch.visible),
+            "l1_hidden": mean_per_image((image - x).abs(), ~batch.visible),
+            "l1_reconstruction": mean_per_image(
+                (pictures.reconstructed[-1] - x).abs(), ~batch.visible
+            ),
             "kl": best.double() / latents.posterior.mu[0].numel(),
             "weight_entropy": entropy(latents.mixture.weights).double(),
         }
@@ -238,14 +239,6 @@ def one_pair(pictures: Pictures, i: int) -> Pictures:
         [image[i : i + 1] for image in pictures.reconstructed],
         [image[i : i + 1] for image in pictures.generated],
     )
-
-
-def hidden_error(image: Tensor, x: Tensor, visible: Tensor) -> Tensor:
-    """Gives float64 [N], the mean absolute error at hidden pixels; NaN where none is hidden."""
-    hidden = (~visible).expand_as(x)
-    sums = torch.where(hidden, (image - x).abs().double(), 0).flatten(1).sum(1)
-    count = hidden.flatten(1).sum(1)
-    return torch.where(count > 0, sums / count, torch.nan)
 
 
 def frozen(rival: Discriminator, images: Tensor) -> Tensor:

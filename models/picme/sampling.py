@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
+from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.picme.mixture import Mixture, drawn_components
 from inpaint_cli.models.picme.networks import mask_at
 from inpaint_cli.models.pixels import finished, to_unit
@@ -22,6 +23,9 @@ CPU_BATCH, DEVICE_BATCH = 1, 6
 """Completions that go through g together. A product of another size may round otherwise; so a batch
 always has this size, the last one filled up with copies, and completion i is the same whatever n
 is. On a CPU one at a time takes no longer."""
+
+PROJECTION = "pca"
+"""How latent variables come to two dimensions where nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def complete(
     primitive: int | None = None,
     stratify: bool = False,
     by_primitive: bool = False,
-    projection: str = "pca",
+    projection: str = PROJECTION,
 ) -> Completions:
     """Completes one image len(noise) times; the model is in eval mode and gradients are off.
 
@@ -59,6 +63,8 @@ def complete(
     """
     if temperature is not None and temperature < 0:
         raise UserError(f"--temperature: must not be negative, got {temperature}.")
+    if projection != PROJECTION and not by_primitive:
+        raise UserError(f"--projection {projection}: belongs to --by-primitive. Give both.")
     context = look(model, image, visible)
     factor = 1.0 if temperature is None else temperature
     index, images = [], []
@@ -116,8 +122,9 @@ def latents_of(mixture: Mixture, index: Tensor, noise: Noise, temperature: float
 
 def picture_of(model: MixtureOfPrimitives, context: Context, z: Tensor, size: int) -> Tensor:
     """Gives whole pictures [n, C, S, S] in [-1, 1]; g runs on exactly `size` >= n at once."""
-    n = len(z)
-    if n < size:
-        z = torch.cat([z, z[-1:].expand(size - n, -1, -1, -1)])
-    pictures: Tensor = model.decoder(context.z_m, z, context.e, context.m)[-1][:n]
-    return pictures.float()
+
+    def drawn(latents: Tensor) -> Tensor:
+        images: list[Tensor] = model.decoder(context.z_m, latents, context.e, context.m)
+        return images[-1]
+
+    return filled_up(drawn, size, z).float()

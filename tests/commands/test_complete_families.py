@@ -69,6 +69,21 @@ def test_components_are_recorded_and_drawn_in_rows(photo: Path, picme: Path) -> 
     }  # fmt: skip
 
 
+def test_holes_far_apart_have_a_component_each(photo: Path, picme: Path) -> None:
+    Image.new("L", (40, 8), 90).save(photo)
+    out, boxes = photo.parent / "o", ("--box", "1,2,4,4", "--box", "34,2,4,4")
+    made = complete(
+        photo, *boxes, "--model", picme, "-n", 2, "--stratify", "--by-primitive", "-o", out
+    )
+    assert made.exit_code == 0, made.output
+    item = record_of(out)
+    assert len(item["windows"]) == 2
+    assert [line["primitive"] for line in item["completions"]] == [[0, 0], [1, 1]]
+    weights = item["completions"][0]["weight"]
+    assert weights[0] != weights[1], "each window has a mixture of its own"
+    assert "p-latents.png (of the first of 2 windows)" in made.stderr
+
+
 def test_a_foreign_picture_stays_and_no_half_is_left(photo: Path, picme: Path) -> None:
     out = photo.parent / "o"
     out.mkdir()

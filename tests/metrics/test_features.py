@@ -13,8 +13,9 @@ from torch import Tensor
 
 from inpaint_cli import models, zoo
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics import features, inception, weight_files
+from inpaint_cli.metrics import features, inception, instruments, weight_files
 from inpaint_cli.metrics.features import load
+from inpaint_cli.metrics.protocol import Request
 from inpaint_cli.metrics.state import Refused
 from inpaint_cli.metrics.thumbnails import area_weights
 from inpaint_cli.weights import hash_of, save_weights
@@ -135,6 +136,14 @@ def test_what_gives_no_features_is_refused_with_advice(name: str, words: str) ->
 def test_a_rule_of_resizing_is_for_inception_alone() -> None:
     with pytest.raises(UserError, match="--fid-resize clean"):
         load("pixels8", resize="clean")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_who_asks_for_a_rule_of_resizing_asks_for_inception() -> None:
+    request = Request(metrics=("fid",), fid_resize="clean")
+    ready = instruments.load(request, torch.device("cpu"))
+    assert ready.extractor is None
+    assert "Inception weights" in ready.missing["features"].reason
 
 
 @pytest.mark.usefixtures("nowhere")

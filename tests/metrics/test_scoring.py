@@ -13,6 +13,7 @@ from inpaint_cli.metrics import measuring, shards
 from inpaint_cli.metrics.protocol import Request
 from inpaint_cli.metrics.scoring import Session
 from inpaint_cli.metrics.targets import ModelTarget
+from inpaint_cli.photos.memory import Batches
 from tests.metrics.score_kit import (
     CPU,
     QUIET,
@@ -90,7 +91,7 @@ def test_shards_of_any_size_and_order_give_the_same(monkeypatch: pytest.MonkeyPa
 
 def test_batches_of_completions_of_any_size_give_the_same() -> None:
     small = target()
-    small.batch = 1
+    small.batches = Batches(1)
     assert steady(report(SOME, small)) == steady(report(SOME))
 
 

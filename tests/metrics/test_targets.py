@@ -1,5 +1,6 @@
 """What is completed: the same images and masks for every model, at a common size and levels."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.mask_choice import masks_of
+from inpaint_cli.masks.sets import MaskSet, draw_set, write_set
+from inpaint_cli.metrics.mask_choice import Masks, masks_of
 from inpaint_cli.metrics.protocol import Needs, Setting, settings_of, unequal_warning
 from inpaint_cli.metrics.targets import Choices, prepared, scored, subset
 from tests.metrics.score_kit import SIDE, contestant, pictures, target
@@ -79,12 +81,8 @@ def test_ranges_turn_a_kind_without_one_into_the_mixture() -> None:
     assert masks_of("box-50", setting, 4, 0, by_visible=True).kind == "box-50"
 
 
-def test_a_stored_set_of_masks_is_taken_and_must_fit(tmp_path: object) -> None:
-    from pathlib import Path
-
-    from inpaint_cli.masks.sets import draw_set, write_set
-
-    path = Path(str(tmp_path)) / "set.npz"
+def test_a_stored_set_of_masks_is_taken_and_must_fit(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
     drawn = draw_set("blobs", SIDE, SIDE, 4)
     write_set(drawn, path)
     found = masks_of(str(path), Setting(SIDE, SIDE, 3), 4, 0, by_visible=False)
@@ -93,6 +91,17 @@ def test_a_stored_set_of_masks_is_taken_and_must_fit(tmp_path: object) -> None:
         masks_of(str(path), Setting(SIDE, SIDE, 3), 5, 0, by_visible=False)
     with pytest.raises(UserError, match="height x width"):
         masks_of(str(path), Setting(8, 8, 3), 4, 0, by_visible=False)
+
+
+def test_other_masks_under_the_same_name_are_measured_anew() -> None:
+    drawn = draw_set("blobs", SIDE, SIDE, 4)
+    edited = MaskSet(drawn.kind, SIDE, SIDE, drawn.seed, 255 - drawn.packed)
+    prints = []
+    for masks in (drawn, edited):
+        made = target()
+        made.masks = Masks(masks.kind, SIDE, SIDE, masks.seed, masks)
+        prints.append(made.fingerprint())
+    assert prints[0] != prints[1]
 
 
 def test_a_deterministic_model_is_drawn_once_and_stands_for_k_equal_completions(

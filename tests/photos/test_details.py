@@ -45,9 +45,15 @@ def test_details_of_the_image_are_taken_once() -> None:
 
 
 def test_a_completion_without_a_component_has_nothing_to_tell() -> None:
-    assert of_completion({"trace": 1}, 0) == {}
-    details = {"primitive": torch.tensor([2, 1]), "weight": torch.tensor([0.5, 0.25])}
-    assert of_completion(details, 1) == {"primitive": 1, "weight": 0.25}
+    assert of_completion([{"trace": 1}], 0) == {}
+    assert of_completion([{}, {}], 0) == {}
+
+
+def test_a_completion_of_several_windows_has_a_component_in_each() -> None:
+    first = {"primitive": torch.tensor([2, 1]), "weight": torch.tensor([0.5, 0.25])}
+    second = {"primitive": torch.tensor([0, 2]), "weight": torch.tensor([0.125, 0.5])}
+    assert of_completion([first], 1) == {"primitive": 1, "weight": 0.25}
+    assert of_completion([first, second], 1) == {"primitive": [1, 2], "weight": [0.25, 0.5]}
 
 
 def test_grey_rows_and_latents_become_pictures(tmp_path: Path) -> None:

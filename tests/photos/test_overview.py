@@ -72,5 +72,6 @@ def test_tiles_are_never_larger_than_a_tile() -> None:
 
 def test_a_bound_is_marked_as_one() -> None:
     overview = overview_of(60, 80, Box(10, 10, 30, 30), 1)
-    bound = replace(overview.completed, details={"bound": True})
+    (drawn,) = overview.completed.drawn
+    bound = replace(overview.completed, drawn=(replace(drawn, details={"bound": True}),))
     assert Overview(bound)._caption(0, 0).startswith("0: >= ")

@@ -34,7 +34,12 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"scale": 0.0}, "scale: must be positive"),
     ({"annealing": (2.0, 0.0, 1.0)}, "two positive weights"),
     ({"objective": "reverse", "condition": "edges"}, "reverse needs a mask"),
-]
+    ({"share_encoders": True}, "share_encoders: .*, got trained=partial-encoder"),
+    ({"share_encoders": True, "trained": "all", "objective": "reverse", "start": "encoder"},
+     "got objective=reverse, start=encoder"),
+    ({"share_encoders": True, "trained": "all", "condition": "edges"}, "got condition=edges"),
+    ({"share_encoders": True, "trained": "all", "vae": "a.safetensors"}, "got vae=a.safetensors"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("changes", "message"), WRONG)
@@ -82,6 +87,16 @@ def test_the_four_methods_differ_in_their_second_stage_and_share_their_networks(
     assert (ipa["cifar10"].start, reverse["cifar10"].start) == ("random", "encoder")
     assert aipo["cifar10"].training[PARTIAL].masks == "patches"
     assert set(OURS) <= set(reverse)
+
+
+def test_reverse_training_at_256_pixels_computes_blocks_again() -> None:
+    chosen = {
+        (method, name)
+        for method in ("ipa", "ipa-r", "aipo", "aipo-r")
+        for name, config in presets(method).items()
+        if config.recompute
+    }
+    assert chosen == {("ipa-r", "ffhq256"), ("aipo-r", "ffhq256")}
 
 
 @pytest.mark.parametrize("name", ["shoes64", "bags64", "shoes", "bags"])

@@ -1,9 +1,6 @@
 """The two stages: what they train, what they keep in memory, how one pass serves several masks."""
 
 import dataclasses
-import gc
-import weakref
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,60 +11,19 @@ from torch import Tensor
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch
 from inpaint_cli.models.ipa.networks import CompletingVae
-from inpaint_cli.models.ipa.objective import PartialEncoderStage, VaeStage
+from inpaint_cli.models.ipa.objective import VaeStage
 from inpaint_cli.models.ipa.partial_encoder import is_partial
-from inpaint_cli.randomness import Noise
 from inpaint_cli.weights import save_weights
 from tests.models.ipa.small_vaes import random_images, random_vae
-
-STAGE = PartialEncoderStage()
-
-
-def batch(n: int = 3, seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed + 1)
-    visible = torch.rand(n, 1, 8, 8, generator=generator) < 0.5
-    return Batch(random_images(n, seed), visible)
-
-
-def noise(n: int = 3) -> Noise:
-    return Noise.of_samples(0, "test", 0, range(n))
-
-
-def freeze(model: CompletingVae) -> CompletingVae:
-    trained = {id(p) for p in STAGE.trainable(model)[0].parameters}
-    for parameter in model.parameters():
-        parameter.requires_grad_(id(parameter) in trained)
-    return model
-
-
-def gradients(model: CompletingVae, given: Batch) -> dict[str, Tensor]:
-    model.zero_grad()
-    loss = STAGE.loss(model, given, 0, noise(len(given.image))).losses["partial-encoder"]
-    loss.backward()  # type: ignore[no-untyped-call]
-    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
-
-
-class Box:
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
-
-
-def kept_by(make: Callable[[], Tensor]) -> int:
-    """Gives the bytes that the graph of make() keeps for its backward pass."""
-    alive: weakref.WeakSet[Box] = weakref.WeakSet()
-
-    def pack(tensor: Tensor) -> Box:
-        box = Box(tensor)
-        alive.add(box)
-        return box
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda box: box.tensor):
-        made = make()
-    gc.collect()
-    storages = {b.tensor.untyped_storage().data_ptr(): b.tensor for b in alive}
-    size = sum(t.untyped_storage().nbytes() for t in storages.values())
-    assert made.requires_grad
-    return size
+from tests.models.ipa.training_steps import (
+    STAGE,
+    batch,
+    freeze,
+    gradients,
+    kept_by,
+    loss_of,
+    noise,
+)
 
 
 def test_the_vae_stage_trains_all_but_the_partial_encoder() -> None:
@@ -103,10 +59,10 @@ def test_with_a_frozen_vae_only_the_partial_encoders_trunk_is_kept_for_the_backw
         sides = model.partial_sides(given.image, given.visible)
         return torch.stack([side.sum() for side in sides.values()]).sum()
 
-    whole = kept_by(lambda: STAGE.loss(model, given, 0, noise()).losses["partial-encoder"])
-    assert whole <= kept_by(trunk)
+    whole = kept_by(model, lambda: loss_of(model, given))
+    assert whole <= kept_by(model, trunk)
     joint = freeze(random_vae(trained="all"))
-    everything = kept_by(lambda: STAGE.loss(joint, given, 0, noise()).losses["partial-encoder"])
+    everything = kept_by(joint, lambda: loss_of(joint, given))
     assert whole < 0.4 * everything
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.ipa import sampling
+from inpaint_cli.models.ipa import dmol, sampling
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
+from inpaint_cli.models.ipa.elbo import sample_pixels, sample_prior
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.randomness import Noise
 from tests.models.ipa.small_vaes import random_images, random_vae
@@ -103,6 +104,32 @@ def test_fixed_latents_are_those_of_completion_0_and_the_others_differ(fixed: in
     torch.testing.assert_close(ours[1:], part)
 
 
+def test_with_all_layers_drawn_for_what_is_visible_the_prior_draws_none() -> None:
+    model = random_vae()
+    assert torch.equal(completed(model, prior_after=LAYERS), completed(model))
+    assert not torch.equal(completed(model, prior_after=LAYERS - 1), completed(model))
+
+
+def test_with_no_layer_drawn_for_what_is_visible_the_vae_samples() -> None:
+    model = random_vae().double()
+    made = model.complete(*task(), noise(), prior_after=0)
+    (other, seen), own = task(5), noise()
+    assert torch.equal(
+        made.details["raw"], model.complete(other, seen, noise(), prior_after=0).details["raw"]
+    )
+    with torch.no_grad():
+        sampled = sample_prior(model, own.normal)
+        pixels = sample_pixels(model, sampled.px_z, own.uniform)
+    assert torch.equal(made.details["raw"], dmol.to_bytes(pixels))
+
+
+def test_layers_of_the_prior_have_their_own_temperatures() -> None:
+    model = random_vae()
+    cold = completed(model, prior_after=2, temperatures="1x2,0.1x2")
+    assert torch.equal(cold, completed(model, prior_after=2, temperatures="1,1,0.1,0.1"))
+    assert not torch.equal(cold, completed(model, prior_after=2))
+
+
 def test_a_temperature_for_each_layer_is_one_for_all_where_they_agree() -> None:
     model = random_vae()
     assert torch.equal(
@@ -119,6 +146,7 @@ def test_a_temperature_for_each_layer_is_one_for_all_where_they_agree() -> None:
         ({"temperatures": "-1x4"}, "4 numbers"),
         ({"temperatures": "1x4", "temperature": 0.5}, "either"),
         ({"fix_top": 5}, "4 layers"),
+        ({"prior_after": 5}, "--prior-after: this model has 4 layers, got 5"),
         ({"condition": "edges"}, "trained on 'mask'"),
     ],
 )
@@ -180,3 +208,11 @@ def test_a_model_of_edges_fills_everything_in_and_bounds_photo_given_drawing() -
         model.log_prob(drawing, visible)
     with pytest.raises(UserError, match="no visible pixels"):
         model.log_prob_visible(drawing, visible)
+
+
+def test_what_ships_names_no_file_and_completes_alike() -> None:
+    model = random_vae(vae="vae.safetensors")
+    shipped = model.for_completion()
+    assert shipped.config.vae == ""
+    assert torch.equal(completed(shipped), completed(model))
+    assert torch.equal(shipped.log_prob(*task()), model.log_prob(*task()))

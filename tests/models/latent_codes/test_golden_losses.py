@@ -84,6 +84,16 @@ def test_the_vqgan_encodes_quantises_and_decodes_as_recorded() -> None:
         close(network.decode(network.quantize.vectors(ramp)), io["decode_ramp"])
 
 
+def terms_and_gradients(network: nn.Module, io: dict[str, Tensor], **terms: Tensor) -> None:
+    """Compares terms of a loss, and the gradients of a network, with what is recorded."""
+    for name, value in terms.items():
+        close(value.detach(), io[name])
+    for name, parameter in network.named_parameters():
+        if f"grad.{name}" in io:
+            assert parameter.grad is not None
+            close(parameter.grad, io[f"grad.{name}"], gradient=True)
+
+
 def test_the_losses_of_the_vqgan_and_their_gradients_are_the_recorded_ones() -> None:
     config, network, rival = vqgan()
     io, loss = recorded("vqgan"), config["loss"]
@@ -96,15 +106,10 @@ def test_the_losses_of_the_vqgan_and_their_gradients_are_the_recorded_ones() -> 
     weight = loss["disc_weight"] * adversarial.adaptive_weight(nll, game, last, UNLIMITED)
     total = nll + weight * game + loss["codebook_weight"] * quantised.loss
     total.backward()
-    for name, value in [
-        ("nll_loss", nll), ("p_loss", distance.mean()), ("g_loss", game), ("d_weight", weight),
-        ("ae_loss", total),
-    ]:  # fmt: skip
-        close(value.detach(), io[name])
-    for name, parameter in network.named_parameters():
-        if f"grad.{name}" in io:
-            assert parameter.grad is not None
-            close(parameter.grad, io[f"grad.{name}"], gradient=True)
+    terms_and_gradients(
+        network, io, nll_loss=nll, p_loss=distance.mean(), g_loss=game, d_weight=weight,
+        ae_loss=total,
+    )  # fmt: skip
     norms_of(network, "vqgan")
     assert all(p.grad is None for p in rival.parameters())
     real, fake = (rival(image)[-1] for image in (x, output.detach()))
@@ -138,15 +143,10 @@ def test_the_losses_of_the_generator_and_their_gradients_are_the_recorded_ones()
     weight = loss.get("disc_weight", 1.0) * adversarial.adaptive_weight(nll, game, last, UNLIMITED)
     total = nll + weight * game
     total.backward()
-    for name, value in [
-        ("nll_loss", nll), ("p_loss", distance.mean()), ("g_loss", game), ("d_weight", weight),
-        ("ae_loss", total),
-    ]:  # fmt: skip
-        close(value.detach(), io[name])
-    for name, parameter in network.named_parameters():
-        if f"grad.{name}" in io:
-            assert parameter.grad is not None
-            close(parameter.grad, io[f"grad.{name}"], gradient=True)
+    terms_and_gradients(
+        network, io, nll_loss=nll, p_loss=distance.mean(), g_loss=game, d_weight=weight,
+        ae_loss=total,
+    )  # fmt: skip
     norms_of(network, "decoder_plain")
     real, fake = (torch.cat([mask, image], 1) for image in (x, whole.detach()))
     penalty = adversarial.gradient_penalty(rival, real)

@@ -14,7 +14,6 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.latent_codes import networks, sampling
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
-from inpaint_cli.models.latent_codes.sampling import filled_up
 from inpaint_cli.models.pixels import finished
 from inpaint_cli.models.quantise import continuing, to_levels
 from inpaint_cli.randomness import Noise
@@ -94,19 +93,6 @@ def test_completion_i_is_the_same_whatever_n_and_the_batch(
             c.images if name == "images" else c.details[name] for c in (whole, *parts)
         )
         assert torch.equal(together, torch.cat(cut))
-
-
-def test_a_network_sees_batches_of_one_size_only() -> None:
-    sizes = []
-
-    def network(x: Tensor, y: Tensor) -> Tensor:
-        sizes.append((len(x), len(y)))
-        return x + y
-
-    for n in (1, 3, 4):
-        values = torch.arange(2.0 * n).view(n, 2)
-        assert torch.equal(filled_up(network, 4, values, values), 2 * values)
-    assert sizes == [(4, 4)] * 3
 
 
 def test_a_hole_without_unknown_tokens_is_drawn_once_for_all() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.picme.blocks import Conv
 from inpaint_cli.models.picme.config import PRESETS
 from inpaint_cli.models.picme.networks import MixtureOfPrimitives, mask_at
+from inpaint_cli.weights import load_weights, save_weights
 from tests.models.picme.small import batch_of, completions, model_of
 
 TABLE = {
@@ -112,6 +114,23 @@ def test_every_form_of_the_decoder_gives_images_of_growing_side(changes: dict[st
 def test_a_config_that_cannot_be_built_is_refused(changes: dict[str, Any], word: str) -> None:
     with pytest.raises(UserError, match=word):
         replace(PRESETS["digits"], **changes)
+
+
+def test_what_ships_loads_lean_and_completes_as_the_whole_model_does(tmp_path: Path) -> None:
+    model, batch = model_of(), batch_of(1)
+    lean, path = model.for_completion(), tmp_path / "lean.safetensors"
+    save_weights(path, lean, family="picme", preset="digits")
+    assert count(lean) < count(model)
+    left_out = {name.split(".")[0] for name in model.state_dict().keys() - lean.state_dict().keys()}
+    assert left_out == {"discriminators", "encoder"}
+    assert not any("posterior" in name for name in lean.state_dict())
+    made = [
+        one.complete(batch.image, batch.visible, completions(3), by_primitive=True)
+        for one in (model, lean, load_weights(path))
+    ]
+    for other in made[1:]:
+        assert torch.equal(other.images, made[0].images)
+        assert torch.equal(other.details["by_primitive"], made[0].details["by_primitive"])
 
 
 def test_completing_leaves_the_mode_as_it_was() -> None:

@@ -69,6 +69,7 @@ def test_completions_of_different_primitives_differ() -> None:
         ({"primitive": 6}, "--primitive: this model has the primitives 0 to 5, got 6"),
         ({"primitive": 1, "stratify": True}, "--primitive and --stratify"),
         ({"temperature": -1.0}, "--temperature"),
+        ({"projection": "tsne"}, "--projection tsne: belongs to --by-primitive"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(options: dict[str, object], words: str) -> None:

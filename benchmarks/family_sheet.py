@@ -1,0 +1,63 @@
+"""One photo, one hole, several models: a row of completions each, to be looked at.
+
+python -m benchmarks.family_sheet examples/photo.png --mask examples/mask.png --model telea \\
+    --model latent-codes
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inpaint_cli.api import load_model
+from inpaint_cli.files import replacing
+from inpaint_cli.photos import sheets
+
+HOLE_COLOUR = (224, 122, 95)
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def cut(picture: Pixels, hole: npt.NDArray[np.bool_], side: int) -> Pixels:
+    """Gives the square of `side` pixels around the middle of the hole."""
+    rows, columns = np.nonzero(hole)
+    height, width = picture.shape[:2]
+    side = min(side, height, width)
+    top = int(np.clip((rows.min() + rows.max() - side) // 2, 0, height - side))
+    left = int(np.clip((columns.min() + columns.max() - side) // 2, 0, width - side))
+    return picture[top : top + side, left : left + side]
+
+
+def main() -> None:
+    """Writes the sheet."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--mask", type=Path, required=True)
+    parser.add_argument("--model", action="append", required=True)
+    parser.add_argument("-n", type=int, default=5)
+    parser.add_argument("--side", type=int, default=10**6, help="show so many pixels at the hole")
+    parser.add_argument("--tile", type=int, default=128)
+    parser.add_argument("-o", "--output", type=Path, default=Path("families.png"))
+    options = parser.parse_args()
+    photo = np.asarray(Image.open(options.photo).convert("RGB"))
+    hole = np.asarray(Image.open(options.mask).convert("L")) >= 128
+    marked = np.where(hole[..., None], np.array(HOLE_COLOUR, np.uint8), photo)
+    table = []
+    for name in options.model:
+        model = load_model(name, device="cpu")
+        n = min(options.n, model.default_n())
+        pictures = model.complete(photo, mask=hole, n=n).images
+        shown = [marked, *pictures, *[np.full_like(photo, 255)] * (options.n - n)]
+        table.append([(cut(picture, hole, options.side), "") for picture in shown])
+        table[-1][0] = (table[-1][0][0], name)
+    with replacing(options.output) as temporary:
+        sheets.captioned(table, tile=options.tile).save(temporary)
+    print(options.output)
+
+
+if __name__ == "__main__":
+    main()

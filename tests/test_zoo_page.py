@@ -1,0 +1,47 @@
+"""docs/zoo.md says of each model that ships what its card says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from inpaint_cli import zoo
+
+TEXT = (Path(__file__).parent.parent / "docs" / "zoo.md").read_text(encoding="utf-8")
+ENTRIES = zoo.entries()
+
+
+def row(entry: zoo.Entry) -> str:
+    """Gives the line of the table that a card asks for."""
+    card = entry.card
+    training, megabytes = card["training"], card["size"] / 1e6
+    cells = [f"`{card['name']}`", card["family"], f"`{card['preset']}`"]
+    cells += [str(training["steps"]), f"{training['hours']:.2f}", f"{megabytes:.1f} MB"]
+    return f"| {' | '.join(cells)} |"
+
+
+def section(entry: zoo.Entry) -> str:
+    """Gives the text that a card asks for: its data, and its command in a block of its own."""
+    card = entry.card
+    return f"**{card['name']}**: {card['data']}.\n```\n{card['training']['command']}\n```\n"
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_the_table_says_what_the_card_says(entry: zoo.Entry) -> None:
+    assert row(entry) in TEXT.splitlines()
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_data_and_command_are_those_of_the_card(entry: zoo.Entry) -> None:
+    assert section(entry) in TEXT
+
+
+def test_the_table_names_no_other_models() -> None:
+    named = re.findall(r"^\| `([^`]+)` \| [^|]+ \| `[^`]+` \| \d+ \|", TEXT, re.MULTILINE)
+    assert sorted(named) == sorted(entry.name for entry in ENTRIES)
+
+
+def test_every_archive_that_a_command_names_is_explained() -> None:
+    commands = " ".join(entry.card["training"]["command"] for entry in ENTRIES)
+    files = set(re.findall(r"[\w-]+\.(?:zip|tar\.gz|safetensors|npz)", commands))
+    assert [name for name in sorted(files) if f"| `{name}` |" not in TEXT] == []
