@@ -114,6 +114,7 @@ class Choices:
         perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
         if perceptual != NO_DISTANCE and not family.perceptual:
             raise UserError(f"--perceptual: {family.name} trains without a perceptual distance.")
+        _check_whole(config)
         return Recipe(family.name, preset, data, seed, stages, config, perceptual)
 
     def _file(self) -> dict[str, Any]:
@@ -182,6 +183,15 @@ def _override(
             raise unknown_name("--set: no stage", stage, names)
         config = override(config, {own: value}, names[stage])
     return config
+
+
+def _check_whole(config: Config) -> None:
+    # What ships is packed without the parts that only training needs (`Model.for_completion`).
+    if getattr(config, "completion_only", False):
+        raise UserError(
+            "completion_only: such a model lacks what training needs, as those that ship do. "
+            "Train a new one, or go on with a run of your own."
+        )
 
 
 def _family(name: str | None) -> Family:

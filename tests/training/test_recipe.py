@@ -101,6 +101,13 @@ def test_what_is_missing_or_unknown_is_named(given: Choices, message: str) -> No
         given.recipe()
 
 
+@pytest.mark.parametrize("family", ["latent-codes", "picme"])
+def test_what_lacks_the_parts_for_training_is_not_trained(family: str) -> None:
+    settings = ["completion_only=true"]
+    with pytest.raises(UserError, match="lacks what training needs"):
+        Choices(family, ["digits"], "digits", settings=settings).recipe()
+
+
 def test_a_preset_named_after_the_data_is_taken() -> None:
     assert Choices("fake", ["some/Large.zip"]).recipe().preset == "large"
 
