@@ -165,9 +165,10 @@ def by_visible(report: Report, metric: str, notes: Notes) -> Rows:
     head, common = title(metric, entries, notes), shared(entries)
     rows = [[head, *(f"{bin_name(ends)} % visible" for ends in BINS), "all"]]
     for document, entry in zip(documents, entries, strict=True):
-        reason = [refusal_of(document, metric) or "not computed"]
-        cells = [marked("-", notes, reason)] * len(BINS)
-        if entry is not None:
+        if entry is None:
+            reason = [refusal_of(document, metric) or "not computed"]
+            cells = [marked("-", notes, reason)] * len(BINS)
+        else:
             groups = [entry["groups"][bin_name(ends)] for ends in BINS]
             cells = [cell(metric, g, notes, [g["refused"]] * bool(g["refused"])) for g in groups]
         name = document["model"]["name"]

@@ -42,6 +42,12 @@ class StepReport:
     """Seconds until the batch was there."""
     skipped: bool = False
 
+    def faults(self) -> list[str]:
+        """Says which losses and gradient norms are not finite."""
+        named = [(f"the loss '{name}'", value) for name, value in self.losses.items()]
+        named += [(f"the gradient norm of '{name}'", value) for name, value in self.norms.items()]
+        return [f"{name} is {value}" for name, value in named if not math.isfinite(value)]
+
 
 class BrokenStep(ResourceError):
     """NaN or infinity turned up; the weights are those before the step."""
@@ -162,18 +168,17 @@ class Trainer:
 
     def _check(self, report: StepReport) -> None:
         limit = self.training.skip_norm
-        report.skipped = bool(limit) and max(report.norms.values()) > limit
+        faults = report.faults()
+        # What is not finite is skipped as well, as in the VD-VAE's training.
+        report.skipped = bool(limit) and (bool(faults) or max(report.norms.values()) > limit)
         self._skipped = self._skipped + 1 if report.skipped else 0
         if self._skipped >= MOST_SKIPPED:
             raise BrokenStep(
-                f"{MOST_SKIPPED} steps in a row had a gradient norm above skip_norm = {limit:g}"
+                f"{MOST_SKIPPED} steps in a row had a gradient norm above skip_norm = {limit:g}, "
+                "or one that is not finite"
             )
-        for name, value in report.losses.items():
-            if not math.isfinite(value):
-                raise BrokenStep(f"the loss '{name}' is {value}")
-        for name, value in report.norms.items():
-            if not math.isfinite(value) and not report.skipped:
-                raise BrokenStep(f"the gradient norm of '{name}' is {value}")
+        if faults and not report.skipped:
+            raise BrokenStep(faults[0])
 
     def rate(self, step: int) -> float:
         """Gives the learning rate of a step (from 0)."""

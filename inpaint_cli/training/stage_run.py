@@ -161,7 +161,8 @@ class StageRun:
         self._interval_waited += report.waited
         step = self.trainer.progress.step
         if report.skipped:
-            self._event("skip", {"gradient_norm": report.norms})
+            norms = {n: v if math.isfinite(v) else str(v) for n, v in report.norms.items()}
+            self._event("skip", {"gradient_norm": norms})
         text = ""
         if step % self.training.log_every == 0 or step == self.trainer.steps:
             seconds = max(time.monotonic() - self._interval_start, 1e-9)

@@ -110,6 +110,14 @@ def test_nan_stops_the_run_and_the_last_good_state_is_kept(tmp_path: Path) -> No
     assert all(t.isfinite().all() for t in kept.values() if t.is_floating_point())
 
 
+def test_a_step_of_nan_is_left_out_where_steps_may_be(tmp_path: Path) -> None:
+    run = session(tmp_path, "break_at=3", "steps=6", "skip_norm=1e9")
+    run.train()
+    skips = [entry["step"] for entry in log_of(run.folder, "event") if entry["event"] == "skip"]
+    assert skips == [4]
+    assert all(t.isfinite().all() for t in load_file(run.folder.weights).values())
+
+
 def test_weights_that_are_not_finite_are_never_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
