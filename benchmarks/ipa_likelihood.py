@@ -1,0 +1,114 @@
+"""Held-out likelihoods of IPA and its kin: of whole images, and of hidden parts by range.
+
+Bits per dimension are those of the evidence bound. Nats per hidden value are minus the bound of
+log p(hidden | visible) from one sample and from K, by the share that is visible; models given
+together see the same images and masks. Smaller is better.
+
+    python -m benchmarks.ipa_likelihood --model RUN --model OTHER --data cifar10 --limit 500
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inpaint_cli import data, masks
+from inpaint_cli.api import load_model
+from inpaint_cli.models.ipa import elbo
+from inpaint_cli.models.ipa.bounds import log_prob_hidden
+from inpaint_cli.randomness import Noise
+
+RANGES = ("0-20", "20-40", "40-60", "60-80", "80-100")
+BATCH = 50
+
+
+@torch.no_grad()
+def bits(model: Any, images: Any) -> npt.NDArray[np.float64]:
+    """Gives bits per dimension of each image."""
+    found = []
+    for start in range(0, len(images), BATCH):
+        batch = torch.from_numpy(np.stack([images[i] for i in span(start, len(images))]))
+        noise = Noise.of_samples(0, "bits", 0, span(start, len(images)))
+        found.append(elbo.bound(model, batch, noise.normal).total.double() / math.log(2))
+    return torch.cat(found).numpy()
+
+
+def span(start: int, end: int) -> range:
+    """Gives the places of a batch."""
+    return range(start, min(start + BATCH, end))
+
+
+@torch.no_grad()
+def hidden_nats(
+    model: Any, images: Any, kind: str, samples: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Gives nats per hidden value of each image, and the effective number of samples."""
+    nats, effective = [], []
+    for index, pixels in enumerate(images):
+        image = torch.from_numpy(np.array(pixels))[None]
+        size = image.shape[2:]
+        visible = masks.draw_batch(kind, *size, seed=0, epoch=0, indices=[index])
+        found = log_prob_hidden(model, image, visible, samples)
+        hidden = int((~visible).sum()) * image.shape[1]
+        nats.append(-float(found.nats) / hidden)
+        effective.append(float(found.effective))
+    return np.array(nats), np.array(effective)
+
+
+def shown(values: npt.NDArray[np.float64]) -> str:
+    """Gives mean ± standard error."""
+    return f"{values.mean():.4f} ± {values.std(ddof=1) / len(values) ** 0.5:.4f}"
+
+
+def row(name: str, model: Any, images: Any, options: argparse.Namespace) -> list[str]:
+    """Gives the lines of a model: K = 1 and K samples."""
+    lines = []
+    for samples in sorted({1, options.samples}):
+        found = [
+            hidden_nats(model, images, f"{options.masks}@{share}", samples) for share in RANGES
+        ]
+        cells = [shown(nats) for nats, _ in found]
+        effective = float(np.mean([count.mean() for _, count in found]))
+        lines.append(f"| {name} | {samples} | {' | '.join(cells)} | {effective:.1f} |")
+    return lines
+
+
+def main() -> None:
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", action="append", required=True)
+    parser.add_argument("--data", action="append", required=True)
+    parser.add_argument("--masks", default="freeform")
+    parser.add_argument("--limit", type=int, default=200, help="images of the conditional table")
+    parser.add_argument("--whole", type=int, default=1000, help="images of the bits per dimension")
+    parser.add_argument("--samples", type=int, default=16)
+    options = parser.parse_args()
+    models: dict[str, Any] = {n: load_model(n, device="cpu").model for n in options.model}
+    first = next(iter(models.values()))
+    shape = {"size": first.size, "channels": first.channels, "levels": first.levels}
+    tested = data.open(options.data, split="test", **shape)
+    tested_images = chosen(tested.images, options.whole)
+    for name, model in models.items():
+        print(f"{name}: {shown(bits(model, tested_images))} bits per dimension", flush=True)
+    images = chosen(tested.images, options.limit)
+    print(f"\n{len(images)} images a range, masks {options.masks}, seed 0\n")
+    print(f"| model | K | {' | '.join(f'{share} %' for share in RANGES)} | effective |")
+    print("| --- |" + " --- |" * (len(RANGES) + 2))
+    for name, model in models.items():
+        print("\n".join(row(name, model, images, options)), flush=True)
+
+
+def chosen(images: Any, count: int) -> list[Tensor]:
+    """Gives `count` images spread evenly over the set, which may be sorted by class."""
+    places = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
+    return [images[int(place)] for place in places]
+
+
+if __name__ == "__main__":
+    main()
