@@ -135,6 +135,14 @@ def test_a_name_finds_its_weights(shipped: Path, typed: str, found: str) -> None
     assert zoo.find(typed) == shipped / f"{found}.safetensors"
 
 
+def test_the_name_of_a_family_is_a_model_for_photos_if_one_ships() -> None:
+    for family in {entry.card["family"] for entry in zoo.entries()} - {"classifier"}:
+        own = [e.weights for e in zoo.entries() if e.card["family"] == family]
+        found = zoo.find(family)
+        assert isinstance(found, Path)
+        assert load_weights(found).channels == max(load_weights(path).channels for path in own)
+
+
 def test_a_family_is_known_by_its_card_not_by_the_start_of_a_name(
     shipped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ FOLDER = Path(__file__).parent
 DEFAULT = "latent-codes-photos64"
 """The model of `inpaint complete` without --model: the best one that ships."""
 
+FOR_PHOTOS = ("pcnn-photos32", "ipa-photos32")
+"""What a family's name means where several of its models ship: the one that takes any photo."""
 
 CARD = {
     "name": str,
@@ -97,8 +99,9 @@ def _of_family(name: str, named: Mapping[str, Entry]) -> Path | str:
         return name
     # By the card, not by the start of the name: "ipa" is not the family of "ipa-r-faces".
     own = sorted(entry.name for entry in named.values() if entry.card.get("family") == name)
-    if DEFAULT in own:
-        return named[DEFAULT].weights
+    for preferred in (DEFAULT, *FOR_PHOTOS):
+        if preferred in own:
+            return named[preferred].weights
     if not own:
         raise UserError(
             f"--model: no weights of '{name}' ship. Train some with "
