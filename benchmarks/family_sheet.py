@@ -1,7 +1,6 @@
 """One photo, one hole, several models: a row of completions each, to be looked at.
 
-python -m benchmarks.family_sheet examples/photo.png --mask examples/mask.png --model telea \\
-    --model latent-codes
+python -m benchmarks.family_sheet examples/photo.png --mask examples/mask.png
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from inpaint_cli.files import replacing
 from inpaint_cli.photos import sheets
 
 HOLE_COLOUR = (224, 122, 95)
+MODELS = ("pcnn-photos32", "ipa-photos32", "picme-photos32", "latent-codes-photos64")
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -35,19 +35,19 @@ def cut(picture: Pixels, hole: npt.NDArray[np.bool_], side: int) -> Pixels:
 def main() -> None:
     """Writes the sheet."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("photo", type=Path)
-    parser.add_argument("--mask", type=Path, required=True)
-    parser.add_argument("--model", action="append", required=True)
-    parser.add_argument("-n", type=int, default=5)
-    parser.add_argument("--side", type=int, default=10**6, help="show so many pixels at the hole")
-    parser.add_argument("--tile", type=int, default=128)
+    parser.add_argument("photo", type=Path, nargs="?", default=Path("examples/photo.png"))
+    parser.add_argument("--mask", type=Path, default=Path("examples/mask.png"))
+    parser.add_argument("--model", action="append", help="default: the models for photos")
+    parser.add_argument("-n", type=int, default=4, help="completions of each model")
+    parser.add_argument("--side", type=int, default=220, help="show so many pixels at the hole")
+    parser.add_argument("--tile", type=int, default=144, help="pixels of a picture on the sheet")
     parser.add_argument("-o", "--output", type=Path, default=Path("families.png"))
     options = parser.parse_args()
     photo = np.asarray(Image.open(options.photo).convert("RGB"))
     hole = np.asarray(Image.open(options.mask).convert("L")) >= 128
     marked = np.where(hole[..., None], np.array(HOLE_COLOUR, np.uint8), photo)
     table = []
-    for name in options.model:
+    for name in options.model or MODELS:
         model = load_model(name, device="cpu")
         n = min(options.n, model.default_n())
         pictures = model.complete(photo, mask=hole, n=n).images

@@ -137,6 +137,8 @@ def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> 
         )
     moved = cast(Model, cast(Any, model).to(place).eval())
     family = models.get(header["family"])
+    if name in models.FAMILIES:
+        name = found.stem  # so that reports name the weights
     return LoadedModel(name, family, moved, place, hash_of(found), unfinished(family, header))
 
 

@@ -191,3 +191,8 @@ def test_a_model_with_untrained_stages_names_them(tmp_path: Path) -> None:
     extra = {"stages": "vqgan,transformer"}
     save_weights(path, model, family="latent-codes", preset="digits", extra=extra)
     assert inpaint_cli.load_model(path).note == "not trained yet: encoder, decoder"
+
+
+def test_a_model_that_a_family_stands_for_goes_by_its_own_name() -> None:
+    assert api.load_model("pcnn", device="cpu").name == "pcnn-photos32"
+    assert api.load_model("telea", device="cpu").name == "telea"

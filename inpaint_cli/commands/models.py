@@ -172,7 +172,8 @@ def _listing(facts: Mapping[str, Any]) -> list[str]:
     for title, completes in (("Families:", True), ("For metrics, not for completions:", False)):
         lines.append(title)
         for family in facts["families"]:
-            needs = "to train" if family["needs_weights"] else "no weights"
+            trained = "ships" if family["ships"] else "to train"
+            needs = trained if family["needs_weights"] else "no weights"
             if family["completes"] == completes:
                 lines.append(f"  {family['family']:<{width}}  {needs:>10}  {family['summary']}")
     lines += _published_lines(facts["published"])
