@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint_cli import data, masks
+from benchmarks import held_out
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.features import load
 from inpaint_cli.metrics.frechet import frechet_distance_of_rows
+from inpaint_cli.metrics.images import psnr_of
 from inpaint_cli.metrics.perceptual import load_perceptual
 from inpaint_cli.metrics.perceptual_scores import perceptual_figures
 from inpaint_cli.randomness import Noise, content_key
@@ -36,26 +37,22 @@ def figures(model: Any, distance: Any, image: Tensor, visible: Tensor, k: int, h
         found = model.complete(image, visible, noise, temperature=how[0], annealing=how[1]).images
     scores = perceptual_figures(distance, image[0], found, visible[0])
     error = (found.double() - image.double()).square().flatten(1).mean(1)
-    psnr = float((10 * torch.log10(255**2 / error)).mean())
+    psnr = np.mean([psnr_of(float(each)) for each in error])
     return (scores.diversity, float(scores.to_truth.mean()), psnr), found[0]
 
 
-def row(model: Any, tools: Any, images: Any, options: argparse.Namespace, how: Any) -> str:
-    """Gives a line of the table."""
-    classifier, distance = tools
-    columns, firsts, truths = [], [], []
-    for i, pixels in enumerate(images):
-        image = torch.from_numpy(np.array(pixels))[None]
-        size = image.shape[2:]
-        visible = masks.draw_batch(options.masks, *size, seed=0, epoch=0, indices=[i])
-        numbers, first = figures(model, distance, image, visible, options.k, how)
+def row(model: Any, tools: Any, cases: Any, k: int, how: Any) -> str:
+    """Gives a line of the table; tools: features, perceptual distance, features of the truth."""
+    classifier, distance, real = tools
+    columns, firsts = [], []
+    for image, visible in cases:
+        numbers, first = figures(model, distance, image, visible, k, how)
         columns.append(numbers)
         firsts.append(first)
-        truths.append(image[0])
     table = np.array(columns)
     errors = table.std(0, ddof=1) / len(table) ** 0.5
-    real, fake = (classifier.features(torch.stack(list(p))).double() for p in (truths, firsts))
-    fid = frechet_distance_of_rows(real.numpy(), fake.numpy())
+    fake = classifier.features(torch.stack(firsts)).double().numpy()
+    fid = frechet_distance_of_rows(real, fake)
     cells = [f"{mean:.3f} ± {se:.3f}" for mean, se in zip(table.mean(0), errors, strict=True)]
     return f"| {how[0]} | {how[1]} | {' | '.join(cells)} | {fid:.3f} |"
 
@@ -72,16 +69,15 @@ def main() -> None:
     parser.add_argument("-k", type=int, default=8)
     options = parser.parse_args()
     model: Any = load_model(options.model, device="cpu").model
-    tools = load(options.features, device="cpu"), load_perceptual(options.perceptual)
-    shape = {"size": model.size, "channels": model.channels, "levels": model.levels}
-    tested = data.open(options.data, split="test", **shape)
-    places = np.linspace(0, len(tested) - 1, min(options.limit, len(tested))).astype(int)
-    images = [tested.images[i] for i in places]
+    classifier, distance = load(options.features, device="cpu"), load_perceptual(options.perceptual)
+    images = held_out.spread(held_out.pictures(model, options.data).images, options.limit)
+    cases = [held_out.case(pixels, options.masks, i) for i, pixels in enumerate(images)]
+    real = classifier.features(torch.cat([image for image, _ in cases])).double().numpy()
     print(f"{len(images)} images, {options.k} completions each, masks {options.masks}, seed 0\n")
     print("| temperature | annealing | diversity | distance | psnr [dB] | fid |")
     print("| --- | --- | --- | --- | --- | --- |")
     for how in SETTINGS:
-        print(row(model, tools, images, options, how), flush=True)
+        print(row(model, (classifier, distance, real), cases, options.k, how), flush=True)
 
 
 if __name__ == "__main__":

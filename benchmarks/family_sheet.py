@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from benchmarks.held_out import HIDDEN_COLOUR
 from inpaint_cli.api import load_model
+from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.photos import sheets
 
-HOLE_COLOUR = (224, 122, 95)
 MODELS = ("pcnn-photos32", "ipa-photos32", "picme-photos32", "latent-codes-photos64")
 
 Pixels = npt.NDArray[np.uint8]
@@ -45,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     photo = np.asarray(Image.open(options.photo).convert("RGB"))
     hole = np.asarray(Image.open(options.mask).convert("L")) >= 128
-    marked = np.where(hole[..., None], np.array(HOLE_COLOUR, np.uint8), photo)
+    marked = np.where(hole[..., None], np.array(HIDDEN_COLOUR, np.uint8), photo)
     table = []
     for name in options.model or MODELS:
         model = load_model(name, device="cpu")
@@ -60,4 +61,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error

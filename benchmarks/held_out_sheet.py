@@ -14,13 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from benchmarks.held_out import HIDDEN_COLOUR
 from inpaint_cli import data, masks
 from inpaint_cli.api import load_model
 from inpaint_cli.files import replacing
 from inpaint_cli.photos import sheets
 from inpaint_cli.randomness import Noise, content_key
-
-HIDDEN_COLOUR = (224, 122, 95)
 
 Pixels = npt.NDArray[np.uint8]
 

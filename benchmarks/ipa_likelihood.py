@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from inpaint_cli import data, masks
+from benchmarks import held_out
 from inpaint_cli.api import load_model
+from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa import elbo
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.randomness import Noise
 
-RANGES = ("0-20", "20-40", "40-60", "60-80", "80-100")
 BATCH = 50
 
 
@@ -51,9 +50,7 @@ def hidden_nats(
     """Gives nats per hidden value of each image, and the effective number of samples."""
     nats, effective = [], []
     for index, pixels in enumerate(images):
-        image = torch.from_numpy(np.array(pixels))[None]
-        size = image.shape[2:]
-        visible = masks.draw_batch(kind, *size, seed=0, epoch=0, indices=[index])
+        image, visible = held_out.case(pixels, kind, index)
         found = log_prob_hidden(model, image, visible, samples)
         hidden = int((~visible).sum()) * image.shape[1]
         nats.append(-float(found.nats) / hidden)
@@ -71,7 +68,8 @@ def row(name: str, model: Any, images: Any, options: argparse.Namespace) -> list
     lines = []
     for samples in sorted({1, options.samples}):
         found = [
-            hidden_nats(model, images, f"{options.masks}@{share}", samples) for share in RANGES
+            hidden_nats(model, images, f"{options.masks}@{share}", samples)
+            for share in held_out.RANGES
         ]
         cells = [shown(nats) for nats, _ in found]
         effective = float(np.mean([count.mean() for _, count in found]))
@@ -90,25 +88,20 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=16)
     options = parser.parse_args()
     models: dict[str, Any] = {n: load_model(n, device="cpu").model for n in options.model}
-    first = next(iter(models.values()))
-    shape = {"size": first.size, "channels": first.channels, "levels": first.levels}
-    tested = data.open(options.data, split="test", **shape)
-    tested_images = chosen(tested.images, options.whole)
+    tested = held_out.pictures(next(iter(models.values())), options.data).images
+    whole = held_out.spread(tested, options.whole)
     for name, model in models.items():
-        print(f"{name}: {shown(bits(model, tested_images))} bits per dimension", flush=True)
-    images = chosen(tested.images, options.limit)
+        print(f"{name}: {shown(bits(model, whole))} bits per dimension", flush=True)
+    images = held_out.spread(tested, options.limit)
     print(f"\n{len(images)} images a range, masks {options.masks}, seed 0\n")
-    print(f"| model | K | {' | '.join(f'{share} %' for share in RANGES)} | effective |")
-    print("| --- |" + " --- |" * (len(RANGES) + 2))
+    print(f"| model | K | {' | '.join(f'{share} %' for share in held_out.RANGES)} | effective |")
+    print("| --- |" + " --- |" * (len(held_out.RANGES) + 2))
     for name, model in models.items():
         print("\n".join(row(name, model, images, options)), flush=True)
 
 
-def chosen(images: Any, count: int) -> list[Tensor]:
-    """Gives `count` images spread evenly over the set, which may be sorted by class."""
-    places = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
-    return [images[int(place)] for place in places]
-
-
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from error

@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 from typing import Any, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli import data, masks
+from benchmarks import held_out
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.features import load
@@ -27,15 +26,15 @@ from inpaint_cli.metrics.perceptual_scores import perceptual_figures
 from inpaint_cli.randomness import Noise, content_key
 
 
-def completed(network: Any, image: Tensor, visible: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Gives K completions, likeliest first, and their log-probabilities."""
+def ranked(network: Any, image: Tensor, visible: Tensor, k: int) -> Tensor:
+    """Gives K completions, likeliest first."""
     noise = Noise.of_completions(0, content_key(image, visible), range(k))
     with torch.no_grad():
         result = network.complete(image, visible, noise)
     if result.log_prob is None:
         raise UserError("--model: gives no likelihoods.")
-    order = result.log_prob.argsort(descending=True)
-    return result.images[order], result.log_prob[order]
+    images: Tensor = result.images[result.log_prob.argsort(descending=True)]
+    return images
 
 
 def looks(classifier: Any, distance: Any, found: Tensor, image: Tensor, label: int) -> Tensor:
@@ -70,16 +69,13 @@ def main() -> None:
     options = parser.parse_args()
     network: Any = load_model(options.model, device="cpu").model
     classifier, distance = load(options.features, device="cpu"), load_perceptual(options.features)
-    shape = {"size": network.size, "channels": network.channels, "levels": network.levels}
-    tested = data.open([options.data], split="test", **shape)
+    tested = held_out.pictures(network, [options.data])
     if tested.labels is None:
         raise UserError("--data: these images have no classes.")
     rows = []
     for i in range(min(options.images, len(tested))):
-        image = torch.from_numpy(np.array(tested.images[i]))[None]
-        size = image.shape[2:]
-        visible = masks.draw_batch(options.masks, *size, seed=0, epoch=0, indices=[i])
-        found, _ = completed(network, image, visible, options.k)
+        image, visible = held_out.case(tested.images[i], options.masks, i)
+        found = ranked(network, image, visible, options.k)
         rows.append(looks(classifier, distance, found, image, int(tested.labels[i])))
     table = torch.stack(rows, 1)
     print(f"{len(rows)} images, {options.k} completions each, masks {options.masks}, seed 0")

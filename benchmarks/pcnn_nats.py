@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from benchmarks.held_out import RANGES
 from inpaint_cli import data, masks
 from inpaint_cli.api import load_model
 from inpaint_cli.models.quantise import to_bytes, to_levels
 
-RANGES = ("0-20", "20-40", "40-60", "60-80", "80-100")
 DISTANCES = (1, 2, 3, 5, 8)
 """Upper ends of the distance bins, in pixels."""
 BINS = 32

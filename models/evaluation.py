@@ -23,6 +23,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def filled_up(network: Callable[..., Tensor], size: int, *inputs: Tensor) -> Tensor:
     """Gives network(*inputs) of n <= size items, run on exactly `size`: the last is repeated."""
-    n = len(inputs[0])
-    full = (torch.cat([x, x[-1:].repeat(size - n, *[1] * (x.ndim - 1))]) for x in inputs)
-    return network(*full)[:n]
+    return network(*(padded(x, size) for x in inputs))[: len(inputs[0])]
+
+
+def padded(x: Tensor, size: int) -> Tensor:
+    """Gives x [n, ...] with its last item repeated until there are `size`."""
+    return torch.cat([x, x[-1:].repeat(max(size - len(x), 0), *[1] * (x.ndim - 1))])

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
+from inpaint_cli.models.evaluation import padded
 from inpaint_cli.models.ipa import dmol
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.models.ipa.elbo import like
@@ -153,22 +154,17 @@ class CompletionDecoder:
     def pixels(self, noise: Noise, size: int) -> Tensor:
         """Gives pixels in -1..1, [n, H, W, C], of n streams run as a batch of `size` (0 = n)."""
         n = len(noise)
-        missing = max(size - n, 0)
-
-        def drawn(numbers: Tensor) -> Tensor:
-            return torch.cat([numbers, numbers[-1:].repeat(missing, *[1] * (numbers.ndim - 1))])
-
         first = Noise(noise.seed, noise.tag, [(0,)])
 
         def normal(index: int, shape: tuple[int, ...]) -> Tensor:
-            own = drawn(noise.normal(*shape))
+            own = padded(noise.normal(*shape), size)
             return first.normal(*shape).expand_as(own) if index < self.plan.fixed else own
 
-        px_z, _ = self.walk(n + missing, normal)
+        px_z, _ = self.walk(max(n, size), normal)
         config = self.model.config
         square = (config.size, config.size)
-        u_mixture = drawn(noise.uniform(*square, config.mixtures))
-        u_logistic = drawn(noise.uniform(*square, config.channels))
+        u_mixture = padded(noise.uniform(*square, config.mixtures), size)
+        u_logistic = padded(noise.uniform(*square, config.channels), size)
         return self.read(px_z, u_mixture, u_logistic)[:n]
 
     def walk(

@@ -1,0 +1,34 @@
+"""Held-out pictures of a model's size, and the colour of holes: what several benchmarks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaint_cli import data, masks
+
+RANGES = ("0-20", "20-40", "40-60", "60-80", "80-100")
+"""Of the visible share, in percent, as kinds of masks name them."""
+HIDDEN_COLOUR = (224, 122, 95)
+
+
+def pictures(model: Any, names: Sequence[str]) -> Any:
+    """Gives the test pictures of data sets as the model takes them, with their labels."""
+    shape = {"size": model.size, "channels": model.channels, "levels": model.levels}
+    return data.open(names, split="test", **shape)
+
+
+def spread(images: Any, count: int) -> list[Any]:
+    """Gives `count` pictures spread evenly over a set, which may be sorted by class."""
+    places = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
+    return [images[int(place)] for place in places]
+
+
+def case(pixels: Any, kind: str, index: int) -> tuple[Tensor, Tensor]:
+    """Gives a picture as uint8 [1, C, H, W], and what mask `index` of a kind leaves visible."""
+    image = torch.from_numpy(np.array(pixels))[None]
+    return image, masks.draw_batch(kind, *image.shape[2:], seed=0, epoch=0, indices=[index])
