@@ -220,7 +220,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", action="append", help="default: all for colour photos")
     parser.add_argument("--data", action="append", help="default: the small set that ships")
     parser.add_argument("--size", type=int, default=SIDE, help="of the pictures")
-    parser.add_argument("--limit", type=int)
+    parser.add_argument("--limit", type=int, help="so many pictures; default: all")
     parser.add_argument("-k", type=int, default=10, help="completions of each picture")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--perceptual", help="as in inpaint score")
@@ -228,7 +228,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="of the costs")
     parser.add_argument("--repeats", type=int, default=5, help="calls that are timed")
     parser.add_argument("--work", type=Path, help="where to keep measurements; default: OUT/work")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("results"))
     return parser.parse_args(arguments)
 
 

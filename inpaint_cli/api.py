@@ -14,7 +14,7 @@ from PIL import Image
 from inpaint_cli import models, zoo
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.family import Family, Model, Option
+from inpaint_cli.family import Family, Model, Option, finished_stages
 from inpaint_cli.masks import draw
 from inpaint_cli.masks.files import check_hole, read_mask
 from inpaint_cli.photos.completing import (
@@ -147,7 +147,8 @@ def unfinished(family: Family, header: Mapping[str, str]) -> str:
     if "in_progress" in header:
         return f"training not finished: stage '{header['in_progress']}', step {header['step']}"
     trained = header.get("stages", ",".join(family.stage_names)).split(",")
-    missing = [stage for stage in family.stage_names if stage not in trained]
+    finished = finished_stages(family, trained)
+    missing = [stage for stage in family.stage_names if stage not in finished]
     return f"not trained yet: {', '.join(missing)}" if missing else ""
 
 

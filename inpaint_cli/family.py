@@ -5,7 +5,7 @@ Importing this module must not import torch: help pages and listings stand on it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -165,7 +165,8 @@ class Stage(Protocol):
     A stage may also define `begin(model)`, called once before its first step (not when it is
     resumed): it may take over weights that earlier stages trained. And `pictures(model, batch,
     noise) -> uint8 [n, C, H, W]`: what a sheet shows of ONE held-out image in the place of
-    completions, which need later stages.
+    completions, which need later stages. And `covers`, names of other stages: once it is finished,
+    what they train is trained as well, in this run or in a file that the config names.
     """
 
     name: str
@@ -285,3 +286,11 @@ class Family(Protocol):
         Where they hold some stages only, the model's `trained_stages` names them.
         """
         ...
+
+
+def finished_stages(family: Family, trained: Collection[str]) -> list[str]:
+    """Gives the stages that need no training any more, in order, once `trained` are."""
+    stages = family.stages()
+    covered = {name for stage in stages if stage.name in trained
+               for name in getattr(stage, "covers", ())}  # fmt: skip
+    return [stage.name for stage in stages if stage.name in covered or stage.name in trained]

@@ -193,6 +193,22 @@ def test_a_model_with_untrained_stages_names_them(tmp_path: Path) -> None:
     assert inpaint_cli.load_model(path).note == "not trained yet: encoder, decoder"
 
 
+@pytest.mark.parametrize(
+    ("stages", "note"), [("partial-encoder", ""), ("vae", "not trained yet: partial-encoder")]
+)
+def test_a_finished_partial_encoder_stands_on_a_trained_vae(
+    tmp_path: Path, stages: str, note: str
+) -> None:
+    from inpaint_cli.weights import save_weights
+
+    family = models.get("ipa")
+    path = tmp_path / "model.safetensors"
+    extra = {"stages": stages}
+    model = family.build(family.presets["digits"])
+    save_weights(path, model, family="ipa", preset="digits", extra=extra)
+    assert inpaint_cli.load_model(path).note == note
+
+
 def test_a_model_that_a_family_stands_for_goes_by_its_own_name() -> None:
     assert api.load_model("pcnn", device="cpu").name == "pcnn-photos32"
     assert api.load_model("telea", device="cpu").name == "telea"

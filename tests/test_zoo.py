@@ -197,6 +197,7 @@ def test_the_list_is_there_as_json(shipped: Path) -> None:
     assert facts["models"][0]["figures"]["error (bits)"] == 0.25
     assert [family["family"] for family in facts["families"]] == list(models.FAMILIES)
     assert facts["families"][-1]["ships"] == ["tiny-a", "tiny-b"]
+    assert facts["families"][-1]["stands_for"] == "tiny-b"
 
 
 def test_a_card_is_shown_whole(shipped: Path) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from inpaint_cli.masks.sets import MaskSet
 
 LARGEST_SIDE = 16384
+ABSOLUTE_SIDE = 256
+"""The size for which kinds with shapes measured in pixels were published."""
 SHEET_MASKS = 64
 SHEET_COLUMNS = 8
 SHEET_TILE = 128
@@ -93,6 +95,7 @@ def masks(
     """
     if list_kinds:
         return _list(as_json)
+    from inpaint_cli.masks import parse
     from inpaint_cli.masks.sets import draw_set, refuse_foreign, write_set
 
     height, width = parse_size(size)
@@ -102,6 +105,11 @@ def masks(
     sheet = write_sheet(drawn, output / SHEET) if output.suffix != ".npz" else None
     share = 100 * sum(drawn.visible) / (len(drawn) * height * width)
     reporter.note(f"{drawn.protocol()}: {share:.1f} % visible on average; white is filled in.")
+    if parse(kind).absolute and max(height, width) < ABSOLUTE_SIDE:
+        reporter.note(
+            f"{kind}: shapes are as many pixels wide at {size} as at {ABSOLUTE_SIDE}, so little "
+            "stays visible. Kinds that end in -scaled go with the size."
+        )
     if as_json:
         files = {"files": [str(path) for path in paths], "sheet": str(sheet) if sheet else None}
         click.echo(json.dumps({"schema": 1, **drawn.manifest(), **files}, indent=2))

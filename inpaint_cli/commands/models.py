@@ -129,12 +129,15 @@ def _published(name: str) -> dict[str, Any]:
 
 def _family(name: str) -> dict[str, Any]:
     family = families.get(name)
+    ships = [entry.name for entry in zoo.entries() if entry.card["family"] == name]
     return {
         "family": name,
         "summary": family.summary,
         "completes": family.completes,
         "needs_weights": bool(family.stage_names),
-        "ships": [entry.name for entry in zoo.entries() if entry.card["family"] == name],
+        "ships": ships,
+        # What --model FAMILY means.
+        "stands_for": Path(zoo.find(name)).stem if ships else None,
         "stages": list(family.stage_names),
         "presets": list(family.presets) if family.stage_names else [],
         "layouts": list(family.layouts),

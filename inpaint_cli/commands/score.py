@@ -118,6 +118,8 @@ def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
     """Gives the options as the Python API takes them; those not given are left out."""
     if folders and given["model"]:
         raise UserError("--model: a FOLDER is scored as it is. Give models or folders.")
+    if folders:
+        _refuse_of_models()
     names = (
         "metrics", "data", "masks", "k", "limit", "size", "temperature", "reference", "features",
         "perceptual", "weights_dir", "sets", "work", "seed", "split", "fid_resize", "strict",
@@ -128,6 +130,14 @@ def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
         if given[name] is not None:
             options[name] = _side(name, given[name])
     return {**options, "folders": folders, "pooled": given["is_form"] == "pooled"}
+
+
+def _refuse_of_models() -> None:
+    """Raises UserError for options that were typed, and mean nothing for a FOLDER."""
+    context = click.get_current_context()
+    for name in ("seed", "split", "download"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UserError(f"--{name}: belongs to models; folders of pictures are scored here.")
 
 
 def _side(name: str, text: str) -> tuple[int, int]:

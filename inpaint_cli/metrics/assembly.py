@@ -177,7 +177,7 @@ def _of_models(
             )
             for line in images[setting].describe():
                 reporter.detail(line)
-    return list(prepared(contestants, settings, images, order.choices))
+    return list(prepared(contestants, settings, images, order.choices, reporter))
 
 
 def _say_setting(needs: Sequence[Needs], settings: Sequence[Setting], reporter: Reporter) -> None:

@@ -11,6 +11,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.masks.sets import MaskSet, read_set
 from inpaint_cli.metrics.protocol import BINS, Setting
+from inpaint_cli.reporting import Reporter
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,22 @@ class Masks:
         }
 
 
-def masks_of(text: str, setting: Setting, count: int, seed: int, by_visible: bool) -> Masks:
+def masks_of(
+    text: str,
+    setting: Setting,
+    count: int,
+    seed: int,
+    by_visible: bool,
+    reporter: Reporter | None = None,
+) -> Masks:
     """Gives the masks of `--masks KIND|DIR|FILE.npz` for `count` images of one size.
 
     by_visible: a random kind without a range of its own is drawn in the equal mixture of the five
-    ranges. UserError where a stored set does not fit.
+    ranges. UserError where a stored set does not fit; a warning where it was changed.
     """
     path = Path(text)
     if path.suffix == ".npz" or path.is_dir():
-        stored = read_set(path)
+        stored = read_set(path, reporter)
         if (stored.height, stored.width) != (setting.height, setting.width):
             raise UserError(
                 f"--masks {text}: masks of {stored.height}x{stored.width}, but the images have "

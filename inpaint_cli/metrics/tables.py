@@ -129,14 +129,15 @@ def titles_of(block: Sequence[Document]) -> list[str]:
 
 
 def _blocks(documents: Sequence[Document]) -> list[list[Document]]:
-    """Gives the tables: one a model with ranges, else one for all on the same images."""
-    if any("groups" in entry for document in documents for entry in document["metrics"]):
-        return [[document] for document in documents]
+    """Gives the tables: one for all models on the same images; before it, with ranges, one each."""
     blocks: dict[Any, list[Document]] = {}
     for document in documents:
         data = document["protocol"]["dataset"]
         key = (data["ids_sha256"], data["height"], data["width"], data["channels"], data["levels"])
         blocks.setdefault(key, []).append(document)
+    if any("groups" in entry for document in documents for entry in document["metrics"]):
+        alone = [[document] for document in documents]
+        return alone + [block for block in blocks.values() if len(block) > 1]
     return list(blocks.values())
 
 

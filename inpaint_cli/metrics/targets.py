@@ -288,16 +288,20 @@ def prepared(
     settings: Sequence[Setting],
     load: Mapping[Setting, ImageSet],
     choices: Choices,
+    reporter: Reporter | None = None,
 ) -> list[ModelTarget]:
     """Gives a target for each model; models of one setting share images and masks."""
-    targets = []
+    targets, masks = [], dict[Setting, Masks]()
     for contestant, setting in zip(contestants, settings, strict=True):
         images = load[setting]
         rows = subset(images, choices.limit)
-        drawn = masks_of(choices.masks, setting, len(rows), choices.seed, choices.by_visible)
+        if setting not in masks:
+            masks[setting] = masks_of(
+                choices.masks, setting, len(rows), choices.seed, choices.by_visible, reporter
+            )
         targets.append(
             ModelTarget(
-                contestant, images, rows, setting, drawn, choices.k, choices.seed,
+                contestant, images, rows, setting, masks[setting], choices.k, choices.seed,
                 choices.temperature,
             )
         )  # fmt: skip

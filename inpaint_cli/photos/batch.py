@@ -178,7 +178,8 @@ class Run:
             if entry["completions"]:
                 self.record.put({**entry, "sheet": None})
             raise
-        self.record.put(entry)
+        for path in self.record.put(entry):
+            self.reporter.note(f"{path}: removed; it was of the results that these replace.")
         return entry
 
     def _write_details(self, item: Item, completed: Completed) -> dict[str, Any]:

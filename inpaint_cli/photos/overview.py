@@ -67,10 +67,14 @@ class Overview:
         """Gives the words under a completion: the number of its file first."""
         log_prob = self.completed.log_prob
         name = f"{number}" if number == index else f"{number} (draw {index})"
-        if log_prob is None:
+        if log_prob is not None:
+            least = ">= " if self.completed.log_prob_kind == "lower bound" else ""
+            name = f"{name}: {least}{log_prob[index]:.1f} nats"
+        parts = [drawn.details["primitive"] for drawn in self.completed.drawn
+                 if "primitive" in drawn.details]  # fmt: skip
+        if not parts:
             return name
-        least = ">= " if self.completed.log_prob_kind == "lower bound" else ""
-        return f"{name}: {least}{log_prob[index]:.1f} nats"
+        return f"{name}\nprimitive {', '.join(str(int(part[index])) for part in parts)}"
 
     def _input_caption(self) -> str:
         photo = self.completed.photo

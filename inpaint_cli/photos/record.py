@@ -83,15 +83,18 @@ class Record:
                     "-o DIR, or replace it with --overwrite."
                 )
 
-    def put(self, item: Mapping[str, Any]) -> None:
-        """Adds an item in place of earlier ones of the same files, whose other files go."""
+    def put(self, item: Mapping[str, Any]) -> list[Path]:
+        """Adds an item in place of earlier ones of the same files; gives what else of them went."""
         new = files_of(item)
         replaced = [old for old in self.items if files_of(old) & new]
         self.items = [old for old in self.items if old not in replaced] + [dict(item)]
         self.items.sort(key=lambda entry: min(files_of(entry), default=""))
         write_text(self.folder / NAME, dumps(self.items))
-        for name in set().union(*map(files_of, replaced)) - self.owned():
-            (self.folder / name).unlink(missing_ok=True)
+        left = set().union(*map(files_of, replaced)) - self.owned()
+        gone = [self.folder / name for name in sorted(left) if (self.folder / name).exists()]
+        for path in gone:
+            path.unlink()
+        return gone
 
 
 def dumps(items: Iterable[Mapping[str, Any]], **more: Any) -> str:

@@ -11,13 +11,15 @@ from torch import nn
 from inpaint_cli import models
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Model, Stage
+from inpaint_cli.family import Model, Stage, finished_stages
 from inpaint_cli.weights import load_weights, read_config, read_header
 
 
 def finished_in(path: Path) -> list[str]:
     """Gives the stages that are finished in a weight file. UserError if there is none."""
-    stages = [name for name in read_header(path).get("stages", "").split(",") if name]
+    header = read_header(path)
+    trained = [name for name in header.get("stages", "").split(",") if name]
+    stages = finished_stages(models.get(header["family"]), trained)
     if not stages:
         raise UserError(
             f"--from-weights: {path} holds no finished stage. A run that was stopped goes on with "

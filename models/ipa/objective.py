@@ -73,7 +73,8 @@ class PartialEncoderStage:
     name = "partial-encoder"
     needs: tuple[str, ...] = ()
     # Not ("vae",): with trained=all both are trained together from scratch, and `vae` may name a
-    # file. `begin` refuses a VAE that nobody trained.
+    # file. `begin` refuses a VAE that nobody trained, so a finished stage says so of both.
+    covers = ("vae",)
 
     def begin(self, model: Model) -> None:
         """Finds the VAE, and starts the partial encoder as the config says."""

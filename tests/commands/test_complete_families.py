@@ -63,10 +63,12 @@ def test_components_are_recorded_and_drawn_in_rows(photo: Path, picme: Path) -> 
     assert (item["by_primitive"], item["latents"]) == ("p-by-primitive.png", "p-latents.png")
     assert f"by primitive in {out / 'p-by-primitive.png'}" in made.stderr
     assert item["log_prob_kind"] is None
-    assert complete(*asked).exit_code == 0
+    again = complete(*asked)
+    assert again.exit_code == 0
     assert {file.name for file in out.iterdir()} == {
         "completions.json", "p-sheet.png", "p-0.png", "p-1.png", "p-2.png",
     }  # fmt: skip
+    assert f"{out / 'p-latents.png'}: removed" in again.stderr
 
 
 def test_holes_far_apart_have_a_component_each(photo: Path, picme: Path) -> None:

@@ -64,6 +64,18 @@ def test_ranges_get_columns_and_lines() -> None:
     assert all(float(row["value"]) >= 0 for row in rows)
 
 
+def test_a_mask_set_that_was_changed_is_warned_of_once(tmp_path: Path) -> None:
+    from inpaint_cli.masks.sets import draw_set, write_set
+
+    write_set(draw_set("strokes", 16, 16, 4), tmp_path / "m")
+    asked = ("--model", "telea", "--model", "navier-stokes", "--size", 16, "--limit", 4,
+             "--metrics", "mae", "--masks", tmp_path / "m")  # fmt: skip
+    assert "not those of the manifest" not in run(*asked).stderr
+    manifest = tmp_path / "m" / "masks.json"
+    manifest.write_text(manifest.read_text().replace('"sha256": "', '"sha256": "0'))
+    assert run(*asked).stderr.count("not those of the manifest") == 1
+
+
 def test_markdown_is_a_table() -> None:
     lines = run(*TELEA, "--metrics", "mae", "--markdown", "-q").stdout.splitlines()
     assert lines[2].startswith("| metric |")
@@ -132,6 +144,9 @@ def test_some_refused_for_a_missing_file_is_exit_code_3(
         (("--json", "--csv"), "one of them"),
         (("nowhere",), "no such folder"),
         (("nowhere", "--model", "telea"), "models or folders"),
+        (("nowhere", "--seed", 0), "--seed: belongs to models"),
+        (("nowhere", "--split", "test"), "--split: belongs to models"),
+        (("nowhere", "--download"), "--download: belongs to models"),
         (("nowhere", "--resize", "x"), "--resize x"),
     ],
 )

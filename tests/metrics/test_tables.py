@@ -53,6 +53,14 @@ def test_models_on_the_same_images_stand_side_by_side() -> None:
     assert "≠" not in "".join(lines)  # they are equal
 
 
+def test_with_ranges_each_model_has_a_table_and_all_have_one_together() -> None:
+    two = [target(), target(who=contestant("other"))]
+    both = Session(Request(("mae",), by_visible=True), CPU, QUIET).run(two)
+    heads = [block.splitlines()[0].split(" · ")[0] for block in text_of(both).split("\n\n")]
+    assert heads == ["pretend", "other", "pretend | other"]
+    assert len(text_of(both[:1]).split("\n\n")) == 1
+
+
 def test_names_are_read_in_any_order_and_all_means_all() -> None:
     assert parse("MAE, fid") == ("fid", "mae")
     assert parse("all") == tuple(METRICS)

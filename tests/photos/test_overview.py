@@ -75,3 +75,11 @@ def test_a_bound_is_marked_as_one() -> None:
     (drawn,) = overview.completed.drawn
     bound = replace(overview.completed, drawn=(replace(drawn, details={"bound": True}),))
     assert Overview(bound)._caption(0, 0).startswith("0: >= ")
+
+
+def test_captions_name_the_primitive_of_each_window() -> None:
+    overview = overview_of(60, 80, Box(10, 10, 30, 30), 2)
+    (drawn,) = overview.completed.drawn
+    parts = [replace(drawn, details={"primitive": np.array(own)}) for own in ([2, 0], [1, 1])]
+    two = replace(overview.completed, drawn=tuple(parts), log_prob=None)
+    assert Overview(two)._caption(0, 1) == "0 (draw 1)\nprimitive 0, 1"
