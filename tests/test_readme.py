@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ from inpaint_cli.cli import main
 
 TOP = Path(__file__).parent.parent
 TEXT = (TOP / "README.md").read_text(encoding="utf-8")
+FENCED = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def shown() -> list[tuple[str, list[str]]]:
     """Gives every command after a `$`, with the lines of output shown below it."""
-    blocks = re.findall(r"^```\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+    blocks = FENCED.findall(TEXT)
     commands: list[tuple[str, list[str]]] = []
     for line in "".join(block for block in blocks if block.startswith("$ ")).splitlines():
         if line.startswith("$ "):
@@ -53,6 +55,49 @@ def test_a_command_prints_what_is_shown(number: int, clone: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = [line.rstrip() for line in result.output.replace(os.fspath(clone), ".").splitlines()]
     assert [line for line in output if line not in lines] == []
+
+
+MENTIONED = {
+    "inpaint models": ["inpaint", "models"],
+    "inpaint models NAME": ["inpaint", "models", zoo.DEFAULT],
+    "inpaint complete photo.png --box 40,60,120,80": [
+        "inpaint", "complete", "examples/photo.png", "--box", "40,60,120,80",
+    ],
+}  # fmt: skip
+"""Commands in the text, run here with the names of what is there."""
+ELSEWHERE = {
+    "inpaint score --metrics fid,lpips-gt": "commands/test_score.py: the bare command",
+    "inpaint score": "the same file",
+    "python -m benchmarks.family_sheet": "test_benchmark_sheet.py",
+    "pip install .": "test_packaging.py: the wheel, which it builds and installs",
+    "make test": "what runs this",
+}
+
+
+def test_every_command_in_the_text_is_run_by_a_test() -> None:
+    plain = FENCED.sub("", TEXT)
+    commands = re.findall(r"`((?:inpaint|make|pip|python -m) [^`]+)`", plain)
+    blocks = [block.strip() for block in FENCED.findall(TEXT) if not block.startswith("$ ")]
+    assert blocks == ["make demo", "pip install ."]
+    assert {*commands, *blocks} == {*MENTIONED, *ELSEWHERE, "make demo"}
+
+
+@pytest.mark.parametrize("words", MENTIONED.values(), ids=MENTIONED)
+def test_a_command_in_the_text_works(words: list[str], clone: Path) -> None:
+    result = CliRunner().invoke(main, words[1:])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+def test_what_make_demo_runs_draws_a_sheet_where_it_says(clone: Path) -> None:
+    said = subprocess.run(
+        ["make", "-n", "-C", TOP, "demo"], capture_output=True, text=True, check=True
+    ).stdout
+    (command,) = re.findall(r"^\S*/inpaint (complete .*)$", said, re.MULTILINE)
+    (sheet,) = re.findall(r"The contact sheet: (.*?)\"", said)
+    result = CliRunner().invoke(main, shlex.split(command))
+    assert result.exit_code == 0, result.output
+    assert (clone / sheet).is_file()
 
 
 def test_exactly_the_families_that_exist_are_listed() -> None:
