@@ -2,7 +2,9 @@
 
 Bits per dimension are those of the evidence bound. Nats per hidden value are minus the bound of
 log p(hidden | visible) from one sample and from K, by the share that is visible; models given
-together see the same images and masks. Smaller is better.
+together see the same images and masks. Smaller is better. What is hidden differs from range to
+range, so the same pixels are also bounded as if nothing were visible: the difference, image by
+image, is what seeing the rest tells of them.
 
     python -m benchmarks.ipa_likelihood --model RUN --model OTHER --data cifar10 --limit 500
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,8 @@ from benchmarks import held_out
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa import elbo
-from inpaint_cli.models.ipa.bounds import log_prob_hidden
+from inpaint_cli.models.ipa.bounds import ALONE, log_prob_hidden
+from inpaint_cli.models.ipa.posterior import FORWARD, Name
 from inpaint_cli.randomness import Noise
 
 BATCH = 50
@@ -45,13 +49,13 @@ def span(start: int, end: int) -> range:
 
 @torch.no_grad()
 def hidden_nats(
-    model: Any, images: Any, kind: str, samples: int
+    model: Any, images: Any, kind: str, samples: int, pair: tuple[Name, Name] = FORWARD
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Gives nats per hidden value of each image, and the effective number of samples."""
     nats, effective = [], []
     for index, pixels in enumerate(images):
         image, visible = held_out.case(pixels, kind, index)
-        found = log_prob_hidden(model, image, visible, samples)
+        found = log_prob_hidden(model, image, visible, samples, pair)
         hidden = int((~visible).sum()) * image.shape[1]
         nats.append(-float(found.nats) / hidden)
         effective.append(float(found.effective))
@@ -63,18 +67,23 @@ def shown(values: npt.NDArray[np.float64]) -> str:
     return f"{values.mean():.4f} ± {values.std(ddof=1) / len(values) ** 0.5:.4f}"
 
 
-def row(name: str, model: Any, images: Any, options: argparse.Namespace) -> list[str]:
-    """Gives the lines of a model: K = 1 and K samples."""
-    lines = []
+def rows(name: str, model: Any, images: Any, options: argparse.Namespace) -> Iterator[str]:
+    """Yields the lines of a model, each when it is known."""
+    kinds = [f"{options.masks}@{share}" for share in held_out.RANGES]
+    seen = []
     for samples in sorted({1, options.samples}):
-        found = [
-            hidden_nats(model, images, f"{options.masks}@{share}", samples)
-            for share in held_out.RANGES
-        ]
-        cells = [shown(nats) for nats, _ in found]
-        effective = float(np.mean([count.mean() for _, count in found]))
-        lines.append(f"| {name} | {samples} | {' | '.join(cells)} | {effective:.1f} |")
-    return lines
+        seen = [hidden_nats(model, images, kind, samples) for kind in kinds]
+        effective = float(np.mean([count.mean() for _, count in seen]))
+        yield line(f"{name}, {samples}", [nats for nats, _ in seen], f"{effective:.1f}")
+    alone = [hidden_nats(model, images, kind, options.samples, ALONE)[0] for kind in kinds]
+    yield line("the same, nothing visible", alone)
+    gains = [before - nats for before, (nats, _) in zip(alone, seen, strict=True)]
+    yield line("told by what is visible", gains)
+
+
+def line(title: str, found: Sequence[npt.NDArray[np.float64]], effective: str = "") -> str:
+    """Gives one line of the table."""
+    return f"| {title} | {' | '.join(map(shown, found))} | {effective} |"
 
 
 def main() -> None:
@@ -94,10 +103,11 @@ def main() -> None:
         print(f"{name}: {shown(bits(model, whole))} bits per dimension", flush=True)
     images = held_out.spread(tested, options.limit)
     print(f"\n{len(images)} images a range, masks {options.masks}, seed 0\n")
-    print(f"| model | K | {' | '.join(f'{share} %' for share in held_out.RANGES)} | effective |")
-    print("| --- |" + " --- |" * (len(held_out.RANGES) + 2))
+    print(f"| model, K | {' | '.join(f'{share} %' for share in held_out.RANGES)} | effective |")
+    print("| --- |" + " --- |" * (len(held_out.RANGES) + 1))
     for name, model in models.items():
-        print("\n".join(row(name, model, images, options)), flush=True)
+        for text in rows(name, model, images, options):
+            print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,23 @@
 
 With one sample they are O_for and O_rev in expectation. The weights of thousands of latents are
 uneven, so the effective sample size comes with each bound.
+
+Any distribution of z gives a bound of log p(hidden | visible), the log of the integral of
+p(hidden | z) c(z | y). q(z | x) has to tell visible pixels as well, and pays for it wherever c is
+not quite q: even where all is visible. So each latent is drawn from the normalised
+c^(1 - s) q^s, s the share of its place that is hidden: q within holes, c far from them. That is
+another proposal, not another model, and a tighter bound (docs/ipa.md).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
@@ -27,6 +34,8 @@ SAMPLES = 16
 """Importance samples of `log_prob`."""
 AT_ONCE = 16
 """Samples that go through the networks together, which bounds memory."""
+ALONE: tuple[Name, Name] = ("q", "p")
+"""The prior in the place of c."""
 
 
 class LogBound(NamedTuple):
@@ -54,12 +63,14 @@ def log_weights(
     draw: Draw,
     pair: tuple[Name, Name],
     samples: int,
+    weights: Mapping[int, Tensor] | None = None,
 ) -> Tensor:
     """Gives `samples` log weights of one image, float64 [samples], all terms at the drawn z.
 
     FORWARD: log p(counted|z) + log c(z) - log q(z), z ~ q; REVERSE: with p, c in their place.
+    weights: how far z is drawn from the first of the pair, see `walk`.
     """
-    walked = walk(model, samples, sides, draw, pair, sampled=True)
+    walked = walk(model, samples, sides, draw, pair, sampled=True, weights=weights)
     repeated = image.expand(samples, -1, -1, -1)
     nats = model.log_pixels(model.decoder.finish(walked.states), repeated)
     # In float64, which MPS lacks.
@@ -67,20 +78,36 @@ def log_weights(
     return likelihood - walked.nats.cpu().double().sum(1)
 
 
+def hidden_shares(hidden: Tensor, sides: Iterable[int]) -> dict[int, Tensor]:
+    """Gives side -> the share of each place that is hidden, [1, 1, side, side], of one mask.
+
+    >>> hidden = torch.tensor([[[[True, False], [False, False]]]])
+    >>> hidden_shares(hidden, [1])[1].item()
+    0.25
+    """
+    whole = hidden.float()
+    return {side: F.adaptive_avg_pool2d(whole, side) for side in sides}
+
+
 @torch.no_grad()
 def log_prob_hidden(
-    model: CompletingVae, image: Tensor, visible: Tensor, samples: int = SAMPLES
+    model: CompletingVae,
+    image: Tensor,
+    visible: Tensor,
+    samples: int = SAMPLES,
+    pair: tuple[Name, Name] = FORWARD,
 ) -> LogBound:
-    """Bounds log p(hidden | visible) by z ~ q(z|image); 0 where nothing is hidden.
+    """Bounds log p(hidden | visible) by z near q(z|image) in holes; 0 where nothing is hidden.
 
-    Of a model of edges: log p(photo | drawing), of pairs side by side. The noise is keyed by image
-    and mask, so the same input has the same bound.
+    pair: ALONE bounds log p(hidden) instead, as if nothing were visible. Of a model of edges:
+    log p(photo | drawing), of pairs side by side. The noise is keyed by image and mask, so the same
+    input has the same bound.
     """
     if model.config.condition == "edges":
         drawing, photo = drawing_and_photo(image, made=False)
         hidden = torch.zeros_like(photo[:, :1], dtype=torch.bool)
-        return _each(model, photo, hidden, samples, FORWARD, drawing)
-    found = _each(model, image, visible, samples, FORWARD, image)
+        return _each(model, photo, hidden, samples, pair, drawing)
+    found = _each(model, image, visible, samples, pair, image)
     complete = visible.flatten(1).all(1).cpu()
     return LogBound(torch.where(complete, 0.0, found.nats), found.effective)
 
@@ -108,16 +135,20 @@ def _each(
     rows = []
     for row in range(len(image)):
         x, seen, given = (t[row : row + 1] for t in (image, visible, condition))
-        sides: dict[str, Sides] = {"c": model.partial_sides(given, seen)}
+        sides: dict[str, Sides] = {}
+        if "c" in pair:
+            sides["c"] = model.partial_sides(given, seen)
         if "q" in pair:
             sides["q"] = model.full_sides(x)
         counted = seen if pair == REVERSE else ~seen
+        # In the reverse bound z ~ c has seen no more than what is bounded.
+        shares = None if pair == REVERSE else hidden_shares(counted, model.decoder.sides)
         # What is hidden must not reach the noise of a bound of what is visible.
         key = content_key(x, seen if pair == REVERSE else torch.ones_like(seen))
         key = hashlib.sha256(key + seen.cpu().numpy().tobytes()).digest()
         noise = Noise.of_completions(0, key, range(samples))
         parts = [
-            log_weights(model, sides, x, counted, part.normal, pair, len(part))
+            log_weights(model, sides, x, counted, part.normal, pair, len(part), shares)
             for part in noise.split(AT_ONCE)
         ]
         rows.append(torch.cat(parts))

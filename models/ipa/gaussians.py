@@ -36,6 +36,15 @@ class Gaussian(NamedTuple):
         distance = (self.mean - other.mean) * torch.exp(-other.log_std)
         return other.log_std - self.log_std + 0.5 * (ratio + distance.square() - 1)
 
+    def towards(self, other: Gaussian, weight: Tensor) -> Gaussian:
+        """Gives the normalised self^(1 - weight) * other^weight; weight 0..1, it broadcasts."""
+        # Precisions add up; in logarithms, since exp(-2 log_std) overflows sooner.
+        own = torch.log1p(-weight) - 2 * self.log_std
+        others = weight.log() - 2 * other.log_std
+        precision = torch.logaddexp(own, others)
+        mean = (own - precision).exp() * self.mean + (others - precision).exp() * other.mean
+        return Gaussian(mean, -0.5 * precision)
+
     def log_prob(self, z: Tensor) -> Tensor:
         """Gives the log density of every element of `z`, in nats."""
         distance = (z - self.mean) * torch.exp(-self.log_std)

@@ -175,7 +175,12 @@ _CPU64 = VaeConfig(
     custom_widths="32:32,16:48,8:64,4:64,1:64",
     enc_blocks="64x1,64d2,32x1,32d2,16x1,16d2,8x2,8d2,4x1,4d4,1x1",
     dec_blocks="1x1,4m1,4x1,8m4,8x2,16m8,16x2,32m16,32x1,64m32",
-    shift=-115.92961967, scale=1 / 69.37404, training=_ours(replace(_OURS, steps=5000), 2500),
+    shift=-115.92961967, scale=1 / 69.37404,
+    start="encoder",
+    training={
+        VAE: replace(_OURS, lr=3e-3, steps=6000),
+        PARTIAL: replace(_OURS, lr=2e-3, steps=2500, clip_norm=1, skip_norm=1e6),
+    },
 )  # fmt: skip
 
 _GPU64 = VaeConfig(

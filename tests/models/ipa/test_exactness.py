@@ -1,12 +1,13 @@
 """A linear-Gaussian model behind the family's own objectives: every bound is known exactly."""
 
+from collections import defaultdict
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from inpaint_cli.models.ipa.bounds import LogBound, log_weights
+from inpaint_cli.models.ipa.bounds import ALONE, LogBound, log_weights
 from inpaint_cli.models.ipa.posterior import (
     FORWARD,
     REVERSE,
@@ -46,10 +47,12 @@ def the_image(n: int = 1) -> tuple[Tensor, Tensor]:
     return image, SEEN.expand(n, 1, 1, -1)
 
 
-def weights(toy: Toy, pair: tuple[Name, Name], samples: int, seed: int = 0) -> Tensor:
+def weights(
+    toy: Toy, pair: tuple[Name, Name], samples: int, seed: int = 0, pull: float | None = None
+) -> Tensor:
     image, seen = the_image()
     sides = {"q": toy.full_sides(image), "c": toy.partial_sides(image, seen)}
-    counted = seen if pair == REVERSE else ~seen
+    counted = ~seen if pair == FORWARD else seen
     return log_weights(
         toy.as_vae(),
         sides,
@@ -58,6 +61,7 @@ def weights(toy: Toy, pair: tuple[Name, Name], samples: int, seed: int = 0) -> T
         draw(samples, seed),
         pair,
         samples,
+        None if pull is None else defaultdict(lambda: torch.tensor(pull, dtype=torch.float64)),
     )
 
 
@@ -111,13 +115,18 @@ def disturbed(name: str) -> Toy:
 
 
 @pytest.mark.parametrize(
-    ("pair", "wrong", "key"),
-    [(FORWARD, "full", "log_p_missing_given_visible"), (REVERSE, "partial", "log_p_y")],
+    ("pair", "wrong", "key", "pull"),
+    [
+        (FORWARD, "full", "log_p_missing_given_visible", None),
+        (FORWARD, "full", "log_p_missing_given_visible", 0.7),
+        (REVERSE, "partial", "log_p_y", None),
+        (ALONE, "full", "log_p_y", 0.2),
+    ],
 )
 def test_importance_bounds_rise_to_the_likelihood_though_z_comes_from_elsewhere(
-    pair: tuple[Name, Name], wrong: str, key: str
+    pair: tuple[Name, Name], wrong: str, key: str, pull: float | None
 ) -> None:
-    drawn = weights(disturbed(wrong), pair, 40_000)
+    drawn = weights(disturbed(wrong), pair, 40_000, pull=pull)
     means = [LogBound.of(drawn.view(-1, k)).nats.mean().item() for k in (1, 10, 100)]
     truth = CHAIN[key]
     assert means[0] < means[1] < means[2] < truth + 0.003

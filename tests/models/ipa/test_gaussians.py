@@ -29,10 +29,26 @@ def test_a_divergence_is_never_negative_and_zero_for_equals() -> None:
     assert (one.kl(near) >= 0).all()
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.2, 1.0])
+def test_between_two_lies_the_normalised_product_of_their_powers(weight: float) -> None:
+    one, other, w = gaussian(0), gaussian(1), torch.tensor(weight, dtype=torch.float64)
+    between = one.towards(other, w)
+    z = torch.randn(5, *one.mean.shape, generator=torch.Generator().manual_seed(2)).double()
+    product = (1 - w) * one.log_prob(z) + w * other.log_prob(z)
+    constant = between.log_prob(z) - product
+    torch.testing.assert_close(constant, constant[:1].expand_as(constant), rtol=0, atol=1e-9)
+    if weight in (0.0, 1.0):
+        end = other if weight else one
+        assert torch.equal(between.mean, end.mean)
+        assert torch.equal(between.log_std, end.log_std)
+
+
 def test_far_scales_overflow_later_than_their_squares_would() -> None:
     wide = Gaussian(torch.zeros(1), torch.full((1,), 50.0))
     wider = Gaussian(torch.zeros(1), torch.full((1,), 60.0))
     assert wide.kl(wider).isfinite().all()
+    narrow = Gaussian(torch.zeros(1), torch.full((1,), -60.0))
+    assert narrow.towards(wide, torch.tensor(0.5)).log_std.item() == pytest.approx(-60, abs=0.4)
 
 
 def test_temperature_scales_the_deviation_and_zero_gives_the_mean() -> None:
