@@ -48,8 +48,12 @@ class LogBound(NamedTuple):
 
     @classmethod
     def of(cls, log_weights: Tensor) -> LogBound:
-        """Gives the bound of log weights [N, K]."""
+        """Gives the bound of log weights [N, K].
+
+        A weight that is no number, after states that no training saw, counts as 0: still a bound.
+        """
         wide = log_weights.double()
+        wide = torch.where(wide.isnan(), -torch.inf, wide)
         nats = torch.logsumexp(wide, 1) - math.log(wide.shape[1])
         effective = torch.exp(2 * torch.logsumexp(wide, 1) - torch.logsumexp(2 * wide, 1))
         return cls(nats, effective)

@@ -1,5 +1,7 @@
 """Bounds of log p(hidden | visible): which z they take, and that this makes them tighter."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -42,6 +44,12 @@ def plain(model: CompletingVae, image: Tensor, visible: Tensor, samples: int) ->
     sides = {"q": model.full_sides(image), "c": model.partial_sides(image, visible)}
     noise = Noise.of_samples(0, "plain", 0, range(samples))
     return log_weights(model, sides, image, ~visible, noise.normal, FORWARD, samples)
+
+
+def test_a_weight_that_is_no_number_counts_as_zero() -> None:
+    found = LogBound.of(torch.tensor([[0.0, torch.nan], [torch.nan, torch.nan]]))
+    assert found.nats.tolist() == [pytest.approx(-math.log(2)), -math.inf]
+    assert found.effective[0].item() == pytest.approx(1)
 
 
 def test_shares_are_means_over_the_pixels_of_a_place() -> None:
