@@ -75,6 +75,8 @@ def rows(name: str, model: Any, images: Any, options: argparse.Namespace) -> Ite
         seen = [hidden_nats(model, images, kind, samples) for kind in kinds]
         effective = float(np.mean([count.mean() for _, count in seen]))
         yield line(f"{name}, {samples}", [nats for nats, _ in seen], f"{effective:.1f}")
+    first = seen[0][0]
+    yield line("less than in the first range", [first - nats for nats, _ in seen])
     alone = [hidden_nats(model, images, kind, options.samples, ALONE)[0] for kind in kinds]
     yield line("the same, nothing visible", alone)
     gains = [before - nats for before, (nats, _) in zip(alone, seen, strict=True)]

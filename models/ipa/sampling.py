@@ -31,6 +31,11 @@ size of the batch and on the place in it; in float64 that changes no pixel, so c
 same whatever n is. Larger networks take one completion at a time there, in float32."""
 
 
+LARGEST_LOG_STD = 4.0
+"""Deviations of latents are cut here when completing. Those of `ipa-cifar32` stay below e^2 but
+for a few far draws, after which the next layers ask for e^100 and the completion runs away."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What is to be completed, and how."""
@@ -191,6 +196,7 @@ class CompletionDecoder:
         else:
             source, skip = block.part_enc(seen, self.sides[index]), block.skip(seen)
         eps = like(normal(index, tuple(source.mean.shape[1:])), source.mean)
+        source = source._replace(log_std=source.log_std.clamp(max=LARGEST_LOG_STD))
         return source.sample(eps, self.plan.heats[index]), skip
 
     def read(self, px_z: Tensor, u_mixture: Tensor, u_logistic: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Completions: temperatures, shared latents, bounds, and the exactness of batches."""
 
+import math
 from typing import Any
 
 import pytest
@@ -216,3 +217,17 @@ def test_what_ships_names_no_file_and_completes_alike() -> None:
     assert shipped.config.vae == ""
     assert torch.equal(completed(shipped), completed(model))
     assert torch.equal(shipped.log_prob(*task()), model.log_prob(*task()))
+
+
+@torch.no_grad()
+def test_a_layer_that_asks_for_endless_deviations_does_not_run_away() -> None:
+    model = random_vae()
+    for block in model.decoder.blocks():
+        head = block.part_enc.c4
+        assert head.bias is not None
+        head.bias[block.zdim :] = 300.0
+    decoder = sampling.CompletionDecoder(model, *task(), sampling.Plan([1.0] * 4, 0, LAYERS))
+    last, latents = decoder.walk(3, lambda _, shape: torch.ones(3, *shape))
+    assert last.isfinite().all()
+    spread = math.exp(sampling.LARGEST_LOG_STD)
+    assert all(float(z.detach().abs().max()) < 1.5 * spread for z in latents)
