@@ -100,10 +100,12 @@ def log_prob_hidden(
     visible: Tensor,
     samples: int = SAMPLES,
     pair: tuple[Name, Name] = FORWARD,
+    counted: Tensor | None = None,
 ) -> LogBound:
     """Bounds log p(hidden | visible) by z near q(z|image) in holes; 0 where nothing is hidden.
 
-    pair: ALONE bounds log p(hidden) instead, as if nothing were visible. Of a model of edges:
+    pair: ALONE bounds log p(hidden) instead, as if nothing were visible. counted: bool
+    [N, 1, H, W], which of the hidden pixels count; None = all. Of a model of edges:
     log p(photo | drawing), of pairs side by side. The noise is keyed by image and mask, so the same
     input has the same bound.
     """
@@ -111,7 +113,7 @@ def log_prob_hidden(
         drawing, photo = drawing_and_photo(image, made=False)
         hidden = torch.zeros_like(photo[:, :1], dtype=torch.bool)
         return _each(model, photo, hidden, samples, pair, drawing)
-    found = _each(model, image, visible, samples, pair, image)
+    found = _each(model, image, visible, samples, pair, image, counted)
     complete = visible.flatten(1).all(1).cpu()
     return LogBound(torch.where(complete, 0.0, found.nats), found.effective)
 
@@ -135,25 +137,28 @@ def _each(
     samples: int,
     pair: tuple[Name, Name],
     condition: Tensor,
+    counted: Tensor | None = None,
 ) -> LogBound:
+    """Gives the bounds of images one by one. counted: None = the hidden pixels, or REVERSE's."""
     rows = []
+    if counted is None:
+        counted = visible if pair == REVERSE else ~visible
     for row in range(len(image)):
-        x, seen, given = (t[row : row + 1] for t in (image, visible, condition))
+        x, seen, given, part = (t[row : row + 1] for t in (image, visible, condition, counted))
         sides: dict[str, Sides] = {}
         if "c" in pair:
             sides["c"] = model.partial_sides(given, seen)
         if "q" in pair:
             sides["q"] = model.full_sides(x)
-        counted = seen if pair == REVERSE else ~seen
         # In the reverse bound z ~ c has seen no more than what is bounded.
-        shares = None if pair == REVERSE else hidden_shares(counted, model.decoder.sides)
+        shares = None if pair == REVERSE else hidden_shares(part, model.decoder.sides)
         # What is hidden must not reach the noise of a bound of what is visible.
         key = content_key(x, seen if pair == REVERSE else torch.ones_like(seen))
         key = hashlib.sha256(key + seen.cpu().numpy().tobytes()).digest()
         noise = Noise.of_completions(0, key, range(samples))
         parts = [
-            log_weights(model, sides, x, counted, part.normal, pair, len(part), shares)
-            for part in noise.split(AT_ONCE)
+            log_weights(model, sides, x, part, own.normal, pair, len(own), shares)
+            for own in noise.split(AT_ONCE)
         ]
         rows.append(torch.cat(parts))
     return LogBound.of(torch.stack(rows))
