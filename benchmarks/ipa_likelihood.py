@@ -3,7 +3,7 @@
 Bits per dimension are those of the evidence bound. Nats per hidden value are minus the bound of
 log p(hidden | visible) from one sample and from K, by the share that is visible; models given
 together see the same images and masks. Smaller is better. What is hidden differs from range to
-range. So two more lines keep it: each range's pixels as if nothing were visible; and the pixels
+range. So two more lines hold it fixed: each range's pixels as if nothing were visible; and the pixels
 that the last range hides, when no more of the rest is visible than in each range.
 
     python -m benchmarks.ipa_likelihood --model RUN --model OTHER --data cifar10 --limit 500
