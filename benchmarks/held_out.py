@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,22 @@ from inpaint_cli import data, masks
 RANGES = ("0-20", "20-40", "40-60", "60-80", "80-100")
 """Of the visible share, in percent, as kinds of masks name them."""
 HIDDEN_COLOUR = (224, 122, 95)
+
+
+def parser(doc: str | None, limit: int) -> argparse.ArgumentParser:
+    """Gives the options of a table of models by the share that is visible."""
+    found = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    found.add_argument("--model", action="append", required=True)
+    found.add_argument("--data", action="append", required=True)
+    found.add_argument("--masks", default="freeform")
+    found.add_argument("--limit", type=int, default=limit, help="images of each range")
+    return found
+
+
+def head(title: str, last: str = "") -> str:
+    """Gives the head of such a table, in Markdown."""
+    names = [title, *(f"{share} %" for share in RANGES), last]
+    return f"| {' | '.join(names)} |\n|{' --- |' * len(names)}"
 
 
 def pictures(model: Any, names: Sequence[str]) -> Any:

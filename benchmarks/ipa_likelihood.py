@@ -3,8 +3,8 @@
 Bits per dimension are those of the evidence bound. Nats per hidden value are minus the bound of
 log p(hidden | visible) from one sample and from K, by the share that is visible; models given
 together see the same images and masks. Smaller is better. What is hidden differs from range to
-range. So two more lines hold it fixed: each range's pixels as if nothing were visible; and the pixels
-that the last range hides, when no more of the rest is visible than in each range.
+range. So two more lines hold it fixed: each range's pixels as if nothing were visible; and the
+pixels that the last range hides, when no more of the rest is visible than in each range.
 
     python -m benchmarks.ipa_likelihood --model RUN --model OTHER --data cifar10 --limit 500
 """
@@ -106,11 +106,7 @@ def line(title: str, found: Sequence[Values], effective: str = "") -> str:
 
 def main() -> None:
     """Prints both tables."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", action="append", required=True)
-    parser.add_argument("--data", action="append", required=True)
-    parser.add_argument("--masks", default="freeform")
-    parser.add_argument("--limit", type=int, default=200, help="images of the conditional table")
+    parser = held_out.parser(__doc__, 200)
     parser.add_argument("--whole", type=int, default=1000, help="images of the bits per dimension")
     parser.add_argument("--samples", type=int, default=16)
     options = parser.parse_args()
@@ -121,8 +117,7 @@ def main() -> None:
         print(f"{name}: {shown(bits(model, whole))} bits per dimension", flush=True)
     images = held_out.spread(tested, options.limit)
     print(f"\n{len(images)} images a range, masks {options.masks}, seed 0\n")
-    print(f"| model, K | {' | '.join(f'{share} %' for share in held_out.RANGES)} | effective |")
-    print("| --- |" + " --- |" * (len(held_out.RANGES) + 1))
+    print(held_out.head("model, K", "effective"))
     for name, model in models.items():
         for text in rows(name, model, images, options):
             print(text, flush=True)

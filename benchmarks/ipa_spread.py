@@ -10,15 +10,13 @@ deviation of these means over completions, averaged over the hidden values of an
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchmarks import held_out
-from benchmarks.ipa_likelihood import line
+from benchmarks.ipa_likelihood import Values, line
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa import dmol
@@ -29,7 +27,7 @@ HALF_RANGE = 127.5
 
 
 @torch.no_grad()
-def spreads(model: Any, images: Any, kind: str, n: int) -> npt.NDArray[np.float64]:
+def spreads(model: Any, images: Any, kind: str, n: int) -> Values:
     """Gives the mean deviation of each image's hidden values over n completions."""
     layers = len(model.decoder.blocks())
     plan = Plan([1.0] * layers, 0, layers)
@@ -46,20 +44,15 @@ def spreads(model: Any, images: Any, kind: str, n: int) -> npt.NDArray[np.float6
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", action="append", required=True)
-    parser.add_argument("--data", action="append", required=True)
-    parser.add_argument("--masks", default="freeform")
-    parser.add_argument("--limit", type=int, default=100, help="images of each range")
+    parser = held_out.parser(__doc__, 100)
     parser.add_argument("-n", type=int, default=10, help="completions of each image")
     options = parser.parse_args()
     models: dict[str, Any] = {n: load_model(n, device="cpu").model for n in options.model}
     first = next(iter(models.values()))
     images = held_out.spread(held_out.pictures(first, options.data).images, options.limit)
     print(f"{len(images)} images a range, {options.n} completions, masks {options.masks}, seed 0\n")
-    print(f"| model | {' | '.join(f'{share} %' for share in held_out.RANGES)} |  |")
-    print("| --- |" + " --- |" * (len(held_out.RANGES) + 1))
-    leading: list[npt.NDArray[np.float64]] = []
+    print(held_out.head("model"))
+    leading: list[Values] = []
     for name, model in models.items():
         own = [spreads(model, images, f"{options.masks}@{s}", options.n) for s in held_out.RANGES]
         print(line(name, own), flush=True)

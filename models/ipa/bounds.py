@@ -67,14 +67,14 @@ def log_weights(
     draw: Draw,
     pair: tuple[Name, Name],
     samples: int,
-    weights: Mapping[int, Tensor] | None = None,
+    shares: Mapping[int, Tensor] | None = None,
 ) -> Tensor:
     """Gives `samples` log weights of one image, float64 [samples], all terms at the drawn z.
 
     FORWARD: log p(counted|z) + log c(z) - log q(z), z ~ q; REVERSE: with p, c in their place.
-    weights: how far z is drawn from the first of the pair, see `walk`.
+    shares: how far z is drawn from the first of the pair, see `walk`.
     """
-    walked = walk(model, samples, sides, draw, pair, sampled=True, weights=weights)
+    walked = walk(model, samples, sides, draw, pair, sampled=True, shares=shares)
     repeated = image.expand(samples, -1, -1, -1)
     nats = model.log_pixels(model.decoder.finish(walked.states), repeated)
     # In float64, which MPS lacks.

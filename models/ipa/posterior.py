@@ -61,14 +61,14 @@ def walk(
     sampled: bool = False,
     keep: bool = False,
     recompute: bool = False,
-    weights: Mapping[int, Tensor] | None = None,
+    shares: Mapping[int, Tensor] | None = None,
 ) -> Walk:
     """Draws z from the first of `pair` at every layer, and compares with the second there.
 
     sides: those of "q" and "c", as far as they are in `pair`; of `batch` images, or of one for all.
     sampled: the difference of the log densities at z instead of the analytic divergence.
     recompute: keeps of each layer the state and the noise alone for the backward pass.
-    weights: side -> 0..1, [1, 1, side, side]: z comes from what lies between the two, 1 = the first
+    shares: side -> 0..1, [1, 1, side, side]: z comes from what lies between the two, 1 = the first
     (`Gaussian.towards`); None = 1 everywhere.
     """
     states, nats, steps = dict(model.decoder.start(batch)), [], []
@@ -76,7 +76,7 @@ def walk(
         x = block.enter(states)
         eps = like(draw(block.zdim, block.res, block.res), x)
         given = [sides[name][block.res] for name in pair if name != "p"]
-        work = partial(_step, block, pair, sampled, None if weights is None else weights[block.res])
+        work = partial(_step, block, pair, sampled, None if shares is None else shares[block.res])
         step, terms, states[block.res] = recomputed(work, x, eps, *given, wanted=recompute)
         nats.append(terms)
         if keep:
@@ -88,7 +88,7 @@ def _step(
     block: DecBlock,
     pair: tuple[Name, Name],
     sampled: bool,
-    weight: Tensor | None,
+    share: Tensor | None,
     x: Tensor,
     eps: Tensor,
     *given: Tensor,
@@ -99,8 +99,8 @@ def _step(
     """
     known, skip = _distributions(block, F.gelu(x), given, pair)
     first, second = known[pair[0]], known[pair[1]]
-    if weight is not None:
-        first = second.towards(first, weight)
+    if share is not None:
+        first = second.towards(first, share)
     z = first.sample(eps)
     terms = first.log_prob(z) - second.log_prob(z) if sampled else first.kl(second)
     return Step(first, second, z), terms.flatten(1).sum(1), block.leave(x, skip, z)
