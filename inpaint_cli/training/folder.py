@@ -56,6 +56,10 @@ class RunFolder:
         """Gives the stages that are finished, in their order."""
         return [name for name in self._header().get("stages", "").split(",") if name]
 
+    def stage_trained_further(self) -> str | None:
+        """Gives the stage that starts from the weight file, which holds it trained already."""
+        return self._header().get("further")
+
     def stage_in_progress(self) -> str | None:
         """Gives the stage whose unfinished weights the weight file holds."""
         return self._header().get("in_progress")

@@ -22,7 +22,7 @@ from inpaint_cli.configuration import (
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
 from inpaint_cli.training.presets import choose_preset
-from inpaint_cli.training.takeover import finished_in, settings_of
+from inpaint_cli.training.takeover import settings_of
 from inpaint_cli.weights import OWN_PRESET
 
 FORMAT = 1
@@ -124,11 +124,9 @@ class Choices:
         for option, value in (("--config", self.config), ("--preset", self.preset)):
             if value:
                 raise UserError(f"{option}: --from-weights brings its own. Change it with --set.")
-        file = settings_of(self.weights)
+        file = settings_of(self.weights, self.stage)
         if self.model not in (None, file["model"]):
             raise UserError(f"--model: {self.weights} is of '{file['model']}', not '{self.model}'.")
-        if self.stage in finished_in(self.weights):
-            raise UserError(f"--stage: '{self.stage}' is trained already in {self.weights}.")
         return file
 
 

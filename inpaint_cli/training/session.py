@@ -154,11 +154,12 @@ class Session:
             lambda: MaskSource.of(training, seed, (height, width), home() / "masks")
         )
         order = Order(len(train.images), seed)
+        further = self.folder.stage_trained_further()
         checkpoint = checkpoints.load_newest(self.folder.checkpoints, stage.name, self.reporter)
         trainer = Trainer(
             stage,
             training,
-            self._model(stage, begins=checkpoint is None),
+            self._model(stage, begins=checkpoint is None and stage.name != further),
             MicroBatches(train, order, split, masks, training.augment),
             steps_of(training, len(train.images)),
             seed,
@@ -204,10 +205,10 @@ class Session:
         return distance.to(self.machine.device)
 
     def _start_weights(self, stage: Stage) -> nn.Module:
-        """Gives the model as the stages before left it. UserError if `stage` needs more."""
+        """Gives the model that `stage` starts from. UserError if it needs more."""
         finished = self.folder.finished_stages()
         check_needs(stage, finished, self.folder)
-        if not finished:
+        if not finished and not self.folder.stage_trained_further():
             return build(self.recipe)
         return cast(nn.Module, load_weights(self.folder.weights))
 

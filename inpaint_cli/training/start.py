@@ -19,7 +19,7 @@ from inpaint_cli.training import ranks
 from inpaint_cli.training.folder import RunFolder, create, newest, open_existing
 from inpaint_cli.training.recipe import Choices, Recipe
 from inpaint_cli.training.session import Machine, Session, build, check_needs
-from inpaint_cli.training.takeover import finished_in, take_over
+from inpaint_cli.training.takeover import finished_in, kept_of, take_over
 from inpaint_cli.weights import save_weights
 
 NEWEST = "newest"
@@ -99,8 +99,8 @@ def _folder(choices: Choices, request: Request) -> tuple[RunFolder, Recipe]:
 
 def _new(choices: Choices, runs: Path) -> tuple[RunFolder, Recipe]:
     recipe = choices.recipe()
-    finished = finished_in(choices.weights) if choices.weights else []
-    trained = list(finished)
+    kept = kept_of(choices.weights, choices.stage) if choices.weights else []
+    trained = list(kept)
     for stage in recipe.family.stages():
         if stage.name in recipe.stages:
             check_needs(stage, trained, None)
@@ -109,13 +109,14 @@ def _new(choices: Choices, runs: Path) -> tuple[RunFolder, Recipe]:
         return create(runs, recipe), recipe
     model = build(recipe)
     take_over(model, recipe.family.stages(), choices.weights)
+    further = {"further": choices.stage} if choices.stage in finished_in(choices.weights) else {}
     folder = create(runs, recipe)
     save_weights(
         folder.weights,
         cast(Model, model),
         family=recipe.model,
         preset=recipe.preset,
-        extra={"stages": ",".join(finished)},
+        extra={"stages": ",".join(kept), **further},
     )
     return folder, recipe
 

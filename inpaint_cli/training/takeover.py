@@ -28,14 +28,34 @@ def finished_in(path: Path) -> list[str]:
     return stages
 
 
-def settings_of(path: Path) -> dict[str, Any]:
-    """Gives what a weight file says about a run that stands on it, as a config.toml would."""
+def kept_of(path: Path, stage: str | None) -> list[str]:
+    """Gives the stages that a run on top of a weight file need not train.
+
+    Where `stage`, which is trained further, is one of the finished ones, those that stand on it are
+    to be trained anew, too.
+    """
+    kept: list[str] = []
+    for each in models.get(read_header(path)["family"]).stages():
+        if each.name in finished_in(path) and each.name != stage and set(each.needs) <= set(kept):
+            kept.append(each.name)
+    return kept
+
+
+def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
+    """Gives what a weight file says about a run that stands on it, as a config.toml would.
+
+    stage: the one that is asked for, if any; it may be finished, and is then trained further.
+    """
     header = read_header(path)
     config = to_dict(read_config(header, path))
     finished = finished_in(path)
-    left = [name for name in models.get(header["family"]).stage_names if name not in finished]
-    if not left:
-        raise UserError(f"--from-weights: every stage of {path} is trained already.")
+    names = models.get(header["family"]).stage_names
+    left = [name for name in names if name not in finished]
+    if not left and stage is None:
+        raise UserError(
+            f"--from-weights: every stage of {path} is trained already. To train one further, name "
+            f"it with --stage: {', '.join(names)}."
+        )
     return {"model": header["family"], "preset": header["preset"], "stages": left, "config": config}
 
 

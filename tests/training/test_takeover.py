@@ -64,15 +64,30 @@ def test_settings_that_reshape_what_is_trained_are_refused(begun: Path, tmp_path
     assert not (tmp_path / "second").exists()
 
 
-def test_a_stage_that_is_trained_already_is_refused(begun: Path) -> None:
-    with pytest.raises(UserError, match=r"--stage: 'paint' is trained already in"):
-        on_top(begun, stage="paint").recipe()
+def test_a_finished_stage_can_be_trained_further(tmp_path: Path) -> None:
+    whole = session(tmp_path, "steps=4", model="fake-two")
+    whole.train()
+    before = load_weights(whole.folder.weights).state_dict()  # type: ignore[attr-defined]
+    settings = ("steps=2", "lr=1e-6")
+    weights = trained(tmp_path / "further", on_top(whole.folder.weights, *settings, stage="polish"))
+    after = load_weights(weights).state_dict()  # type: ignore[attr-defined]
+    for name, tensor in before.items():
+        torch.testing.assert_close(after[name], tensor)  # it began where the other run ended
+    assert any(not torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert open_existing(weights.parent)[0].finished_stages() == ["paint", "polish"]
+
+
+def test_what_stands_on_a_stage_that_is_trained_further_is_not_finished(tmp_path: Path) -> None:
+    whole = session(tmp_path, "steps=2", model="fake-two")
+    whole.train()
+    weights = trained(tmp_path / "anew", on_top(whole.folder.weights, "steps=1", stage="paint"))
+    assert read_header(weights)["stages"] == "paint"
 
 
 def test_weights_with_every_stage_trained_are_refused(tmp_path: Path) -> None:
     whole = session(tmp_path, "steps=1")
     whole.train()
-    with pytest.raises(UserError, match=r"every stage of .* is trained already"):
+    with pytest.raises(UserError, match=r"every stage of .* is trained already.*--stage: paint"):
         on_top(whole.folder.weights).recipe()
 
 
