@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from inpaint_cli.commands import options
+from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
 NEWEST = "newest"
@@ -58,9 +59,10 @@ NEWEST = "newest"
 @click.option(
     "--from-weights",
     "weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Start a new run from a weight file: its settings, and what its finished stages trained.",
+    metavar="NAME|RUN|FILE",
+    shell_complete=options.model_names,
+    help="Start a new run from a model: its settings, and what its finished stages trained; "
+    "--stage trains one of these further.",
 )
 @click.option(
     "--resume",
@@ -101,7 +103,7 @@ def train(
     settings: tuple[str, ...],
     seed: int | None,
     perceptual: str | None,
-    weights: Path | None,
+    weights: str | None,
     as_json: bool,
     reporter: Reporter,
     **request: Any,
@@ -115,15 +117,26 @@ def train(
     Examples:
       inpaint train --model pcnn --data digits
       inpaint train --model pcnn --data my-photos/ --set filters=66 --set lr=1e-3
+      inpaint train --from-weights pcnn-photos32 --stage pixels --data mine/
       inpaint train --resume runs/0001-pcnn-digits
     """
     from inpaint_cli.training.recipe import Choices
     from inpaint_cli.training.start import Request, start
 
     download = request["download"]
+    start_from = _weight_file(weights) if weights else None
     choices = Choices(
-        model, data, preset, stage, config, settings, seed, download, perceptual, weights
+        model, data, preset, stage, config, settings, seed, download, perceptual, start_from
     )
     result = start(choices, Request(**request), reporter)
     if result:
         click.echo(json.dumps(result.facts, indent=2) if as_json else result.text)
+
+
+def _weight_file(name: str) -> Path:
+    from inpaint_cli import zoo
+
+    found = zoo.find(name, "--from-weights")
+    if isinstance(found, str):
+        raise UserError(f"--from-weights: '{found}' has no weights.")
+    return found

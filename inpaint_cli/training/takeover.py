@@ -18,8 +18,10 @@ from inpaint_cli.weights import load_weights, read_config, read_header
 def finished_in(path: Path) -> list[str]:
     """Gives the stages that are finished in a weight file. UserError if there is none."""
     header = read_header(path)
-    trained = [name for name in header.get("stages", "").split(",") if name]
-    stages = finished_stages(models.get(header["family"]), trained)
+    family = models.get(header["family"])
+    # Files that say nothing of stages are whole models, such as those that ship.
+    said = header.get("stages", ",".join(family.stage_names))
+    stages = finished_stages(family, [name for name in said.split(",") if name])
     if not stages:
         raise UserError(
             f"--from-weights: {path} holds no finished stage. A run that was stopped goes on with "

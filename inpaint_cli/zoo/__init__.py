@@ -66,35 +66,38 @@ def problem(entry: Entry) -> str | None:
     return None
 
 
-def find(name_or_path: str) -> Path | str:
+def find(name_or_path: str, option: str = "--model") -> Path | str:
     """Gives the weight file of `--model NAME|RUN|FILE`, or the name of a family without weights.
 
     A name of the zoo wins over a file of that name in the current folder; ./NAME means the file.
-    UserError where there is nothing, with the nearest name.
+    UserError where there is nothing, with the nearest name; it names `option`.
     """
     named = {entry.name: entry for entry in entries()}
     if name_or_path in named:
         if not named[name_or_path].weights.is_file():
-            raise UserError(f"--model: {problem(named[name_or_path])}")
+            raise UserError(f"{option}: {problem(named[name_or_path])}")
         return named[name_or_path].weights
     if name_or_path in models.FAMILIES:
-        return _of_family(name_or_path, named)
+        return _of_family(name_or_path, named, option)
     path = Path(name_or_path)
     if path.is_dir():
         weights = path / "model.safetensors"
         if not weights.is_file():
-            raise UserError(f"--model: {path} holds no model.safetensors: no run that got as far.")
+            raise UserError(f"{option}: {path} holds no model.safetensors: no run that got as far.")
         return weights
     if path.is_file():
         return path
     if path.suffix or "/" in name_or_path or len(path.parts) > 1:
-        raise UserError(f"--model: {path}: no such file or folder.")
+        raise UserError(f"{option}: {path}: no such file or folder.")
     raise unknown_name(
-        "--model: no model", name_or_path, [*named, *models.FAMILIES], "'inpaint models' lists all."
+        f"{option}: no model",
+        name_or_path,
+        [*named, *models.FAMILIES],
+        "'inpaint models' lists all.",
     )
 
 
-def _of_family(name: str, named: Mapping[str, Entry]) -> Path | str:
+def _of_family(name: str, named: Mapping[str, Entry], option: str) -> Path | str:
     if not models.get(name).stage_names:
         return name
     # By the card, not by the start of the name: "ipa" is not the family of "ipa-r-faces".
@@ -104,7 +107,7 @@ def _of_family(name: str, named: Mapping[str, Entry]) -> Path | str:
             return named[preferred].weights
     if not own:
         raise UserError(
-            f"--model: no weights of '{name}' ship. Train some with "
+            f"{option}: no weights of '{name}' ship. Train some with "
             f"'inpaint train --model {name}', then give the run folder."
         )
     return named[own[0]].weights

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from safetensors.torch import load_file
+from torch import nn
 
-from inpaint_cli import models
+from inpaint_cli import models, zoo
 from inpaint_cli.cli import main
 from inpaint_cli.weights import load_weights
 
@@ -63,6 +66,19 @@ def test_a_run_that_ran_out_of_time_ends_well_and_goes_on(tmp_path: Path) -> Non
     assert_same_tensors(*(Path(result.stdout.strip()) for result in (resumed, whole)))
 
 
+def test_a_model_that_ships_is_trained_further_by_its_name(tmp_path: Path) -> None:
+    few = ["--set", "steps=1", "--set", "lr=1e-6", "--set", "batch_size=4"]
+    few += ["--set", "validate_images=4", "--set", "sheet_images=1", "--set", "ema_decay=0"]
+    start = ["--from-weights", "pcnn-digits", "--stage", "pixels", "--data", "digits"]
+    result = train(*start, *few, "-o", str(tmp_path), "--device", "cpu", "--workers", "0")
+    assert result.exit_code == 0, result.stderr
+    paths = [Path(str(zoo.find("pcnn-digits"))), Path(result.stdout.strip())]
+    shipped, further = (list(cast(nn.Module, load_weights(path)).parameters()) for path in paths)
+    for ours, theirs in zip(further, shipped, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
+    assert any(not ours.equal(theirs) for ours, theirs in zip(further, shipped, strict=True))
+
+
 def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
     result = train(
         "--model", "pcnn", "--data", "digits", *TINY, "--dry-run", "--json", "-o", str(tmp_path)
@@ -81,6 +97,8 @@ def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
         (["--model", "pcn", "--data", "digits"], "Did you mean 'pcnn'?"),
         (["--model", "pcnn", "--data", "digits", "--set", "filtres=3"], "Did you mean 'filters'?"),
         (["--model", "pcnn", "--data", "digits", "--set", "lr=-1"], "lr: must not be negative"),
+        (["--from-weights", "telea"], "--from-weights: 'telea' has no weights"),
+        (["--from-weights", "pcnn-digit"], "Did you mean 'pcnn-digits'?"),
         (["--resume", "nowhere"], "nowhere is not a run folder"),
         (["--model", "pcnn", "--data", "digits", "--device", "tpu"], "--device"),
     ],

@@ -93,7 +93,8 @@ def test_weights_with_every_stage_trained_are_refused(tmp_path: Path) -> None:
 
 def test_weights_without_a_finished_stage_are_refused(begun: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare.safetensors"
-    save_weights(bare, load_weights(begun), family="fake-two", preset="small")
+    extra = {"stages": "", "in_progress": "paint"}
+    save_weights(bare, load_weights(begun), family="fake-two", preset="small", extra=extra)
     with pytest.raises(UserError, match="no finished stage"):
         on_top(bare).recipe()
 
