@@ -10,10 +10,12 @@ deviation of these means over completions, averaged over the hidden values of an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks import held_out
 from benchmarks.ipa_likelihood import Values, line
@@ -26,6 +28,11 @@ from inpaint_cli.randomness import Noise, content_key
 HALF_RANGE = 127.5
 
 
+def normals(noise: Noise) -> Callable[[int, tuple[int, ...]], Tensor]:
+    """Gives what draws the noise of each layer."""
+    return lambda _, shape: noise.normal(*shape)
+
+
 @torch.no_grad()
 def spreads(model: Any, images: Any, kind: str, n: int) -> Values:
     """Gives the mean deviation of each image's hidden values over n completions."""
@@ -36,7 +43,7 @@ def spreads(model: Any, images: Any, kind: str, n: int) -> Values:
         image, visible = held_out.case(pixels, kind, index)
         noise = Noise.of_completions(0, content_key(image, visible), range(n))
         decoder = CompletionDecoder(model, image, visible, plan)
-        last, _ = decoder.walk(n, lambda _, shape, noise=noise: noise.normal(*shape))
+        last, _ = decoder.walk(n, normals(noise))
         means = dmol.mean(model.decoder.read(last), model.channels)
         found.append(float(means.std(0)[~visible[0, 0]].mean()) * HALF_RANGE)
     return np.array(found)
