@@ -163,10 +163,11 @@ class Stage(Protocol):
     """What the trainer needs to know of one stage of training, and nothing more.
 
     A stage may also define `begin(model)`, called once before its first step (not when it is
-    resumed): it may take over weights that earlier stages trained. And `pictures(model, batch,
-    noise) -> uint8 [n, C, H, W]`: what a sheet shows of ONE held-out image in the place of
-    completions, which need later stages. And `covers`, names of other stages: once it is finished,
-    what they train is trained as well, in this run or in a file that the config names.
+    resumed, or trained further): it may take over weights that earlier stages trained. And
+    `pictures(model, batch, noise) -> uint8 [n, C, H, W]`: what a sheet shows of ONE held-out image
+    in the place of completions, which need later stages. And `covers`, names of other stages: once
+    it is finished, what they train is trained as well, in this run or in a file that the config
+    names.
     """
 
     name: str
