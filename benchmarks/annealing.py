@@ -2,7 +2,9 @@
 
 The same held-out images and holes are completed with several temperatures and annealing factors.
 The table gives the diversity of the completions, how far one of them is from the original
-(`distance`, perceptual, and PSNR), and the Frechet distance of their features.
+(`distance`, perceptual, and PSNR), by how much it is nearer than in the first line, image by image,
+and the Frechet distance of features: the mean of the k sets of one completion of each image. Its
+error is that of the draws alone, the others are of the images.
 
     python -m benchmarks.annealing --data scenes128.zip --data photos128.zip --limit 100
 """
@@ -13,6 +15,7 @@ import argparse
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -26,35 +29,43 @@ from inpaint_cli.metrics.perceptual import load_perceptual
 from inpaint_cli.metrics.perceptual_scores import perceptual_figures
 from inpaint_cli.randomness import Noise, content_key
 
+Values = npt.NDArray[np.float64]
 SETTINGS = ((1.0, 1.0), (1.0, 0.9), (1.0, 0.7), (1.0, 0.5), (0.5, 0.9), (0.25, 0.9))
 """Temperature at the first step, and the factor after each step; the paper's are 1 and 0.9."""
 
 
 def figures(model: Any, distance: Any, image: Tensor, visible: Tensor, k: int, how: Any) -> Any:
-    """Gives diversity, distance and PSNR of one image's completions, and the first of them."""
+    """Gives diversity, distance and PSNR of one image's completions, and these."""
     noise = Noise.of_completions(0, content_key(image, visible), range(k))
     with torch.no_grad():
         found = model.complete(image, visible, noise, temperature=how[0], annealing=how[1]).images
     scores = perceptual_figures(distance, image[0], found, visible[0])
     error = (found.double() - image.double()).square().flatten(1).mean(1)
     psnr = np.mean([psnr_of(float(each)) for each in error])
-    return (scores.diversity, float(scores.to_truth.mean()), psnr), found[0]
+    return (scores.diversity, float(scores.to_truth.mean()), psnr), found
 
 
-def row(model: Any, tools: Any, cases: Any, k: int, how: Any) -> str:
-    """Gives a line of the table; tools: features, perceptual distance, features of the truth."""
+def measured(model: Any, tools: Any, cases: Any, k: int, how: Any) -> tuple[Values, Values]:
+    """Gives the figures of each image, [N, 3], and the FID of each of the k sets of completions.
+
+    tools: features, perceptual distance, features of the truth.
+    """
     classifier, distance, real = tools
-    columns, firsts = [], []
+    columns, completions = [], []
     for image, visible in cases:
-        numbers, first = figures(model, distance, image, visible, k, how)
+        numbers, found = figures(model, distance, image, visible, k, how)
         columns.append(numbers)
-        firsts.append(first)
-    table = np.array(columns)
-    errors = table.std(0, ddof=1) / len(table) ** 0.5
-    fake = classifier.features(torch.stack(firsts)).double().numpy()
-    fid = frechet_distance_of_rows(real, fake)
-    cells = [f"{mean:.3f} ± {se:.3f}" for mean, se in zip(table.mean(0), errors, strict=True)]
-    return f"| {how[0]} | {how[1]} | {' | '.join(cells)} | {fid:.3f} |"
+        completions.append(found)
+    sets = torch.stack(completions, 1)
+    fids = [
+        frechet_distance_of_rows(real, classifier.features(each).double().numpy()) for each in sets
+    ]
+    return np.array(columns), np.array(fids)
+
+
+def shown(values: Values, digits: int = 3) -> str:
+    """Gives mean ± standard error."""
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1) / len(values) ** 0.5:.{digits}f}"
 
 
 def main() -> None:
@@ -74,10 +85,15 @@ def main() -> None:
     cases = [held_out.case(pixels, options.masks, i) for i, pixels in enumerate(images)]
     real = classifier.features(torch.cat([image for image, _ in cases])).double().numpy()
     print(f"{len(images)} images, {options.k} completions each, masks {options.masks}, seed 0\n")
-    print("| temperature | annealing | diversity | distance | psnr [dB] | fid |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| temperature | annealing | diversity | distance | nearer by | psnr [dB] | fid |")
+    print(f"|{' --- |' * 7}")
+    tools, plain = (classifier, distance, real), None
     for how in SETTINGS:
-        print(row(model, (classifier, distance, real), cases, options.k, how), flush=True)
+        table, fids = measured(model, tools, cases, options.k, how)
+        plain = table if plain is None else plain
+        cells = [*how, shown(table[:, 0]), shown(table[:, 1])]
+        cells += [shown(plain[:, 1] - table[:, 1]), shown(table[:, 2], 2), shown(fids, 2)]
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.photos import sheets
 
-MODELS = ("pcnn-photos32", "ipa-photos64", "picme-photos32", "latent-codes-photos64")
+MODELS = ("pcnn-photos32", "ipa-photos64", "picme-photos64", "latent-codes-photos64")
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent
 DEFAULT = "latent-codes-photos64"
 """The model of `inpaint complete` without --model: the best one that ships."""
 
-FOR_PHOTOS = ("pcnn-photos32", "ipa-photos64")
+FOR_PHOTOS = ("pcnn-photos32", "ipa-photos64", "picme-photos64")
 """What a family's name means where several of its models ship: the one that takes any photo."""
 
 CARD = {
