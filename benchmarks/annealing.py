@@ -15,7 +15,6 @@ import argparse
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -29,7 +28,6 @@ from inpaint_cli.metrics.perceptual import load_perceptual
 from inpaint_cli.metrics.perceptual_scores import perceptual_figures
 from inpaint_cli.randomness import Noise, content_key
 
-Values = npt.NDArray[np.float64]
 SETTINGS = ((1.0, 1.0), (1.0, 0.9), (1.0, 0.7), (1.0, 0.5), (0.5, 0.9), (0.25, 0.9))
 """Temperature at the first step, and the factor after each step; the paper's are 1 and 0.9."""
 
@@ -45,7 +43,9 @@ def figures(model: Any, distance: Any, image: Tensor, visible: Tensor, k: int, h
     return (scores.diversity, float(scores.to_truth.mean()), psnr), found
 
 
-def measured(model: Any, tools: Any, cases: Any, k: int, how: Any) -> tuple[Values, Values]:
+def measured(
+    model: Any, tools: Any, cases: Any, k: int, how: Any
+) -> tuple[held_out.Values, held_out.Values]:
     """Gives the figures of each image, [N, 3], and the FID of each of the k sets of completions.
 
     tools: features, perceptual distance, features of the truth.
@@ -61,11 +61,6 @@ def measured(model: Any, tools: Any, cases: Any, k: int, how: Any) -> tuple[Valu
         frechet_distance_of_rows(real, classifier.features(each).double().numpy()) for each in sets
     ]
     return np.array(columns), np.array(fids)
-
-
-def shown(values: Values, digits: int = 3) -> str:
-    """Gives mean ± standard error."""
-    return f"{values.mean():.{digits}f} ± {values.std(ddof=1) / len(values) ** 0.5:.{digits}f}"
 
 
 def main() -> None:
@@ -91,8 +86,9 @@ def main() -> None:
     for how in SETTINGS:
         table, fids = measured(model, tools, cases, options.k, how)
         plain = table if plain is None else plain
-        cells = [*how, shown(table[:, 0]), shown(table[:, 1])]
-        cells += [shown(plain[:, 1] - table[:, 1]), shown(table[:, 2], 2), shown(fids, 2)]
+        cells = [*how, held_out.shown(table[:, 0], 3), held_out.shown(table[:, 1], 3)]
+        cells += [held_out.shown(plain[:, 1] - table[:, 1], 3)]
+        cells += [held_out.shown(values, 2) for values in (table[:, 2], fids)]
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from inpaint_cli import data, masks
 RANGES = ("0-20", "20-40", "40-60", "60-80", "80-100")
 """Of the visible share, in percent, as kinds of masks name them."""
 HIDDEN_COLOUR = (224, 122, 95)
+Values = npt.NDArray[np.float64]
 
 
 def parser(doc: str | None, limit: int) -> argparse.ArgumentParser:
@@ -31,6 +33,11 @@ def head(title: str, last: str = "") -> str:
     """Gives the head of such a table, in Markdown."""
     names = [title, *(f"{share} %" for share in RANGES), last]
     return f"| {' | '.join(names)} |\n|{' --- |' * len(names)}"
+
+
+def shown(values: Values, digits: int = 4) -> str:
+    """Gives mean ± standard error."""
+    return f"{values.mean():.{digits}f} ± {values.std(ddof=1) / len(values) ** 0.5:.{digits}f}"
 
 
 def pictures(model: Any, names: Sequence[str]) -> Any:

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from benchmarks import held_out
+from benchmarks.held_out import Values
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa import elbo
@@ -29,7 +29,6 @@ from inpaint_cli.models.ipa.posterior import FORWARD, Name
 from inpaint_cli.randomness import Noise
 
 BATCH = 50
-Values = npt.NDArray[np.float64]
 
 
 @torch.no_grad()
@@ -75,11 +74,6 @@ def nested_nats(model: Any, images: Any, masks: str, share: str, samples: int) -
     return np.array(nats)
 
 
-def shown(values: Values) -> str:
-    """Gives mean ± standard error."""
-    return f"{values.mean():.4f} ± {values.std(ddof=1) / len(values) ** 0.5:.4f}"
-
-
 def rows(name: str, model: Any, images: Any, options: argparse.Namespace) -> Iterator[str]:
     """Yields the lines of a model, each when it is known."""
     kinds = [f"{options.masks}@{share}" for share in held_out.RANGES]
@@ -101,7 +95,7 @@ def rows(name: str, model: Any, images: Any, options: argparse.Namespace) -> Ite
 
 def line(title: str, found: Sequence[Values], effective: str = "") -> str:
     """Gives one line of the table."""
-    return f"| {title} | {' | '.join(map(shown, found))} | {effective} |"
+    return f"| {title} | {' | '.join(map(held_out.shown, found))} | {effective} |"
 
 
 def main() -> None:
@@ -114,7 +108,7 @@ def main() -> None:
     tested = held_out.pictures(next(iter(models.values())), options.data).images
     whole = held_out.spread(tested, options.whole)
     for name, model in models.items():
-        print(f"{name}: {shown(bits(model, whole))} bits per dimension", flush=True)
+        print(f"{name}: {held_out.shown(bits(model, whole))} bits per dimension", flush=True)
     images = held_out.spread(tested, options.limit)
     print(f"\n{len(images)} images a range, masks {options.masks}, seed 0\n")
     print(held_out.head("model, K", "effective"))

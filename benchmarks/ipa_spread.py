@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from benchmarks import held_out
-from benchmarks.ipa_likelihood import Values, line
+from benchmarks.held_out import Values
+from benchmarks.ipa_likelihood import line
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa import dmol

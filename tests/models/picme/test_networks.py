@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from inpaint_cli.errors import UserError
@@ -27,6 +28,20 @@ TABLE = {
 
 def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("side", [8, 7])
+def test_a_halving_convolution_is_the_mean_of_the_plain_one(size: int, side: int) -> None:
+    torch.manual_seed(0)
+    halving = Conv(5, 6, size, halve=True).eval()
+    plain = copy.deepcopy(halving)
+    plain.halve = False
+    x = torch.randn(2, 5, side, side, requires_grad=True)
+    found, expected = halving(x), F.avg_pool2d(plain(x), 2)
+    torch.testing.assert_close(found, expected)
+    to_image = [torch.autograd.grad(y.square().sum(), x)[0] for y in (found, expected)]
+    torch.testing.assert_close(*to_image)
 
 
 @pytest.mark.parametrize("preset", TABLE)
