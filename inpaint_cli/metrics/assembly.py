@@ -87,9 +87,10 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> Order:
     request = Request(**{n: v for n, v in options.items() if n in names[Request]})
     choices = Choices(**{n: v for n, v in options.items() if n in names[Choices]})
     files = _files(folders, options)
+    work = options.get("work")
     return Order(
         () if folders else tuple(models), request, choices, files,
-        options.get("device", "auto"), options.get("work"),
+        options.get("device", "auto"), Path(work) if work else None,
     )  # fmt: skip
 
 
