@@ -140,7 +140,7 @@ def test_models_without_a_figure_do_not_break_a_table(sections: dict[str, list[s
 def test_a_model_of_another_size_has_its_likelihood_at_its_own(tmp_path: Path) -> None:
     options = {"data": ("digits",), "limit": 1, "k": 1, "seed": 0, "features": "pixels8"}
     quiet = Reporter(quiet=True)
-    (scored,) = results.scores(["pcnn-digits"], 16, quiet, work=tmp_path, **options)
+    (scored,) = results.scores(["pcnn-digits"], 16, quiet, work=str(tmp_path), **options)
     assert results.refusal_of(scored, "nll")
     own = results.entry_of(scored, "nll")
     assert own is not None

@@ -36,9 +36,9 @@ def kept_of(path: Path, stage: str | None) -> list[str]:
     Where `stage`, which is trained further, is one of the finished ones, those that stand on it are
     to be trained anew, too.
     """
-    kept: list[str] = []
+    finished, kept = finished_in(path), list[str]()
     for each in models.get(read_header(path)["family"]).stages():
-        if each.name in finished_in(path) and each.name != stage and set(each.needs) <= set(kept):
+        if each.name in finished and each.name != stage and set(each.needs) <= set(kept):
             kept.append(each.name)
     return kept
 

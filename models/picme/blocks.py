@@ -80,13 +80,24 @@ class Conv(nn.Conv2d):
         super().__init__(c_in, c_out, size, padding=size // 2 if padding is None else padding)
         self.norm = SpectralNorm(self.weight) if spectral else None
         self.halve = halve
+        self._kept: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         weight: Tensor = self.weight if self.norm is None else self.norm(self.weight)
         if self.halve:
-            # Zero padding counts in the mean, so this is the mean of the shifted kernels.
-            weight = F.avg_pool2d(weight, 2, stride=1, padding=1)
+            weight = self._halving(weight)
         return F.conv2d(x, weight, self.bias, 1 + self.halve, cast("tuple[int, int]", self.padding))
+
+    def _halving(self, weight: Tensor) -> Tensor:
+        """Gives the mean of the shifted kernels, kept for as long as the quotient is."""
+        if self._kept is not None and self._kept[0] is weight:
+            return self._kept[1]
+        # Zero padding counts in this mean.
+        kernel = F.avg_pool2d(weight, 2, stride=1, padding=1)
+        # A weight of its own may change in place, and a graph must not be kept.
+        fixed = self.norm is not None and not weight.requires_grad
+        self._kept = (weight, kernel) if fixed else None
+        return kernel
 
 
 class UpConv(nn.ConvTranspose2d):

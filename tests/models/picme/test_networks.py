@@ -44,6 +44,19 @@ def test_a_halving_convolution_is_the_mean_of_the_plain_one(size: int, side: int
     torch.testing.assert_close(*to_image)
 
 
+def test_a_halving_convolution_follows_its_weight() -> None:
+    torch.manual_seed(0)
+    halving, x = Conv(5, 6, 3, halve=True).eval(), torch.randn(2, 5, 8, 8)
+    with torch.no_grad():
+        before = halving(x)
+        assert halving(x).equal(before)
+        halving.weight.mul_(torch.linspace(0.5, 2, 6)[:, None, None, None])
+        after, plain = halving(x), copy.deepcopy(halving)
+        plain.halve = False
+        assert not torch.allclose(after, before)
+        torch.testing.assert_close(after, F.avg_pool2d(plain(x), 2))
+
+
 @pytest.mark.parametrize("preset", TABLE)
 def test_networks_have_as_many_parameters_as_the_backbone_says(preset: str) -> None:
     with torch.device("meta"):
