@@ -60,3 +60,21 @@ class BatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(unbiased_variance, self.momentum)
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation that stays exact in channels_last on a CPU.
+
+    There torch subtracts the square of the mean from the mean of the squares, which loses all
+    figures where the mean is hundreds of deviations, as in plain surfaces: 0.04 of a deviation is
+    wrong at 100, 0.5 at 300. A constant of each group, which changes nothing, is taken off first.
+    Maps [N, C, H, W] to the same shape.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.device.type != "cpu" or input.is_contiguous():
+            return super().forward(input)
+        with torch.no_grad():
+            means = input.mean((2, 3)).unflatten(1, (self.num_groups, -1)).mean(2, keepdim=True)
+            centre = means.expand(-1, -1, input.shape[1] // self.num_groups).flatten(1)
+        return super().forward(input - centre[:, :, None, None])

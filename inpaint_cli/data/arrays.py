@@ -193,6 +193,18 @@ def digits() -> Arrays:
     return Arrays("digits", "1", load)
 
 
+def graphics() -> Arrays:
+    """Return the pictures that `data/graphics.py` draws, in fixed splits; seconds to draw."""
+
+    def load() -> Mapping[Split | None, tuple[Array, Array | None]]:
+        from inpaint_cli.data.graphics import TEST, TRAINING, draw
+
+        drawn = np.stack([draw(index) for index in range(TRAINING + TEST)])
+        return {"train": (drawn[:TRAINING], None), "test": (drawn[TRAINING:], None)}
+
+    return Arrays("graphics", "1", load)
+
+
 def _members(part: Part) -> Iterator[Member]:
     folder = f"{part.split}/" if part.split else ""
     for index in range(part.count):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from inpaint_cli import files
-from inpaint_cli.data.arrays import Npz, digits, split_of
+from inpaint_cli.data.arrays import Npz, digits, graphics, split_of
 from inpaint_cli.data.combined import Called, Several
 from inpaint_cli.data.names import SETS, NamedSet
 from inpaint_cli.data.sources import ARCHIVES, Folder, Source, Tar, Zip
@@ -69,8 +69,9 @@ def test_names(given: str, source: Source) -> frozenset[str] | None:
 
 
 def _named(name: str, known: NamedSet, download: bool) -> Source:
-    if name == "digits":
-        return digits()
+    made = {"digits": digits, "graphics": graphics}
+    if name in made:
+        return made[name]()
     folder = files.home() / "data"
     for own in (name, *known.files):
         for suffix in ("", *ARCHIVES):

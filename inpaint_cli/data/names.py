@@ -80,6 +80,9 @@ IMAGENET = (
 
 SETS: dict[str, NamedSet] = {
     "digits": NamedSet("1797 handwritten digits of 8x8, inside scikit-learn: nothing to download"),
+    "graphics": NamedSet(
+        "1800 drawn pictures of 128x128: paper, gradients, text, charts, windows; nothing to download"
+    ),
     "mnist": NamedSet(
         "handwritten digits, 28x28 grey",
         "mnist.npz (train_images, train_labels, test_images, test_labels)",

@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_cli.models.layers import GroupNorm
 from inpaint_cli.models.pixels import to_unit
 
 GROUPS = 32
@@ -46,8 +47,8 @@ class Shape:
 
 
 def normalisation(channels: int) -> nn.GroupNorm:
-    """Gives the group normalisation that every part uses."""
-    return nn.GroupNorm(GROUPS, channels, eps=1e-6)
+    """Return the group normalisation that every part uses."""
+    return GroupNorm(GROUPS, channels, eps=1e-6)
 
 
 class ResBlock(nn.Module):

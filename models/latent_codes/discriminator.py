@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.device import sum_over_ranks, world_size
-from inpaint_cli.models.layers import BatchNorm2d
+from inpaint_cli.models.layers import BatchNorm2d, GroupNorm
 
 WIDEST = 8
 """The width of a layer is at most this many times that of the first."""
@@ -30,7 +30,7 @@ class PatchDiscriminator(nn.Module):
             stride = 2 if layer < layers else 1
             parts += [
                 nn.Conv2d(before, wide, 4, stride=stride, padding=1, bias=False),
-                BatchNorm2d(wide) if norm == "batch" else nn.GroupNorm(min(16, wide), wide),
+                BatchNorm2d(wide) if norm == "batch" else GroupNorm(min(16, wide), wide),
                 nn.LeakyReLU(0.2),
             ]
             before = wide
