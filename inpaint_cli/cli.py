@@ -87,7 +87,7 @@ def leave(ctx: click.Context, error: BaseException) -> NoReturn:
 def verdict(error: BaseException) -> tuple[int, str]:
     """Gives the exit code and the line for an error.
 
-    >>> verdict(UserError("--mask: no such file."))
+    >>> verdict(UserError("no such file.", setting="mask"))
     (2, 'error: --mask: no such file.')
     >>> verdict(KeyError("x"))
     (1, "internal error: KeyError: 'x' (--debug shows where)")
@@ -96,7 +96,8 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return 128 + error.signal_number, str(error)
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted"
-    line = " ".join(str(error).split("\n")).strip()
+    text = error.on_command_line() if isinstance(error, UserError) else str(error)
+    line = " ".join(text.split("\n")).strip()
     if isinstance(error, UserError):
         return 2, f"error: {line}"
     if isinstance(error, PartialFailure):
