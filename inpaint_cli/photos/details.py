@@ -54,10 +54,10 @@ def of_completion(windows: Sequence[Details], index: int, declared: Declared) ->
     """
     kept = dict[str, Any]()
     for detail in declared:
-        values = [window[detail.name][index] for window in windows if detail.name in window]
-        if detail.recorded and detail.per == "completion" and values:
-            plain = [detail.recorded(value) for value in values]
-            kept[detail.name] = plain if len(windows) > 1 else plain[0]
+        tellers = [window for window in windows if detail.name in window]
+        if detail.recorded and detail.per == "completion" and tellers:
+            values = [detail.recorded(window[detail.name][index]) for window in tellers]
+            kept[detail.name] = values if len(windows) > 1 else values[0]
     return kept
 
 

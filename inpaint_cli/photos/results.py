@@ -105,10 +105,10 @@ class ResultWriter:
         try:
             order = completed.in_order(self.rank)
             for name, index in zip(names.completions, order, strict=True):
-                samples = completed.samples(index)
+                samples, line = completed.samples(index), _line(completed, name, index)
                 text = self._text(completed, index) if self.metadata else None
                 write_photo(self.folder / name, completed.photo, samples, text)
-                item["completions"].append(_line(completed, name, index))
+                item["completions"].append(line)
                 self.written += 1
                 overview.add(samples, index)
                 advance(text=names.photo.name)
