@@ -167,8 +167,8 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     hole, folder = hole_source(given), given["output"]
     check_place(folder)
     ignored = [folder, *([hole.path] if hole.path else [])]
-    found, several = photos_of(photos, recursive=given["recursive"], ignored=ignored)
-    tasks, left = tasks_of(found, hole.path)
+    photo_files, several = photos_of(photos, recursive=given["recursive"], ignored=ignored)
+    tasks, left = tasks_of(photo_files, hole.path)
     for path in left:
         reporter.note(f"{path}: no photo for this mask")
     if not several and not tasks[0].photo.exists():

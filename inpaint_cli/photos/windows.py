@@ -122,7 +122,7 @@ def side_for(hole: Box, shape: tuple[int, int], size: int, context: float) -> in
     if side < NATIVE_SLACK * size and longest <= size * 3 // 4:
         side = size
     enough = math.ceil(longest * (1 + context / 2))
-    return min(side, max(min(shape), enough, longest), max(shape))
+    return min(side, max(min(shape), enough), max(shape))
 
 
 def cut(array: npt.NDArray[Any], window: Box) -> npt.NDArray[Any]:

@@ -40,7 +40,7 @@ def draw_photo(path: Path, height: int = 60, width: int = 80, seed: int = 0) -> 
 
 
 def draw_hole(path: Path, height: int = 60, width: int = 80) -> npt.NDArray[np.bool_]:
-    """Writes a mask with a box, white = fill in, and gives bool [H, W], True = visible."""
+    """Write a mask with a box, white = fill in; return bool [H, W], True = visible."""
     path.parent.mkdir(parents=True, exist_ok=True)
     hole = np.zeros((height, width), np.uint8)
     hole[height // 4 : height // 2, width // 3 : width // 2 + 1] = 255
@@ -124,7 +124,7 @@ def test_stdout_is_the_sheet_and_the_hidden_share_is_on_stderr(photo: Path) -> N
     assert quiet.stderr == ""
 
 
-NO_HOLE = {
+NO_HOLE: dict[str, Any] = {
     "mask": None,
     "kind": None,
     "seed": None,
