@@ -52,7 +52,8 @@ def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `family_options` added and was given."""
-    names = {option.parameter for _, option in all_family_options()}
+    # No set: its order differs between runs, and a completion keeps its options in their order.
+    names = dict.fromkeys(option.parameter for _, option in all_family_options())
     return {name: given[name] for name in names if given[name] is not None}
 
 
@@ -215,7 +216,12 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
     kind = mask if path is None and mask is not None and is_kind(mask) else None
     if mask is not None and path is None and kind is None:
         raise no_mask(mask)
-    hole = HoleSource(
+    if mask is None and not given["boxes"] and not given["mask_alpha"]:
+        raise UserError(
+            "no hole is given. Use --mask FILE (white = fill in), --mask KIND, --box X,Y,W,H, "
+            "or --mask-alpha if the photo's transparent pixels are to be filled."
+        )
+    return HoleSource(
         path,
         kind,
         tuple(parse_box(text) for text in given["boxes"]),
@@ -224,12 +230,6 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
         given["grow"],
         given["resize_mask"],
     )
-    if not hole.is_given:
-        raise UserError(
-            "no hole is given. Use --mask FILE (white = fill in), --mask KIND, --box X,Y,W,H, "
-            "or --mask-alpha if the photo's transparent pixels are to be filled."
-        )
-    return hole
 
 
 def check_no_hole(drawing: Option, given: Mapping[str, Any]) -> None:

@@ -46,11 +46,6 @@ class HoleSource:
             )
 
     @property
-    def is_given(self) -> bool:
-        """Whether anything names pixels to fill in, apart from `everything`."""
-        return any((self.path, self.kind, self.boxes, self.alpha))
-
-    @property
     def own_alpha(self) -> bool:
         """Whether the photo's own transparency is the hole."""
         return self.alpha and self.path is None
