@@ -101,11 +101,11 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.size < 0:
-            raise UserError(f"must not be negative, got {self.size}.", setting="size")
+            raise UserError(f"size: must not be negative, got {self.size}.")
         if self.channels not in (1, 3):
-            raise UserError(f"must be 1 or 3, got {self.channels}.", setting="channels")
+            raise UserError(f"channels: must be 1 or 3, got {self.channels}.")
         if not 2 <= self.levels <= 256:
-            raise UserError(f"must lie in 2..256, got {self.levels}.", setting="levels")
+            raise UserError(f"levels: must lie in 2..256, got {self.levels}.")
 
 
 @dataclass(frozen=True)

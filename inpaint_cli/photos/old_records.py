@@ -25,18 +25,18 @@ SENTENCE = re.compile(
 
 
 def upgraded(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an item of schema 1 with fields in place of the sentence; None if it means nothing."""
+    """Return an item of schema 1 with `hole` in place of the sentence `mask`."""
     kept = {key: value for key, value in item.items() if key != "mask"}
     seeds = [line.get("seed") for line in item["completions"]]
     seed = next((seed for seed in seeds if isinstance(seed, int)), 0)
-    hole = hole_of(str(item.get("mask", "")), str(item.get("image")), seed)
+    hole = hole_fields(str(item.get("mask", "")), str(item.get("image")), seed)
     return {**kept, "hole": hole}
 
 
-def hole_of(sentence: str, image: str, seed: int) -> dict[str, Any] | None:
-    """Return the fields of a hole, as `HoleSource.fields` does.
+def hole_fields(sentence: str, image: str, seed: int) -> dict[str, Any] | None:
+    """Return the fields of a hole, as `HoleSource.fields` does; None where they are unknown.
 
-    >>> hole = hole_of("a + b.png, inverted + box 1,2,3,4 + grown by 2", "photo.png", 0)
+    >>> hole = hole_fields("a + b.png, inverted + box 1,2,3,4 + grown by 2", "photo.png", 0)
     >>> hole["mask"], hole["boxes"], hole["invert"], hole["grow"]
     ('a + b.png', [[1, 2, 3, 4]], True, 2)
     """

@@ -139,9 +139,17 @@ NO_HOLE: dict[str, Any] = {
 
 def test_the_record_describes_each_completion(photo: Path) -> None:
     made = complete(
-        photo, "--mask", photo.parent / "m.png", "-n", 2, "--seed", 9, "--json",
-        "-o", photo.parent / "o",
-    )  # fmt: skip
+        photo,
+        "--mask",
+        photo.parent / "m.png",
+        "-n",
+        2,
+        "--seed",
+        9,
+        "--json",
+        "-o",
+        photo.parent / "o",
+    )
     document = json.loads(made.stdout)
     assert (document.pop("failed"), document.pop("skipped")) == ([], [])
     assert document == json.loads((photo.parent / "o" / "completions.json").read_text())
@@ -226,9 +234,17 @@ def test_a_drawn_mask_depends_on_the_seed(photo: Path) -> None:
     shares = set()
     for seed in range(3):
         made = complete(
-            photo, "--mask", "freeform", "--seed", seed, "-n", 1, "--json", "-o",
+            photo,
+            "--mask",
+            "freeform",
+            "--seed",
+            seed,
+            "-n",
+            1,
+            "--json",
+            "-o",
             photo.parent / f"o{seed}",
-        )  # fmt: skip
+        )
         shares.add(json.loads(made.stdout)["items"][0]["hole_fraction"])
     assert len(shares) == 3
 
@@ -363,9 +379,16 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
     draw_photo(tmp_path / "a-0.png")
     before = (tmp_path / "a-0.png").read_bytes()
     made = complete(
-        tmp_path / "a.png", tmp_path / "a-0.png", "--box", "0,0,5,5", "-n", 1, "-o", tmp_path,
+        tmp_path / "a.png",
+        tmp_path / "a-0.png",
+        "--box",
+        "0,0,5,5",
+        "-n",
+        1,
+        "-o",
+        tmp_path,
         "--overwrite",
-    )  # fmt: skip
+    )
     assert made.exit_code == 3
     assert "never replaced" in made.stderr
     assert (tmp_path / "a-0.png").read_bytes() == before

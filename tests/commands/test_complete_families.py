@@ -66,8 +66,12 @@ def test_components_are_recorded_and_drawn_in_rows(photo: Path, picme: Path) -> 
     again = complete(*asked)
     assert again.exit_code == 0
     assert {file.name for file in out.iterdir()} == {
-        "completions.json", "p-sheet.png", "p-0.png", "p-1.png", "p-2.png",
-    }  # fmt: skip
+        "completions.json",
+        "p-sheet.png",
+        "p-0.png",
+        "p-1.png",
+        "p-2.png",
+    }
     assert f"{out / 'p-latents.png'}: removed" in again.stderr
 
 

@@ -10,6 +10,7 @@ import pytest
 from inpaint_cli import models
 from inpaint_cli.family import Detail
 from inpaint_cli.photos import details
+from tests.models.test_registry import COMPLETING, noise, small, task
 
 PACKAGE = Path(__file__).parent.parent.parent / "inpaint_cli"
 FILES = [
@@ -98,3 +99,14 @@ def test_a_new_familys_picture_is_known_as_ours(monkeypatch: pytest.MonkeyPatch)
     details._endings_of.cache_clear()
     assert details.drawn_endings()["film"] == "-film.gif"
     assert files_of({"completions": [], "film": "a-film.gif"}) == {"a-film.gif"}
+
+
+@pytest.mark.parametrize("name", COMPLETING)
+def test_a_model_tells_what_its_family_declares_and_no_more(name: str) -> None:
+    model, declared = small(name), {detail.name: detail for detail in models.get(name).details}
+    image, visible = task(model)
+    n = 3 if model.stochastic else 1
+    told = model.complete(image, visible, noise(n)).details
+    assert told.keys() <= declared.keys()
+    for key, value in told.items():
+        assert declared[key].per != "completion" or len(value) == n
