@@ -33,15 +33,19 @@ FILLED = 0.5
 _compiled = njit(fastmath=False, cache=True, nogil=True)
 
 
-def reconstruct(picture: Array, hole: Array, highest: float = 255.0) -> Array:
+def reconstruct(
+    picture: Array, hole: Array, highest: float = 255.0, unknown: Array | None = None
+) -> Array:
     """Return `picture` with the pixels of `hole` continued from the others.
 
-    picture: float32 [H, W, C]; hole: bool [H, W]. Values lie in [0, highest] afterwards.
+    picture: float32 [H, W, C]; hole: bool [H, W]; unknown: bool [H, W], the hole and what else is
+    not to be read. What is filled lies in [0, highest].
     """
-    result = np.where(hole[..., None], np.float32(0), picture).astype(np.float32)
+    unknown = hole if unknown is None else unknown
+    result = np.where(unknown[..., None], np.float32(0), picture).astype(np.float32)
     if not hole.any():
         return result
-    weight = (~hole).astype(np.float32)
+    weight = (~unknown).astype(np.float32)
     place = (np.arange(WINDOW) - (WINDOW - 1) / 2) ** 2
     decay = (DECAY ** np.sqrt(place[:, None] + place)).astype(np.float32)
     angle = 2 * math.pi * np.arange(WINDOW) / WINDOW

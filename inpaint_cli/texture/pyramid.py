@@ -62,20 +62,20 @@ def whole_patches(hidden: Array) -> int:
     return int((_visible_share(hidden) >= 1).sum())
 
 
-def levels_of(picture: Array, hole: Array, hidden: Array, each: int) -> list[Level]:
+def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
     """Return the levels, the finest first.
 
     picture: float32 [H, W, C]; hole: what is to be drawn; hidden: what no patch may give, which
-    includes the hole; each: features a pixel.
+    includes the hole.
     """
     radius = float(depth_of(hole).max())
     if radius <= THIN:
-        return [_level(picture, hole, hidden, each, SEEN_ONE)]
+        return [_level(picture, hole, hidden, SEEN_ONE)]
     smallest = min(hole.shape) / NARROWEST
     steps = math.log(max(1.0, min(radius / START, smallest))) / math.log(math.sqrt(2))
-    levels = [_level(picture, hole, hidden, each, SEEN_SEVERAL)]
+    levels = [_level(picture, hole, hidden, SEEN_SEVERAL)]
     for k in range(1, math.floor(steps + 0.5) + 1):
-        level = _level(*_reduced(picture, hole, hidden, math.sqrt(2) ** k), each, SEEN_SEVERAL)
+        level = _level(*_reduced(picture, hole, hidden, math.sqrt(2) ** k), SEEN_SEVERAL)
         if len(level.sources) < ENOUGH or not len(level.targets):
             break
         levels.append(level)
@@ -98,13 +98,14 @@ def _reduced(picture: Array, hole: Array, hidden: Array, factor: float) -> tuple
     return small, resized(hole, size) > 1e-3, resized(hidden, size) > 1e-3
 
 
-def _level(picture: Array, hole: Array, hidden: Array, each: int, least: float) -> Level:
+def _level(picture: Array, hole: Array, hidden: Array, least: float) -> Level:
     seen = _visible_share(hidden)
     inside = seen >= 0
     touching = cv2.dilate(hole.astype(np.uint8), np.ones((SIDE, SIDE), np.uint8)) > 0
     sources = (seen >= least) & ~hidden
-    partly = least < 1
-    mask = np.repeat(-(~hidden).astype(np.int16), each, 1) if partly else np.zeros((0, 0), np.int16)
+    mask = np.zeros((0, 0), np.int16)
+    if least < 1:
+        mask = np.repeat(-(~hidden).astype(np.int16), picture.shape[2] + 2, 1)
     return Level(
         picture,
         hole,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -15,12 +15,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 ROUNDS = (15, 10, 8, 6, 4, 3, 2)
 """Rounds a level, from the coarsest on; the last one holds for all that follow."""
+Progress = Callable[[float], None]
+"""Called with the share of a completion that is done."""
 NEAR_ONE, NEAR_SEVERAL = 0.3, 0.05
 """What a pixel of distance adds to a cost, with one level and with several."""
 
 
 def synthesise(
-    levels: Sequence[Level], first: Array, guides: Sequence[Array], state: Array
+    levels: Sequence[Level],
+    first: Array,
+    guides: Sequence[Array],
+    state: Array,
+    progress: Progress | None = None,
 ) -> Array:
     """Return the finest level's picture with its hole drawn from patches.
 
@@ -102,9 +108,9 @@ class Search:
 
 
 def guide_features(
-    picture: Array, hole: Array, levels: Sequence[Level], weight: float, size: int
+    picture: Array, levels: Sequence[Level], weight: float, size: int
 ) -> list[Array]:
-    """Return int16 [H, W, C] a level: the picture with the model's fill, blurred as the model is.
+    """Return int16 [H, W, C] a level: `picture`, which a model filled, as blurred as its model is.
 
     The coarsest level's has the `weight`, each finer one half of the weight before it.
     """
