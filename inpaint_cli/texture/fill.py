@@ -20,6 +20,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 GUIDE_WEIGHT = 0.3
 """Weight of the guide on the coarsest level; each finer one has half of the weight before it."""
+BLEND_ONE, BLEND_SEVERAL = (0.5, 0.5), (0.3, 0.1)
+"""Shares of the low and the high frequencies of the first guess, with one level and with several."""
 WIDE = 50.0
 """Inside holes of a greater inscribed radius a first guess at full size only smears."""
 
@@ -145,7 +147,7 @@ class Part:
         state = np.array([int(rng.random() * 2**53)], np.uint64)
         drawn = synthesise(levels, first, guides, state, progress)
         if self.first is not None:
-            drawn = _blended(drawn, self.first, self.part, len(levels) > 1)
+            drawn = _blended(drawn, self.first, self.part, BLEND_SEVERAL if len(levels) > 1 else BLEND_ONE)
         picture[self.span][self.part] = drawn[self.part]
 
 
@@ -181,15 +183,11 @@ def _window(part: Array, hole: Array) -> tuple[slice, slice]:
     return span if whole_patches(hole[span]) >= ENOUGH else (slice(None), slice(None))
 
 
-def _blended(drawn: Array, first: Array, hole: Array, several: bool) -> Array:
-    """Return the drawn picture with some of the smooth first guess in it.
-
-    With several levels low frequencies mostly, so that the grain stays.
-    """
+def _blended(drawn: Array, first: Array, hole: Array, blend: tuple[float, float]) -> Array:
+    """Return the drawn picture with shares of the low and high frequencies of the first guess."""
+    low_share, high_share = blend
     inside = hole.astype(np.float32)
     step = (first - drawn) * inside[..., None]
-    if not several:
-        return drawn + 0.5 * step
     share = np.maximum(cv2.GaussianBlur(inside, (0, 0), 1.5), 1e-6)[..., None]
     low = cv2.GaussianBlur(step, (0, 0), 1.5).reshape(step.shape) / share
-    return drawn + 0.3 * low + 0.1 * (step - low)
+    return drawn + low_share * low + high_share * (step - low)

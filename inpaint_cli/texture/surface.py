@@ -23,6 +23,9 @@ ROUGHEST = 6.0
 """Greatest deviation of grain, in levels of 255; what is rougher is texture."""
 FEWEST = 24
 """A ring of fewer pixels says nothing."""
+BLUR = 2.0
+PATTERN = 0.35
+"""Greatest share of its deviation that grain keeps when it is blurred by BLUR."""
 TILE = 8
 """Side of the tiles of grain that are copied."""
 
@@ -147,28 +150,25 @@ def _fitted(crop: Array, ring: Array, order: int) -> Array:
 def _is_grain(rest: Array, ring: Array, inner: Array, quantum: float) -> bool:
     """Return whether what the fit leaves over is grain: small, without outliers, patternless."""
     values = rest[ring]
-    sigma = 1.4826 * np.median(np.abs(values), 0) + 0.3 * quantum
+    sigma = _deviation(values, quantum)
     if (sigma > ROUGHEST).any() or (np.abs(rest[inner]) > 5.5 * sigma + quantum).any():
         return False
     if (np.abs(values) > 4 * sigma + quantum).mean() > 0.005:
         return False
-    return all(_patternless(rest, ring, sigma, cell) for cell in (8, 24))
+    share = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), BLUR)[..., None]
+    masked = np.where(ring[..., None], rest, 0).astype(np.float32)
+    soft = cv2.GaussianBlur(masked, (0, 0), BLUR).reshape(rest.shape) / np.maximum(share, 1e-6)
+    # White noise keeps 0.14 of its deviation under this blur, more near the ends of the ring.
+    left = np.sqrt((soft[ring] ** 2).mean(0))
+    most = np.abs(soft[ring]).max(0)
+    floor = 0.1 * quantum
+    return bool((left < PATTERN * sigma + floor).all() and (most < 4 * (PATTERN * sigma + floor)).all())
 
 
-def _patternless(rest: Array, ring: Array, sigma: Array, cell: int) -> bool:
-    """Return whether means over cells are as small as those of grain (of 2 pixels' extent) are."""
-    height, width = ring.shape
-    size = (-(-height // cell) * cell, -(-width // cell) * cell)
-    extra = ((0, size[0] - height), (0, size[1] - width))
-    grid = (size[0] // cell, cell, size[1] // cell, cell)
-    count = np.pad(ring, extra).reshape(grid).sum((1, 3))
-    enough = count >= cell * cell / 4
-    for c in range(rest.shape[2]):
-        sums = np.pad(np.where(ring, rest[..., c], 0), extra).reshape(grid).sum((1, 3))
-        mean = np.abs(sums[enough]) / count[enough]
-        if (mean > 0.35 + 3.5 * 2.2 * sigma[c] / np.sqrt(count[enough])).any():
-            return False
-    return True
+def _deviation(values: Array, quantum: float) -> Array:
+    """Return [C], the robust deviation of residuals, of which rounding is a part."""
+    deviation: Array = 1.4826 * np.median(np.abs(values), 0) + 0.1 * quantum
+    return deviation
 
 
 def _with_grain(
@@ -177,7 +177,7 @@ def _with_grain(
     none = np.zeros((0, 2), np.int32)
     if (np.abs(rest[ring]) <= 0.51 * quantum).all():  # rounding alone: nothing to add
         return Surface(span, here, smooth, np.zeros_like(rest), none)
-    sigma = 1.4826 * np.median(np.abs(rest[ring]), 0) + 0.3 * quantum
+    sigma = _deviation(rest[ring], quantum)
     calm = (np.abs(rest) <= 5.5 * sigma + quantum).all(-1) & (rest != 0).any(-1) | ring
     whole = cv2.erode(
         calm.astype(np.uint8), np.ones((TILE, TILE), np.uint8), anchor=(0, 0),
