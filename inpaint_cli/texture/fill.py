@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -12,18 +12,36 @@ import numpy as np
 from inpaint_cli.randomness import stream
 from inpaint_cli.texture import frequency
 from inpaint_cli.texture.frequency import depth_of
-from inpaint_cli.texture.pyramid import ENOUGH, THIN, levels_of, resized, whole_patches
+from inpaint_cli.texture.keys import key_of
+from inpaint_cli.texture.pyramid import (
+    ENOUGH,
+    THIN,
+    levels_of,
+    repainted,
+    resized,
+    whole_patches,
+)
 from inpaint_cli.texture.surface import Surface, surface_of
 from inpaint_cli.texture.synthesis import Progress, guide_features, synthesise
+from inpaint_cli.texture.warmth import compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 GUIDE_WEIGHT = 0.3
 """Weight of the guide on the coarsest level; each finer one has half of the weight before it."""
 BLEND_ONE, BLEND_SEVERAL = (0.5, 0.5), (0.3, 0.1)
-"""Shares of the low and the high frequencies of the first guess, with one level and with several."""
+"""Shares of the first guess in low and in high frequencies, with one level and with several."""
 WIDE = 50.0
 """Inside holes of a greater inscribed radius a first guess at full size only smears."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A picture on 0..255 to follow, the side at which its model works, and how closely."""
+
+    picture: Array
+    size: int
+    weight: float
 
 
 class TooLittleTexture(ValueError):
@@ -35,71 +53,89 @@ def fill(
     hole: Array,
     *,
     seed: int,
-    index: int = 0,
+    key: int | tuple[int, ...] = 0,
     scale: float = 255.0,
     guide: Array | None = None,
     guide_size: int = 0,
     guide_weight: float = GUIDE_WEIGHT,
     progress: Progress | None = None,
 ) -> Array:
-    """Return completion `index` of `samples`; see `Filler`, which is better for several."""
+    """Return completion `key` of `samples`; `Filler` says what all this is, and draws several."""
     filler = Filler(samples, hole, seed=seed, scale=scale)
-    return filler.draw(index, guide, guide_size, guide_weight, progress)
+    return filler.draw(
+        key, guide=guide, guide_size=guide_size, guide_weight=guide_weight, progress=progress
+    )
 
 
 class Filler:
     """A picture with a hole, prepared for as many completions as are wanted.
 
     samples: [H, W, C] of any number of channels, in any unit; `scale` is what white is in it. Only
-    what is not in `hole`, bool [H, W], is read. Completion i depends on the visible samples, the
-    hole, the seed and i alone. TooLittleTexture where too little is visible.
+    what is not in `hole`, bool [H, W], is read. A completion depends on the visible samples, the
+    hole, the seed and its key alone. TooLittleTexture where too little is visible; `compiling` is
+    called once before if numba has to compile (see `compiled`).
     """
 
     def __init__(
-        self, samples: Array, hole: Array, *, seed: int = 0, scale: float = 255.0
+        self,
+        samples: Array,
+        hole: Array,
+        *,
+        seed: int = 0,
+        scale: float = 255.0,
+        compiling: Callable[[], None] | None = None,
     ) -> None:
         self.samples = np.asarray(samples, np.float32)
         self.hole, self.seed, self.scale = hole, seed, scale
-        visible = np.where(hole[..., None], np.float32(0), self.samples)
-        self.key = hashlib.sha256(
-            repr((samples.shape, scale)).encode() + np.packbits(hole).tobytes() + visible.tobytes()
-        ).digest()
-        picture = visible * np.float32(255.0 / scale)
+        self.key = key_of(self.samples, hole, scale)
+        picture = np.where(hole[..., None], np.float32(0), self.samples)
+        picture *= np.float32(255.0 / scale)
         self.highest = max(255.0, float(picture.max(initial=0.0)))
-        quantum = 255.0 / scale if scale > 1 else 0.0
-        self.surfaces, thin, wide = _sorted(picture, hole, quantum)
-        if (thin.any() or wide.any()) and whole_patches(hole) < ENOUGH:
+        self.surfaces, thin, wide = _sorted(picture, hole, 255.0 / scale if scale > 1 else 0.0)
+        self.parts: list[Part] = []
+        if not (thin.any() or wide.any()):
+            return
+        if whole_patches(hole) < ENOUGH:
             raise TooLittleTexture(f"fewer than {ENOUGH} whole patches of the picture are visible")
+        if compiling is not None and not compiled():
+            compiling()
         for surface in self.surfaces:
             picture[surface.span][surface.hole] = surface.smooth[surface.hole]
-        self.parts: list[Part] = []
         # Thin parts first: what they hold is known by the time that the wide ones are drawn.
         for part, unknown in ((thin, thin | wide), (wide, wide)):
             if part.any():
                 self.parts.append(Part(picture, part, unknown, hole, self.highest))
 
+    @property
+    def varied(self) -> bool:
+        """Whether completions differ: not where all that is filled is plain, without grain."""
+        return bool(self.parts) or any(surface.grainy for surface in self.surfaces)
+
     def draw(
         self,
-        index: int,
+        key: int | tuple[int, ...],
+        *,
         guide: Array | None = None,
         guide_size: int = 0,
         guide_weight: float = GUIDE_WEIGHT,
         progress: Progress | None = None,
     ) -> Array:
-        """Return completion `index`, float32 [H, W, C]: only hole samples differ from `samples`.
+        """Return the completion of `key`, float32 [H, W, C]: only hole samples are changed.
 
-        guide: [H, W, C] in the unit of the samples, a completion whose structure wide holes follow;
-        guide_size: the side, in pixels, at which its model worked (blurs the comparison).
+        guide: [H, W, C] in the unit of the samples, a picture whose structure wide holes follow,
+        with `guide_weight`; guide_size: the side at which its model works (blurs the comparison).
         """
-        rng = stream(self.seed, self.key, index)
-        picture = self.samples * np.float32(255.0 / self.scale)
+        rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
+        factor = np.float32(255.0 / self.scale)
+        picture = self.samples * factor
         for surface in self.surfaces:
             picture[surface.span][surface.hole] = surface.drawn(rng)[surface.hole]
-        if guide is not None:
-            guide = np.asarray(guide, np.float32) * np.float32(255.0 / self.scale)
-        for part in self.parts:
-            part.draw(picture, rng, guide, guide_size, guide_weight, progress)
-        filled = np.clip(picture, 0.0, self.highest) * np.float32(self.scale / 255.0)
+        given = None
+        if guide is not None and guide_weight > 0:
+            given = Guide(np.asarray(guide, np.float32) * factor, guide_size, guide_weight)
+        for number, part in enumerate(self.parts):
+            part.draw(picture, rng, given, _from(number, len(self.parts), progress))
+        filled = np.clip(picture, 0.0, self.highest) / factor
         return np.where(self.hole[..., None], filled, self.samples)
 
 
@@ -110,45 +146,47 @@ class Part:
         self, picture: Array, part: Array, unknown: Array, hole: Array, highest: float
     ) -> None:
         self.span = _window(part, hole)
-        self.part, self.unknown = part[self.span], unknown[self.span]
-        self.hidden, self.highest = hole[self.span], highest
-        self.radius = float(depth_of(self.part).max())
-        picture = picture[self.span]
+        self.hole, self.unknown = part[self.span], unknown[self.span]
+        here = picture[self.span]
+        self.levels = levels_of(here, self.hole, hole[self.span])
         self.first: Array | None = None
-        if self.radius <= WIDE:
-            self.first = frequency.reconstruct(picture, self.part, highest, self.unknown)
+        if float(depth_of(self.hole).max()) <= WIDE:
+            self.first = frequency.reconstruct(here, self.hole, highest, self.unknown)
+            self.start = resized(self.first, self.levels[-1].hole.shape)
+        else:
+            coarsest = self.levels[-1]
+            self.start = frequency.reconstruct(coarsest.picture, coarsest.hole, highest)
 
     def draw(
         self,
         picture: Array,
         rng: np.random.Generator,
-        guide: Array | None,
-        guide_size: int,
-        guide_weight: float,
+        guide: Guide | None,
         progress: Progress | None,
     ) -> None:
         """Fill this part of `picture`, in which parts drawn before are filled."""
-        here = picture[self.span]
-        if self.first is not None:
-            here = np.where(self.unknown[..., None], self.first, here)
-        levels = levels_of(here, self.part, self.hidden)
+        here = np.where(self.hole[..., None], np.float32(0), picture[self.span])
+        levels = repainted(self.levels, here)
         coarsest = levels[-1]
-        if len(levels) == 1:
-            first = here
-        elif self.first is not None:
-            first = resized(here, coarsest.hole.shape)
-        else:
-            first = frequency.reconstruct(coarsest.picture, coarsest.hole, self.highest)
+        start = np.where(coarsest.hole[..., None], self.start, coarsest.picture)
         if guide is None or len(levels) == 1:
             guides = [np.zeros((*level.hole.shape, 0), np.int16) for level in levels]
         else:
-            shown = np.where(self.part[..., None], guide[self.span], here)
-            guides = guide_features(shown, levels, guide_weight, guide_size)
+            shown = np.where(self.hole[..., None], guide.picture[self.span], here)
+            guides = guide_features(shown, levels, guide.weight, guide.size)
         state = np.array([int(rng.random() * 2**53)], np.uint64)
-        drawn = synthesise(levels, first, guides, state, progress)
+        drawn = synthesise(levels, start, guides, state, progress)
         if self.first is not None:
-            drawn = _blended(drawn, self.first, self.part, BLEND_SEVERAL if len(levels) > 1 else BLEND_ONE)
-        picture[self.span][self.part] = drawn[self.part]
+            blend = BLEND_SEVERAL if len(levels) > 1 else BLEND_ONE
+            drawn = _blended(drawn, self.first, self.hole, blend)
+        picture[self.span][self.hole] = drawn[self.hole]
+
+
+def _from(number: int, count: int, progress: Progress | None) -> Progress | None:
+    """Return the progress of part `number` of `count`, as that of the whole."""
+    if progress is None:
+        return None
+    return lambda share: progress((number + share) / count)
 
 
 def _sorted(picture: Array, hole: Array, quantum: float) -> tuple[list[Surface], Array, Array]:

@@ -50,7 +50,7 @@ def reconstruct(
     decay = (DECAY ** np.sqrt(place[:, None] + place)).astype(np.float32)
     angle = 2 * math.pi * np.arange(WINDOW) / WINDOW
     waves = np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
-    _fill_blocks(result, weight, hole, block_order(hole), decay, _preference(), waves, highest)
+    fill_blocks(result, weight, hole, block_order(hole), decay, _preference(), waves, highest)
     return result
 
 
@@ -85,7 +85,12 @@ def depth_of(hole: Array) -> Array:
     rows, columns = np.nonzero(hole)
     if not len(rows):
         return np.zeros(hole.shape, np.float32)
-    edges = rows.min() == 0, rows.max() == height - 1, columns.min() == 0, columns.max() == width - 1
+    edges = (
+        rows.min() == 0,
+        rows.max() == height - 1,
+        columns.min() == 0,
+        columns.max() == width - 1,
+    )
     top, bottom, left, right = (wide if edge else 0 for edge in edges)
     padded = np.pad(hole.astype(np.uint8), ((top, bottom), (left, right)), mode="edge")
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -103,7 +108,7 @@ def _preference() -> Array:
 
 
 @_compiled
-def _fill_blocks(  # pragma: no cover
+def fill_blocks(  # pragma: no cover
     picture: Array,
     weight: Array,
     hole: Array,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -82,6 +83,15 @@ def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
     return levels
 
 
+def repainted(levels: Sequence[Level], picture: Array) -> list[Level]:
+    """Return the levels of the same holes in another `picture`."""
+    finest = levels[0]
+    pictures = [picture] + [
+        _picture(picture, finest.hole, level.hole.shape) for level in levels[1:]
+    ]
+    return [replace(level, picture=p) for level, p in zip(levels, pictures, strict=True)]
+
+
 def resized(image: Array, size: tuple[int, int]) -> Array:
     """Return float32 `image` [H, W] or [H, W, C] reduced to `size`, (height, width), by area."""
     area = cv2.INTER_AREA
@@ -92,10 +102,15 @@ def resized(image: Array, size: tuple[int, int]) -> Array:
 def _reduced(picture: Array, hole: Array, hidden: Array, factor: float) -> tuple[Array, ...]:
     height, width = hole.shape
     size = max(1, round(height / factor)), max(1, round(width / factor))
-    there = resized(~hole, size)
+    masks = (resized(mask, size) > 1e-3 for mask in (hole, hidden))
+    return _picture(picture, hole, size), *masks
+
+
+def _picture(picture: Array, hole: Array, size: tuple[int, int]) -> Array:
+    """Return `picture` reduced to `size`, of the pixels outside the hole alone."""
     small = resized(np.where(hole[..., None], np.float32(0), picture), size)
-    small /= np.maximum(there, 1e-6)[..., None]
-    return small, resized(hole, size) > 1e-3, resized(hidden, size) > 1e-3
+    small /= np.maximum(resized(~hole, size), 1e-6)[..., None]
+    return small
 
 
 def _level(picture: Array, hole: Array, hidden: Array, least: float) -> Level:

@@ -100,7 +100,9 @@ def surface_of(picture: Array, part: Array, hole: Array, quantum: float) -> Surf
         smooth = _fitted(crop, ring, order)
         rest = crop - smooth
         if _is_grain(rest, ring, inner, quantum):
-            return _with_grain(span, here, smooth, np.where(known[..., None], rest, 0), ring, quantum)
+            return _with_grain(
+                span, here, smooth, np.where(known[..., None], rest, 0), ring, quantum
+            )
     return None
 
 
@@ -162,7 +164,9 @@ def _is_grain(rest: Array, ring: Array, inner: Array, quantum: float) -> bool:
     left = np.sqrt((soft[ring] ** 2).mean(0))
     most = np.abs(soft[ring]).max(0)
     floor = 0.1 * quantum
-    return bool((left < PATTERN * sigma + floor).all() and (most < 4 * (PATTERN * sigma + floor)).all())
+    return bool(
+        (left < PATTERN * sigma + floor).all() and (most < 4 * (PATTERN * sigma + floor)).all()
+    )
 
 
 def _deviation(values: Array, quantum: float) -> Array:

@@ -17,6 +17,7 @@ ROUNDS = (15, 10, 8, 6, 4, 3, 2)
 """Rounds a level, from the coarsest on; the last one holds for all that follow."""
 Progress = Callable[[float], None]
 """Called with the share of a completion that is done."""
+ROUNDS_ONE, SWEEPS_ONE = 2, 2
 NEAR_ONE, NEAR_SEVERAL = 0.3, 0.05
 """What a pixel of distance adds to a cost, with one level and with several."""
 
@@ -34,18 +35,24 @@ def synthesise(
     level; state: uint64 [1], the random generator's.
     """
     several = len(levels) > 1
+    rounds = [
+        ROUNDS[min(n, len(ROUNDS) - 1)] if several else ROUNDS_ONE for n in range(len(levels))
+    ]
+    work = [r * len(level.targets) for r, level in zip(rounds, reversed(levels), strict=True)]
     picture, field = first, None
-    for number in reversed(range(len(levels))):
-        level = levels[number]
-        search = Search(level, guides[number], NEAR_SEVERAL if several else NEAR_ONE, state)
+    for step, level in enumerate(reversed(levels)):
+        guide = guides[len(levels) - 1 - step]
+        search = Search(level, guide, NEAR_SEVERAL if several else NEAR_ONE, state)
         if field is None:
             search.scatter()
         else:
             search.refine(field)
             picture = search.drawn(level.picture)
-        rounds = ROUNDS[min(len(levels) - 1 - number, len(ROUNDS) - 1)] if several else 2
-        picture = search.run(picture, rounds, 1 if several else 2, last=number == 0)
+        last = step == len(levels) - 1
+        picture = search.run(picture, rounds[step], 1 if several else SWEEPS_ONE, last)
         field = search.field
+        if progress is not None:
+            progress(sum(work[: step + 1]) / sum(work))
     return picture
 
 
@@ -67,9 +74,7 @@ class Search:
     def refine(self, coarse: Array) -> None:
         """Begin with the field of the next coarser level."""
         level = self.level
-        patchmatch.refine(
-            coarse, level.targets, level.sources, level.share, self.field, self.state
-        )
+        patchmatch.refine(coarse, level.targets, level.sources, level.share, self.field, self.state)
 
     def drawn(self, picture: Array) -> Array:
         """Return a picture voted by the field as it stands, all patches alike good."""

@@ -1,4 +1,4 @@
-"""From a field of similar patches to a picture: each patch votes for its hole pixels (Wexler 2007)."""
+"""From similar patches to a picture: each votes for its hole pixels (Wexler et al. 2007)."""
 
 from __future__ import annotations
 
