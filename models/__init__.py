@@ -16,6 +16,7 @@ FAMILIES = {
     "aipo": "inpaint_cli.models.ipa",
     "aipo-r": "inpaint_cli.models.ipa",
     "picme": "inpaint_cli.models.picme",
+    "patches": "inpaint_cli.models.patches",
     "telea": "inpaint_cli.models.classical",
     "navier-stokes": "inpaint_cli.models.classical",
     "classifier": "inpaint_cli.models.classifier",

@@ -1,0 +1,231 @@
+"""The door: fills the hole of a picture with texture that is its own, as often as is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from inpaint_cli.randomness import stream
+from inpaint_cli.texture import frequency
+from inpaint_cli.texture.frequency import depth_of
+from inpaint_cli.texture.keys import key_of
+from inpaint_cli.texture.pyramid import (
+    ENOUGH,
+    THIN,
+    levels_of,
+    repainted,
+    resized,
+    whole_patches,
+)
+from inpaint_cli.texture.surface import Surface, surface_of
+from inpaint_cli.texture.synthesis import Progress, guide_features, synthesise
+from inpaint_cli.texture.warmth import compiled
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+GUIDE_WEIGHT = 0.3
+"""Weight of the guide on the coarsest level; each finer one has half of the weight before it."""
+BLEND_ONE, BLEND_SEVERAL = (0.5, 0.5), (0.3, 0.1)
+"""Shares of the first guess in low and in high frequencies, with one level and with several."""
+WIDE = 50.0
+"""Inside holes of a greater inscribed radius a first guess at full size only smears."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A picture on 0..255 to follow, the side at which its model works, and how closely."""
+
+    picture: Array
+    size: int
+    weight: float
+
+
+class TooLittleTexture(ValueError):
+    """Fewer than `ENOUGH` whole patches are visible: there is nothing to take texture from."""
+
+
+def fill(
+    samples: Array,
+    hole: Array,
+    *,
+    seed: int,
+    key: int | tuple[int, ...] = 0,
+    scale: float = 255.0,
+    guide: Array | None = None,
+    guide_size: int = 0,
+    guide_weight: float = GUIDE_WEIGHT,
+    progress: Progress | None = None,
+) -> Array:
+    """Return completion `key` of `samples`; `Filler` says what all this is, and draws several."""
+    filler = Filler(samples, hole, seed=seed, scale=scale)
+    return filler.draw(
+        key, guide=guide, guide_size=guide_size, guide_weight=guide_weight, progress=progress
+    )
+
+
+class Filler:
+    """A picture with a hole, prepared for as many completions as are wanted.
+
+    samples: [H, W, C] of any number of channels, in any unit; `scale` is what white is in it. Only
+    what is not in `hole`, bool [H, W], is read. A completion depends on the visible samples, the
+    hole, the seed and its key alone. TooLittleTexture where too little is visible; `compiling` is
+    called once before if numba has to compile (see `compiled`).
+    """
+
+    def __init__(
+        self,
+        samples: Array,
+        hole: Array,
+        *,
+        seed: int = 0,
+        scale: float = 255.0,
+        compiling: Callable[[], None] | None = None,
+    ) -> None:
+        self.samples = np.asarray(samples, np.float32)
+        self.hole, self.seed, self.scale = hole, seed, scale
+        self.key = key_of(self.samples, hole, scale)
+        picture = np.where(hole[..., None], np.float32(0), self.samples)
+        picture *= np.float32(255.0 / scale)
+        self.highest = max(255.0, float(picture.max(initial=0.0)))
+        self.surfaces, thin, wide = _sorted(picture, hole, 255.0 / scale if scale > 1 else 0.0)
+        self.parts: list[Part] = []
+        if not (thin.any() or wide.any()):
+            return
+        if whole_patches(hole) < ENOUGH:
+            raise TooLittleTexture(f"fewer than {ENOUGH} whole patches of the picture are visible")
+        if compiling is not None and not compiled():
+            compiling()
+        for surface in self.surfaces:
+            picture[surface.span][surface.hole] = surface.smooth[surface.hole]
+        # Thin parts first: what they hold is known by the time that the wide ones are drawn.
+        for part, unknown in ((thin, thin | wide), (wide, wide)):
+            if part.any():
+                self.parts.append(Part(picture, part, unknown, hole, self.highest))
+
+    @property
+    def varied(self) -> bool:
+        """Whether completions differ: not where all that is filled is plain, without grain."""
+        return bool(self.parts) or any(surface.grainy for surface in self.surfaces)
+
+    def draw(
+        self,
+        key: int | tuple[int, ...],
+        *,
+        guide: Array | None = None,
+        guide_size: int = 0,
+        guide_weight: float = GUIDE_WEIGHT,
+        progress: Progress | None = None,
+    ) -> Array:
+        """Return the completion of `key`, float32 [H, W, C]: only hole samples are changed.
+
+        guide: [H, W, C] in the unit of the samples, a picture whose structure wide holes follow,
+        with `guide_weight`; guide_size: the side at which its model works (blurs the comparison).
+        """
+        rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
+        factor = np.float32(255.0 / self.scale)
+        picture = self.samples * factor
+        for surface in self.surfaces:
+            picture[surface.span][surface.hole] = surface.drawn(rng)[surface.hole]
+        given = None
+        if guide is not None and guide_weight > 0:
+            given = Guide(np.asarray(guide, np.float32) * factor, guide_size, guide_weight)
+        for number, part in enumerate(self.parts):
+            part.draw(picture, rng, given, _from(number, len(self.parts), progress))
+        filled = np.clip(picture, 0.0, self.highest) / factor
+        return np.where(self.hole[..., None], filled, self.samples)
+
+
+class Part:
+    """All thin holes of a picture, or all wide ones; with what its completions share."""
+
+    def __init__(
+        self, picture: Array, part: Array, unknown: Array, hole: Array, highest: float
+    ) -> None:
+        self.span = _window(part, hole)
+        self.hole, self.unknown = part[self.span], unknown[self.span]
+        here = picture[self.span]
+        self.levels = levels_of(here, self.hole, hole[self.span])
+        self.first: Array | None = None
+        if float(depth_of(self.hole).max()) <= WIDE:
+            self.first = frequency.reconstruct(here, self.hole, highest, self.unknown)
+            self.start = resized(self.first, self.levels[-1].hole.shape)
+        else:
+            coarsest = self.levels[-1]
+            self.start = frequency.reconstruct(coarsest.picture, coarsest.hole, highest)
+
+    def draw(
+        self,
+        picture: Array,
+        rng: np.random.Generator,
+        guide: Guide | None,
+        progress: Progress | None,
+    ) -> None:
+        """Fill this part of `picture`, in which parts drawn before are filled."""
+        here = np.where(self.hole[..., None], np.float32(0), picture[self.span])
+        levels = repainted(self.levels, here)
+        coarsest = levels[-1]
+        start = np.where(coarsest.hole[..., None], self.start, coarsest.picture)
+        if guide is None or len(levels) == 1:
+            guides = [np.zeros((*level.hole.shape, 0), np.int16) for level in levels]
+        else:
+            shown = np.where(self.hole[..., None], guide.picture[self.span], here)
+            guides = guide_features(shown, levels, guide.weight, guide.size)
+        state = np.array([int(rng.random() * 2**53)], np.uint64)
+        drawn = synthesise(levels, start, guides, state, progress)
+        if self.first is not None:
+            blend = BLEND_SEVERAL if len(levels) > 1 else BLEND_ONE
+            drawn = _blended(drawn, self.first, self.hole, blend)
+        picture[self.span][self.hole] = drawn[self.hole]
+
+
+def _from(number: int, count: int, progress: Progress | None) -> Progress | None:
+    """Return the progress of part `number` of `count`, as that of the whole."""
+    if progress is None:
+        return None
+    return lambda share: progress((number + share) / count)
+
+
+def _sorted(picture: Array, hole: Array, quantum: float) -> tuple[list[Surface], Array, Array]:
+    """Return the connected parts of the hole: those in plain surfaces, then thin and wide ones."""
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8))
+    surfaces = []
+    thin, wide = np.zeros_like(hole), np.zeros_like(hole)
+    depth = depth_of(hole)
+    for number in range(1, count):
+        left, top, width, height = boxes[number, :4]
+        margin = 32
+        y, x = max(0, top - margin), max(0, left - margin)
+        span = slice(y, top + height + margin), slice(x, left + width + margin)
+        part = labels[span] == number
+        surface = surface_of(picture[span], part, hole[span], quantum)
+        if surface is not None:
+            surfaces.append(surface.moved(y, x))
+            continue
+        group = thin if depth[span][part].max() <= THIN else wide
+        group[span] |= part
+    return surfaces, thin, wide
+
+
+def _window(part: Array, hole: Array) -> tuple[slice, slice]:
+    """Return the surroundings that serve as sources: twice the extent, and 128 pixels at least."""
+    rows, columns = np.nonzero(part.any(1))[0], np.nonzero(part.any(0))[0]
+    margin = max(128, (rows[-1] - rows[0] + 1) // 2, (columns[-1] - columns[0] + 1) // 2)
+    span = (
+        slice(max(0, int(rows[0] - margin)), int(rows[-1] + margin + 1)),
+        slice(max(0, int(columns[0] - margin)), int(columns[-1] + margin + 1)),
+    )
+    return span if whole_patches(hole[span]) >= ENOUGH else (slice(None), slice(None))
+
+
+def _blended(drawn: Array, first: Array, hole: Array, blend: tuple[float, float]) -> Array:
+    """Return the drawn picture with shares of the low and high frequencies of the first guess."""
+    low_share, high_share = blend
+    inside = hole.astype(np.float32)
+    step = (first - drawn) * inside[..., None]
+    share = np.maximum(cv2.GaussianBlur(inside, (0, 0), 1.5), 1e-6)[..., None]
+    low = cv2.GaussianBlur(step, (0, 0), 1.5).reshape(step.shape) / share
+    return drawn + low_share * low + high_share * (step - low)

@@ -1,0 +1,21 @@
+"""What the random numbers of a picture hang on: its visible samples and its hole."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def key_of(samples: Array, hole: Array, scale: float) -> bytes:
+    """Return the 32-byte hash of what is visible: the hole and the samples round it, never in it.
+
+    samples: float32 [H, W, C]; hole: bool [H, W].
+    """
+    digest = hashlib.sha256(repr((samples.shape, float(scale))).encode())
+    digest.update(np.packbits(hole).tobytes())
+    digest.update(np.where(hole[..., None], np.float32(0), samples).tobytes())
+    return digest.digest()
