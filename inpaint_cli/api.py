@@ -21,6 +21,7 @@ from inpaint_cli.photos.completing import (
     CONTEXT,
     CompletedPhoto,
     CompletionRequest,
+    DetailSource,
     complete_photo,
 )
 from inpaint_cli.photos.photo import Photo, of_array
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 ImageSource = str | Path | Image.Image | npt.NDArray[Any]
 
 DEFAULT_N = 8
-COMMON = ("n", "seed", "temperature", "context", "feather", "mask", "visible")
+COMMON = ("n", "seed", "temperature", "context", "feather", "detail", "mask", "visible")
 """What `LoadedModel.complete` takes for every family."""
 
 
@@ -90,6 +91,7 @@ class LoadedModel:
         temperature: float | None = None,
         context: float = CONTEXT,
         feather: float | None = None,
+        detail: DetailSource = "photo",
         **options: Any,
     ) -> CompletionResult:
         """Complete the hidden part of one image n times (default: 8, or 1 if deterministic).
@@ -97,6 +99,8 @@ class LoadedModel:
         image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (a
         path, Pillow image or array; white, or not 0 in an array, is filled in) or `visible` (bool
         [H, W], True = known); neither where an option of the family makes `image` a drawing.
+        detail: "photo" = the fill is made of the photo's own texture, guided by the model's
+        picture; "none" = the model's picture itself, enlarged.
         options: of the family. UserError says what is wrong.
         """
         photo, flat = _photo(image)
@@ -108,6 +112,7 @@ class LoadedModel:
             temperature=temperature,
             context=context,
             feather=feather,
+            detail=detail,
         )
         if drawing := drawing_option(self.family.options, options):
             known = _nothing(mask, visible, photo, drawing)

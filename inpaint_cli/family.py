@@ -307,6 +307,8 @@ class Family(Protocol):
     options: tuple[Option, ...]
     details: tuple[Detail, ...]
     """What its models tell beside their completions."""
+    texture_only: bool
+    """True: completing a photo is its texture alone (`inpaint_cli/texture`); no model is asked."""
     completes: bool
     """False: its models are for metrics and complete nothing (classifier)."""
     perceptual: bool

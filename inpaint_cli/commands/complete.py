@@ -88,6 +88,13 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 )
 @click.option("--resize-mask", is_flag=True, help="Scale a mask of another size to the photo's.")
 @click.option(
+    "--detail",
+    type=click.Choice(["photo", "none"]),
+    default="photo",
+    help="photo: the fill is made of the photo's own texture, after the model's picture; none: the "
+    "model's picture itself, enlarged.",
+)
+@click.option(
     "--feather",
     type=click.FloatRange(min=0),
     metavar="PX",
@@ -291,6 +298,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
         temperature=given["temperature"],
         context=given["context"],
         feather=given["feather"],
+        detail=given["detail"],
         opaque=hole.own_alpha,
     )
     check_fit(given, request.n, loaded)

@@ -206,7 +206,9 @@ class ModelTarget:
 
     def _in_windows(self, image: Tensor, visible: Tensor) -> Tensor:
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
-        request = CompletionRequest(n=self._draws, seed=self.seed, temperature=self._heat)
+        request = CompletionRequest(
+            n=self._draws, seed=self.seed, temperature=self._heat, detail="none"
+        )
         made = complete_photo(photo, visible.numpy(), self.contestant.model, request)
         pictures = np.stack([made.samples(number) for number in range(self._draws)])
         return self._all(torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))))

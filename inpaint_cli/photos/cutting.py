@@ -5,29 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Model
-from inpaint_cli.photos.blending import fill_of, reduce
+from inpaint_cli.photos.blending import reduce
 from inpaint_cli.photos.photo import ColourValues, Photo, Samples
-from inpaint_cli.photos.windows import Box, Mask, cut, shifted
+from inpaint_cli.photos.windows import Box, Mask
 
 if TYPE_CHECKING:
     import torch
 
 
-def model_input(
-    photo: Photo, visible: Mask, window: Box, model: Model
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a window as the model takes it: image [1, C, H, W] and visible [1, 1, H, W]."""
+def window_colours(photo: Photo, visible: Mask, window: Box, channels: int) -> ColourValues:
+    """Return the colours under a window, for a model of `channels`: 0 where hidden or beyond.
+
+    visible: bool [H, W], of the whole photo. UserError where colours are to be grey.
+    """
+    inside = window.clipped(photo.height, photo.width)
+    values = photo.values(inside.slices)
+    seen = visible[inside.slices]
+    values *= seen[..., None]
+    values = _for_model(values, seen, channels)
+    if inside == window:
+        return values
+    padded = np.zeros((window.height, window.width, channels), np.float32)
+    padded[inside.moved(-window.top, -window.left).slices] = values
+    return padded
+
+
+def model_input(values: ColourValues, seen: Mask, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a window as a model of `size` pixels takes it; 0 = any size.
+
+    values, seen: the colours of the window and where they are known. The result is the image uint8
+    [1, C, size, size] and visible bool [1, 1, size, size].
+    """
     import torch
 
-    values, seen = _cut(photo, visible, window, model.channels)
-    if model.size:
-        image, small = reduce(values, seen, model.size)
-    else:
-        image, small = np.rint(values).astype(np.uint8), seen
+    image, small = reduce(values, seen, size) if size else (np.rint(values).astype(np.uint8), seen)
     return (
         torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None],
         torch.from_numpy(np.ascontiguousarray(small))[None, None],
@@ -37,40 +50,21 @@ def model_input(
 def paste(
     samples: Samples,
     photo: Photo,
-    visible: Mask,
-    window: Box,
-    picture: npt.NDArray[np.uint8],
-    feather: float | None,
+    box: Box,
+    pixels: Mask,
+    fill: ColourValues,
     opaque: bool = False,
 ) -> None:
-    """Fill the hole in `samples`, a copy of the photo's, from a model's picture of a window.
+    """Fill pixels of a box in `samples`, a copy of the photo's.
 
-    picture: uint8 [size, size, C]. opaque: what is filled becomes opaque where the photo has alpha.
+    pixels: bool [box.height, box.width]; fill: their colours in 0..255, with any channels. opaque:
+    what is filled becomes opaque where the photo has alpha.
     """
-    inside = window.clipped(photo.height, photo.width)
-    if picture.shape[:2] == (window.height, window.width):
-        fill = picture.astype(np.float32)
-    else:
-        fill = fill_of(picture, *_cut(photo, visible, window, picture.shape[2]), feather)
-    fill = _with_channels_of(photo, fill[shifted(inside, window).slices])
-    stored = photo.stored(fill)
-    region, hidden = samples[inside.slices], ~visible[inside.slices]
-    region[..., : stored.shape[2]][hidden] = stored[hidden]
+    stored = photo.stored(_with_channels_of(photo, fill))
+    region = samples[box.slices]
+    region[..., : stored.shape[2]][pixels] = stored[pixels]
     if opaque and photo.has_alpha:
-        region[..., -1][hidden] = photo.high
-
-
-def _cut(photo: Photo, visible: Mask, window: Box, channels: int) -> tuple[ColourValues, Mask]:
-    """Return the colours under a window and what is visible of it: 0 where hidden or beyond."""
-    inside = window.clipped(photo.height, photo.width)
-    values = photo.values(inside.slices)
-    values *= visible[inside.slices][..., None]
-    if inside != window:
-        padded = np.zeros((window.height, window.width, values.shape[2]), np.float32)
-        padded[shifted(inside, window).slices] = values
-        values = padded
-    seen = cut(visible, window)
-    return _for_model(values, seen, channels), seen
+        region[..., -1][pixels] = photo.high
 
 
 def _for_model(values: ColourValues, visible: Mask, channels: int) -> ColourValues:

@@ -1,8 +1,8 @@
-"""Parts: the hidden pixels of a photo, cut so that each part fits a window of its own width.
+"""Parts: the hidden pixels of a photo, cut so that none is much longer than wide.
 
-A window is a square with context round a part, reduced to the model's size. So a part is never much
-longer than wide: a wire becomes a row of short pieces, each seen at the resolution that its width
-needs. Holes far apart never share a window.
+A model sees a square window round each part, reduced to its own size: so a wire becomes a row of
+short pieces, each seen at the resolution that its width needs, and holes far apart never share a
+window. Texture is drawn part by part too, so that memory grows with a hole's length, not its box.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from inpaint_cli.photos.windows import Box, Mask, bounds, window_round
+from inpaint_cli.photos.windows import FREE_MARGIN, Box, Mask, bounds
 
 LENGTH = 3.0
 """A part is at most about this many times as long as its widest place..."""
 NATIVE_SHARE = 0.5
-"""...or this share of the model's side, if that is more: such a window needs no reduction."""
+"""...or, for a model, this share of its side, if that is more: its window needs no reduction."""
 MOST_GROUPS = 1024
 """More holes than this are grouped with their neighbours first."""
 
@@ -32,9 +32,8 @@ class Part:
     """The tight box round the part."""
     pixels: Mask
     """bool [box.height, box.width], True for the part's own pixels."""
-    window: Box
     touches: tuple[int, ...] = ()
-    """Numbers of earlier parts that this one adjoins: it sees what was completed there."""
+    """Numbers of earlier parts of the same hole that this one adjoins."""
 
     @property
     def radius(self) -> float:
@@ -42,22 +41,26 @@ class Part:
         return radius_of(self.pixels)
 
 
-def parts_of(hidden: Mask, size: int, context: float) -> list[Part]:
-    """Return the parts of the hidden pixels; every hidden pixel is in exactly one.
+def holes_in_parts(hidden: Mask, cell: int, least: float) -> list[list[Part]]:
+    """Return the holes, each as its parts; every hidden pixel is in exactly one part.
 
-    hidden: bool [H, W], at least one True. size: side of the model; 0 = any size, where a hole is
-    one part whatever its shape. context: share of a part's longer side shown on each side of it.
+    hidden: bool [H, W], at least one True. Hidden pixels nearer than about `cell` are one hole.
+    least: no part is cut that is shorter than this, in pixels.
     """
-    parts: list[Part] = []
-    for box, pixels in groups_of(hidden, max(1, size // 4)):
-        pieces = [(box, pixels)] if size == 0 else list(_pieces(box, pixels, size))
-        first = len(parts)
-        for piece_box, piece_pixels in pieces:
-            window = window_round(piece_box, hidden.shape, size, context)
-            part = Part(piece_box, piece_pixels, window)
-            touched = _beside(parts[first:], part)
-            parts.append(replace(part, touches=tuple(first + number for number in touched)))
-    return parts
+    holes = []
+    for box, pixels in groups_of(hidden, cell):
+        parts: list[Part] = []
+        for piece_box, piece in _pieces(box, pixels, cell, least):
+            part = Part(piece_box, piece)
+            parts.append(replace(part, touches=tuple(_beside(parts, part))))
+        holes.append(parts)
+    return holes
+
+
+def holes_for_model(hidden: Mask, size: int) -> list[list[Part]]:
+    """Return the holes as parts for a model of `size` pixels; 0 = any size: one part a hole."""
+    least = NATIVE_SHARE * size if size else math.inf
+    return holes_in_parts(hidden, max(1, (size or FREE_MARGIN) // 4), least)
 
 
 def groups_of(hidden: Mask, cell: int) -> list[tuple[Box, Mask]]:
@@ -94,43 +97,37 @@ def radius_of(pixels: Mask) -> float:
     return float(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max())
 
 
-def _pieces(box: Box, pixels: Mask, size: int) -> Iterator[tuple[Box, Mask]]:
+def _pieces(box: Box, pixels: Mask, cell: int, least: float) -> Iterator[tuple[Box, Mask]]:
     """Yield a hole, or the pieces of one that is too long for its width."""
     longest = max(box.height, box.width)
-    width = max(2 * radius_of(pixels), 1.0)
-    allowed = max(NATIVE_SHARE * size, LENGTH * width)
+    allowed = least
+    if longest > 1.5 * least:
+        allowed = max(least, LENGTH * 2 * radius_of(pixels))
     if longest <= 1.5 * allowed:
         yield box, pixels
         return
-    for piece_box, piece in _cut(box, pixels, math.ceil(longest / allowed), max(1, size // 4)):
-        yield from _pieces(piece_box, piece, size)
+    for piece_box, piece in _cut(box, pixels, math.ceil(longest / allowed), cell):
+        yield from _pieces(piece_box, piece, cell, least)
 
 
 def _cut(box: Box, pixels: Mask, count: int, cell: int) -> Iterator[tuple[Box, Mask]]:
     """Yield the connected pieces of a hole cut into `count` slices across its longer side."""
     along = 0 if box.height >= box.width else 1
     edges = np.linspace(0, pixels.shape[along], count + 1).astype(int)
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges.tolist()):
         piece = pixels[start:stop] if along == 0 else pixels[:, start:stop]
-        top = box.top + (int(start) if along == 0 else 0)
-        left = box.left + (int(start) if along == 1 else 0)
+        top = box.top + (start if along == 0 else 0)
+        left = box.left + (start if along == 1 else 0)
         if not piece.any():
             continue
-        for part, own in groups_of(piece, cell):
-            yield (
-                Box(part.top + top, part.left + left, part.bottom + top, part.right + left),
-                own,
-            )
+        for part, inside in groups_of(piece, cell):
+            yield part.moved(top, left), inside
 
 
 def _tight(area: Box, pixels: Mask) -> tuple[Box, Mask]:
     """Return the tight box round the pixels of an area, and the pixels in it."""
     inner = bounds(pixels)
-    box = Box(
-        area.top + inner.top, area.left + inner.left, area.top + inner.bottom,
-        area.left + inner.right,
-    )  # fmt: skip
-    return box, np.ascontiguousarray(pixels[inner.slices])
+    return inner.moved(area.top, area.left), np.ascontiguousarray(pixels[inner.slices])
 
 
 def _beside(parts: Sequence[Part], part: Part) -> list[int]:
@@ -146,31 +143,18 @@ def _beside(parts: Sequence[Part], part: Part) -> list[int]:
 
 def _adjoin(first: Part, second: Part) -> bool:
     """Return whether a pixel of one part lies beside one of the other."""
-    near = first.box.grown(1)
-    common = Box(
-        max(near.top, second.box.top),
-        max(near.left, second.box.left),
-        min(near.bottom, second.box.bottom),
-        min(near.right, second.box.right),
-    )
-    if common.height <= 0 or common.width <= 0:
+    common = first.box.grown(1).common(second.box)
+    if not common.height or not common.width:
         return False
-    return bool((_pasted(second, common) & _widened(_pasted(first, common.grown(1)))).any())
+    return bool((pasted(second, common) & _widened(pasted(first, common.grown(1)))).any())
 
 
-def _pasted(part: Part, frame: Box) -> Mask:
+def pasted(part: Part, frame: Box) -> Mask:
     """Return the pixels of a part inside a frame of the photo, bool [frame.height, width]."""
     pixels = np.zeros((frame.height, frame.width), np.bool_)
-    rows = slice(max(part.box.top, frame.top), min(part.box.bottom, frame.bottom))
-    columns = slice(max(part.box.left, frame.left), min(part.box.right, frame.right))
-    if rows.start < rows.stop and columns.start < columns.stop:
-        pixels[
-            rows.start - frame.top : rows.stop - frame.top,
-            columns.start - frame.left : columns.stop - frame.left,
-        ] = part.pixels[
-            rows.start - part.box.top : rows.stop - part.box.top,
-            columns.start - part.box.left : columns.stop - part.box.left,
-        ]
+    common = part.box.common(frame)
+    inside = common.moved(-part.box.top, -part.box.left).slices
+    pixels[common.moved(-frame.top, -frame.left).slices] = part.pixels[inside]
     return pixels
 
 

@@ -133,6 +133,8 @@ class ResultWriter:
         def check(name: str) -> None:
             self.record.check_free([name], set(self.inputs), self.overwrite)
 
+        if not completed.details:
+            return {}
         details, declared = completed.details[0], completed.request.details
         files = write_pictures(details, declared, self.folder, names.stem, check)
         count = len(completed.windows)

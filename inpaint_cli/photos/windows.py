@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,6 @@ import numpy.typing as npt
 
 Mask = npt.NDArray[np.bool_]
 
-MOST_WINDOWS = 64
-"""More holes than this share windows, nearest first."""
-MOST_HOLES = 256
-"""More holes than this are grouped coarsely before anything else."""
 NATIVE_SLACK = 1.25
 """A window up to this many times the model's side is cut down to it, if its hole fits in well."""
 FREE_MARGIN = 16
@@ -43,15 +38,6 @@ class Box:
     def slices(self) -> tuple[slice, slice]:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
-    def joined(self, other: Box) -> Box:
-        """Return the smallest box that holds both."""
-        return Box(
-            min(self.top, other.top),
-            min(self.left, other.left),
-            max(self.bottom, other.bottom),
-            max(self.right, other.right),
-        )
-
     def clipped(self, height: int, width: int) -> Box:
         """Return the part inside a photo."""
         return Box(
@@ -59,43 +45,18 @@ class Box:
         )
 
     def grown(self, by: int) -> Box:
+        """Return the box with `by` more pixels on each side."""
         return Box(self.top - by, self.left - by, self.bottom + by, self.right + by)
 
+    def moved(self, down: int, right: int) -> Box:
+        """Return the box so many rows further down and columns to the right."""
+        return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
 
-def plan(hidden: Mask, size: int, context: float) -> list[Box]:
-    """Return the windows of a photo: each hidden pixel lies in exactly one of them.
-
-    hidden: bool [H, W], at least one True. size: the model's side; 0 = any size, then windows are
-    no squares and stay inside the photo. context: share of a hole's longer side that is added on
-    each side of it. Square windows may reach beyond the photo: where it is too narrow for them.
-    """
-    holes = merged(holes_of(hidden, size), hidden.shape, size, context)
-    return [window_round(hole, hidden.shape, size, context) for hole in holes]
-
-
-def holes_of(hidden: Mask, size: int) -> list[Box]:
-    """Return tight boxes round the holes; holes nearer than about half the model's side are one."""
-    cell = max(1, (size or FREE_MARGIN) // 4)
-    while True:
-        boxes = _grouped(hidden, cell)
-        if len(boxes) <= MOST_HOLES:
-            return boxes
-        cell *= 2
-
-
-def merged(holes: list[Box], shape: tuple[int, ...], size: int, context: float) -> list[Box]:
-    """Join holes until no window holds a part of another's hole and there are not too many."""
-    holes = list(holes)
-    while len(holes) > 1:
-        pair = _meeting(holes, shape, size, context)
-        if pair is None and len(holes) > MOST_WINDOWS:
-            pair = _cheapest(holes)
-        if pair is None:
-            return holes
-        first, second = pair
-        joined = holes[first].joined(holes[second])
-        holes = [hole for place, hole in enumerate(holes) if place not in pair] + [joined]
-    return holes
+    def common(self, other: Box) -> Box:
+        """Return what both share; no height or width where they do not meet."""
+        top, left = max(self.top, other.top), max(self.left, other.left)
+        bottom, right = min(self.bottom, other.bottom), min(self.right, other.right)
+        return Box(top, left, max(top, bottom), max(left, right))
 
 
 def window_round(hole: Box, shape: tuple[int, ...], size: int, context: float) -> Box:
@@ -149,62 +110,6 @@ def bounds(hidden: Mask) -> Box:
     """Return the tight box round all True pixels; there must be one."""
     rows, columns = np.flatnonzero(hidden.any(axis=1)), np.flatnonzero(hidden.any(axis=0))
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-
-
-def _grouped(hidden: Mask, cell: int) -> list[Box]:
-    """Return tight boxes round what is connected once seen in cells of `cell` pixels."""
-    import cv2
-
-    height, width = hidden.shape
-    rows = np.arange(0, height, cell)
-    columns = np.arange(0, width, cell)
-    coarse = np.logical_or.reduceat(np.logical_or.reduceat(hidden, rows, axis=0), columns, axis=1)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(coarse.astype(np.uint8))
-    if count - 1 > MOST_HOLES:
-        return [Box(0, 0, height, width)] * (count - 1)  # too many: the caller takes larger cells
-    boxes = []
-    for label in range(1, count):
-        left, top, across, down = (int(value) for value in stats[label, :4])
-        area = Box(top * cell, left * cell, (top + down) * cell, (left + across) * cell)
-        area = area.clipped(height, width)
-        member = labels[top : top + down, left : left + across] == label
-        member = member.repeat(cell, axis=0).repeat(cell, axis=1)[: area.height, : area.width]
-        tight = bounds(hidden[area.slices] & member)
-        boxes.append(
-            Box(
-                area.top + tight.top,
-                area.left + tight.left,
-                area.top + tight.bottom,
-                area.left + tight.right,
-            )
-        )
-    return boxes
-
-
-def _meeting(
-    holes: Sequence[Box], shape: tuple[int, ...], size: int, context: float
-) -> tuple[int, int] | None:
-    """Return the first two holes of which one lies partly in the other's window."""
-    windows = [window_round(hole, shape, size, context) for hole in holes]
-    edges = np.array([[h.top, h.left, h.bottom, h.right] for h in holes])
-    for first, window in enumerate(windows):
-        met = (edges[:, 0] < window.bottom) & (edges[:, 2] > window.top)
-        met &= (edges[:, 1] < window.right) & (edges[:, 3] > window.left)
-        met[first] = False
-        if met.any():
-            return first, int(met.argmax())
-    return None
-
-
-def _cheapest(holes: Sequence[Box]) -> tuple[int, int]:
-    """Return the two holes whose common box has the shortest longer side."""
-    edges = np.array([[h.top, h.left, h.bottom, h.right] for h in holes])
-    low = np.minimum(edges[:, None, :2], edges[None, :, :2])
-    high = np.maximum(edges[:, None, 2:], edges[None, :, 2:])
-    side = (high - low).max(axis=2)
-    np.fill_diagonal(side, np.iinfo(side.dtype).max)
-    first, second = divmod(int(side.argmin()), len(holes))
-    return first, second
 
 
 def _place(start: int, end: int, side: int, limit: int) -> int:

@@ -72,7 +72,8 @@ class Filler:
 
     samples: [H, W, C] of any number of channels, in any unit; `scale` is what white is in it. Only
     what is not in `hole`, bool [H, W], is read. A completion depends on the visible samples, the
-    hole, the seed and its key alone. TooLittleTexture where too little is visible; `compiling` is
+    hole, the seed and its key alone. ignored: bool [H, W], pixels that are neither filled nor taken
+    from, whose samples are a guess. TooLittleTexture where too little is visible; `compiling` is
     called once before if numba has to compile (see `compiled`).
     """
 
@@ -83,28 +84,32 @@ class Filler:
         *,
         seed: int = 0,
         scale: float = 255.0,
+        ignored: Array | None = None,
         compiling: Callable[[], None] | None = None,
     ) -> None:
         self.samples = np.asarray(samples, np.float32)
         self.hole, self.seed, self.scale = hole, seed, scale
         self.key = key_of(self.samples, hole, scale)
+        hidden = hole if ignored is None else hole | ignored
         picture = np.where(hole[..., None], np.float32(0), self.samples)
         picture *= np.float32(255.0 / scale)
         self.highest = max(255.0, float(picture.max(initial=0.0)))
-        self.surfaces, thin, wide = _sorted(picture, hole, 255.0 / scale if scale > 1 else 0.0)
+        self.surfaces, thin, wide = _sorted(
+            picture, hole, hidden, 255.0 / scale if scale > 1 else 0.0
+        )
         self.parts: list[Part] = []
         if not (thin.any() or wide.any()):
             return
-        if whole_patches(hole) < ENOUGH:
+        if whole_patches(hidden) < ENOUGH:
             raise TooLittleTexture(f"fewer than {ENOUGH} whole patches of the picture are visible")
         if compiling is not None and not compiled():
             compiling()
         for surface in self.surfaces:
             picture[surface.span][surface.hole] = surface.smooth[surface.hole]
         # Thin parts first: what they hold is known by the time that the wide ones are drawn.
-        for part, unknown in ((thin, thin | wide), (wide, wide)):
+        for part, unknown in ((thin, hidden), (wide, hidden & ~thin)):
             if part.any():
-                self.parts.append(Part(picture, part, unknown, hole, self.highest))
+                self.parts.append(Part(picture, part, unknown, hidden, self.highest))
 
     @property
     def varied(self) -> bool:
@@ -143,12 +148,12 @@ class Part:
     """All thin holes of a picture, or all wide ones; with what its completions share."""
 
     def __init__(
-        self, picture: Array, part: Array, unknown: Array, hole: Array, highest: float
+        self, picture: Array, part: Array, unknown: Array, hidden: Array, highest: float
     ) -> None:
-        self.span = _window(part, hole)
+        self.span = _window(part, hidden)
         self.hole, self.unknown = part[self.span], unknown[self.span]
         here = picture[self.span]
-        self.levels = levels_of(here, self.hole, hole[self.span])
+        self.levels = levels_of(here, self.hole, hidden[self.span])
         self.first: Array | None = None
         if float(depth_of(self.hole).max()) <= WIDE:
             self.first = frequency.reconstruct(here, self.hole, highest, self.unknown)
@@ -189,7 +194,9 @@ def _from(number: int, count: int, progress: Progress | None) -> Progress | None
     return lambda share: progress((number + share) / count)
 
 
-def _sorted(picture: Array, hole: Array, quantum: float) -> tuple[list[Surface], Array, Array]:
+def _sorted(
+    picture: Array, hole: Array, hidden: Array, quantum: float
+) -> tuple[list[Surface], Array, Array]:
     """Return the connected parts of the hole: those in plain surfaces, then thin and wide ones."""
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8))
     surfaces = []
@@ -201,7 +208,7 @@ def _sorted(picture: Array, hole: Array, quantum: float) -> tuple[list[Surface],
         y, x = max(0, top - margin), max(0, left - margin)
         span = slice(y, top + height + margin), slice(x, left + width + margin)
         part = labels[span] == number
-        surface = surface_of(picture[span], part, hole[span], quantum)
+        surface = surface_of(picture[span], part, hidden[span], quantum)
         if surface is not None:
             surfaces.append(surface.moved(y, x))
             continue
@@ -210,7 +217,7 @@ def _sorted(picture: Array, hole: Array, quantum: float) -> tuple[list[Surface],
     return surfaces, thin, wide
 
 
-def _window(part: Array, hole: Array) -> tuple[slice, slice]:
+def _window(part: Array, hidden: Array) -> tuple[slice, slice]:
     """Return the surroundings that serve as sources: twice the extent, and 128 pixels at least."""
     rows, columns = np.nonzero(part.any(1))[0], np.nonzero(part.any(0))[0]
     margin = max(128, (rows[-1] - rows[0] + 1) // 2, (columns[-1] - columns[0] + 1) // 2)
@@ -218,7 +225,7 @@ def _window(part: Array, hole: Array) -> tuple[slice, slice]:
         slice(max(0, int(rows[0] - margin)), int(rows[-1] + margin + 1)),
         slice(max(0, int(columns[0] - margin)), int(columns[-1] + margin + 1)),
     )
-    return span if whole_patches(hole[span]) >= ENOUGH else (slice(None), slice(None))
+    return span if whole_patches(hidden[span]) >= ENOUGH else (slice(None), slice(None))
 
 
 def _blended(drawn: Array, first: Array, hole: Array, blend: tuple[float, float]) -> Array:

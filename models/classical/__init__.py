@@ -17,6 +17,7 @@ class ClassicalFamily:
     stage_names: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     details: tuple[Detail, ...] = ()
+    texture_only = False
     completes = True
     perceptual = False
     stochastic = False

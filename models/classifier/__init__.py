@@ -18,6 +18,7 @@ class ClassifierFamily:
     summary = "small residual network that tells classes apart; features for metrics"
     presets: Mapping[str, Config] = PRESETS
     stage_names: tuple[str, ...] = ("classes",)
+    texture_only = False
     completes = False
     perceptual = False
     stochastic = False

@@ -60,6 +60,7 @@ class IpaFamily:
     """One objective and mask distribution of the papers; all share one implementation."""
 
     stage_names: tuple[str, ...] = ("vae", "partial-encoder")
+    texture_only = False
     completes = True
     perceptual = False
     stochastic = True

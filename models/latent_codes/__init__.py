@@ -17,6 +17,7 @@ class LatentFamily:
     summary = "Latent codes: a transformer fills the missing tokens of a VQGAN, for photos"
     presets: Mapping[str, Config] = PRESETS
     stage_names: tuple[str, ...] = ("vqgan", "encoder", "transformer", "decoder")
+    texture_only = False
     completes = True
     perceptual = True
     stochastic = True

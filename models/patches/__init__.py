@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.patches.config import PRESETS, PatchesConfig
 
 
@@ -19,6 +19,8 @@ class PatchesFamily:
     presets: Mapping[str, Config] = PRESETS
     stage_names: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    details: tuple[Detail, ...] = ()
+    texture_only = True
     completes = True
     perceptual = False
     stochastic = True

@@ -17,6 +17,7 @@ class PixelFamily:
     summary = "Pixel Constrained CNN: exact log-likelihood of every completion"
     presets: Mapping[str, Config] = PRESETS
     stage_names: tuple[str, ...] = ("pixels",)
+    texture_only = False
     completes = True
     perceptual = False
     stochastic = True

@@ -17,6 +17,7 @@ class MixtureFamily:
     summary = "PICME: a Gaussian-mixture conditional VAE, fast; each component a kind of completion"
     presets: Mapping[str, Config] = PRESETS
     stage_names: tuple[str, ...] = ("completion",)
+    texture_only = False
     completes = True
     perceptual = False
     stochastic = True

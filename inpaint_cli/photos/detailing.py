@@ -1,0 +1,168 @@
+"""Detail of the photo's own: texture for the holes, drawn from what is visible round them.
+
+It works on the samples as they are stored, so that depth, grain and ink are the photo's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.photos.blending import extend
+from inpaint_cli.photos.parts import Part, holes_in_parts, pasted
+from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
+from inpaint_cli.photos.windows import Box, Mask
+from inpaint_cli.texture import Filler, TooLittleTexture
+
+NEAR = 16
+"""Hidden pixels nearer than about this are one hole."""
+LONGEST = 1024
+"""Holes longer than this, and than three times their width, are filled part by part."""
+MARGIN = 160
+"""Pixels round a part, at least, from which patches are taken; more for wide ones."""
+KEPT_PIXELS = 1 << 24
+"""What was prepared for parts is kept for the next completion up to so many pixels together."""
+
+
+@dataclass(frozen=True)
+class TexturedPart:
+    """A part of a hole, its surroundings, and what is unknown there but filled elsewhere."""
+
+    part: Part
+    surroundings: Box
+    pixels: Mask
+    """bool, the shape of the surroundings: what is filled."""
+    unknown: Mask
+    """bool, likewise: neither read nor filled."""
+    follows: bool
+    """It adjoins earlier parts, so that its surroundings differ between completions."""
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A completion as a model drew it, whose structure texture follows."""
+
+    samples: Samples
+    """[H, W, bands], the photo's samples with the holes filled."""
+    scale: float
+    """How many pixels of the photo one of the model's is wide."""
+
+
+@dataclass
+class Texturing:
+    """Draws the texture of all holes of a photo, one completion at a time."""
+
+    photo: Photo
+    visible: Mask
+    """bool [H, W], True where samples may be read: known, and not transparent."""
+    hidden: Mask
+    """bool [H, W], what is to be filled."""
+    seed: int
+    compiling: Callable[[], None] | None = None
+    """Called once if machine code has to be made first, which takes seconds."""
+    holes: list[list[TexturedPart]] = field(init=False)
+    too_little: bool = field(init=False, default=False)
+    """Whether some part had too little texture round it, and was left as it was."""
+    _prepared: dict[Box, Filler | None] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        holes = holes_in_parts(self.hidden, NEAR, LONGEST)
+        self.holes = [self._textured(parts) for parts in holes]
+
+    def fill(self, samples: Samples, index: int, guide: Guide | None = None) -> None:
+        """Fill the holes of `samples`, a copy of the photo's, in place.
+
+        guide: what wide holes follow in their structure; None = nothing but what is visible.
+        """
+        for parts in self.holes:
+            for part in parts:
+                self._fill_part(samples, part, index, guide)
+
+    def _textured(self, parts: Sequence[Part]) -> list[TexturedPart]:
+        """Return the parts of one hole with their surroundings, in the order of filling."""
+        textured: list[TexturedPart] = []
+        for number, part in enumerate(parts):
+            longest = max(part.box.height, part.box.width)
+            margin = max(MARGIN, min(longest // 2, round(8 * part.radius)))
+            around = part.box.grown(margin).clipped(*self.hidden.shape)
+            pixels = pasted(part, around)
+            unknown = ~self.visible[around.slices] & ~pixels
+            if part.touches:
+                for other in parts[:number]:
+                    unknown &= ~pasted(other, around)
+            textured.append(TexturedPart(part, around, pixels, unknown, bool(part.touches)))
+        return textured
+
+    def _fill_part(
+        self, samples: Samples, part: TexturedPart, index: int, guide: Guide | None
+    ) -> None:
+        filler = self._filler(samples, part)
+        around = part.surroundings
+        if filler is None:
+            self.too_little = True
+            if guide is not None:
+                samples[around.slices][part.pixels] = guide.samples[around.slices][part.pixels]
+            return
+        if guide is None:
+            drawn = filler.draw(index)
+        else:
+            size = max(1, round(max(around.height, around.width) / guide.scale))
+            shown = self._readable(guide.samples, around)
+            drawn = filler.draw(index, guide=shown, guide_size=size)
+        stored = self._stored(drawn)
+        region = samples[part.surroundings.slices]
+        region[..., : stored.shape[2]][part.pixels] = stored[part.pixels]
+
+    def _filler(self, samples: Samples, part: TexturedPart) -> Filler | None:
+        """Return what fills a part; kept for later completions where it serves them too."""
+        if part.surroundings in self._prepared and not part.follows:
+            return self._prepared[part.surroundings]
+        filler: Filler | None
+        try:
+            readable = self._readable(samples, part.surroundings)
+            self._guessed(readable, part)
+            filler = Filler(
+                readable,
+                part.pixels,
+                ignored=part.unknown,
+                seed=self.seed,
+                scale=abs(self.photo.high - self.photo.low),
+                compiling=self.compiling,
+            )
+        except TooLittleTexture:
+            filler = None
+        kept = sum(box.height * box.width for box in self._prepared)
+        size = part.surroundings.height * part.surroundings.width
+        if not part.follows and kept + size <= KEPT_PIXELS:
+            self._prepared[part.surroundings] = filler
+        return filler
+
+    def _readable(self, samples: Samples, box: Box) -> npt.NDArray[np.float32]:
+        """Return the samples of a box as distances from black, float32 [h, w, C]."""
+        bands = COLOUR_BANDS[self.photo.mode]
+        region = samples[box.slices][..., :bands].astype(np.float64)
+        return np.abs(region - self.photo.low).astype(np.float32)
+
+    def _guessed(self, readable: npt.NDArray[np.float32], part: TexturedPart) -> None:
+        """Replace what is unknown round a part by a smooth guess, in place."""
+        known = ~part.unknown & ~part.pixels
+        if known.all() or not part.unknown.any() or not known.any():
+            return
+        for band in range(readable.shape[2]):
+            guess = extend(np.ascontiguousarray(readable[..., band]), known)
+            readable[..., band][part.unknown] = guess[part.unknown]
+
+    def _stored(self, drawn: npt.NDArray[np.float32]) -> Samples:
+        """Return what was drawn as samples of the photo."""
+        low, high = self.photo.low, self.photo.high
+        values = low + np.sign(high - low) * drawn.astype(np.float64)
+        if self.photo.mode == "1":
+            return np.where(values >= 128, 255, 0).astype(np.uint8)
+        dtype = self.photo.samples.dtype
+        if dtype.kind == "f":
+            return values.astype(dtype)
+        limits = np.iinfo(dtype)
+        return np.rint(np.clip(values, limits.min, limits.max)).astype(dtype)

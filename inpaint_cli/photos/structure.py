@@ -1,0 +1,219 @@
+"""What a model draws in a photo: one window for each part of its holes, at the model's own size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.family import Completions, Detail, Model
+from inpaint_cli.photos.blending import fill_of
+from inpaint_cli.photos.cutting import model_input, window_colours
+from inpaint_cli.photos.details import joined
+from inpaint_cli.photos.memory import Batches
+from inpaint_cli.photos.parts import Part, pasted
+from inpaint_cli.photos.photo import ColourValues, Photo
+from inpaint_cli.photos.windows import Box, Mask, cut, window_round
+from inpaint_cli.randomness import Noise, content_key
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Sampling(Protocol):
+    """What decides how a model draws (see `CompletionRequest`)."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def temperature(self) -> float | None: ...
+    @property
+    def context(self) -> float: ...
+    @property
+    def feather(self) -> float | None: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+    @property
+    def of_drawing(self) -> bool: ...
+    @property
+    def details(self) -> tuple[Detail, ...]: ...
+
+
+@dataclass(frozen=True)
+class CompletedWindow:
+    """The window of one part, and what the model drew in it."""
+
+    part: Part
+    window: Box
+    values: ColourValues
+    """[side, side, C], what is known under the window; 0 elsewhere. Of parts that see earlier ones:
+    of the photo alone."""
+    seen: Mask
+    """bool [side, side], where it is known, or completed in an earlier part."""
+    pictures: npt.NDArray[np.uint8]
+    """[n, size, size, C], at the model's size."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What the family tells beside the pictures."""
+    log_prob: npt.NDArray[np.float64] | None = None
+    """[n], nats; None where the family has none."""
+    lower_bound: bool = False
+    """Whether likelihoods of the model are lower bounds."""
+    hidden_values: int = 0
+    """How many values the model drew: hidden pixels at its size, times channels."""
+    fills: tuple[ColourValues, ...] = ()
+    """Of holes in several parts: the fill of each completion; `fill` makes it otherwise."""
+
+    @property
+    def scale(self) -> float:
+        """How many pixels of the photo one of the model's is wide."""
+        return self.window.height / self.pictures.shape[1]
+
+    def fill(self, index: int, feather: float | None) -> ColourValues:
+        """Return completion `index` of the part's box, [height, width, C] in 0..255."""
+        if self.fills:
+            return self.fills[index]
+        return self._blended(index, self.values, feather)
+
+    def _blended(self, index: int, values: ColourValues, feather: float | None) -> ColourValues:
+        fill = fill_of(self.pictures[index], values, self.seen, feather)
+        return fill[self.part.box.moved(-self.window.top, -self.window.left).slices]
+
+
+def draw_windows(
+    photo: Photo,
+    visible: Mask,
+    holes: Sequence[Sequence[Part]],
+    model: Model,
+    sampling: Sampling,
+    advance: Callable[[], None] = lambda: None,
+) -> list[CompletedWindow]:
+    """Draw every part of the holes; a part that adjoins earlier ones sees what they became.
+
+    visible: bool [H, W], what the model may see of the photo. advance: called after each part.
+    """
+    drawn: list[CompletedWindow] = []
+    for parts in holes:
+        of_hole: list[CompletedWindow] = []
+        for part in parts:
+            earlier = of_hole if part.touches else []
+            of_hole.append(_window(photo, visible, part, earlier, model, sampling, len(drawn)))
+            if len(parts) > 1:
+                of_hole[-1] = _with_fills(of_hole[-1], earlier, sampling)
+            drawn.append(of_hole[-1])
+            advance()
+    return drawn
+
+
+def _window(
+    photo: Photo,
+    visible: Mask,
+    part: Part,
+    earlier: Sequence[CompletedWindow],
+    model: Model,
+    sampling: Sampling,
+    number: int,
+) -> CompletedWindow:
+    """Draw all completions of one window: at once, or each by itself if they see unlike colours."""
+    box = window_round(part.box, visible.shape, model.size, sampling.context)
+    values, seen = window_colours(photo, visible, box, model.channels), cut(visible, box)
+    if not any(_meet(other.part.box, box) for other in earlier):
+        image, small = model_input(values, seen, model.size)
+        hidden = int((~small | sampling.of_drawing).sum()) * model.channels
+        if sampling.of_drawing:  # paper beyond it is white, and seen
+            image, small = image.masked_fill(~small, 255), small | True
+        drawn = _draw(model, image, small, sampling, number, range(sampling.n))
+    else:
+        for other in earlier:
+            seen = seen | pasted(other.part, box)
+        completions = []
+        for index in range(sampling.n):
+            image, small = model_input(_over(values, box, earlier, index), seen, model.size)
+            completions.append(_draw(model, image, small, sampling, number, [index]))
+        hidden = int((~small).sum()) * model.channels
+        drawn = _joined(completions, sampling.details)
+    return CompletedWindow(
+        part,
+        box,
+        values,
+        seen,
+        np.ascontiguousarray(drawn.images.permute(0, 2, 3, 1).cpu().numpy()),
+        drawn.details,
+        None if drawn.log_prob is None else drawn.log_prob.double().cpu().numpy(),
+        drawn.lower_bound,
+        hidden,
+    )
+
+
+def _with_fills(
+    window: CompletedWindow, earlier: Sequence[CompletedWindow], sampling: Sampling
+) -> CompletedWindow:
+    """Return a window with the fills of its completions, each blended into what it saw."""
+    fills = [
+        window._blended(
+            index, _over(window.values, window.window, earlier, index), sampling.feather
+        )
+        for index in range(sampling.n)
+    ]
+    return replace(window, fills=tuple(fill.copy() for fill in fills), values=window.values[:0])
+
+
+def _over(
+    values: ColourValues, box: Box, earlier: Sequence[CompletedWindow], index: int
+) -> ColourValues:
+    """Return the colours of a window with what completion `index` made of earlier parts."""
+    values = values.copy()
+    for other in earlier:
+        common = other.part.box.common(box)
+        inside = common.moved(-other.part.box.top, -other.part.box.left).slices
+        pixels = other.part.pixels[inside]
+        values[common.moved(-box.top, -box.left).slices][pixels] = other.fills[index][inside][
+            pixels
+        ]
+    return values
+
+
+def _meet(first: Box, second: Box) -> bool:
+    common = first.common(second)
+    return common.height > 0 and common.width > 0
+
+
+def _draw(
+    model: Model,
+    image: torch.Tensor,
+    visible: torch.Tensor,
+    sampling: Sampling,
+    window: int,
+    indices: Sequence[int],
+) -> Completions:
+    """Draw some completions of one window."""
+    key = content_key(image, visible)
+    if window:  # two windows that look the same are still different places
+        key = hashlib.sha256(key + window.to_bytes(4, "big")).digest()
+    noise = Noise.of_completions(sampling.seed, key, indices)
+    parameters = getattr(model, "parameters", list)
+    device = next((p.device for p in parameters()), image.device)
+    image, visible = image.to(device), visible.to(device)
+    options = {"temperature": sampling.temperature, **sampling.options}
+    batches = Batches(len(noise)).drawn(model, image, visible, noise, **options)
+    return _joined(batches, sampling.details)
+
+
+def _joined(batches: Sequence[Completions], declared: Sequence[Detail]) -> Completions:
+    """Return the batches of one window as one."""
+    import torch
+
+    if len(batches) == 1:
+        return batches[0]
+    log_probs = [batch.log_prob for batch in batches if batch.log_prob is not None]
+    return replace(
+        batches[0],
+        images=torch.cat([batch.images for batch in batches]),
+        log_prob=torch.cat(log_probs) if len(log_probs) == len(batches) else None,
+        details=joined([batch.details for batch in batches], declared),
+    )
