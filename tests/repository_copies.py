@@ -10,6 +10,8 @@ from pathlib import Path
 TOP = Path(__file__).parent.parent
 LINKS = ("models", "masks")
 """What `inpaint_cli/` holds as symbolic links to folders of the same names at the top."""
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+"""For pip: every library is there. (It reads the last as an answer: no isolation.)"""
 NOT_COPIED = [".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "*.egg-info"]
 NOT_COPIED += ["build", "dist", "runs", "scratch", "demo", "completions"]
 
@@ -40,3 +42,14 @@ def make_environment(folder: Path) -> Path:
     libraries = next(path for path in sys.path if path.endswith("site-packages"))
     (Path(packages) / "libraries.pth").write_text(libraries + "\n")
     return python
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    """Run a command in a folder, with pip offline, and return what it prints."""
+    # With PYTHONPATH the repository itself would be imported, and not the copy.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=folder, env=variables | OFFLINE, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

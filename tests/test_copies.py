@@ -1,16 +1,13 @@
 """A copy runs and installs wherever it lies, whether it has its symbolic links or text files."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.repository_copies import LINKS, copy_repository, make_environment
+from tests.repository_copies import LINKS, copy_repository, make_environment, run
 
-OFFLINE = {**os.environ, "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}
-"""For pip: the libraries are there. (pip reads the second as an answer: no isolation.)"""
 EXAMPLE = ["complete", "examples/photo.png", "--mask", "examples/mask.png"]
 PLACES = (
     "import inpaint_cli.masks, inpaint_cli.models.pcnn as pcnn;"
@@ -22,12 +19,6 @@ PLACES = (
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy whose links are text files, in a folder with a space in its name."""
     return copy_repository(tmp_path_factory.mktemp("copies") / "sp ace", links=False)
-
-
-def run(*command: str | Path, folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, env=OFFLINE, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def places(python: str | Path, folder: Path) -> list[Path]:
@@ -76,7 +67,7 @@ def test_make_demo_works_in_a_folder_with_a_space(links: bool, tmp_path: Path) -
     assert [file.parts[0] for file in files] == ["inpaint_cli", "masks", "models"]
     run(python.with_name("inpaint"), "--version", folder=tmp_path)
     for name in LINKS:
-        bare = subprocess.run([python, "-c", f"import {name}"], cwd=tmp_path, capture_output=True)
+        bare = subprocess.run([python, "-Ec", f"import {name}"], cwd=tmp_path, capture_output=True)
         assert bare.returncode == 1, f"a top-level {name} was installed"
 
 

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.repository_copies import copy_repository, make_environment
+from tests.repository_copies import copy_repository, make_environment, run
 
 NAMES = {
     "PIL": "pillow",
@@ -132,8 +132,7 @@ def test_continuous_integration_runs_make_test(top: Path) -> None:
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an sdist built from a copy of the repository, and of a wheel from the sdist."""
     copy = copy_repository(tmp_path_factory.mktemp("copy") / "inpaint", links=request.param)
-    command = [sys.executable, "-m", "build", "--no-isolation"]
-    subprocess.run(command, cwd=copy, check=True, capture_output=True)
+    run(sys.executable, "-m", "build", "--no-isolation", folder=copy)
     return copy / "dist"
 
 
@@ -167,20 +166,18 @@ def test_the_wheel_holds_every_module_and_all_that_ships(built: Path, top: Path)
 
 
 @pytest.mark.slow
-def test_the_wheel_runs_from_an_environment_of_its_own(
+def test_the_wheel_completes_a_photo_from_an_environment_of_its_own(
     built: Path, top: Path, tmp_path: Path
 ) -> None:
     (wheel,) = built.glob("*.whl")
     # The libraries come from the environment of the tests: this is about our files.
     python = make_environment(tmp_path / "env")
-    pip = ["-m", "pip", "install", "-q", "--no-deps", "--no-index", wheel]
-    subprocess.run([python, *pip], cwd=tmp_path, check=True)
-    program = "import inpaint_cli.models as m; print(m.__file__)"
-    where = subprocess.check_output([python, "-c", program], cwd=tmp_path, text=True)
+    run(python, "-m", "pip", "install", "-q", wheel, folder=tmp_path)
+    program = "import inpaint_cli.models as models; print(models.__file__)"
+    where = run(python, "-c", program, folder=tmp_path).strip()
     assert Path(where).is_relative_to(tmp_path / "env")
     example = [top / "examples" / "photo.png", "--mask", top / "examples" / "mask.png"]
-    words = ["complete", *example, "-n", "1", "-o", "out"]
-    subprocess.run([python, "-m", "inpaint_cli", *words], cwd=tmp_path, check=True)
+    run(python.with_name("inpaint"), "complete", *example, "-n", "1", "-o", "out", folder=tmp_path)
     assert (tmp_path / "out" / "photo-sheet.png").is_file()
-    bare = subprocess.run([python, "-c", "import models"], cwd=tmp_path, capture_output=True)
+    bare = subprocess.run([python, "-Ec", "import models"], cwd=tmp_path, capture_output=True)
     assert bare.returncode == 1
