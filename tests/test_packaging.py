@@ -176,8 +176,9 @@ def test_the_wheel_completes_a_photo_from_an_environment_of_its_own(
     program = "import inpaint_cli.models as models; print(models.__file__)"
     where = run(python, "-c", program, folder=tmp_path).strip()
     assert Path(where).is_relative_to(tmp_path / "env")
-    example = [top / "examples" / "photo.png", "--mask", top / "examples" / "mask.png"]
-    run(python.with_name("inpaint"), "complete", *example, "-n", "1", "-o", "out", folder=tmp_path)
+    photo, mask = (top / "examples" / name for name in ("photo.png", "mask.png"))
+    words: list[str | Path] = ["complete", photo, "--mask", mask, "-n", "1", "-o", "out"]
+    run(python.with_name("inpaint"), *words, folder=tmp_path)
     assert (tmp_path / "out" / "photo-sheet.png").is_file()
     bare = subprocess.run([python, "-Ec", "import models"], cwd=tmp_path, capture_output=True)
     assert bare.returncode == 1
