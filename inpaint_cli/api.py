@@ -14,15 +14,14 @@ from PIL import Image
 from inpaint_cli import models, zoo
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.family import Family, Model, Option, finished_stages
+from inpaint_cli.family import Family, Model, Option, drawing_option, finished_stages
 from inpaint_cli.masks import draw
 from inpaint_cli.masks.files import check_hole, read_mask
 from inpaint_cli.photos.completing import (
     CONTEXT,
-    Completed,
-    Request,
+    CompletedPhoto,
+    CompletionRequest,
     complete_photo,
-    is_drawing,
 )
 from inpaint_cli.photos.photo import Photo, of_array
 from inpaint_cli.photos.reading import of_image, read_photo
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Contestant
     from inpaint_cli.reporting import Reporter
 
-Source = str | Path | Image.Image | npt.NDArray[Any]
+ImageSource = str | Path | Image.Image | npt.NDArray[Any]
 
 DEFAULT_N = 8
 COMMON = ("n", "seed", "temperature", "context", "feather", "mask", "visible")
@@ -43,7 +42,7 @@ COMMON = ("n", "seed", "temperature", "context", "feather", "mask", "visible")
 
 
 @dataclass(frozen=True)
-class Result:
+class CompletionResult:
     """Completions of one image."""
 
     images: list[npt.NDArray[Any]]
@@ -51,7 +50,7 @@ class Result:
     log_prob: npt.NDArray[np.float64] | None
     """[n], nats of what the model drew at its own resolution; None where it has no likelihood."""
     details: Mapping[str, Any]
-    """What the family tells beside the pictures, of the first window ("trace" of pcnn)."""
+    """What the family tells beside the pictures, of the first window; its page says what."""
     window_details: list[Mapping[str, Any]]
     """The same of each window, where holes far apart have their own."""
     hole_fraction: float
@@ -77,13 +76,13 @@ class LoadedModel:
         return f"LoadedModel({self.name!r}, family={self.family.name!r}, device='{self.device}')"
 
     def default_n(self) -> int:
-        """Gives how many completions are made if nothing is said: 1 if all would be equal."""
+        """Return how many completions are made by default: 1 if all would be equal."""
         return DEFAULT_N if self.model.stochastic else 1
 
     def complete(
         self,
-        image: Source,
-        mask: Source | None = None,
+        image: ImageSource,
+        mask: ImageSource | None = None,
         *,
         visible: npt.NDArray[np.bool_] | None = None,
         n: int | None = None,
@@ -92,58 +91,61 @@ class LoadedModel:
         context: float = CONTEXT,
         feather: float | None = None,
         **options: Any,
-    ) -> Result:
-        """Completes the hidden part of one image n times (default: 8, or 1 if deterministic).
+    ) -> CompletionResult:
+        """Complete the hidden part of one image n times (default: 8, or 1 if deterministic).
 
         image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (a
         path, Pillow image or array; white, or not 0 in an array, is filled in) or `visible` (bool
-        [H, W], True = known); neither with condition="edges", where `image` is a drawing. options:
-        of the family, such as trace=True. UserError says what is wrong.
+        [H, W], True = known); neither where an option of the family makes `image` a drawing.
+        options: of the family. UserError says what is wrong.
         """
         photo, flat = _photo(image)
-        hole = _nothing if is_drawing(options) else _visible
-        known = hole(mask, visible, photo)
-        request = Request(
+        request = CompletionRequest.of_family(
+            self.family,
+            checked_options(self.family, options),
             n=self.default_n() if n is None else n,
             seed=seed,
             temperature=temperature,
             context=context,
             feather=feather,
-            options=checked_options(self.family, options),
         )
-        completed = complete_photo(photo, known, self.model, request)
-        return _result(completed, flat)
+        if drawing := drawing_option(self.family.options, options):
+            known = _nothing(mask, visible, photo, drawing)
+        else:
+            known = _visible(mask, visible, photo)
+        return _result(complete_photo(photo, known, self.model, request), flat)
 
 
 def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> LoadedModel:
-    """Loads a model: a name of the zoo, a family, a run folder or a weight file.
+    """Load a model: a name of the zoo, a family, a run folder or a weight file.
 
     device: "auto", "cpu", "cuda" or "mps". UserError where there is no such model or device, and
     for files that are damaged or not ours; nothing in a file is ever executed.
     """
     name = str(name_or_path)
-    found = zoo.find(name)
+    source = zoo.find(name)
     place = resolve(device)
-    if isinstance(found, str):
-        family = models.get(found)
+    if isinstance(source, str):
+        family = models.get(source)
         model = family.build(next(iter(family.presets.values())))
         return LoadedModel(name, family, model, place)
-    model = load_weights(found)
-    header = read_header(found)
+    model = load_weights(source)
+    header = read_header(source)
     if not models.get(header["family"]).completes:
         raise UserError(
-            f"--model: {name} is of the family '{header['family']}', which serves metrics and "
-            "completes nothing. 'inpaint models' lists those that do."
+            f"{name} is of the family '{header['family']}', which serves metrics and completes "
+            "nothing. 'inpaint models' lists those that do.",
+            setting="model",
         )
     moved = cast(Model, cast(Any, model).to(place).eval())
     family = models.get(header["family"])
     if name in models.FAMILIES:
-        name = found.stem  # so that reports name the weights
-    return LoadedModel(name, family, moved, place, hash_of(found), unfinished(family, header))
+        name = source.stem  # so that reports name the weights
+    return LoadedModel(name, family, moved, place, hash_of(source), unfinished(family, header))
 
 
 def unfinished(family: Family, header: Mapping[str, str]) -> str:
-    """Gives a remark on what is not trained yet, by the header of a weight file; "" if all is."""
+    """Return a remark on what is not trained yet, by the header of a weight file; "" if all is."""
     if "in_progress" in header:
         return f"training not finished: stage '{header['in_progress']}', step {header['step']}"
     trained = header.get("stages", ",".join(family.stage_names)).split(",")
@@ -153,9 +155,13 @@ def unfinished(family: Family, header: Mapping[str, str]) -> str:
 
 
 def complete(
-    image: Source, mask: Source | None = None, *, model: str | Path = zoo.DEFAULT, **options: Any
-) -> Result:
-    """Completes one image with a model that is loaded for it (see `LoadedModel.complete`)."""
+    image: ImageSource,
+    mask: ImageSource | None = None,
+    *,
+    model: str | Path = zoo.DEFAULT,
+    **options: Any,
+) -> CompletionResult:
+    """Complete one image with a model that is loaded for it (see `LoadedModel.complete`)."""
     return load_model(model).complete(image, mask, **options)
 
 
@@ -228,19 +234,19 @@ def contestant(name: str, device: str) -> Contestant:
 
 
 def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:
-    """Draws n masks of a kind: bool [n, size, size], True = visible (`inpaint masks --help`).
+    """Draw n masks of a kind: bool [n, size, size], True = visible (`inpaint masks --help`).
 
     >>> draw_masks("freeform", 2, 32).shape
     (2, 32, 32)
     """
     if n < 1:
-        raise UserError(f"n: must be at least 1, got {n}.")
+        raise UserError(f"must be at least 1, got {n}.", setting="n")
     return np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
 
 
 def checked_options(family: Family, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Gives options of a family, defaults left out; UserError for others and for odd values."""
-    known = {option.name.replace("-", "_"): option for option in family.options}
+    """Return options of a family, defaults left out; UserError for others and for odd values."""
+    known = {option.parameter: option for option in family.options}
     for name, value in options.items():
         if name not in known:
             raise _not_its_option(family, name, known)
@@ -249,14 +255,13 @@ def checked_options(family: Family, options: Mapping[str, Any]) -> dict[str, Any
 
 
 def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:
-    shown = "--" + name.replace("_", "-")
     others = [
         other
         for other in models.FAMILIES
-        if any(o.name.replace("-", "_") == name for o in models.get(other).options)
+        if any(option.parameter == name for option in models.get(other).options)
     ]
     if others:
-        return UserError(f"{shown}: an option of {', '.join(others)}, not of {family.name}.")
+        return UserError(f"an option of {', '.join(others)}, not of {family.name}.", setting=name)
     return unknown_name(f"{family.name}: no option", name, [*known, *COMMON])
 
 
@@ -264,32 +269,35 @@ def _check_value(option: Option, value: Any) -> None:
     if value is None:
         return
     if option.choices and value not in option.choices:
-        raise UserError(f"--{option.name}: must be one of {', '.join(option.choices)}.")
+        raise UserError(
+            f"must be one of {', '.join(option.choices)}, got {value}.", setting=option.parameter
+        )
     low, high = option.minimum, option.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         limits = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
-        raise UserError(f"--{option.name}: must be {' and '.join(limits)}, got {value}.")
+        raise UserError(f"must be {' and '.join(limits)}, got {value}.", setting=option.parameter)
 
 
-def _photo(image: Source) -> tuple[Photo, bool]:
-    """Gives the photo of an image, and whether its arrays have no axis for channels."""
+def _photo(image: ImageSource) -> tuple[Photo, bool]:
+    """Return the photo of an image, and whether its arrays have no axis for channels."""
     if isinstance(image, str | Path):
         photo = read_photo(Path(image))
     elif isinstance(image, Image.Image):
         photo = of_image(image)
     elif image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
         raise UserError(
-            f"image: expected uint8 [H, W] or [H, W, C], got {image.dtype} {list(image.shape)}."
+            f"expected uint8 [H, W] or [H, W, C], got {image.dtype} {list(image.shape)}.",
+            setting="image",
         )
     elif image.ndim == 3 and image.shape[2] > 4:
-        raise UserError(f"image: expected 1 to 4 channels, got {image.shape[2]}.")
+        raise UserError(f"expected 1 to 4 channels, got {image.shape[2]}.", setting="image")
     else:
         return of_array(image), image.ndim == 2
     return photo, photo.samples.shape[2] == 1
 
 
 def _visible(
-    mask: Source | None, visible: npt.NDArray[np.bool_] | None, photo: Photo
+    mask: ImageSource | None, visible: npt.NDArray[np.bool_] | None, photo: Photo
 ) -> npt.NDArray[np.bool_]:
     if (mask is None) == (visible is None):
         raise UserError("give either mask (white = fill in) or visible (True = known).")
@@ -301,29 +309,35 @@ def _visible(
     else:
         known = np.asarray(visible, np.bool_) if mask is None else np.asarray(mask) == 0
     if known.shape != size:
-        raise UserError(f"mask: its shape is {known.shape}, the image's {size}.")
+        raise UserError(f"its shape is {known.shape}, the image's {size}.", setting="mask")
     check_hole(known)
     return known
 
 
 def _nothing(
-    mask: Source | None, visible: npt.NDArray[np.bool_] | None, photo: Photo
+    mask: ImageSource | None,
+    visible: npt.NDArray[np.bool_] | None,
+    photo: Photo,
+    drawing: Option,
 ) -> npt.NDArray[np.bool_]:
     if mask is not None or visible is not None:
-        raise UserError('condition="edges": everything is filled in. Leave out mask and visible.')
+        raise UserError(
+            f"{drawing.of_drawing}: everything is filled in. Leave out mask and visible.",
+            setting=drawing.parameter,
+        )
     return np.zeros((photo.height, photo.width), np.bool_)
 
 
-def _result(completed: Completed, flat: bool) -> Result:
+def _result(completed: CompletedPhoto, flat: bool) -> CompletionResult:
     images = []
     for index in range(completed.request.n):
         samples = completed.samples(index)
         images.append(samples[..., 0] if flat and samples.shape[2] == 1 else samples)
-    return Result(
+    return CompletionResult(
         images,
         completed.log_prob,
-        completed.details,
-        [drawn.details for drawn in completed.drawn],
+        completed.details[0],
+        list(completed.details),
         completed.hole_fraction,
         completed.notes(),
     )

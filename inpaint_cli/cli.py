@@ -21,7 +21,7 @@ import click
 
 from inpaint_cli import __version__
 from inpaint_cli.commands.options import remarks
-from inpaint_cli.errors import Interrupted, PartialFailure, ResourceError, UserError
+from inpaint_cli.errors import Interrupted, PartialFailure, PlainError, ResourceError, UserError
 
 COMMANDS = {
     "complete": "Complete a photo many times.",
@@ -76,7 +76,7 @@ class Commands(click.Group):
 
 
 def leave(ctx: click.Context, error: BaseException) -> NoReturn:
-    """Prints one line for `error` and exits with its code; --debug adds the traceback."""
+    """Print one line for `error` and exit with its code; --debug adds the traceback."""
     if ctx.ensure_object(dict).get("debug"):
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     code, text = verdict(error)
@@ -85,7 +85,7 @@ def leave(ctx: click.Context, error: BaseException) -> NoReturn:
 
 
 def verdict(error: BaseException) -> tuple[int, str]:
-    """Gives the exit code and the line for an error.
+    """Return the exit code and the line for an error.
 
     >>> verdict(UserError("no such file.", setting="mask"))
     (2, 'error: --mask: no such file.')
@@ -96,7 +96,7 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return 128 + error.signal_number, str(error)
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted"
-    text = error.on_command_line() if isinstance(error, UserError) else str(error)
+    text = error.on_command_line() if isinstance(error, PlainError) else str(error)
     line = " ".join(text.split("\n")).strip()
     if isinstance(error, UserError):
         return 2, f"error: {line}"
@@ -114,13 +114,13 @@ def verdict(error: BaseException) -> tuple[int, str]:
 
 
 def forget_output() -> None:
-    """Sends the rest of stdout nowhere: its reader left (`| head`), which is no failure."""
+    """Send the rest of stdout nowhere: its reader left (`| head`), which is no failure."""
     with suppress(OSError):  # io.UnsupportedOperation: stdout is no file, as in a test
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
-    """Prints the version; with -v also what a bug report needs."""
+    """Print the version; with -v also what a bug report needs."""
     if not value:
         return
     click.echo(f"inpaint {__version__}")
@@ -164,7 +164,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """Runs the command line; the entry point of `inpaint`."""
+    """Run the command line; the entry point of `inpaint`."""
     signal.signal(signal.SIGTERM, terminate)
     # File names that are no text come back out as the bytes they are.
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -173,5 +173,5 @@ def run() -> None:
 
 
 def terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """Turns a signal into an exception, so that unfinished files are removed on the way out."""
+    """Turn a signal into an exception, so that unfinished files are removed on the way out."""
     raise Interrupted("terminated", signal_number)

@@ -1,33 +1,60 @@
 """The errors that people see: cli.py alone turns them into one line and an exit code."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
+from copy import copy
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Self
 
 
-class UserError(Exception):
-    """What the caller typed or gave cannot be used; the message says what to do. Exit code 2.
+class PlainError(Exception):
+    """An error that is one sentence, with what it is about kept apart from the text.
 
     setting: the option or argument at fault, as Python names it ("top_k"); "" where it is none.
-    `str` is for Python programs; the command line writes its own name of the setting before `text`.
+    where: the file at fault; `within` puts the photo that was worked on in front of it.
+    `str` is for Python programs; the command line spells `setting` as a flag.
 
-    >>> error = UserError("must be at least 1, got 0.", setting="top_k")
+    >>> error = PlainError("must be at least 1, got 0.", setting="top_k")
     >>> str(error), error.on_command_line()
     ('top_k: must be at least 1, got 0.', '--top-k: must be at least 1, got 0.')
     """
 
-    def __init__(self, text: str, *, setting: str = "") -> None:
+    def __init__(self, text: str, *, setting: str = "", where: str | Path = "") -> None:
         self.text, self.setting = text, setting
-        super().__init__(f"{setting}: {text}" if setting else text)
+        self.places = (str(where),) if str(where) else ()
+        super().__init__(text)
 
-    def on_command_line(self) -> str:
-        """Return the message with the setting spelled as a flag: `-n` or `--top-k`."""
-        if not self.setting:
-            return self.text
+    def __str__(self) -> str:
+        return self._line(self.places, self.setting)
+
+    def on_command_line(self, beside: str | Path = "") -> str:
+        """Return the message with the setting spelled as a flag: `-n` or `--top-k`.
+
+        beside: a place that stands beside the message already, and is left out.
+        """
         dashes = "-" if len(self.setting) == 1 else "--"
-        return f"{dashes}{self.setting.replace('_', '-')}: {self.text}"
+        flag = self.setting and dashes + self.setting.replace("_", "-")
+        return self._line([place for place in self.places if place != str(beside)], flag)
+
+    def within(self, place: str | Path) -> Self:
+        """Return the same error with `place` in front, unless it stands there already."""
+        if self.places[:1] == (str(place),) or self.text.startswith(f"{place}: "):
+            return self
+        error = copy(self)
+        error.places = (str(place), *self.places)
+        return error
+
+    def _line(self, places: Iterable[str], setting: str) -> str:
+        return ": ".join([*places, *filter(None, [setting]), self.text])
 
 
-class ResourceError(Exception):
+class UserError(PlainError):
+    """What the caller typed or gave cannot be used; the message says what to do. Exit code 2."""
+
+
+class ResourceError(PlainError):
     """The machine could not do it: full disk, no permission, out of memory. Exit code 1."""
 
 
@@ -46,10 +73,18 @@ class Interrupted(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
+class UnknownName(UserError):
+    """A name that means nothing here; `advice` is the nearest known one, or all of them."""
+
+    advice = ""
+
+
 def unknown_name(
     subject: str, name: str, known: Iterable[str], where: str = "", *, setting: str = ""
-) -> UserError:
+) -> UnknownName:
     """Return the error for an unknown name, with the nearest known one.
+
+    where: a last sentence, on where all names are listed.
 
     >>> unknown_name("no family", "pcn", ["pcnn", "ipa"], setting="model").on_command_line()
     "--model: no family called 'pcn'. Did you mean 'pcnn'?"
@@ -58,6 +93,8 @@ def unknown_name(
     """
     names = sorted(known)
     near = get_close_matches(name.lower(), names, n=1)
-    advice = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
-    text = " ".join(filter(None, [f"{subject} called '{name}'.", advice, where]))
-    return UserError(text, setting=setting)
+    nearest = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
+    advice = " ".join(filter(None, [nearest, where]))
+    error = UnknownName(f"{subject} called '{name}'. {advice}", setting=setting)
+    error.advice = advice
+    return error

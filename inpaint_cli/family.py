@@ -5,7 +5,7 @@ Importing this module must not import torch: help pages and listings stand on it
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -113,13 +113,56 @@ class Option:
     """One thing that `complete` takes for this family only; plain data, for help and parsing."""
 
     name: str
-    """As typed, without dashes: "trace", "fix-top". Passed to `Model.complete` as `fix_top`."""
+    """As typed, without dashes: "fix-top"."""
     type: type[int] | type[float] | type[str] | type[bool]
     help: str
     default: Any = None
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    for_rank: Any = None
+    """Not None: the family's likelihoods are lower bounds that this option asks for. Completions
+    that are ranked by likelihood get this value where none is given."""
+    of_drawing: Any = None
+    """The value that makes the image a drawing: the model sees all of it, and keeps nothing."""
+
+    @property
+    def parameter(self) -> str:
+        """The name in Python, and of the argument of `Model.complete`: "fix_top"."""
+        return self.name.replace("-", "_")
+
+
+def drawing_option(options: Iterable[Option], given: Mapping[str, Any]) -> Option | None:
+    """Return the option by which the image is a drawing; None where it is an ordinary photo."""
+    return next(
+        (
+            option
+            for option in options
+            if option.of_drawing is not None and given.get(option.parameter) == option.of_drawing
+        ),
+        None,
+    )
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One thing that a family's models tell beside their completions, in `Completions.details`."""
+
+    name: str
+    """Its key there, and in the record of the results."""
+    per: Literal["completion", "window"] = "window"
+    """completion: a tensor [n, ...] with an entry for each. window: one for them all."""
+    recorded: type[int] | type[float] | type[dict[str, float]] | None = None
+    """What the record keeps it as; None = not at all."""
+    captioned: bool = False
+    """Whether the sheet writes it under its completion; for one that is recorded."""
+    drawn: Literal["frames", "rows", "picture"] | None = None
+    """The file that it becomes. frames: uint8 [S, H, W, 3], an animated GIF. rows: uint8 [rows,
+    columns, C, H, W], a sheet in PNG. picture: uint8 [H, W, 3], one PNG."""
+    ending: str = ""
+    """Of that file, after the name of the photo: "-rows.png"."""
+    shares: str = ""
+    """Of rows: the detail [rows] with the share that each is labelled with."""
 
 
 @dataclass(frozen=True)
@@ -197,11 +240,12 @@ class Completions:
     images: Tensor
     """uint8 [n, C, H, W]; visible pixels are already the input's."""
     log_prob: Tensor | None = None
-    """float64 [n], nats, of the hidden values given the visible ones; `details["bound"]` = True
-    where it is a lower bound; None where the family has none."""
+    """float64 [n], nats, of the hidden values given the visible ones; None where the family has
+    none, or none was asked for."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Per family: "trace" (pcnn), "primitive" and "weight" (picme), "tokens" (latent-codes). Those
-    with one entry a completion are listed in `photos/details.py`."""
+    """What the family tells besides, as its `details` declare."""
+    lower_bound: bool = False
+    """Whether likelihoods of the model, and so `log_prob`, are lower bounds."""
 
 
 class Model(Protocol):
@@ -224,7 +268,7 @@ class Model(Protocol):
 
     @property
     def config(self) -> Config:
-        """Gives what the model was built from; a family's own kind of Config."""
+        """What the model was built from; a family's own kind of Config."""
         ...
 
     def complete(
@@ -236,7 +280,7 @@ class Model(Protocol):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Completes ONE image len(noise) times.
+        """Complete ONE image len(noise) times.
 
         image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W], on the model's device; the result
         may lie on any. What depends on the visible pixels only is computed once. Nothing in the
@@ -261,6 +305,8 @@ class Family(Protocol):
     stage_names: tuple[str, ...]
     """In training order; empty for families that are not trained."""
     options: tuple[Option, ...]
+    details: tuple[Detail, ...]
+    """What its models tell beside their completions."""
     completes: bool
     """False: its models are for metrics and complete nothing (classifier)."""
     perceptual: bool
@@ -271,18 +317,18 @@ class Family(Protocol):
     """Names that `inpaint convert --from` takes for this family's foreign files."""
 
     def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order (imports torch)."""
+        """Return the stages in training order (imports torch)."""
         ...
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights, under whatever torch.device context is active.
+        """Build the model with random weights, under whatever torch.device context is active.
 
         The meta device must do: weight files are checked against their config there first.
         """
         ...
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads foreign files, by name and shape, strictly; UserError names what did not fit.
+        """Read foreign files, by name and shape, strictly; UserError names what did not fit.
 
         Where they hold some stages only, the model's `trained_stages` names them.
         """

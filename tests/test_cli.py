@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run_action(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs `inpaint act` with a command that calls what the test gives."""
+    """Run `inpaint act` with a command that calls what the test gives."""
 
     def run(
         action: Callable[[Reporter], Any], *arguments: str, before: tuple[str, ...] = ()
@@ -53,7 +53,13 @@ def failing(error: BaseException) -> Callable[[Reporter], None]:
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (UserError("--mask: no."), 2, "error: --mask: no."),
+        (UserError("no.", setting="mask"), 2, "error: --mask: no."),
+        (
+            UserError("must be at least 1, got 0.", setting="n"),
+            2,
+            "error: -n: must be at least 1, got 0.",
+        ),
+        (ResourceError("no.", setting="mask_alpha"), 1, "error: --mask-alpha: no."),
         (ResourceError("disk full"), 1, "error: disk full"),
         (PartialFailure("2 of 3 failed"), 3, "error: 2 of 3 failed"),
         (Interrupted("saved", signal.SIGTERM), 143, "saved"),

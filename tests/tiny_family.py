@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli import models
-from inpaint_cli.family import Completions, Config, Model, Option, Stage, Training
+from inpaint_cli.family import Completions, Config, Detail, Model, Option, Stage, Training
 from inpaint_cli.randomness import Noise
 
 
@@ -56,6 +56,7 @@ class TinyFamily:
     )
     stage_names: tuple[str, ...] = ("all",)
     options: tuple[Option, ...] = ()
+    details: tuple[Detail, ...] = ()
     completes = True
     perceptual = False
     stochastic = True

@@ -16,14 +16,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def remarks(command: F) -> F:
-    """Adds --quiet, --verbose and --debug, to the group and to every command alike.
+    """Add --quiet, --verbose and --debug, to the group and to every command alike.
 
     They are kept in `context.obj`, so `inpaint -q complete` is `inpaint complete -q`.
     """
 
     def keep(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-        kept = context.ensure_object(dict)
-        kept[parameter.name] = value or kept.get(parameter.name, False)
+        flags = context.ensure_object(dict)
+        flags[parameter.name] = value or flags.get(parameter.name, False)
 
     for names, text in reversed(
         (
@@ -41,15 +41,15 @@ def remarks(command: F) -> F:
 
 
 def common(command: F) -> F:
-    """Adds --json, --quiet, --verbose, --debug and --version.
+    """Add --json, --quiet, --verbose, --debug and --version.
 
     The command gets `as_json: bool` and `reporter: Reporter`; --debug is read by cli.py.
     """
 
     @functools.wraps(command)
     def with_reporter(*args: Any, **options: Any) -> Any:
-        kept = click.get_current_context().ensure_object(dict)
-        reporter = Reporter(quiet=kept.get("quiet", False), verbose=kept.get("verbose", False))
+        flags = click.get_current_context().ensure_object(dict)
+        reporter = Reporter(quiet=flags.get("quiet", False), verbose=flags.get("verbose", False))
         return command(*args, reporter=reporter, **options)
 
     decorated = click.version_option(__version__, message="inpaint %(version)s")(with_reporter)
@@ -59,7 +59,7 @@ def common(command: F) -> F:
 
 
 def model_names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
-    """Gives what a shell may complete `start` to: models that ship, and families."""
+    """Return what a shell may complete `start` to: models that ship, and families."""
     from inpaint_cli import models, zoo
 
     names = [entry.name for entry in zoo.entries()] + list(models.FAMILIES)
@@ -67,14 +67,14 @@ def model_names(context: click.Context, parameter: click.Parameter, start: str) 
 
 
 def trained_names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:
-    """Gives the families that are trained, likewise."""
+    """Return the families that are trained, likewise."""
     from inpaint_cli import models
 
     return [name for name in models.trainable() if name.startswith(start)]
 
 
 def device(command: F) -> F:
-    """Adds --device."""
+    """Add --device."""
     return click.option(
         "--device",
         default="auto",
@@ -85,7 +85,7 @@ def device(command: F) -> F:
 
 
 def seed(command: F) -> F:
-    """Adds --seed."""
+    """Add --seed."""
     return click.option(
         "--seed",
         type=click.IntRange(min=0),

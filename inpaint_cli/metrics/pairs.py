@@ -143,7 +143,7 @@ def of_record(
             raise UserError(f"{image}: its original is not in {where}. Give --reference DIR.")
         lines = sorted(item["completions"], key=lambda line: line.get("index", 0))
         files = tuple(folder / line["file"] for line in lines)
-        hole = hole_of(str(item.get("mask"))) if holes is None else _mask_for(
+        hole = hole_of_fields(item.get("hole") or {}) if holes is None else _mask_for(
             image.stem, holes, masks
         )  # fmt: skip
         pairs.append(Pair(_stem_of(lines[0]["file"]), truth, files, hole))
@@ -156,6 +156,15 @@ def of_record(
 
 def _stem_of(file: str) -> str:
     return re.sub(r"-\d+$", "", Path(file).with_suffix("").as_posix())
+
+
+def hole_of_fields(hole: Mapping[str, Any]) -> Hole | None:
+    """Return the hole of a record; None where it needs more than a mask file and boxes."""
+    mask = hole.get("mask")
+    boxes = tuple(",".join(map(str, box)) for box in hole.get("boxes", ()))
+    if hole.get("kind") or hole.get("alpha") or not (mask or boxes):
+        return None
+    return Hole(Path(mask) if mask else None, boxes, hole["invert"], hole["grow"])
 
 
 def hole_of(label: str) -> Hole | None:

@@ -20,7 +20,7 @@ from inpaint_cli.family import Model
 from inpaint_cli.metrics.mask_choice import Masks, masks_of
 from inpaint_cli.metrics.protocol import Facts, Needs, Setting, digest_of
 from inpaint_cli.models.quantise import to_bytes, to_levels
-from inpaint_cli.photos.completing import Request, complete_photo
+from inpaint_cli.photos.completing import CompletionRequest, complete_photo
 from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.photo import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
@@ -193,7 +193,7 @@ class ModelTarget:
             parts = self.batches.drawn(model, image, visible, noise, temperature=self._heat)
         except ResourceError as error:
             raise ResourceError(f"{self.name}: {error}") from error
-        self.bound = "elbo" if parts[0].details.get("bound") else "exact"
+        self.bound = "elbo" if parts[0].lower_bound else "exact"
         return self._all(torch.cat([part.images.cpu() for part in parts]))
 
     def _all(self, drawn: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class ModelTarget:
 
     def _in_windows(self, image: Tensor, visible: Tensor) -> Tensor:
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
-        request = Request(n=self._draws, seed=self.seed, temperature=self._heat)
+        request = CompletionRequest(n=self._draws, seed=self.seed, temperature=self._heat)
         made = complete_photo(photo, visible.numpy(), self.contestant.model, request)
         pictures = np.stack([made.samples(number) for number in range(self._draws)])
         return self._all(torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))))

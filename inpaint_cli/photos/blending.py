@@ -13,21 +13,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.photos.photo import ColourValues
 from inpaint_cli.photos.windows import Mask, bounds
-
-Values = npt.NDArray[np.float32]
 
 TOUCHED = 1e-6
 """A model pixel with more than this share of hidden photo pixels under it is hidden."""
 FEATHER_MODEL_PX = 2.0
-"""The correction fades over this many model pixels, unless --feather says otherwise."""
+"""The correction fades over this many model pixels, unless `feather` says otherwise."""
 SMOOTHING_STEPS = 4
 
 
 def reduce(
-    values: Values, visible: Mask, size: int
+    values: ColourValues, visible: Mask, size: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Gives a square window at the model's size: uint8 [size, size, C] and bool [size, size].
+    """Return a square window at the model's size: uint8 [size, size, C] and bool [size, size].
 
     values: float32 [S, S, C] in 0..255; visible: bool [S, S]. A model pixel is visible if no hidden
     photo pixel lies under it, so it is an average of visible ones alone; hidden ones are 0.
@@ -42,26 +41,23 @@ def reduce(
 
 
 def fill_of(
-    picture: npt.NDArray[np.uint8], values: Values, visible: Mask, feather: float | None
-) -> Values:
-    """Gives the fill of a window: float32 [S, S, C] in 0..255, to be used where it is hidden.
+    picture: npt.NDArray[np.uint8], values: ColourValues, visible: Mask, feather: float | None
+) -> ColourValues:
+    """Return the fill of a window: float32 [S, S, C] in 0..255, to be used where it is hidden.
 
     picture: what the model drew, uint8 [size, size, C]; values, visible: the window, as for
     `reduce`. feather: pixels over which the correction fades; None = two model pixels.
     """
     import cv2
 
-    if picture.shape[:2] == visible.shape:
-        return picture.astype(np.float32)
     height, width = visible.shape
     scale = max(1.0, height / picture.shape[0])
     feather = FEATHER_MODEL_PX * scale if feather is None else feather
     enlarge = cv2.INTER_CUBIC if height >= picture.shape[0] else cv2.INTER_AREA
-    wide = picture.astype(np.float32)
     fill = np.empty((height, width, picture.shape[2]), np.float32)
     for channel in range(picture.shape[2]):  # one at a time: windows may be large
         plane = cv2.resize(
-            np.ascontiguousarray(wide[..., channel]), (width, height), interpolation=enlarge
+            picture[..., channel].astype(np.float32), (width, height), interpolation=enlarge
         )
         fill[..., channel] = plane
     if feather > 0 and visible.any():
@@ -70,8 +66,8 @@ def fill_of(
     return fill
 
 
-def extend(values: Values, known: Mask) -> Values:
-    """Carries known values smoothly into the unknown: a push-pull pyramid with smoothing.
+def extend(values: ColourValues, known: Mask) -> ColourValues:
+    """Carry known values smoothly into the unknown: a push-pull pyramid with smoothing.
 
     values: float32 [h, w]; known: bool [h, w], at least one True. Known values come back as they
     are; what lies under unknown ones has no influence.
@@ -80,8 +76,8 @@ def extend(values: Values, known: Mask) -> Values:
     return _pull(np.where(known, values, 0).astype(np.float32), weight)
 
 
-def _correct(fill: Values, values: Values, visible: Mask, feather: float) -> None:
-    """Adds the fading correction to `fill`, in place, in a box round the hole."""
+def _correct(fill: ColourValues, values: ColourValues, visible: Mask, feather: float) -> None:
+    """Add the fading correction to `fill`, in place, in a box round the hole."""
     import cv2
 
     box = bounds(~visible).grown(2 + int(feather)).clipped(*visible.shape)
@@ -92,13 +88,13 @@ def _correct(fill: Values, values: Values, visible: Mask, feather: float) -> Non
     fade = np.clip(1 - (inside - 1) / feather, 0, 1)
     fade = fade * fade * (3 - 2 * fade)
     for channel in range(fill.shape[2]):
-        part = fill[..., channel][box.slices]
-        difference = values[..., channel][box.slices] - part
-        part += fade * extend(difference, near)
+        region = fill[..., channel][box.slices]
+        difference = values[..., channel][box.slices] - region
+        region += fade * extend(difference, near)
 
 
-def _pull(values: Values, weight: Values) -> Values:
-    """Fills what has no weight from the half-size picture, then smooths the filled part."""
+def _pull(values: ColourValues, weight: ColourValues) -> ColourValues:
+    """Fill what has no weight from the half-size picture, then smooth the filled part."""
     import cv2
 
     height, width = values.shape
@@ -118,8 +114,8 @@ def _pull(values: Values, weight: Values) -> Values:
     return np.asarray(result, np.float32)
 
 
-def _halved(values: Values, half: tuple[int, int]) -> Values:
-    """Sums 2 x 2 blocks; a missing last row or column counts as 0."""
+def _halved(values: ColourValues, half: tuple[int, int]) -> ColourValues:
+    """Sum 2 x 2 blocks; a missing last row or column counts as 0."""
     padded = np.zeros((half[0] * 2, half[1] * 2), np.float32)
     padded[: values.shape[0], : values.shape[1]] = values
     return np.asarray(padded.reshape(half[0], 2, half[1], 2).sum(axis=(1, 3)), np.float32)

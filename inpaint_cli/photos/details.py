@@ -1,109 +1,143 @@
-"""What a family tells beside its completions: gathered from batches, and written as pictures."""
+"""What a family tells beside its completions: gathered from batches, recorded, drawn to files.
+
+A family declares each detail (`family.Detail`); nothing here knows one by name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from inpaint_cli import models
+from inpaint_cli.family import Detail
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.sheets import grid
 
-if TYPE_CHECKING:
-    from torch import Tensor
+Details = Mapping[str, Any]
+Declared = Sequence[Detail]
 
-PER_COMPLETION = ("primitive", "weight", "tokens", "raw", "effective_samples")
-"""Details with one entry a completion; all others are the same in every batch."""
-RECORDED: Mapping[str, type[int] | type[float]] = {"primitive": int, "weight": float}
-"""Those that a record lists, and as what."""
-TRACE_MS = 120
-"""How long a frame of a trace stands."""
-TRACE_PX = 384
+FRAME_MS = 120
+"""How long a frame of a moving picture stands."""
+MOVING_PX = 384
+"""Frames are enlarged by a whole factor up to this side."""
 ROW_TILE_PX = 128
 
 
-def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Gives the details of the batches of one window as those of all its completions."""
+def drawn_endings() -> Mapping[str, str]:
+    """Return detail -> ending of its file, over all registered families."""
+    return _endings_of(tuple(models.FAMILIES))
+
+
+@cache
+def _endings_of(families: tuple[str, ...]) -> Mapping[str, str]:
+    declared = [detail for name in families for detail in models.get(name).details]
+    return {detail.name: detail.ending for detail in declared if detail.drawn}
+
+
+def joined(batches: Sequence[Details], declared: Declared) -> dict[str, Any]:
+    """Return the details of the batches of one window as those of all its completions."""
     import torch
 
-    details = dict(parts[0])
-    for name in PER_COMPLETION:
-        if name in details:
-            details[name] = torch.cat([part[name] for part in parts])
+    details = dict(batches[0])
+    for detail in declared:
+        if detail.per == "completion" and detail.name in details:
+            details[detail.name] = torch.cat([batch[detail.name] for batch in batches])
     return details
 
 
-def of_completion(windows: Sequence[Mapping[str, Any]], index: int) -> dict[str, Any]:
-    """Gives what a record says of one completion: its component and the weight of that.
+def of_completion(windows: Sequence[Details], index: int, declared: Declared) -> dict[str, Any]:
+    """Return what a record keeps of one completion.
 
     windows: the details of each. Of several windows each value is a list, in their order.
     """
-    found = {
-        name: [kind(details[name][index]) for details in windows if name in details]
-        for name, kind in RECORDED.items()
+    kept = dict[str, Any]()
+    for detail in declared:
+        tellers = [window for window in windows if detail.name in window]
+        if detail.recorded and detail.per == "completion" and tellers:
+            values = [detail.recorded(window[detail.name][index]) for window in tellers]
+            kept[detail.name] = values if len(windows) > 1 else values[0]
+    return kept
+
+
+def of_window(details: Details, declared: Declared) -> dict[str, Any]:
+    """Return what a record keeps of one window, apart from its completions."""
+    return {
+        detail.name: detail.recorded(details[detail.name])
+        for detail in declared
+        if detail.recorded and detail.per == "window" and detail.name in details
     }
-    return {name: own if len(windows) > 1 else own[0] for name, own in found.items() if own}
+
+
+def captions(windows: Sequence[Details], index: int, declared: Declared) -> list[str]:
+    """Return the lines that a sheet writes under one completion: "primitive 2, 0"."""
+    lines = []
+    for detail in declared:
+        if detail.captioned and any(detail.name in window for window in windows):
+            values = of_completion(windows, index, [detail])[detail.name]
+            shown = values if isinstance(values, list) else [values]
+            lines.append(f"{detail.name} {', '.join(map(str, shown))}")
+    return lines
 
 
 def write_pictures(
-    details: Mapping[str, Any], folder: Path, stem: str, check: Callable[[str], None]
+    details: Details, declared: Declared, folder: Path, stem: str, check: Callable[[str], None]
 ) -> dict[str, str]:
-    """Writes every picture among the details as STEM-..., and gives detail -> file in `folder`.
+    """Write what is drawn of the details as STEM-..., and return detail -> file in `folder`.
 
     check: called with each file before any is written; raises if it must not be.
     """
-    files = {name: stem + ending for name, (ending, _) in PICTURES.items() if name in details}
+    drawn = [detail for detail in declared if detail.drawn and detail.name in details]
+    files = {detail.name: stem + detail.ending for detail in drawn}
     for file in files.values():
         check(file)
-    for name, file in files.items():
-        PICTURES[name][1](folder / file, details)
+    for detail in drawn:
+        WRITERS[str(detail.drawn)](folder / files[detail.name], details, detail)
     return files
 
 
-def _write_trace(path: Path, details: Mapping[str, Any]) -> None:
-    """Writes uint8 frames [S, H, W, 3] as an animated GIF, enlarged to be seen."""
+def _write_frames(path: Path, details: Details, detail: Detail) -> None:
+    """Write uint8 frames [S, H, W, 3] as an animated GIF, enlarged to be seen."""
     from PIL import Image
 
-    frames = details["trace"]
-    side = max(frames.shape[1:3])
-    factor = max(1, TRACE_PX // side)
+    frames = details[detail.name]
+    factor = max(1, MOVING_PX // max(frames.shape[1:3]))
     size = frames.shape[2] * factor, frames.shape[1] * factor
-    pictures = [
+    first, *others = (
         Image.fromarray(frame.cpu().numpy()).resize(size, Image.Resampling.NEAREST)
         for frame in frames
-    ]
+    )
     with replacing(path) as temporary:
-        pictures[0].save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=pictures[1:],
-            duration=TRACE_MS,
-            loop=0,
+        first.save(
+            temporary, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0
         )
 
 
-def _write_rows(path: Path, details: Mapping[str, Any]) -> None:
-    """Writes a row of completions for each component, labelled with its number and weight."""
-    rows: Tensor = details["by_primitive"].cpu().permute(0, 1, 3, 4, 2)
-    shown = rows.expand(*rows.shape[:4], 3).numpy()
-    labels = [f"{i}  {100 * float(weight):.1f} %" for i, weight in enumerate(details["weights"])]
-    sheet = grid([list(row) for row in shown], row_labels=labels, tile=ROW_TILE_PX)
+def _write_rows(path: Path, details: Details, detail: Detail) -> None:
+    """Write rows of pictures, each labelled with its number and share."""
+    rows = details[detail.name].cpu().permute(0, 1, 3, 4, 2)
+    pictures = rows.expand(*rows.shape[:4], 3).numpy()
+    labels = [str(number) for number in range(len(pictures))]
+    if detail.shares:
+        shares = map(float, details[detail.shares])
+        labels = [f"{i}  {100 * share:.1f} %" for i, share in enumerate(shares)]
+    sheet = grid([list(row) for row in pictures], row_labels=labels, tile=ROW_TILE_PX)
     with replacing(path) as temporary:
         sheet.save(temporary, format="PNG")
 
 
-def _write_latents(path: Path, details: Mapping[str, Any]) -> None:
-    """Writes the picture of sampled latent variables, uint8 [H, W, 3]."""
+def _write_picture(path: Path, details: Details, detail: Detail) -> None:
+    """Write one picture, uint8 [H, W, 3]."""
     from PIL import Image
 
     with replacing(path) as temporary:
-        Image.fromarray(details["latents"].cpu().numpy()).save(temporary, format="PNG")
+        Image.fromarray(details[detail.name].cpu().numpy()).save(temporary, format="PNG")
 
 
-PICTURES: Mapping[str, tuple[str, Callable[[Path, Mapping[str, Any]], None]]] = {
-    "trace": ("-trace.gif", _write_trace),
-    "by_primitive": ("-by-primitive.png", _write_rows),
-    "latents": ("-latents.png", _write_latents),
+WRITERS: Mapping[str, Callable[[Path, Details, Detail], None]] = {
+    "frames": _write_frames,
+    "rows": _write_rows,
+    "picture": _write_picture,
 }
-"""Detail -> ending of its file, and what writes it."""
+"""`Detail.drawn` -> what writes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,30 +34,15 @@ class HoleSource:
     """Nothing is kept: the photo is a drawing, and no other source is given."""
 
     def __post_init__(self) -> None:
-        if self.everything:
-            self._check_alone()
-        elif self.path is None and self.kind is None and not self.boxes and not self.alpha:
-            raise UserError(
-                "no hole is given. Use --mask FILE (white = fill in), --mask KIND, --box X,Y,W,H, "
-                "or --mask-alpha if the photo's transparent pixels are to be filled."
-            )
         if self.grow < 0:
-            raise UserError(f"--grow: must not be negative, got {self.grow}.")
+            raise UserError(f"must not be negative, got {self.grow}.", setting="grow")
         if self.kind is not None and self.alpha:
             raise UserError(
-                "--mask-alpha: a drawn mask has no transparency. Leave one of them out."
+                "a drawn mask has no transparency. Leave one of them out.", setting="mask_alpha"
             )
         if self.invert and self.path is None and self.kind is None and not self.alpha:
             raise UserError(
-                "--invert-mask: there is no mask to invert. Boxes are always filled in."
-            )
-
-    def _check_alone(self) -> None:
-        others = (self.path, self.kind, self.boxes, self.alpha, self.invert, self.grow, self.resize)
-        if any(others):
-            raise UserError(
-                "--condition edges: everything is filled in. Leave out --mask, --box and all other "
-                "options of the hole."
+                "there is no mask to invert. Boxes are always filled in.", setting="invert_mask"
             )
 
     @property
@@ -74,52 +60,66 @@ class HoleSource:
         seed: int,
         reporter: Reporter,
     ) -> Mask:
-        """Gives bool [H, W], True = visible; UserError if nothing is to be filled.
+        """Return bool [H, W], True = visible; UserError if nothing is to be filled.
 
         photo, mask: the files of this photo; size: the photo's (height, width), upright.
         """
-        height, width = size
         if self.everything:
             return np.zeros(size, np.bool_)
-        name = str(mask or self.kind or photo)
         if self.kind is not None:
-            visible = masks.draw_at_scale(
-                self.kind, height, width, model_size=model_size, seed=seed
-            )
+            visible = masks.draw_at_scale(self.kind, *size, model_size=model_size, seed=seed)
             visible = ~visible if self.invert else visible
-        elif mask is not None or self.alpha:
-            visible = files.read_mask(
-                mask or photo,
-                size=size,
-                invert=self.invert,
-                alpha=self.alpha,
-                resize=self.resize,
-                reporter=reporter,
-            )
         else:
-            visible, name = np.ones(size, np.bool_), "--box"
-        # Grown last, so that boxes grow as well: --grow is about the hole, not about the file.
+            visible = self._read(photo, mask, size, reporter)
+        # Grown last, so that boxes grow as well: the hole is grown, not the file.
         visible = files.apply_grow(files.hide_boxes(visible, self.boxes), self.grow)
-        given = mask is not None or self.alpha or self.invert
+        by_polarity = mask is not None or self.alpha or self.invert
         files.check_hole(
             visible,
-            name,
-            reporter if given else None,
+            str(mask or self.kind or photo),
+            reporter if by_polarity else None,
             source=mask if self.kind is None else None,
             invert=self.invert,
             alpha=self.alpha,
         )
         return visible
 
-    def label(self, mask: Path | None) -> str:
-        """Gives the words for the hole in a record."""
-        if self.everything:
-            return "everything"
-        parts = [str(mask)] if mask else [self.kind] if self.kind else ["alpha"] * self.alpha
-        if mask and self.alpha:
-            parts.append("its alpha")
-        if self.invert:
-            parts.append("inverted")
-        boxes = [f"box {box.text}" for box in self.boxes]
-        grown = [f"grown by {self.grow}"] * (self.grow > 0)
-        return " + ".join([", ".join(parts)] * bool(parts) + boxes + grown)
+    def _read(
+        self, photo: Path, mask: Path | None, size: tuple[int, int], reporter: Reporter
+    ) -> Mask:
+        """Return what the mask file or the photo's transparency leaves visible; else everything."""
+        if mask is None and not self.alpha:
+            return np.ones(size, np.bool_)
+        return files.read_mask(
+            mask or photo,
+            size=size,
+            invert=self.invert,
+            alpha=self.alpha,
+            resize=self.resize,
+            reporter=reporter,
+        )
+
+    def fields(self, mask: Path | None, size: tuple[int, int], seed: int) -> dict[str, Any]:
+        """Return the hole as plain data, for a record; mask, size: as for `visible`.
+
+        What is drawn by `kind` also depends on the model's size. Boxes are in pixels.
+        """
+        return {
+            "mask": None if mask is None else str(mask),
+            "kind": self.kind,
+            "seed": None if self.kind is None else seed,
+            "boxes": [_in_pixels(box, *size) for box in self.boxes],
+            "invert": self.invert,
+            "alpha": self.alpha,
+            "grow": self.grow,
+            "resize": self.resize,
+            "everything": self.everything,
+        }
+
+
+def _in_pixels(box: UserBox, height: int, width: int) -> list[int]:
+    """Return x, y, width, height of a box on a photo."""
+    if not box.percent:
+        return [int(box.x), int(box.y), int(box.width), int(box.height)]
+    top, bottom, left, right = box.edges(height, width)
+    return [left, top, right - left, bottom - top]

@@ -23,34 +23,34 @@ class Batches:
     def drawn(
         self, model: Model, image: Tensor, visible: Tensor, noise: Noise, **options: Any
     ) -> list[Completions]:
-        """Gives the completions of one image, as `Model.complete`, in their order, in batches.
+        """Return the completions of one image, as `Model.complete`, in their order, in batches.
 
         ResourceError where memory does not even hold one.
         """
-        parts, done = list[Completions](), 0
+        batches, done = list[Completions](), 0
         while done < len(noise):
             batch = noise[done : done + self.size]
             try:
-                part = model.complete(image, visible, batch, **options)
+                drawn = model.complete(image, visible, batch, **options)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
                 if len(batch) == 1:
                     raise ResourceError(
                         "out of memory, even for one completion at a time. Free some memory, take "
-                        "a smaller model or --device cpu."
+                        "a smaller model, or compute on the CPU."
                     ) from error
                 self.size = (len(batch) + 1) // 2
                 continue
-            if len(part.images) != len(batch):
-                raise RuntimeError(f"asked for {len(batch)} completions, got {len(part.images)}")
-            parts.append(part)
+            if len(drawn.images) != len(batch):
+                raise RuntimeError(f"asked for {len(batch)} completions, got {len(drawn.images)}")
+            batches.append(drawn)
             done += len(batch)
-        return parts
+        return batches
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Says whether numpy, torch or a device ran out of memory; torch has no one error for it."""
+    """Return whether numpy, torch or a device ran out of memory; torch has no one error for it."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from inpaint_cli.photos.completing import Completed
+from inpaint_cli.photos.completing import CompletedPhoto
+from inpaint_cli.photos.details import captions
 from inpaint_cli.photos.photo import Samples
-from inpaint_cli.photos.sheets import captioned
+from inpaint_cli.photos.sheets import ScreenPixels, captioned
 from inpaint_cli.photos.windows import Box, bounds
-
-Pixels = npt.NDArray[np.uint8]
 
 TILE_PX = 192
 COLUMNS = 4
@@ -27,10 +26,10 @@ ZOOM_SHARE = 0.5
 
 @dataclass
 class Overview:
-    """Gathers reduced completions of one photo; never holds a full one."""
+    """Gathers the reduced completions of one photo; never holds a full one."""
 
-    completed: Completed
-    tiles: list[tuple[Pixels, str]] = field(default_factory=list)
+    completed: CompletedPhoto
+    tiles: list[tuple[ScreenPixels, str]] = field(default_factory=list)
     _sum: npt.NDArray[np.float64] | float = 0.0
     _squares: npt.NDArray[np.float64] | float = 0.0
     _count: int = 0
@@ -39,17 +38,17 @@ class Overview:
         self.region = view_of(self.completed).slices
 
     def add(self, samples: Samples, index: int) -> None:
-        """Takes in one completion: draw `index`, in the order of the files."""
+        """Take in one completion: draw `index`, in the order of the files."""
         shown = replace(self.completed.photo, samples=samples)
         small = reduced(shown.display(self.region))
-        wide = small.astype(np.float64)
-        self._sum, self._squares = self._sum + wide, self._squares + wide**2
+        values = small.astype(np.float64)
+        self._sum, self._squares = self._sum + values, self._squares + values**2
         if len(self.tiles) < SHOWN:
             self.tiles.append((small, self._caption(self._count, index)))
         self._count += 1
 
     def sheet(self) -> Image.Image:
-        """Gives the sheet of all completions taken in so far."""
+        """Return the sheet of all completions taken in so far."""
         photo, visible = self.completed.photo, self.completed.visible[self.region]
         shown = photo.display(self.region)
         input_tile, hole = reduced(shown), shown.copy()
@@ -59,22 +58,19 @@ class Overview:
         if self._count == 1:
             return captioned([first + self.tiles], tile=TILE_PX)
         first += [(self._mean(), f"mean of {self._count}"), self._uncertainty()]
-        rows: list[Sequence[tuple[Pixels, str]]] = [first]
+        rows: list[Sequence[tuple[ScreenPixels, str]]] = [first]
         rows += [self.tiles[i : i + COLUMNS] for i in range(0, len(self.tiles), COLUMNS)]
         return captioned(rows, tile=TILE_PX)
 
     def _caption(self, number: int, index: int) -> str:
-        """Gives the words under a completion: the number of its file first."""
+        """Return the words under a completion: the number of its file first."""
         log_prob = self.completed.log_prob
         name = f"{number}" if number == index else f"{number} (draw {index})"
         if log_prob is not None:
             least = ">= " if self.completed.log_prob_kind == "lower bound" else ""
             name = f"{name}: {least}{log_prob[index]:.1f} nats"
-        parts = [drawn.details["primitive"] for drawn in self.completed.drawn
-                 if "primitive" in drawn.details]  # fmt: skip
-        if not parts:
-            return name
-        return f"{name}\nprimitive {', '.join(str(int(part[index])) for part in parts)}"
+        declared = self.completed.request.details
+        return "\n".join([name, *captions(self.completed.details, index, declared)])
 
     def _input_caption(self) -> str:
         photo = self.completed.photo
@@ -84,11 +80,11 @@ class Overview:
         )
         return "input" if whole else f"input, cut at x {columns.start}, y {rows.start}"
 
-    def _mean(self) -> Pixels:
+    def _mean(self) -> ScreenPixels:
         return np.rint(self._sum / self._count).astype(np.uint8)
 
-    def _uncertainty(self) -> tuple[Pixels, str]:
-        """Gives the standard deviation over completions, averaged over colours, as a map."""
+    def _uncertainty(self) -> tuple[ScreenPixels, str]:
+        """Return the standard deviation over completions, averaged over colours, as a map."""
         mean = self._sum / self._count
         variance = np.maximum(np.asarray(self._squares / self._count - mean**2), 0).mean(axis=2)
         deviation = np.sqrt(variance * self._count / (self._count - 1))
@@ -96,16 +92,16 @@ class Overview:
         return coloured(deviation / max(top, 1e-9)), f"std: 0 dark to {top:.0f} of 255 bright"
 
 
-def coloured(values: npt.NDArray[np.float64]) -> Pixels:
-    """Gives values in 0..1 in the perceptually even colours of viridis, as uint8 [h, w, 3]."""
+def coloured(values: npt.NDArray[np.float64]) -> ScreenPixels:
+    """Return values in 0..1 in the perceptually even colours of viridis, as uint8 [h, w, 3]."""
     import cv2
 
     levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1])
 
 
-def reduced(pixels: Pixels) -> Pixels:
-    """Gives a picture with sides of at most a tile; smaller ones as they are."""
+def reduced(pixels: ScreenPixels) -> ScreenPixels:
+    """Return a picture with sides of at most a tile; smaller ones as they are."""
     import cv2
 
     height, width = pixels.shape[:2]
@@ -116,8 +112,8 @@ def reduced(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def view_of(completed: Completed) -> Box:
-    """Gives the part of the photo to show: all of it, or round the holes where they are small."""
+def view_of(completed: CompletedPhoto) -> Box:
+    """Return the part of the photo to show: all of it, or round the holes where they are small."""
     height, width = completed.visible.shape
     whole = Box(0, 0, height, width)
     hole = bounds(~completed.visible)

@@ -19,19 +19,19 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True)
-class Item:
+class PhotoTask:
     """One photo to complete."""
 
     photo: Path
     stem: Path
     """Its results are called STEM-0.png ..., below the output folder."""
     mask: Path | None = None
-    problem: str | None = None
+    problem: UserError | None = None
     """Why it cannot be completed, if that is known before it is read."""
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPhoto:
     """A photo, and the folder below the argument that it came from."""
 
     path: Path
@@ -40,13 +40,13 @@ class Found:
 
 def photos_of(
     arguments: Sequence[str], *, recursive: bool = False, ignored: Sequence[Path] = ()
-) -> tuple[list[Found], bool]:
-    """Gives the photos that files, folders and patterns mean, and whether any was no plain file.
+) -> tuple[list[FoundPhoto], bool]:
+    """Return the photos that files, folders and patterns mean, and whether any was no plain file.
 
     ignored: folders and files below a folder that hold no photos (masks, results). UserError for a
     folder without photos.
     """
-    found, several = list[Found](), len(arguments) > 1
+    photos, several = list[FoundPhoto](), len(arguments) > 1
     left_out = {path.resolve() for path in ignored}
     for argument in arguments:
         refuse_url(argument)
@@ -55,29 +55,33 @@ def photos_of(
             several = True
             inside = list(_inside(path, recursive, left_out))
             if not inside:
-                deeper = "" if recursive else " (add -r for the folders in it)"
-                raise UserError(f"{argument}: no photos in this folder{deeper}.")
-            found += inside
+                deeper = "" if recursive else " (the setting recursive adds the folders in it)"
+                raise UserError(f"no photos in this folder{deeper}.", where=argument)
+            photos += inside
         elif not path.exists() and glob.has_magic(argument):
             several = True
             matches = sorted(m for m in glob.glob(argument, recursive=True) if Path(m).is_file())
             if not matches:
-                raise UserError(f"{argument}: no file fits this pattern.")
-            found += [Found(Path(match)) for match in matches]
+                raise UserError("no file fits this pattern.", where=argument)
+            photos += [FoundPhoto(Path(match)) for match in matches]
         else:
-            found.append(Found(path))
-    unique = {entry.path.resolve(): entry for entry in reversed(found)}
-    return [entry for entry in found if unique[entry.path.resolve()] is entry], several
+            photos.append(FoundPhoto(path))
+    unique = {entry.path.resolve(): entry for entry in reversed(photos)}
+    return [entry for entry in photos if unique[entry.path.resolve()] is entry], several
 
 
-def refuse_url(text: str, option: str = "") -> None:
-    """Raises UserError for an address in place of a file."""
+def refuse_url(text: str, setting: str = "") -> None:
+    """Raise UserError for an address in place of a file; it names the setting."""
     if re.match(r"(https?|ftp)://", text, re.IGNORECASE):
-        raise UserError(f"{option}{text}: URLs are not fetched: download the picture first.")
+        raise UserError(
+            f"{text}: URLs are not fetched: download the picture first.", setting=setting
+        )
 
 
-def items_of(photos: Sequence[Found], masks: Path | None) -> tuple[list[Item], list[Path]]:
-    """Gives each photo with its mask and the stem of its results, and the masks left over.
+def tasks_of(
+    photos: Sequence[FoundPhoto], masks: Path | None
+) -> tuple[list[PhotoTask], list[Path]]:
+    """Return each photo with its mask and the stem of its results, and the masks left over.
 
     masks: one mask for all, or a folder in which `cat.jpg` finds `cat.png`, `cat_mask.png` or
     `cat_mask001.png`, with any suffix, in the same relative folder or at the top.
@@ -86,46 +90,47 @@ def items_of(photos: Sequence[Found], masks: Path | None) -> tuple[list[Item], l
         photos = [p for p in photos if not _is_mask_name(p.path, masks)]
     stems = _stems(photos)
     if masks is None or not masks.is_dir():
-        return [Item(p.path, s, masks) for p, s in zip(photos, stems, strict=True)], []
-    items = [_paired(p, s, masks) for p, s in zip(photos, stems, strict=True)]
-    used = {item.mask.resolve() for item in items if item.mask}
+        return [PhotoTask(p.path, s, masks) for p, s in zip(photos, stems, strict=True)], []
+    tasks = [_paired(p, s, masks) for p, s in zip(photos, stems, strict=True)]
+    used = {task.mask.resolve() for task in tasks if task.mask}
     taken = used | {p.path.resolve() for p in photos}
     left = [f for f in _images(masks) if f.resolve() not in taken]
     if not used:
         raise UserError(
-            f"{masks}: no mask in it fits a photo by name. For cat.jpg call it cat.png, "
-            "cat_mask.png or cat_mask001.png; or give one mask for all with --mask FILE."
+            "no mask in it fits a photo by name. For cat.jpg call it cat.png, cat_mask.png or "
+            "cat_mask001.png; or give one mask file for all.",
+            where=masks,
         )
-    return items, left
+    return tasks, left
 
 
-def _inside(folder: Path, recursive: bool, left_out: set[Path]) -> list[Found]:
+def _inside(folder: Path, recursive: bool, left_out: set[Path]) -> list[FoundPhoto]:
     try:
         files = sorted(folder.rglob("*") if recursive else folder.iterdir())
     except OSError as error:
-        raise UserError(f"{folder}: cannot be read ({error.strerror}).") from error
+        raise UserError(f"cannot be read ({error.strerror}).", where=folder) from error
     inside = []
     for file in files:
         resolved = file.resolve()
         skipped = resolved in left_out or any(parent in left_out for parent in resolved.parents)
         hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if file.suffix.lower() in SUFFIXES and file.is_file() and not skipped and not hidden:
-            inside.append(Found(file, file.relative_to(folder).parent))
+            inside.append(FoundPhoto(file, file.relative_to(folder).parent))
     return inside
 
 
 def _images(folder: Path) -> list[Path]:
-    return [found.path for found in _inside(folder, True, set())]
+    return [entry.path for entry in _inside(folder, True, set())]
 
 
 def _is_mask_name(photo: Path, masks: Path) -> bool:
-    """Says whether a file lies among the masks and is called like one."""
+    """Return whether a file lies among the masks and is called like one."""
     same = masks.resolve() == photo.parent.resolve()
     return same and re.search(r"_mask\d*$", photo.stem) is not None
 
 
-def _stems(photos: Sequence[Found]) -> list[Path]:
-    """Gives the stems of results; photos that differ by suffix alone keep it."""
+def _stems(photos: Sequence[FoundPhoto]) -> list[Path]:
+    """Return the stems of results; photos that differ by suffix alone keep it."""
     short = [entry.below / entry.path.stem for entry in photos]
     counts = Counter(short)
     stems = [
@@ -135,28 +140,30 @@ def _stems(photos: Sequence[Found]) -> list[Path]:
     if twice:
         names = ", ".join(str(p.path) for p, s in zip(photos, stems, strict=True) if s == twice[0])
         raise UserError(
-            f"{names}: their results would have the same name. Run them one by one with different "
-            "-o DIR, or give their common folder with -r."
+            "their results would have the same name. Complete them one by one into different "
+            "output folders, or their common folder with the setting recursive.",
+            where=names,
         )
     return stems
 
 
-def _paired(photo: Found, stem: Path, masks: Path) -> Item:
+def _paired(photo: FoundPhoto, stem: Path, masks: Path) -> PhotoTask:
     name = photo.path.stem
     for folder in dict.fromkeys((masks / photo.below, masks)):
         fits = []
         for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-            own = re.fullmatch(re.escape(name) + r"(_mask\d*)?", file.stem)
-            if own and file.suffix.lower() in SUFFIXES and file.resolve() != photo.path.resolve():
+            named = re.fullmatch(re.escape(name) + r"(_mask\d*)?", file.stem)
+            if named and file.suffix.lower() in SUFFIXES and file.resolve() != photo.path.resolve():
                 fits.append(file)
         if len(fits) == 1:
-            return Item(photo.path, stem, fits[0])
+            return PhotoTask(photo.path, stem, fits[0])
         if fits:
             names = ", ".join(file.name for file in fits)
-            return Item(photo.path, stem, problem=f"{folder}: several masks fit it ({names}).")
-    wanted = f"looked for {name}.png, {name}_mask.png"
-    return Item(
-        photo.path,
-        stem,
-        problem=f"{masks}: no mask for it ({wanted}). One mask for all: --mask FILE.",
+            problem = UserError(f"several masks fit it ({names}).", where=folder)
+            return PhotoTask(photo.path, stem, problem=problem)
+    problem = UserError(
+        f"no mask for it (looked for {name}.png, {name}_mask.png). One mask file, in place of the "
+        "folder, serves for all photos.",
+        where=masks,
     )
+    return PhotoTask(photo.path, stem, problem=problem)

@@ -17,30 +17,40 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
 
-KEPT_EXIF = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
-"""Tags of the first EXIF folder that describe the photo, not the layout of its file: description,
-make, model, resolutions, unit, software, time, artist, copyright."""
+KEPT_EXIF = (
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.XResolution,
+    ExifTags.Base.YResolution,
+    ExifTags.Base.ResolutionUnit,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+)
+"""Tags of the first EXIF folder that describe the photo, not the layout of its file."""
 KEPT_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
-ORIENTATION = 274
+ORIENTATION = ExifTags.Base.Orientation
 
 
 def no_such_file(path: Path) -> UserError:
-    """Gives the error for a photo that is not there, with the nearest name in its folder."""
+    """Return the error for a photo that is not there, with the nearest name in its folder."""
     try:
         names = [file.name for file in path.parent.iterdir() if file.is_file()]
     except OSError:
         names = []
     near = difflib.get_close_matches(path.name, names, n=1)
     advice = f" Did you mean '{path.with_name(near[0])}'?" if near else ""
-    return UserError(f"{path}: no such file.{advice}")
+    return UserError(f"no such file.{advice}", where=path)
 
 
 def read_photo(path: Path) -> Photo:
-    """Reads the first frame of an image file, orientation applied. UserError if it cannot be."""
+    """Read the first frame of an image file, orientation applied. UserError if it cannot be."""
     if not path.exists():
         raise no_such_file(path)
     if not path.is_file():
-        raise UserError(f"{path}: not an image file.")
+        raise UserError("not an image file.", where=path)
     with _explained(str(path)):
         with Image.open(path) as image:
             deep = _deep_mode(image)  # before load(), which forgets how the file is coded
@@ -55,7 +65,7 @@ def read_photo(path: Path) -> Photo:
 
 
 def of_image(image: Image.Image) -> Photo:
-    """Gives the photo of a Pillow image: its first frame, upright. UserError for odd values."""
+    """Return the photo of a Pillow image: its first frame, upright. UserError for odd values."""
     with _explained("image"):
         return _of_upright(image)
 
@@ -72,7 +82,7 @@ def _of_upright(image: Image.Image) -> Photo:
 
 
 def ranged(photo: Photo, visible: npt.NDArray[np.bool_]) -> Photo:
-    """Gives 32-bit photos the black and white of their visible samples; others as they are.
+    """Return 32-bit photos with the black and white of their visible samples; others as they are.
 
     Such samples (floats, or integers beyond 16 bits) have no fixed range.
     """
@@ -91,7 +101,7 @@ def ranged(photo: Photo, visible: npt.NDArray[np.bool_]) -> Photo:
 
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turns what Pillow raises for bad files into one sentence."""
+    """Turn what Pillow raises for bad files into one sentence."""
     try:
         with warnings.catch_warnings():
             # Large is not wrong; what is far too large raises DecompressionBombError all the same.
@@ -99,18 +109,20 @@ def _explained(name: str) -> Iterator[None]:
             yield
     except Image.DecompressionBombError as error:
         raise UserError(
-            f"{name}: too many pixels to be a photo ({error}). Reduce it first."
+            f"too many pixels to be a photo ({error}). Reduce it first.", where=name
         ) from error
     except UnidentifiedImageError as error:
-        raise UserError(f"{name}: not an image, or of a kind that cannot be read.") from error
+        raise UserError("not an image, or of a kind that cannot be read.", where=name) from error
     except PermissionError as error:
-        raise UserError(f"{name}: may not be read. Check its permissions.") from error
+        raise UserError("may not be read. Check its permissions.", where=name) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError) as error:
-        raise UserError(f"{name}: damaged or truncated, it cannot be read ({error}).") from error
+        raise UserError(
+            f"damaged or truncated, it cannot be read ({error}).", where=name
+        ) from error
 
 
 def _plain(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Gives an image in a mode of `COLOUR_BANDS`, with a note where samples cannot stay as stored.
+    """Return an image in a mode of `COLOUR_BANDS`, with a note where samples cannot stay as stored.
 
     A palette has no room for new colours, and a colour key would make fill transparent by chance.
     """
@@ -120,9 +132,9 @@ def _plain(image: Image.Image) -> tuple[Image.Image, str | None]:
         return image.convert(mode), note
     if image.mode in ("L", "RGB", "1") and "transparency" in image.info:
         mode = "RGBA" if image.mode == "RGB" else "LA"
-        wide = image.convert("RGBA")
+        with_alpha = image.convert("RGBA")
         note = f"its transparent colour becomes an alpha channel; completions are {mode}"
-        return (wide if mode == "RGBA" else wide.convert("LA")), note
+        return (with_alpha if mode == "RGBA" else with_alpha.convert("LA")), note
     if image.mode.startswith("I;16"):
         return image, None
     if image.mode in COLOUR_BANDS:
@@ -138,7 +150,7 @@ def _mode(image: Image.Image) -> str:
 
 
 def _samples(image: Image.Image) -> tuple[Samples, float, float]:
-    """Gives the samples [H, W, bands] of a plain image, and what counts as black and white."""
+    """Return the samples [H, W, bands] of a plain image, and what counts as black and white."""
     stored = np.array(image)
     if stored.ndim == 2:
         stored = stored[..., None]
@@ -154,7 +166,7 @@ def _fits_16_bits(stored: Samples) -> bool:
 
 
 def _deep_mode(image: Image.Image) -> str | None:
-    """Gives the mode of a file with colours of 16 bits, which Pillow would cut to 8; else None."""
+    """Return the mode of a file with colours of 16 bits, which Pillow would cut to 8; else None."""
     if image.mode not in ("RGB", "RGBA", "LA"):
         return None
     for tile in image.tile if isinstance(image, ImageFile.ImageFile) else ():
@@ -168,31 +180,31 @@ def _deep_mode(image: Image.Image) -> str | None:
 
 
 def _deepened(photo: Photo, path: Path, mode: str, orientation: int) -> Photo:
-    """Gives the photo with all 16 bits of its samples, which Pillow cuts to 8."""
+    """Return the photo with all 16 bits of its samples, which Pillow cuts to 8."""
     import cv2
 
     data = np.fromfile(path, np.uint8)
-    wide = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    deep = cv2.imdecode(data, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     order = {"LA": [0, -1], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[mode]
-    if wide is None or wide.dtype != np.uint16 or wide.ndim != 3 or wide.shape[2] <= max(order):
+    if deep is None or deep.dtype != np.uint16 or deep.ndim != 3 or deep.shape[2] <= max(order):
         note = "its 16-bit samples cannot be read; it is completed with 8 bits"
         return replace(photo, notes=(*photo.notes, note))
-    samples = np.ascontiguousarray(_upright(wide[..., order], orientation, photo))
+    samples = np.ascontiguousarray(_upright(deep[..., order], orientation, photo))
     return replace(photo, samples=samples, mode=f"{mode};16", low=0.0, high=65535.0)
 
 
-def _upright(wide: Samples, orientation: int, photo: Photo) -> Samples:
-    """Applies an EXIF orientation, unless OpenCV has done so, as it does for TIFF."""
+def _upright(samples: Samples, orientation: int, photo: Photo) -> Samples:
+    """Apply an EXIF orientation, unless OpenCV has done so, as it does for TIFF."""
     if photo.tiff or not 2 <= orientation <= 8:
-        return wide
-    turned = wide.transpose(1, 0, 2) if orientation >= 5 else wide
+        return samples
+    turned = samples.transpose(1, 0, 2) if orientation >= 5 else samples
     if orientation in (3, 4, 7, 8):
         turned = turned[::-1]
     return turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
 
 
 def _kept_exif(image: Image.Image) -> bytes:
-    """Gives the camera's EXIF with a normal orientation.
+    """Return the camera's EXIF with a normal orientation.
 
     The preview in it, which shows what lies under the hole, is left out.
     """

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-Pixels = npt.NDArray[np.uint8]
+ScreenPixels = npt.NDArray[np.uint8]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 GAP_PX = 6
@@ -19,13 +19,13 @@ FRAME = (176, 176, 176)
 
 
 def grid(
-    rows: Sequence[Sequence[Pixels]],
+    rows: Sequence[Sequence[ScreenPixels]],
     *,
     row_labels: Sequence[str] | None = None,
     column_labels: Sequence[str] | None = None,
     tile: int = 128,
 ) -> Image.Image:
-    """Gives rows of pictures as one, each fitted into a square of `tile` pixels.
+    """Return rows of pictures as one, each fitted into a square of `tile` pixels.
 
     Pictures are uint8 [H, W] or [H, W, 3]. Small ones are enlarged by a whole factor where that
     fills at least two thirds of the tile, always without smoothing, so that pixels stay visible;
@@ -42,13 +42,13 @@ def grid(
 
 
 def captioned(
-    rows: Sequence[Sequence[tuple[Pixels, str]]],
+    rows: Sequence[Sequence[tuple[ScreenPixels, str]]],
     *,
     row_labels: Sequence[str] | None = None,
     tile: int = 128,
     above: bool = False,
 ) -> Image.Image:
-    """Gives rows of (picture, caption) as one; captions may have several lines.
+    """Return rows of (picture, caption) as one; captions may have several lines.
 
     above: captions stand over the pictures instead of under them.
     """
@@ -69,8 +69,10 @@ def captioned(
     return sheet
 
 
-def _strip(row: Sequence[tuple[Pixels, str]], tile: int, above: bool, font: Font) -> Image.Image:
-    """Gives one row: framed pictures in the middle of their tiles, captions under or over."""
+def _strip(
+    row: Sequence[tuple[ScreenPixels, str]], tile: int, above: bool, font: Font
+) -> Image.Image:
+    """Return one row: framed pictures in the middle of their tiles, captions under or over."""
     pictures = [fit(pixels, tile) for pixels, _ in row]
     tallest = max((picture.height + 2 for picture in pictures), default=0)
     text_height = max((text.count("\n") + 1 for _, text in row if text), default=0) * LINE_PX
@@ -90,8 +92,8 @@ def _strip(row: Sequence[tuple[Pixels, str]], tile: int, above: bool, font: Font
     return strip
 
 
-def fit(pixels: Pixels, tile: int) -> Image.Image:
-    """Gives a picture with its longer side at most `tile`: pixels repeated, or averaged.
+def fit(pixels: ScreenPixels, tile: int) -> Image.Image:
+    """Return a picture with its longer side at most `tile`: pixels repeated, or averaged.
 
     >>> fit(np.zeros((3, 32), np.uint8), 128).size
     (128, 12)
@@ -119,7 +121,7 @@ def _write(
     font: Font,
     width: int,
 ) -> None:
-    """Writes lines of text from `position`, each cut at `width` pixels."""
+    """Write lines of text from `position`, each cut at `width` pixels."""
     for number, line in enumerate(text.split("\n")):
         shown = line
         while shown and font.getlength(shown) > width:

@@ -44,7 +44,7 @@ class Box:
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def joined(self, other: Box) -> Box:
-        """Gives the smallest box that holds both."""
+        """Return the smallest box that holds both."""
         return Box(
             min(self.top, other.top),
             min(self.left, other.left),
@@ -52,16 +52,8 @@ class Box:
             max(self.right, other.right),
         )
 
-    def meets(self, other: Box) -> bool:
-        return (
-            self.top < other.bottom
-            and other.top < self.bottom
-            and self.left < other.right
-            and other.left < self.right
-        )
-
     def clipped(self, height: int, width: int) -> Box:
-        """Gives the part inside a photo."""
+        """Return the part inside a photo."""
         return Box(
             max(self.top, 0), max(self.left, 0), min(self.bottom, height), min(self.right, width)
         )
@@ -71,7 +63,7 @@ class Box:
 
 
 def plan(hidden: Mask, size: int, context: float) -> list[Box]:
-    """Gives the windows of a photo: each hidden pixel lies in exactly one of them.
+    """Return the windows of a photo: each hidden pixel lies in exactly one of them.
 
     hidden: bool [H, W], at least one True. size: the model's side; 0 = any size, then windows are
     no squares and stay inside the photo. context: share of a hole's longer side that is added on
@@ -82,7 +74,7 @@ def plan(hidden: Mask, size: int, context: float) -> list[Box]:
 
 
 def holes_of(hidden: Mask, size: int) -> list[Box]:
-    """Gives tight boxes round the holes; holes nearer than about half the model's side are one."""
+    """Return tight boxes round the holes; holes nearer than about half the model's side are one."""
     cell = max(1, (size or FREE_MARGIN) // 4)
     while True:
         boxes = _grouped(hidden, cell)
@@ -92,7 +84,7 @@ def holes_of(hidden: Mask, size: int) -> list[Box]:
 
 
 def merged(holes: list[Box], shape: tuple[int, ...], size: int, context: float) -> list[Box]:
-    """Joins holes until no window holds a part of another's hole and there are not too many."""
+    """Join holes until no window holds a part of another's hole and there are not too many."""
     holes = list(holes)
     while len(holes) > 1:
         pair = _meeting(holes, shape, size, context)
@@ -107,7 +99,7 @@ def merged(holes: list[Box], shape: tuple[int, ...], size: int, context: float) 
 
 
 def window_round(hole: Box, shape: tuple[int, ...], size: int, context: float) -> Box:
-    """Gives the window of one hole, shifted inside the photo as far as it fits."""
+    """Return the window of one hole, shifted inside the photo as far as it fits."""
     height, width = shape[:2]
     if size == 0:
         margin = max(FREE_MARGIN, math.ceil(context * max(hole.height, hole.width)))
@@ -119,7 +111,7 @@ def window_round(hole: Box, shape: tuple[int, ...], size: int, context: float) -
 
 
 def side_for(hole: Box, shape: tuple[int, int], size: int, context: float) -> int:
-    """Gives the side of a hole's window.
+    """Return the side of a hole's window.
 
     The hole with its context, at least the model's side; but no more than the photo's shorter side
     as long as a quarter of the context remains, and never more than its longer side, so that a
@@ -130,21 +122,21 @@ def side_for(hole: Box, shape: tuple[int, int], size: int, context: float) -> in
     if side < NATIVE_SLACK * size and longest <= size * 3 // 4:
         side = size
     enough = math.ceil(longest * (1 + context / 2))
-    return min(side, max(min(shape), enough, longest), max(shape))
+    return min(side, max(min(shape), enough), max(shape))
 
 
 def cut(array: npt.NDArray[Any], window: Box) -> npt.NDArray[Any]:
-    """Gives the part of an array [H, W, ...] under a window; zeros (False) beyond its edges."""
+    """Return the part of an array [H, W, ...] under a window; zeros (False) beyond its edges."""
     inside = window.clipped(*array.shape[:2])
     if inside == window:
         return array[window.slices]
-    part = np.zeros((window.height, window.width, *array.shape[2:]), array.dtype)
-    part[shifted(inside, window).slices] = array[inside.slices]
-    return part
+    padded = np.zeros((window.height, window.width, *array.shape[2:]), array.dtype)
+    padded[shifted(inside, window).slices] = array[inside.slices]
+    return padded
 
 
 def shifted(box: Box, window: Box) -> Box:
-    """Gives a box of the photo in the window's own coordinates."""
+    """Return a box of the photo in the window's own coordinates."""
     return Box(
         box.top - window.top,
         box.left - window.left,
@@ -154,13 +146,13 @@ def shifted(box: Box, window: Box) -> Box:
 
 
 def bounds(hidden: Mask) -> Box:
-    """Gives the tight box round all True pixels; there must be one."""
+    """Return the tight box round all True pixels; there must be one."""
     rows, columns = np.flatnonzero(hidden.any(axis=1)), np.flatnonzero(hidden.any(axis=0))
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
 def _grouped(hidden: Mask, cell: int) -> list[Box]:
-    """Gives tight boxes round what is connected once seen in cells of `cell` pixels."""
+    """Return tight boxes round what is connected once seen in cells of `cell` pixels."""
     import cv2
 
     height, width = hidden.shape
@@ -175,9 +167,9 @@ def _grouped(hidden: Mask, cell: int) -> list[Box]:
         left, top, across, down = (int(value) for value in stats[label, :4])
         area = Box(top * cell, left * cell, (top + down) * cell, (left + across) * cell)
         area = area.clipped(height, width)
-        own = labels[top : top + down, left : left + across] == label
-        own = own.repeat(cell, axis=0).repeat(cell, axis=1)[: area.height, : area.width]
-        tight = bounds(hidden[area.slices] & own)
+        member = labels[top : top + down, left : left + across] == label
+        member = member.repeat(cell, axis=0).repeat(cell, axis=1)[: area.height, : area.width]
+        tight = bounds(hidden[area.slices] & member)
         boxes.append(
             Box(
                 area.top + tight.top,
@@ -192,7 +184,7 @@ def _grouped(hidden: Mask, cell: int) -> list[Box]:
 def _meeting(
     holes: Sequence[Box], shape: tuple[int, ...], size: int, context: float
 ) -> tuple[int, int] | None:
-    """Gives the first two holes of which one lies partly in the other's window."""
+    """Return the first two holes of which one lies partly in the other's window."""
     windows = [window_round(hole, shape, size, context) for hole in holes]
     edges = np.array([[h.top, h.left, h.bottom, h.right] for h in holes])
     for first, window in enumerate(windows):
@@ -205,7 +197,7 @@ def _meeting(
 
 
 def _cheapest(holes: Sequence[Box]) -> tuple[int, int]:
-    """Gives the two holes whose common box has the shortest longer side."""
+    """Return the two holes whose common box has the shortest longer side."""
     edges = np.array([[h.top, h.left, h.bottom, h.right] for h in holes])
     low = np.minimum(edges[:, None, :2], edges[None, :, :2])
     high = np.maximum(edges[:, None, 2:], edges[None, :, 2:])
@@ -216,7 +208,7 @@ def _cheapest(holes: Sequence[Box]) -> tuple[int, int]:
 
 
 def _place(start: int, end: int, side: int, limit: int) -> int:
-    """Gives where a window of `side` begins round start..end: centred, but inside 0..limit."""
+    """Return where a window of `side` begins round start..end: centred, but inside 0..limit."""
     if side >= limit:
         return -((side - limit) // 2)
     return min(max(0, (start + end - side) // 2), limit - side)

@@ -1,4 +1,4 @@
-"""Writes completed photos losslessly: same mode, depth, profile and EXIF as the input."""
+"""Write completed photos losslessly: same mode, depth, profile and EXIF as the input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import ExifTags, Image, PngImagePlugin, TiffTags
+from PIL import TiffImagePlugin as tiff
 
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
@@ -18,14 +19,18 @@ from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
 PNG_LEVEL = 3
 """zlib's level: higher ones take three times as long for a few percent."""
 TEXT_KEY = "inpaint"
-EXIF_FOLDERS = (34665, 34853)
+EXIF_FOLDERS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 """Tags whose value is a folder of its own: the camera's settings, and the place."""
-DESCRIPTION = 270
-"""The TIFF tag that takes the text where the photo has none of its own."""
+TIFF_DEFLATE, TIFF_CHUNKY, TIFF_INCH = 8, 1, 2
+"""Values of tags: compression, samples of a pixel side by side, unit of a resolution."""
+TIFF_GREY, TIFF_RGB, TIFF_CMYK, TIFF_LAB = 1, 2, 5, 8
+TIFF_STRAIGHT_ALPHA = 2
+"""The last band is alpha, not multiplied in."""
+TIFF_SAMPLE_FORMATS = {"u": 1, "i": 2, "f": 3}
 
 
 def write_photo(path: Path, photo: Photo, samples: Samples, text: str | None = None) -> None:
-    """Writes samples in the photo's mode to a PNG or TIFF file, by its suffix, in one piece.
+    """Write samples in the photo's mode to a PNG or TIFF file, by its suffix, in one piece.
 
     text: JSON about how it was made, kept in the PNG chunk `inpaint` or the TIFF description.
     """
@@ -37,7 +42,7 @@ def write_photo(path: Path, photo: Photo, samples: Samples, text: str | None = N
 
 
 def _as_image(photo: Photo, samples: Samples) -> Image.Image:
-    """Gives samples that PNG and Pillow know as a Pillow image."""
+    """Return samples that PNG and Pillow know as a Pillow image."""
     flat = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     if photo.mode == "1":
         return Image.fromarray(flat).convert("1", dither=Image.Dither.NONE)
@@ -65,7 +70,7 @@ def _write_png(handle: BinaryIO, photo: Photo, samples: Samples, text: str | Non
 def _write_deep_png(
     handle: BinaryIO, photo: Photo, samples: Samples, text: PngImagePlugin.PngInfo
 ) -> None:
-    """Writes 16-bit colours, which Pillow cannot (PNG specification, sections 5 and 9)."""
+    """Write 16-bit colours, which Pillow cannot (PNG specification, sections 5 and 9)."""
     height, width, bands = samples.shape
     colour_type = {2: 4, 3: 2, 4: 6}[bands]
     handle.write(b"\x89PNG\r\n\x1a\n")
@@ -80,8 +85,8 @@ def _write_deep_png(
         PngImagePlugin.putchunk(handle, b"eXIf", photo.exif.removeprefix(b"Exif\0\0"))
     for name, content, *_ in text.chunks:
         PngImagePlugin.putchunk(handle, name, content)
-    for part in _deflated(samples):
-        PngImagePlugin.putchunk(handle, b"IDAT", part)
+    for deflated in _deflated(samples):
+        PngImagePlugin.putchunk(handle, b"IDAT", deflated)
     PngImagePlugin.putchunk(handle, b"IEND", b"")
 
 
@@ -95,46 +100,58 @@ def _deflated(samples: Samples) -> Iterator[bytes]:
         before = np.vstack([above[None], rows[:-1]])
         above = rows[-1]
         marked = np.hstack([np.full((len(rows), 1), 2, np.uint8), rows - before])
-        if part := packer.compress(marked.tobytes()):
-            yield part
+        if deflated := packer.compress(marked.tobytes()):
+            yield deflated
     yield packer.flush()
 
 
 def _write_tiff(handle: BinaryIO, photo: Photo, samples: Samples, text: str | None) -> None:
-    """Writes any mode in one deflated strip (TIFF 6.0, sections 2, 3 and 8).
+    """Write any mode in one deflated strip (TIFF 6.0, sections 2, 3 and 8).
 
     Pillow writes no colours of 16 bits, and, compressed, no folder of EXIF.
     """
-    height, width, bands = samples.shape
     exif = Image.Exif()
     if photo.exif:
         exif.load(photo.exif)
-    if text and DESCRIPTION not in exif:
-        exif[DESCRIPTION] = text
-    folder = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
+    if text and tiff.IMAGEDESCRIPTION not in exif:
+        exif[tiff.IMAGEDESCRIPTION] = text
+    folder = tiff.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
     for tag in exif:
         folder[tag] = dict(exif.get_ifd(tag)) if tag in EXIF_FOLDERS else exif[tag]
     packed = zlib.compress(_little_endian(photo.mode, samples), PNG_LEVEL)
-    colours = COLOUR_BANDS[photo.mode]
-    folder[256], folder[257] = width, height
-    folder[258] = (1 if photo.mode == "1" else samples.dtype.itemsize * 8,) * bands
-    folder[259] = 8  # deflate
-    folder[262] = {"CMYK": 5, "LAB": 8}.get(photo.mode, 1 if colours == 1 else 2)
-    folder[277], folder[278], folder[284] = bands, height, 1
-    folder[339] = ({"u": 1, "i": 2, "f": 3}[samples.dtype.kind],) * bands
-    if bands > colours:
-        folder[338] = 2  # the last band is alpha, not multiplied in
+    _describe_samples(folder, photo, samples)
     if photo.dpi:
-        folder[282], folder[283], folder[296] = *photo.dpi, 2
-    folder.tagtype[273] = 4
-    folder[273], folder[279] = 0, len(packed)  # Pillow adds the folder's own length to 273
+        folder[tiff.X_RESOLUTION], folder[tiff.Y_RESOLUTION] = photo.dpi
+        folder[tiff.RESOLUTION_UNIT] = TIFF_INCH
+    folder.tagtype[tiff.STRIPOFFSETS] = TiffTags.LONG
+    folder[tiff.STRIPOFFSETS] = 0  # Pillow adds the folder's own length
+    folder[tiff.STRIPBYTECOUNTS] = len(packed)
     if photo.icc:
-        folder.tagtype[34675] = 7
-        folder[34675] = photo.icc
+        folder.tagtype[tiff.ICCPROFILE] = TiffTags.UNDEFINED
+        folder[tiff.ICCPROFILE] = photo.icc
     body = BytesIO()
     folder.save(body)
     handle.write(body.getvalue())
     handle.write(packed)
+
+
+def _describe_samples(folder: tiff.ImageFileDirectory_v2, photo: Photo, samples: Samples) -> None:
+    """Add the tags that say how the samples are laid out."""
+    height, width, bands = samples.shape
+    colours = COLOUR_BANDS[photo.mode]
+    of_colours = TIFF_GREY if colours == 1 else TIFF_RGB
+    folder[tiff.IMAGEWIDTH], folder[tiff.IMAGELENGTH] = width, height
+    bits = 1 if photo.mode == "1" else samples.dtype.itemsize * 8
+    folder[tiff.BITSPERSAMPLE] = (bits,) * bands
+    folder[tiff.COMPRESSION] = TIFF_DEFLATE
+    folder[tiff.PHOTOMETRIC_INTERPRETATION] = {"CMYK": TIFF_CMYK, "LAB": TIFF_LAB}.get(
+        photo.mode, of_colours
+    )
+    folder[tiff.SAMPLESPERPIXEL], folder[tiff.ROWSPERSTRIP] = bands, height
+    folder[tiff.PLANAR_CONFIGURATION] = TIFF_CHUNKY
+    folder[tiff.SAMPLEFORMAT] = (TIFF_SAMPLE_FORMATS[samples.dtype.kind],) * bands
+    if bands > colours:
+        folder[tiff.EXTRASAMPLES] = TIFF_STRAIGHT_ALPHA
 
 
 def _little_endian(mode: str, samples: Samples) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.classical.config import PRESETS, ClassicalConfig
 
 
@@ -16,6 +16,7 @@ class ClassicalFamily:
 
     stage_names: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    details: tuple[Detail, ...] = ()
     completes = True
     perceptual = False
     stochastic = False
@@ -26,18 +27,18 @@ class ClassicalFamily:
         self.presets: Mapping[str, Config] = PRESETS[name]
 
     def stages(self) -> tuple[Stage, ...]:
-        """Gives nothing: these methods are not trained."""
+        """Return nothing: these methods are not trained."""
         return ()
 
     def build(self, config: Config) -> Model:
-        """Gives the method as a model."""
+        """Return the method as a model."""
         from inpaint_cli.models.classical.sampling import ClassicalModel
 
         return ClassicalModel(cast(ClassicalConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Raises UserError: there is nothing to convert."""
-        raise UserError(f"{self.name}: has no weights, so there is nothing to convert.")
+        """Raise UserError: there is nothing to convert."""
+        raise UserError(f"{self.name} has no weights, so there is nothing to convert.")
 
 
 FAMILIES: dict[str, Family] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.classifier.config import PRESETS, ClassifierConfig
 
 
@@ -23,22 +23,23 @@ class ClassifierFamily:
     stochastic = False
     layouts: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
+    details: tuple[Detail, ...] = ()
 
     def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+        """Return the stages in training order."""
         from inpaint_cli.models.classifier.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the network with random weights."""
+        """Build the network with random weights."""
         from inpaint_cli.models.classifier.networks import Classifier
 
         return Classifier(cast(ClassifierConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Raises UserError: there are no foreign files."""
-        raise UserError("classifier: has no foreign layouts, so there is nothing to convert.")
+        """Raise UserError: there are no foreign files."""
+        raise UserError("the classifier has no foreign layouts, so there is nothing to convert.")
 
 
 FAMILIES: dict[str, Family] = {"classifier": ClassifierFamily()}

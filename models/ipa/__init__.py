@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.presets import Variant, presets
 
@@ -38,6 +38,7 @@ OPTIONS = (
         "Bound the log-probability of each completion with K importance samples.  [default: no "
         "bound]",
         minimum=1,
+        for_rank=16,
     ),
     Option(
         "condition",
@@ -45,7 +46,13 @@ OPTIONS = (
         "edges: PHOTO is a drawing of edges and everything is filled in; for models that were "
         "trained so.",
         choices=("edges",),
+        of_drawing="edges",
     ),
+)
+
+DETAILS = (
+    Detail("raw", per="completion"),
+    Detail("effective_samples", per="completion"),
 )
 
 
@@ -57,6 +64,7 @@ class IpaFamily:
     perceptual = False
     stochastic = True
     options: tuple[Option, ...] = OPTIONS
+    details: tuple[Detail, ...] = DETAILS
     page = "ipa"
     """All four share docs/ipa.md."""
 
@@ -66,19 +74,19 @@ class IpaFamily:
         self.presets: Mapping[str, Config] = presets(name)
 
     def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+        """Return the stages in training order."""
         from inpaint_cli.models.ipa.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights."""
+        """Build the model with random weights."""
         from inpaint_cli.models.ipa.networks import CompletingVae
 
         return CompletingVae(cast(VaeConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads the authors' files: openai/vdvae or plai-group/ipa."""
+        """Read the authors' files: openai/vdvae or plai-group/ipa."""
         from inpaint_cli.models.ipa.convert import convert
 
         return convert(layout, files)

@@ -113,12 +113,12 @@ def finished(model: CompletingVae, task: Task, size: int) -> Completions:
     edges = model.config.condition == "edges"
     shown = torch.zeros_like(task.visible) if edges else task.visible
     images = torch.where(shown, task.image, raw)
-    details: dict[str, Any] = {"raw": raw, "bound": True}
+    details: dict[str, Any] = {"raw": raw}
     log_prob = None
     if task.bound:
         found = _bounds(model, task, images)
         log_prob, details["effective_samples"] = found
-    return Completions(images, log_prob, details)
+    return Completions(images, log_prob, details, lower_bound=True)
 
 
 def layer_temperatures(text: str | None, all_layers: float | None, layers: int) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from inpaint_cli.family import Config, Family, Model, Option, Stage
+from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
 
 
@@ -51,21 +51,29 @@ class MixtureFamily:
             choices=("pca", "tsne"),
         ),
     )
+    details: tuple[Detail, ...] = (
+        Detail("primitive", per="completion", recorded=int, captioned=True),
+        Detail("weight", per="completion", recorded=float),
+        Detail("weights"),
+        Detail("by_primitive", drawn="rows", ending="-by-primitive.png", shares="weights"),
+        Detail("latents", drawn="picture", ending="-latents.png"),
+        Detail("separation", recorded=dict),
+    )
 
     def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+        """Return the stages in training order."""
         from inpaint_cli.models.picme.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights."""
+        """Build the model with random weights."""
         from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 
         return MixtureOfPrimitives(cast(MixtureConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads the four networks of a PIC checkpoint, as a model of one primitive."""
+        """Read the four networks of a PIC checkpoint, as a model of one primitive."""
         from inpaint_cli.models.picme.convert import convert
 
         return convert(files)

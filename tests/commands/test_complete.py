@@ -40,7 +40,7 @@ def draw_photo(path: Path, height: int = 60, width: int = 80, seed: int = 0) -> 
 
 
 def draw_hole(path: Path, height: int = 60, width: int = 80) -> npt.NDArray[np.bool_]:
-    """Writes a mask with a box, white = fill in, and gives bool [H, W], True = visible."""
+    """Write a mask with a box, white = fill in; return bool [H, W], True = visible."""
     path.parent.mkdir(parents=True, exist_ok=True)
     hole = np.zeros((height, width), np.uint8)
     hole[height // 4 : height // 2, width // 3 : width // 2 + 1] = 255
@@ -54,7 +54,7 @@ def photo(tmp_path: Path) -> Path:
     return draw_photo(tmp_path / "ä b.png")
 
 
-def results(photo: Path, folder: str, *arguments: object) -> dict[str, bytes]:
+def results_of(photo: Path, folder: str, *arguments: object) -> dict[str, bytes]:
     place = photo.parent / folder
     made = complete(photo, "--mask", photo.parent / "m.png", "-o", place, *arguments)
     assert made.exit_code == 0, made.output
@@ -62,7 +62,7 @@ def results(photo: Path, folder: str, *arguments: object) -> dict[str, bytes]:
 
 
 def test_visible_pixels_are_the_inputs_and_completions_differ(photo: Path) -> None:
-    results(photo, "o", "-n", 3)
+    results_of(photo, "o", "-n", 3)
     visible = pixels(photo.parent / "m.png") == 0
     made = [pixels(photo.parent / "o" / f"ä b-{i}.png") for i in range(3)]
     for completion in made:
@@ -72,8 +72,8 @@ def test_visible_pixels_are_the_inputs_and_completions_differ(photo: Path) -> No
 
 
 def test_the_same_command_gives_the_same_files_and_fewer_are_the_first(photo: Path) -> None:
-    first, second = results(photo, "o1", "-n", 4), results(photo, "o2", "-n", 4)
-    fewer = results(photo, "o3", "-n", 2)
+    first, second = results_of(photo, "o1", "-n", 4), results_of(photo, "o2", "-n", 4)
+    fewer = results_of(photo, "o3", "-n", 2)
     names = [f"ä b-{i}.png" for i in range(4)]
     assert [first[n] for n in names] == [second[n] for n in names]
     assert [first[n] for n in names[:2]] == [fewer[n] for n in names[:2]]
@@ -81,16 +81,16 @@ def test_the_same_command_gives_the_same_files_and_fewer_are_the_first(photo: Pa
 
 def test_another_seed_gives_other_completions(photo: Path) -> None:
     assert (
-        results(photo, "o1", "-n", 1)["ä b-0.png"]
-        != (results(photo, "o2", "-n", 1, "--seed", 1)["ä b-0.png"])
+        results_of(photo, "o1", "-n", 1)["ä b-0.png"]
+        != (results_of(photo, "o2", "-n", 1, "--seed", 1)["ä b-0.png"])
     )
 
 
 def test_what_lies_under_the_hole_has_no_influence(photo: Path) -> None:
-    results(photo, "o1", "-n", 2)
+    results_of(photo, "o1", "-n", 2)
     visible = pixels(photo.parent / "m.png") == 0
     Image.fromarray(np.where(visible[..., None], pixels(photo), 7).astype(np.uint8)).save(photo)
-    results(photo, "o2", "-n", 2)
+    results_of(photo, "o2", "-n", 2)
     for index in range(2):
         first, second = (pixels(photo.parent / o / f"ä b-{index}.png") for o in ("o1", "o2"))
         np.testing.assert_array_equal(first, second)
@@ -99,9 +99,9 @@ def test_what_lies_under_the_hole_has_no_influence(photo: Path) -> None:
 def test_smaller_batches_after_a_full_memory_change_nothing(
     photo: Path, pretend: PretendModel
 ) -> None:
-    whole = results(photo, "o1", "-n", 5)
+    whole = results_of(photo, "o1", "-n", 5)
     pretend.largest_batch = 2
-    parts = results(photo, "o2", "-n", 5)
+    parts = results_of(photo, "o2", "-n", 5)
     assert pretend.batches == [5, 2, 2, 1]
     assert all(whole[f"ä b-{i}.png"] == parts[f"ä b-{i}.png"] for i in range(5))
 
@@ -110,7 +110,7 @@ def test_no_global_generator_is_touched(photo: Path) -> None:
     np.random.seed(3)  # noqa: NPY002
     torch.manual_seed(3)
     before = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index] # noqa: NPY002
-    results(photo, "o", "-n", 2)
+    results_of(photo, "o", "-n", 2)
     after = np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()  # type: ignore[index] # noqa: NPY002
     assert before == after
 
@@ -124,17 +124,39 @@ def test_stdout_is_the_sheet_and_the_hidden_share_is_on_stderr(photo: Path) -> N
     assert quiet.stderr == ""
 
 
+NO_HOLE: dict[str, Any] = {
+    "mask": None,
+    "kind": None,
+    "seed": None,
+    "boxes": [],
+    "invert": False,
+    "alpha": False,
+    "grow": 0,
+    "resize": False,
+    "everything": False,
+}
+
+
 def test_the_record_describes_each_completion(photo: Path) -> None:
     made = complete(
-        photo, "--mask", photo.parent / "m.png", "-n", 2, "--seed", 9, "--json",
-        "-o", photo.parent / "o",
-    )  # fmt: skip
+        photo,
+        "--mask",
+        photo.parent / "m.png",
+        "-n",
+        2,
+        "--seed",
+        9,
+        "--json",
+        "-o",
+        photo.parent / "o",
+    )
     document = json.loads(made.stdout)
     assert (document.pop("failed"), document.pop("skipped")) == ([], [])
     assert document == json.loads((photo.parent / "o" / "completions.json").read_text())
     (item,) = document["items"]
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert (item["image"], item["model"]) == (str(photo), "pretend")
+    assert item["hole"] == {**NO_HOLE, "mask": str(photo.parent / "m.png")}
     assert item["hole_fraction"] == pytest.approx(15 * 15 / (60 * 80))
     for index, line in enumerate(item["completions"]):
         assert (line["file"], line["seed"], line["index"]) == (f"ä b-{index}.png", 9, index)
@@ -142,18 +164,18 @@ def test_the_record_describes_each_completion(photo: Path) -> None:
 
 
 def test_a_completion_says_how_it_was_made_unless_told_not_to(photo: Path) -> None:
-    results(photo, "o", "-n", 2, "--seed", 4)
+    results_of(photo, "o", "-n", 2, "--seed", 4)
     with Image.open(photo.parent / "o" / "ä b-1.png") as image:
         about = json.loads(image.info["inpaint"])
     assert (about["model"], about["seed"], about["index"]) == ("pretend", 4, 1)
-    results(photo, "o", "-n", 2, "--no-metadata")
+    results_of(photo, "o", "-n", 2, "--no-metadata")
     with Image.open(photo.parent / "o" / "ä b-1.png") as image:
         assert "inpaint" not in image.info
 
 
 def test_ranked_files_begin_with_the_likeliest_and_keep_their_index(photo: Path) -> None:
-    plain = results(photo, "o1", "-n", 4)
-    ranked = results(photo, "o2", "-n", 4, "--rank", "log-prob")
+    plain = results_of(photo, "o1", "-n", 4)
+    ranked = results_of(photo, "o2", "-n", 4, "--rank", "log-prob")
     (item,) = json.loads(ranked["completions.json"])["items"]
     log_probs = [line["log_prob"] for line in item["completions"]]
     assert log_probs == sorted(log_probs, reverse=True)
@@ -162,7 +184,7 @@ def test_ranked_files_begin_with_the_likeliest_and_keep_their_index(photo: Path)
 
 
 def test_a_trace_is_written_as_a_moving_picture(photo: Path) -> None:
-    made = results(photo, "o", "-n", 1, "--trace")
+    made = results_of(photo, "o", "-n", 1, "--trace")
     (item,) = json.loads(made["completions.json"])["items"]
     with Image.open(photo.parent / "o" / item["trace"]) as image:
         assert getattr(image, "n_frames", 1) >= 2
@@ -212,9 +234,17 @@ def test_a_drawn_mask_depends_on_the_seed(photo: Path) -> None:
     shares = set()
     for seed in range(3):
         made = complete(
-            photo, "--mask", "freeform", "--seed", seed, "-n", 1, "--json", "-o",
+            photo,
+            "--mask",
+            "freeform",
+            "--seed",
+            seed,
+            "-n",
+            1,
+            "--json",
+            "-o",
             photo.parent / f"o{seed}",
-        )  # fmt: skip
+        )
         shares.add(json.loads(made.stdout)["items"][0]["hole_fraction"])
     assert len(shares) == 3
 
@@ -320,14 +350,14 @@ def test_photos_that_differ_by_suffix_keep_it(tmp_path: Path) -> None:
 
 
 def test_own_results_are_replaced_and_foreign_files_only_on_demand(photo: Path) -> None:
-    results(photo, "o", "-n", 3)
-    assert "ä b-2.png" not in results(photo, "o", "-n", 2)  # of the larger run, so ours
+    results_of(photo, "o", "-n", 3)
+    assert "ä b-2.png" not in results_of(photo, "o", "-n", 2)  # of the larger run, so ours
     foreign = photo.parent / "o" / "ä b-2.png"
     foreign.write_bytes(b"precious")
     arguments = [photo, "--box", "0,0,5,5", "-n", 3, "-o", photo.parent / "o"]
     refused = complete(*arguments)
     assert refused.exit_code == 2
-    assert "--overwrite" in refused.stderr
+    assert "with the setting overwrite" in refused.stderr
     assert foreign.read_bytes() == b"precious"
     assert complete(*arguments, "--overwrite").exit_code == 0
 
@@ -349,9 +379,16 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
     draw_photo(tmp_path / "a-0.png")
     before = (tmp_path / "a-0.png").read_bytes()
     made = complete(
-        tmp_path / "a.png", tmp_path / "a-0.png", "--box", "0,0,5,5", "-n", 1, "-o", tmp_path,
+        tmp_path / "a.png",
+        tmp_path / "a-0.png",
+        "--box",
+        "0,0,5,5",
+        "-n",
+        1,
+        "-o",
+        tmp_path,
         "--overwrite",
-    )  # fmt: skip
+    )
     assert made.exit_code == 3
     assert "never replaced" in made.stderr
     assert (tmp_path / "a-0.png").read_bytes() == before
@@ -398,7 +435,7 @@ def test_results_of_another_photo_of_the_same_name_stay(tmp_path: Path, more: li
     before = (tmp_path / "o" / "x-0.png").read_bytes()
     refused = complete(second, *rest, "--seed", 1, *more)
     assert refused.exit_code == 2
-    assert f"holds results of {first}. Write elsewhere with -o DIR" in refused.stderr
+    assert f"holds results of {first}. Choose another output folder" in refused.stderr
     assert (tmp_path / "o" / "x-0.png").read_bytes() == before
     assert complete(second, *rest, "--overwrite").exit_code == 0
     assert complete(first, *rest).exit_code == 2
@@ -411,7 +448,8 @@ def test_each_failure_begins_with_its_photo_and_is_in_the_json(folder: Path) -> 
     assert made.exit_code == 3
     (failure,) = json.loads(made.stdout)["failed"]
     assert failure["image"] == str(folder / "in" / "b.png")
-    assert failure["message"].startswith("--box 1,1,5,5: holds no pixel")
+    assert failure["message"].startswith("--box")
+    assert "1,1,5,5: holds no pixel" in failure["message"]
     line = f"warning: failed: {failure['image']}: {failure['message']}"
     assert line in made.stderr.splitlines()
     again = json.loads(complete(*arguments, "--skip-existing").stdout)
@@ -429,7 +467,7 @@ def test_results_inside_the_input_folder_are_no_photos_of_the_next_run(tmp_path:
 def test_a_failed_write_leaves_no_half_of_a_photo(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inpaint_cli.photos import batch
+    from inpaint_cli.photos import results
     from inpaint_cli.photos.writing import write_photo
 
     def full(path: Path, *rest: Any) -> None:
@@ -437,7 +475,7 @@ def test_a_failed_write_leaves_no_half_of_a_photo(
             raise ResourceError(f"{path}: no space left on the disk.")
         write_photo(path, *rest)
 
-    monkeypatch.setattr(batch, "write_photo", full)
+    monkeypatch.setattr(results, "write_photo", full)
     made = complete(photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o")
     assert made.exit_code == 1
     assert list((photo.parent / "o").iterdir()) == []
@@ -446,7 +484,7 @@ def test_a_failed_write_leaves_no_half_of_a_photo(
 def test_after_an_interruption_finished_files_stay_and_are_known(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from inpaint_cli.photos import batch
+    from inpaint_cli.photos import results
     from inpaint_cli.photos.writing import write_photo
 
     def stopped(path: Path, *rest: Any) -> None:
@@ -456,13 +494,75 @@ def test_after_an_interruption_finished_files_stay_and_are_known(
 
     arguments = [photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o"]
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "write_photo", stopped)
+        patch.setattr(results, "write_photo", stopped)
         stopped_run = complete(*arguments)
     assert stopped_run.exit_code == 130
     assert f"interrupted; 2 of 4 completions are in {photo.parent / 'o'}" in stopped_run.stderr
     left = {file.name for file in (photo.parent / "o").iterdir()}
     assert left == {"ä b-0.png", "ä b-1.png", "completions.json"}
     assert complete(*arguments).exit_code == 0
+
+
+SENTENCES: dict[str, list[Any]] = {
+    "m.png": ["--mask", "m.png"],
+    "a + b.png, its alpha, inverted + box 1,2,3,4 + box 10%,10%,50%,25.5% + grown by 2": [
+        *("--mask", "a + b.png", "--mask-alpha", "--invert-mask", "--grow", 2),
+        *("--box", "1,2,3,4", "--box", "10%,10%,50%,25.5%"),
+    ],
+    "freeform, inverted": ["--mask", "freeform", "--invert-mask"],
+    "box 0,0,5,5": ["--box", "0,0,5,5"],
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_record_of_schema_1_is_continued(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, sentence: str
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    alpha = np.full((60, 80, 4), 255, np.uint8)
+    alpha[:20, :20, 3] = 0
+    Image.fromarray(alpha).save("a + b.png")
+    asked = [photo, *SENTENCES[sentence], "-n", 2, "-o", "o"]
+    assert complete(*asked).exit_code == 0
+    record = photo.parent / "o" / "completions.json"
+    document = json.loads(record.read_text())
+    hole = document["items"][0].pop("hole")
+    document["items"][0]["mask"] = sentence
+    record.write_text(json.dumps({**document, "schema": 1}))
+    assert "skipped" in complete(*asked, "--skip-existing").stderr
+    assert complete(*asked).exit_code == 0
+    assert json.loads(record.read_text())["items"][0]["hole"] == hole
+
+
+def test_an_old_hole_that_means_nothing_is_completed_again(photo: Path) -> None:
+    results_of(photo, "o", "-n", 1)
+    record = photo.parent / "o" / "completions.json"
+    document = json.loads(record.read_text())
+    del document["items"][0]["hole"]
+    document["items"][0]["mask"] = ", inverted"
+    record.write_text(json.dumps({**document, "schema": 1}))
+    made = complete(
+        *(photo, "--mask", photo.parent / "m.png", "-n", 1, "-o", photo.parent / "o"),
+        "--skip-existing",
+    )
+    assert "made with other settings, done again" in made.stderr
+
+
+def test_a_record_keeps_all_that_makes_the_hole(photo: Path) -> None:
+    out = photo.parent / "o"
+    asked = ["--mask", "freeform", "--box", "0,0,5,5", "--box", "50%,50%,10%,10%", "--grow", 3]
+    made = complete(photo, *asked, "--seed", 7, "-n", 1, "--json", "-o", out)
+    (item,) = json.loads(made.stdout)["items"]
+    boxes = [[0, 0, 5, 5], [40, 30, 8, 6]]
+    wanted = {"kind": "freeform", "seed": 7, "boxes": boxes, "grow": 3}
+    assert item["hole"] == {**NO_HOLE, **wanted}
+
+
+def test_a_record_of_a_later_version_is_refused(photo: Path) -> None:
+    (photo.parent / "o").mkdir()
+    (photo.parent / "o" / "completions.json").write_text('{"schema": 3, "items": []}')
+    made = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "o")
+    assert (made.exit_code, "not a record of this version" in made.stderr) == (2, True)
 
 
 def test_a_foreign_record_is_refused(photo: Path) -> None:
@@ -476,14 +576,14 @@ def test_a_foreign_record_is_refused(photo: Path) -> None:
 def test_a_record_cannot_make_us_remove_other_files(photo: Path) -> None:
     precious = photo.parent / "precious-0.png"
     precious.write_bytes(b"precious")
-    results(photo, "o", "-n", 1)
+    results_of(photo, "o", "-n", 1)
     record = photo.parent / "o" / "completions.json"
     document = json.loads(record.read_text())
     document["items"][0]["completions"].append({"file": "../precious-0.png"})
     document["items"][0]["completions"].append({"file": "notes.txt"})
     (photo.parent / "o" / "notes.txt").write_text("precious")
     record.write_text(json.dumps(document))
-    results(photo, "o", "-n", 1)
+    results_of(photo, "o", "-n", 1)
     assert precious.exists()
     assert (photo.parent / "o" / "notes.txt").exists()
 

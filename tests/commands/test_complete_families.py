@@ -66,8 +66,12 @@ def test_components_are_recorded_and_drawn_in_rows(photo: Path, picme: Path) -> 
     again = complete(*asked)
     assert again.exit_code == 0
     assert {file.name for file in out.iterdir()} == {
-        "completions.json", "p-sheet.png", "p-0.png", "p-1.png", "p-2.png",
-    }  # fmt: skip
+        "completions.json",
+        "p-sheet.png",
+        "p-0.png",
+        "p-1.png",
+        "p-2.png",
+    }
     assert f"{out / 'p-latents.png'}: removed" in again.stderr
 
 
@@ -136,7 +140,7 @@ def test_a_drawing_reaches_the_model_and_all_of_it_is_filled(photo: Path) -> Non
         result = complete(photo, "--condition", "edges", "--model", model, "-n", 2, "-o", out)
         assert result.exit_code == 0, result.output
         item = record_of(out)
-        assert (item["mask"], item["hole_fraction"]) == ("everything", 1)
+        assert (item["hole"]["everything"], item["hole_fraction"]) == (True, 1)
         assert item["hidden_values"] == 3 * 8 * 8
         made.append(pixels(out / "p-0.png"))
         assert (made[-1] != pixels(out / "p-1.png")).any()
@@ -169,8 +173,8 @@ def test_a_drawing_has_no_hole_of_its_own(photo: Path) -> None:
     asked = (photo, "--condition", "edges", "--model", model, "-o", photo.parent / "o")
     refused = complete(*asked, "--box", "0,0,2,2")
     assert refused.exit_code == 2
-    assert "Leave out --mask, --box" in refused.stderr
-    with pytest.raises(UserError, match="Leave out mask and visible"):
+    assert "--condition: edges: everything is filled in. Leave out --mask, --box" in refused.stderr
+    with pytest.raises(UserError, match=r"^condition: edges: .* Leave out mask and visible"):
         api.load_model(model, "cpu").complete(
             photo, visible=np.zeros((8, 8), np.bool_), condition="edges"
         )

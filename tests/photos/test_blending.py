@@ -34,13 +34,6 @@ def test_hidden_values_have_no_influence(side: int) -> None:
     )
 
 
-def test_at_the_models_own_size_the_fill_is_the_models_picture() -> None:
-    picture = RNG.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    values = RNG.random((16, 16, 3)).astype(np.float32) * 255
-    fill = fill_of(picture, values, np.zeros((16, 16), bool), None)
-    np.testing.assert_array_equal(fill, picture)
-
-
 def test_an_offset_of_the_model_is_gone_at_the_edge_and_kept_deep_inside() -> None:
     values = np.full((160, 160, 1), 100, np.float32)
     visible = np.ones((160, 160), bool)

@@ -4,18 +4,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from inpaint_cli.photos.completing import Request, complete_photo
+from inpaint_cli.family import Detail
+from inpaint_cli.photos.completing import CompletionRequest, complete_photo
 from inpaint_cli.photos.overview import Overview, coloured, reduced, view_of
 from inpaint_cli.photos.photo import of_array
 from inpaint_cli.photos.windows import Box
 from tests.pretend_model import loaded
+
+PEN = Detail("pen", per="completion", recorded=int, captioned=True)
 
 
 def overview_of(height: int, width: int, hole: Box, n: int) -> Overview:
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     visible = np.ones((height, width), np.bool_)
     visible[hole.slices] = False
-    completed = complete_photo(of_array(image), visible, loaded().model, Request(n=n))
+    completed = complete_photo(of_array(image), visible, loaded().model, CompletionRequest(n=n))
     overview = Overview(completed)
     for index in range(n):
         overview.add(completed.samples(index), index)
@@ -72,14 +75,15 @@ def test_tiles_are_never_larger_than_a_tile() -> None:
 
 def test_a_bound_is_marked_as_one() -> None:
     overview = overview_of(60, 80, Box(10, 10, 30, 30), 1)
-    (drawn,) = overview.completed.drawn
-    bound = replace(overview.completed, drawn=(replace(drawn, details={"bound": True}),))
+    (window,) = overview.completed.windows
+    bound = replace(overview.completed, windows=(replace(window, lower_bound=True),))
     assert Overview(bound)._caption(0, 0).startswith("0: >= ")
 
 
-def test_captions_name_the_primitive_of_each_window() -> None:
+def test_captions_tell_declared_details_of_each_window() -> None:
     overview = overview_of(60, 80, Box(10, 10, 30, 30), 2)
-    (drawn,) = overview.completed.drawn
-    parts = [replace(drawn, details={"primitive": np.array(own)}) for own in ([2, 0], [1, 1])]
-    two = replace(overview.completed, drawn=tuple(parts), log_prob=None)
-    assert Overview(two)._caption(0, 1) == "0 (draw 1)\nprimitive 0, 1"
+    (window,) = overview.completed.windows
+    windows = [replace(window, details={"pen": np.array(pens)}) for pens in ([2, 0], [1, 1])]
+    request = CompletionRequest(n=2, details=(PEN,))
+    two = replace(overview.completed, windows=tuple(windows), log_prob=None, request=request)
+    assert Overview(two)._caption(0, 1) == "0 (draw 1)\npen 0, 1"

@@ -145,6 +145,7 @@ class FakeFamily:
     perceptual = False
     stochastic = True
     options = ()
+    details = ()
     layouts = ()
 
     def __init__(self, name: str, *stages: PaintStage) -> None:

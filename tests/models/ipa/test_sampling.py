@@ -161,7 +161,7 @@ def test_bounds_are_those_of_each_completion_and_the_same_in_any_batch() -> None
     image, visible = task()
     made = model.complete(image, visible, noise(3), bound=4)
     assert made.log_prob is not None
-    assert made.details["bound"] is True
+    assert made.lower_bound
     assert (made.log_prob.dtype, made.log_prob.shape) == (torch.float64, (3,))
     assert (
         (made.details["effective_samples"] >= 1) & (made.details["effective_samples"] <= 4)

@@ -1,0 +1,199 @@
+"""Write what comes out of one completed photo: completions, sheet, pictures of details, record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli import __version__
+from inpaint_cli.files import replacing
+from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest
+from inpaint_cli.photos.details import of_completion, of_window, write_pictures
+from inpaint_cli.photos.overview import Overview
+from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
+from inpaint_cli.photos.writing import write_photo
+from inpaint_cli.reporting import Advance, Reporter
+
+
+@dataclass(frozen=True)
+class ResultNames:
+    """What the results of one photo are called, relative to the folder of results."""
+
+    photo: Path
+    stem: str
+    completions: Sequence[str]
+
+    @classmethod
+    def of(cls, photo: Path, stem: Path, suffix: str, n: int) -> ResultNames:
+        """Return the names of n completions with the suffix that the photo's samples need."""
+        name = stem.as_posix()
+        return cls(photo, name, [f"{name}-{number}{suffix}" for number in range(n)])
+
+    @property
+    def sheet(self) -> str:
+        """The sheet of all completions."""
+        return self.stem + SHEET
+
+    @property
+    def all(self) -> list[str]:
+        """The files that every photo gets."""
+        return [*self.completions, self.sheet]
+
+
+@dataclass
+class ResultWriter:
+    """Writes results of photos into one folder, and keeps its record."""
+
+    folder: Path
+    model_name: str
+    weights_sha256: str | None
+    reporter: Reporter
+    inputs: frozenset[Path] = frozenset()
+    """Resolved paths that are never replaced."""
+    rank: bool = False
+    """Number the files by likelihood, the likeliest first."""
+    metadata: bool = True
+    """Keep in each completion how it was made."""
+    overwrite: bool = False
+    """Also replace files that are no earlier results."""
+    written: int = 0
+    """Completions in the folder by now, of those that were to be written."""
+    record: Record = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.record = Record.of(self.folder, self.overwrite)
+
+    def check(self, names: ResultNames) -> None:
+        """Raise UserError where a file to be written is another photo's, an input or not ours."""
+        self.record.check_photo(names.all, names.photo, self.overwrite)
+        self.record.check_free(names.all, set(self.inputs), self.overwrite)
+
+    def all_there(self, names: ResultNames) -> bool:
+        """Return whether all files exist, whatever they were made from."""
+        return all((self.folder / name).is_file() for name in names.all)
+
+    def is_done(
+        self, names: ResultNames, hole: Mapping[str, Any], request: CompletionRequest
+    ) -> bool:
+        """Return whether the results are there and were made as they would be made now."""
+        earlier = self.record.of_files(names.all)
+        return (
+            self.all_there(names)
+            and len(earlier) == 1
+            and is_of(earlier[0], names.photo)
+            and same_settings(earlier[0], {**self._settings(hole, request), "seed": request.seed})
+            and same_files(earlier[0], names.completions, self.rank)
+        )
+
+    def write(
+        self,
+        names: ResultNames,
+        hole: Mapping[str, Any],
+        completed: CompletedPhoto,
+        advance: Advance,
+    ) -> dict[str, Any]:
+        """Write all files of a photo, and return its item of the record.
+
+        hole: as `HoleSource.fields` tells it. A failure leaves no files; after an interruption
+        those that are finished stay, and are known to be ours.
+        """
+        item = self._item(names.photo, hole, completed)
+        overview = Overview(completed)
+        try:
+            order = completed.in_order(self.rank)
+            for name, index in zip(names.completions, order, strict=True):
+                samples, line = completed.samples(index), _line(completed, name, index)
+                text = self._text(completed, index) if self.metadata else None
+                write_photo(self.folder / name, completed.photo, samples, text)
+                item["completions"].append(line)
+                self.written += 1
+                overview.add(samples, index)
+                advance(text=names.photo.name)
+            item |= self._write_details(names, completed)
+            item["sheet"] = names.sheet
+            with replacing(self.folder / names.sheet) as temporary:
+                overview.sheet().save(temporary, format="PNG")
+        except Exception:
+            self._discard(item)
+            raise
+        except BaseException:
+            if item["completions"]:
+                self.record.put({**item, "sheet": None})
+            raise
+        for path in self.record.put(item):
+            self.reporter.note(f"{path}: removed; it was of the results that these replace.")
+        return item
+
+    def _write_details(self, names: ResultNames, completed: CompletedPhoto) -> dict[str, Any]:
+        """Write the pictures of the first window's details, and return what a record keeps."""
+
+        def check(name: str) -> None:
+            self.record.check_free([name], set(self.inputs), self.overwrite)
+
+        details, declared = completed.details[0], completed.request.details
+        files = write_pictures(details, declared, self.folder, names.stem, check)
+        count = len(completed.windows)
+        which = f" (of the first of {count} windows)" if count > 1 else ""
+        for name, file in files.items():
+            words = name.replace("_", " ")
+            self.reporter.note(f"{names.photo}: {words} in {self.folder / file}{which}")
+        return {**files, **of_window(details, declared)}
+
+    def _discard(self, item: Mapping[str, Any]) -> None:
+        for name in files_of(item):
+            (self.folder / name).unlink(missing_ok=True)
+        self.written -= len(item["completions"])
+
+    def _settings(self, hole: Mapping[str, Any], request: CompletionRequest) -> dict[str, Any]:
+        """Return what decides the completions of a photo, but for its content and the seed."""
+        return {
+            "hole": dict(hole),
+            "model": self.model_name,
+            "weights_sha256": self.weights_sha256,
+            "options": request.sampling_options(),
+        }
+
+    def _item(
+        self, photo: Path, hole: Mapping[str, Any], completed: CompletedPhoto
+    ) -> dict[str, Any]:
+        """Return what a record says of a photo before its files are written."""
+        boxes = [completed_window.window for completed_window in completed.windows]
+        return {
+            "image": str(photo),
+            **self._settings(hole, completed.request),
+            "hole_fraction": completed.hole_fraction,
+            "log_prob_unit": "nats at model resolution, summed over windows",
+            "log_prob_kind": completed.log_prob_kind,
+            "hidden_values": completed.hidden_values,
+            "windows": [[box.left, box.top, box.width, box.height] for box in boxes],
+            "completions": [],
+        }
+
+    def _text(self, completed: CompletedPhoto, index: int) -> str:
+        """Return the JSON kept inside a completion; the same whatever n is."""
+        about = {
+            "version": __version__,
+            "model": self.model_name,
+            "weights_sha256": self.weights_sha256,
+            "seed": completed.request.seed,
+            "index": index,
+            "log_prob": _log_prob(completed, index),
+            "options": completed.request.sampling_options(),
+        }
+        return json.dumps(about)
+
+
+def _line(completed: CompletedPhoto, name: str, index: int) -> dict[str, Any]:
+    """Return what a record says of one completion."""
+    request, log_prob = completed.request, _log_prob(completed, index)
+    line = {"file": name, "seed": request.seed, "index": index, "log_prob": log_prob}
+    if log_prob is not None and completed.hidden_values:
+        line["log_prob_per_value"] = log_prob / completed.hidden_values
+    return {**line, **of_completion(completed.details, index, request.details)}
+
+
+def _log_prob(completed: CompletedPhoto, index: int) -> float | None:
+    return None if completed.log_prob is None else float(completed.log_prob[index])

@@ -1,0 +1,66 @@
+"""Completing a photo and writing its results are two steps; failures keep their places apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.masks.files import parse_box
+from inpaint_cli.photos.batch import BatchJob, BatchRun
+from inpaint_cli.photos.completing import CompletionRequest
+from inpaint_cli.photos.holes import HoleSource
+from inpaint_cli.photos.pairing import PhotoTask
+from inpaint_cli.photos.reading import read_photo
+from inpaint_cli.photos.results import ResultNames
+from inpaint_cli.reporting import Reporter
+from tests.pretend_model import loaded
+
+
+def run_of(folder: Path, *names: str) -> BatchRun:
+    hole = HoleSource(boxes=(parse_box("2,2,5,5"),))
+    model = loaded().model
+    job = BatchJob(model, "pretend", None, CompletionRequest(n=2), hole, folder / "o")
+    tasks = [PhotoTask(folder / name, Path(Path(name).stem)) for name in names]
+    return BatchRun(job, tasks, Reporter(quiet=True))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    values = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    return tmp_path
+
+
+def test_a_photo_is_completed_without_a_file_and_written_by_its_own_step(folder: Path) -> None:
+    run = run_of(folder, "a.png")
+    photo = read_photo(folder / "a.png")
+    completed = run.complete(run.tasks[0], photo)
+    assert not (folder / "o").exists()
+    names = ResultNames.of(folder / "a.png", Path("a"), photo.suffix, 2)
+    hole = run.job.hole.fields(None, (40, 30), 0)
+    item = run.writer.write(names, hole, completed, lambda units=1, text="": None)
+    assert [line["file"] for line in item["completions"]] == names.completions
+    assert {file.name for file in (folder / "o").iterdir()} == {*names.all, "completions.json"}
+    with Image.open(folder / "o" / "a-1.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), completed.samples(1))
+
+
+def test_a_single_photos_failure_names_it_once(folder: Path) -> None:
+    Image.new("L", (1, 1)).save(folder / "tiny.png")
+    with pytest.raises(UserError) as caught:
+        run_of(folder, "tiny.png").all(several=False)
+    assert caught.value.places == (str(folder / "tiny.png"),)
+    with pytest.raises(UserError) as caught:
+        run_of(folder, "none.png").all(several=False)
+    assert str(caught.value).startswith(f"{folder / 'none.png'}: no such file.")
+
+
+def test_one_of_several_failures_is_kept_and_the_others_are_done(folder: Path) -> None:
+    run = run_of(folder, "none.png", "a.png")
+    (item,) = run.all(several=True)
+    assert item["image"] == str(folder / "a.png")
+    (failure,) = run.failed
+    assert isinstance(failure.error, UserError)
+    assert failure.error.on_command_line(beside=failure.photo).startswith("no such file.")
