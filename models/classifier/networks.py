@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
-from inpaint_cli.models.layers import BatchNorm2d
 from inpaint_cli.models.pixels import to_unit
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ LUMA = (0.299, 0.587, 0.114)
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """Gives a 3x3 convolution and its batch normalisation."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), BatchNorm2d(outputs)
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs)
     )
 
 

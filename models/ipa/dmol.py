@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli.models.ipa.gaussians import at_least_float32
+from inpaint_cli.models.layers import at_least_float32
 
 Likelihood = Literal["8-bit", "5-bit", "5-bit-published"]
 MIN_LOG_SCALE = -7.0

@@ -8,10 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Gives `x` in float32 if it is of half precision; divergences and likelihoods need that."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+from inpaint_cli.models.layers import at_least_float32
 
 
 class Gaussian(NamedTuple):

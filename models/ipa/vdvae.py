@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from inpaint_cli.models.ipa.config import VaeConfig
-from inpaint_cli.models.ipa.gaussians import Gaussian, at_least_float32
+from inpaint_cli.models.ipa.gaussians import Gaussian
+from inpaint_cli.models.layers import at_least_float32
 
 T = TypeVar("T")
 

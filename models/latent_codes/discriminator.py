@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.device import sum_over_ranks, world_size
-from inpaint_cli.models.layers import BatchNorm2d, GroupNorm
+from inpaint_cli.models.layers import GroupNorm, at_least_float32
 
 WIDEST = 8
 """The width of a layer is at most this many times that of the first."""
@@ -26,14 +26,14 @@ class PatchDiscriminator(nn.Module):
         parts.append(nn.LeakyReLU(0.2))
         before = width
         for layer in range(1, layers + 1):
-            wide = width * min(2**layer, WIDEST)
+            after = width * min(2**layer, WIDEST)
             stride = 2 if layer < layers else 1
             parts += [
-                nn.Conv2d(before, wide, 4, stride=stride, padding=1, bias=False),
-                BatchNorm2d(wide) if norm == "batch" else GroupNorm(min(16, wide), wide),
+                nn.Conv2d(before, after, 4, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(after) if norm == "batch" else GroupNorm(min(16, after), after),
                 nn.LeakyReLU(0.2),
             ]
-            before = wide
+            before = after
         parts.append(nn.Conv2d(before, 1, 4, stride=1, padding=1))
         self.main = nn.Sequential(*parts)
         for module in self.main:
@@ -71,7 +71,7 @@ def adaptive_weight(
     norms are means over the processes of a run.
     """
     norms = [
-        torch.autograd.grad(loss, last, retain_graph=True)[0].float().norm()
+        at_least_float32(torch.autograd.grad(loss, last, retain_graph=True)[0]).norm()
         for loss in (reconstruction, adversarial)
     ]
     first, second = sum_over_ranks(torch.stack(norms).detach()) / world_size()

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.models.latent_codes.blocks import AttnBlock, Shape, normalisation
+from inpaint_cli.models.layers import at_least_float32
 
 EMPTY = 1e-8
 """What the authors add to the number of visible positions of a window."""
@@ -200,11 +201,11 @@ class MaskedNorm(nn.Module):
         self.weight, self.bias = plain.weight, plain.bias
 
     def forward(self, x: Tensor, seen: Seen) -> Tensor:
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        precise = at_least_float32(x)
         visible = seen.once("visible", lambda: seen.mask.sum((2, 3)).clamp(min=1))
         # Hidden positions hold 0, with and without the mean: plain sums leave them out.
-        mean = self._share(wide.sum((2, 3)), visible)
-        centred = torch.addcmul(wide, mean, seen.mask, value=-1)
+        mean = self._share(precise.sum((2, 3)), visible)
+        centred = torch.addcmul(precise, mean, seen.mask, value=-1)
         variance = self._share(centred.square().sum((2, 3)), visible)
         scale = torch.rsqrt(variance + self.eps) * self.weight[:, None, None]
         normed = (centred * scale).addcmul_(self.bias[:, None, None], seen.mask)

@@ -16,6 +16,7 @@ from inpaint_cli.models.latent_codes.masked import (
     mask_of,
     network_input,
 )
+from inpaint_cli.models.layers import at_least_float32
 
 
 def token_mask(visible: Tensor, factor: int, alpha: float) -> Tensor:
@@ -65,8 +66,7 @@ class RestrictiveEncoder(nn.Module):
     def classified(self, features: Tensor, seen: Seen) -> Tensor:
         """Gives the logits of features, in float32: rounded to bfloat16, many codes would tie."""
         with torch.autocast(features.device.type, enabled=False):
-            wide = features.to(torch.promote_types(features.dtype, torch.float32))
-            logits: Tensor = self.cls_head(wide, seen)[0]
+            logits: Tensor = self.cls_head(at_least_float32(features), seen)[0]
         return logits
 
 
@@ -86,5 +86,5 @@ class OrdinaryEncoder(nn.Module):
     def forward(self, x: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         features = self.encoder(network_input(x, visible))
         with torch.autocast(features.device.type, enabled=False):
-            logits = self.cls_head(features.float())
+            logits = self.cls_head(at_least_float32(features))
         return logits, token_mask(visible, self.factor, self.alpha)

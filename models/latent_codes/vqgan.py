@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from inpaint_cli.device import rank, sum_over_ranks
 from inpaint_cli.models.latent_codes.blocks import Decoder, Encoder, Shape
+from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.randomness import stream
 
 DECAY = 0.99
@@ -66,11 +67,12 @@ class Codebook(nn.Module):
     def table(self) -> Tensor:
         """Gives the code vectors [K, D]; normalised in an averaged codebook."""
         weight = cast(Tensor, self.embedding.weight)
-        return F.normalize(weight.float(), dim=1) if self.averaged else weight
+        return F.normalize(at_least_float32(weight), dim=1) if self.averaged else weight
 
     def features(self, z: Tensor) -> Tensor:
-        """Gives encoder outputs [N, D, h, w] in float32 as they are compared with the codes."""
-        return F.normalize(z.float(), dim=1) if self.averaged else z.float()
+        """Gives encoder outputs [N, D, h, w] as they are compared with the codes, not in half precision."""
+        rows = at_least_float32(z)
+        return F.normalize(rows, dim=1) if self.averaged else rows
 
     def vectors(self, indices: Tensor) -> Tensor:
         """Gives the codes [N, D, h, w] of indices [N, h, w]."""

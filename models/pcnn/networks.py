@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.models.layers import BatchNorm2d
 from inpaint_cli.models.pcnn.config import PixelConfig
 
 if TYPE_CHECKING:
@@ -167,13 +166,13 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.convs = nn.Sequential(
             nn.Conv2d(filters, filters, 1),
-            BatchNorm2d(filters),
+            nn.BatchNorm2d(filters),
             nn.ReLU(),
             nn.Conv2d(filters, filters, kernel, padding=kernel // 2),
-            BatchNorm2d(filters),
+            nn.BatchNorm2d(filters),
             nn.ReLU(),
             nn.Conv2d(filters, filters, 1),
-            BatchNorm2d(filters),
+            nn.BatchNorm2d(filters),
             nn.ReLU(),
         )
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import evaluating
+from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.models.picme.blocks import (
     SLOPE,
     ContextAttention,
@@ -30,11 +31,6 @@ RAW_BIAS = 0.54
 """softplus of it is 1: the standard deviation at the start."""
 OFFSET_DEVIATION = 0.5
 """Of the components' means at the start: equal components would all learn the same."""
-
-
-def wide(x: Tensor) -> Tensor:
-    """Gives x in float32 at least."""
-    return x if x.dtype == torch.float64 else x.float()
 
 
 def sigma_of(raw: Tensor, clamp: tuple[float, ...]) -> Tensor:
@@ -61,7 +57,7 @@ class MixingWeights(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """Maps [N, C, H, W] to weights [N, k] that sum to 1, none below floor / k."""
-        pooled = F.leaky_relu(wide(h), SLOPE).mean((2, 3))
+        pooled = F.leaky_relu(at_least_float32(h), SLOPE).mean((2, 3))
         with torch.autocast(h.device.type, enabled=False):
             logits = F.linear(pooled, self.weight, self.bias)
         share = torch.softmax(logits, 1)
@@ -88,7 +84,7 @@ class MixtureHead(nn.Module):
         start_sigma(self.prior, half)
 
     def forward(self, h: Tensor) -> Mixture:
-        mean, raw = wide(self.prior(h)).chunk(2, 1)
+        mean, raw = at_least_float32(self.prior(h)).chunk(2, 1)
         shape = (len(h), *self.mix.offset.shape, *h.shape[2:])
         mu = mean.reshape(shape) + self.mix.offset[:, :, None, None]
         return Mixture(mu, sigma_of(raw, self.clamp).reshape(shape), self.mix(h))
@@ -130,7 +126,7 @@ class Encoder(nn.Module):
 
     def posterior(self, z: Tensor) -> Gaussian:
         """Gives p(z_c | I_c) from the coarsest features of what is hidden."""
-        mu, raw = wide(self.posterior_head(z)).chunk(2, 1)
+        mu, raw = at_least_float32(self.posterior_head(z)).chunk(2, 1)
         return Gaussian(mu, sigma_of(raw, self.clamp))
 
     def mixture(self, z_m: Tensor) -> Mixture:
@@ -200,7 +196,7 @@ class Discriminator(nn.Module):
             if number == 2 and self.attention is not None:
                 x = self.attention(x)
             x = block(x)
-        return wide(self.conv(F.leaky_relu(self.block1(x), SLOPE)))
+        return at_least_float32(self.conv(F.leaky_relu(self.block1(x), SLOPE)))
 
 
 def mask_at(m: Tensor, e: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.models.means import mean_per_image
 from inpaint_cli.models.picme import losses
 from inpaint_cli.models.picme.mixture import (
@@ -23,7 +24,7 @@ from inpaint_cli.models.picme.mixture import (
     nearest,
     sample,
 )
-from inpaint_cli.models.picme.networks import Discriminator, MixtureOfPrimitives, mask_at, wide
+from inpaint_cli.models.picme.networks import Discriminator, MixtureOfPrimitives, mask_at
 from inpaint_cli.models.picme.usage import explored, follow, revive_idle
 from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
@@ -82,7 +83,7 @@ def drawn(
 
     context = (both(latents.z_m), both(latents.e), both(mask_at(m, latents.e)))
     images = [
-        wide(image)
+        at_least_float32(image)
         for image in model.decoder(context[0], torch.cat([z_post, z]), context[1], context[2])
     ]
     n = len(m)

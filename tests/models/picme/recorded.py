@@ -17,8 +17,13 @@ def recorded(name: str) -> dict[str, Tensor]:
     return {n: t.reshape(()) if t.shape == (1,) else t for n, t in tensors.items()}
 
 
+def recorded_in_double(name: str) -> dict[str, Tensor]:
+    """Return the tensors of NAME.safetensors, those of float32 in float64."""
+    return {n: t.double() if t.is_floating_point() else t for n, t in recorded(name).items()}
+
+
 def of_pic() -> MixtureOfPrimitives:
-    """Gives the recorded networks of PIC as one model."""
+    """Return the recorded networks of PIC as one model."""
     return convert(sorted(FOLDER.glob("pic_net_*.safetensors")))
 
 
