@@ -30,6 +30,6 @@ class GroupNorm(nn.GroupNorm):
         if input.device.type != "cpu" or input.is_contiguous():
             return super().forward(input)
         with torch.no_grad():
-            means = input.mean((2, 3)).unflatten(1, (self.num_groups, -1)).mean(2, keepdim=True)
+            means = input.mean((2, 3)).view(len(input), self.num_groups, -1).mean(2, keepdim=True)
             centre = means.expand(-1, -1, input.shape[1] // self.num_groups).flatten(1)
         return super().forward(input - centre[:, :, None, None])

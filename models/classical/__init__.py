@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Family, Model, Option, Stage
@@ -25,18 +25,18 @@ class ClassicalFamily:
         self.name, self.summary = name, summary
         self.presets: Mapping[str, Config] = PRESETS[name]
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Gives nothing: these methods are not trained."""
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """Return nothing: these methods are not trained."""
         return ()
 
     def build(self, config: Config) -> Model:
-        """Gives the method as a model."""
+        """Return the method as a model."""
         from inpaint_cli.models.classical.sampling import ClassicalModel
 
         return ClassicalModel(cast(ClassicalConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Raises UserError: there is nothing to convert."""
+        """Raise UserError: there is nothing to convert."""
         raise UserError(f"{self.name}: has no weights, so there is nothing to convert.")
 
 

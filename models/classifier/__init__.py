@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Family, Model, Option, Stage
@@ -24,20 +24,20 @@ class ClassifierFamily:
     layouts: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """Return the stages in training order."""
         from inpaint_cli.models.classifier.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the network with random weights."""
+        """Build the network with random weights."""
         from inpaint_cli.models.classifier.networks import Classifier
 
         return Classifier(cast(ClassifierConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Raises UserError: there are no foreign files."""
+        """Raise UserError: there are no foreign files."""
         raise UserError("classifier: has no foreign layouts, so there is nothing to convert.")
 
 

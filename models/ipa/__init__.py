@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Family, Model, Option, Stage
 from inpaint_cli.models.ipa.config import VaeConfig
@@ -65,20 +65,20 @@ class IpaFamily:
         self.summary, self.layouts = summary, layouts
         self.presets: Mapping[str, Config] = presets(name)
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """Return the stages in training order."""
         from inpaint_cli.models.ipa.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights."""
+        """Build the model with random weights."""
         from inpaint_cli.models.ipa.networks import CompletingVae
 
         return CompletingVae(cast(VaeConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads the authors' files: openai/vdvae or plai-group/ipa."""
+        """Read the authors' files: openai/vdvae or plai-group/ipa."""
         from inpaint_cli.models.ipa.convert import convert
 
         return convert(layout, files)

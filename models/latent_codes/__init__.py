@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Family, Model, Option, Stage
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
@@ -54,20 +54,20 @@ class LatentFamily:
         ),
     )
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """Return the stages in training order."""
         from inpaint_cli.models.latent_codes.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights."""
+        """Build the model with random weights."""
         from inpaint_cli.models.latent_codes.networks import LatentCodes
 
         return LatentCodes(cast(LatentConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads the authors' files, or a VQGAN of taming-transformers."""
+        """Read the authors' files, or a VQGAN of taming-transformers."""
         from inpaint_cli.models.latent_codes.convert import convert
 
         return convert(layout, files)

@@ -16,7 +16,7 @@ WIDEST = 8
 
 
 class PatchDiscriminator(nn.Module):
-    """Says for overlapping patches whether they are of real images (Isola et al. 2017)."""
+    """A classifier of overlapping patches: of real images, or made (Isola et al. 2017)."""
 
     def __init__(
         self, channels: int, width: int, layers: int, norm: Literal["batch", "group"]
@@ -41,7 +41,7 @@ class PatchDiscriminator(nn.Module):
                 nn.init.normal_(module.weight, 0.0, 0.02)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Gives what each activation passes on, and last the logits [N, 1, h, w]."""
+        """Return what each activation passes on, and last the logits [N, 1, h, w]."""
         outputs = []
         for module in self.main:
             x = module(x)
@@ -51,21 +51,21 @@ class PatchDiscriminator(nn.Module):
 
 
 def frozen(discriminator: PatchDiscriminator, x: Tensor) -> list[Tensor]:
-    """Calls a discriminator so that no gradient reaches its parameters, only its input."""
+    """Call a discriminator so that no gradient reaches its parameters, only its input."""
     weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
     outputs: list[Tensor] = torch.func.functional_call(discriminator, weights, (x,))
     return outputs
 
 
 def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Gives the discriminator's loss from its logits."""
+    """Return the discriminator's loss from its logits."""
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 def adaptive_weight(
     reconstruction: Tensor, adversarial: Tensor, last: Tensor, limit: float
 ) -> Tensor:
-    """Gives |grad reconstruction| / |grad adversarial| at the last layer, at most `limit`.
+    """Return |grad reconstruction| / |grad adversarial| at the last layer, at most `limit`.
 
     Esser et al. 2021, eq. 7: both terms then pull equally at the output, whatever their scales. The
     norms are means over the processes of a run.
@@ -82,7 +82,7 @@ def adaptive_weight(
 def gradient_penalty(
     discriminator: PatchDiscriminator, real: Tensor, channels: slice = slice(None)
 ) -> Tensor:
-    """Gives the mean over images of |d sum D(real) / d real|^2 over some input channels (R1)."""
+    """Return the mean over images of |d sum D(real) / d real|^2 over some input channels (R1)."""
     real = real.detach().requires_grad_(True)
     with torch.autocast(real.device.type, enabled=False):
         total = discriminator(real)[-1].sum()
@@ -92,5 +92,5 @@ def gradient_penalty(
 
 
 def untouched(module: nn.Module) -> Tensor:
-    """Gives 0 with a zero gradient in each parameter: a loss before the discriminator joins."""
+    """Return 0 with a zero gradient in each parameter: a loss before the discriminator joins."""
     return 0.0 * torch.stack([parameter.sum() for parameter in module.parameters()]).sum()

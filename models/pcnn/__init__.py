@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Family, Model, Option, Stage
 from inpaint_cli.models.pcnn.config import PRESETS, PixelConfig
@@ -33,20 +33,20 @@ class PixelFamily:
         ),
     )
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """Return the stages in training order."""
         from inpaint_cli.models.pcnn.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights."""
+        """Build the model with random weights."""
         from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 
         return PixelConstrainedCNN(cast(PixelConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads the authors' `config.json` and `model.pt` (or one of them from its folder)."""
+        """Read the authors' `config.json` and `model.pt` (or one of them from its folder)."""
         from inpaint_cli.models.pcnn.convert import convert
 
         return convert(files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Family, Model, Option, Stage
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
@@ -52,20 +52,20 @@ class MixtureFamily:
         ),
     )
 
-    def stages(self) -> tuple[Stage, ...]:
-        """Gives the stages in training order."""
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """Return the stages in training order."""
         from inpaint_cli.models.picme.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Builds the model with random weights."""
+        """Build the model with random weights."""
         from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 
         return MixtureOfPrimitives(cast(MixtureConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Reads the four networks of a PIC checkpoint, as a model of one primitive."""
+        """Read the four networks of a PIC checkpoint, as a model of one primitive."""
         from inpaint_cli.models.picme.convert import convert
 
         return convert(files)

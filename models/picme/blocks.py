@@ -89,7 +89,7 @@ class Conv(nn.Conv2d):
         return F.conv2d(x, weight, self.bias, 1 + self.halve, cast("tuple[int, int]", self.padding))
 
     def _halving(self, weight: Tensor) -> Tensor:
-        """Gives the mean of the shifted kernels, kept for as long as the quotient is."""
+        """Return the mean of the shifted kernels, kept for as long as the quotient is."""
         if self._kept is not None and self._kept[0] is weight:
             return self._kept[1]
         # Zero padding counts in this mean.
@@ -211,12 +211,12 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def likeness(self, x: Tensor) -> Tensor:
-        """Gives [N, H W, H W]: how much of each position (last) another one takes; sums to 1."""
+        """Return [N, H W, H W]: how much of each position (last) another one takes; sums to 1."""
         query = self.query_conv(x).flatten(2)
         return torch.softmax(query.transpose(1, 2) @ query, dim=-1)
 
     def gathered(self, likeness: Tensor, x: Tensor) -> Tensor:
-        """Gives [N, C, H, W], what each position takes of x."""
+        """Return [N, C, H, W], what each position takes of x."""
         return (x.flatten(2) @ likeness.transpose(1, 2)).view_as(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -232,7 +232,7 @@ class ContextAttention(SelfAttention):
         self.model = ResBlock(channels + c_encoder, channels, channels, slope=0.01)
 
     def forward(self, x: Tensor, e: Tensor, m: Tensor) -> Tensor:  # type: ignore[override]
-        """Maps x [N, C, H, W] to its shape.
+        """Map x [N, C, H, W] to its shape.
 
         e: [N or 1, C_e, H, W], of the encoder. m: [N or 1, 1, H, W], the visible share.
         """

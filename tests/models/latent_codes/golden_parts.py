@@ -17,7 +17,7 @@ GRADIENT = 1e-4
 
 
 def part(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Gives the configuration and the float32 weights of NAME.weights.safetensors."""
+    """Return the configuration and the float32 weights of NAME.weights.safetensors."""
     path = FOLDER / f"{name}.weights.safetensors"
     with safe_open(path, "pt") as file:
         config = json.loads(file.metadata()["config"])
@@ -25,12 +25,12 @@ def part(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def recorded(name: str) -> dict[str, Tensor]:
-    """Gives the recorded inputs and results of NAME.io.safetensors, as stored."""
+    """Return the recorded inputs and results of NAME.io.safetensors, as stored."""
     return load_file(FOLDER / f"{name}.io.safetensors")
 
 
 def shape_of(settings: dict[str, Any]) -> Shape:
-    """Gives the shape that the authors' `ddconfig` or `edconfig` means."""
+    """Return the shape that the authors' `ddconfig` or `edconfig` means."""
     return Shape(
         width=settings["ch"],
         multipliers=tuple(settings["ch_mult"]),

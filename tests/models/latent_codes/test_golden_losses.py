@@ -29,7 +29,7 @@ UNLIMITED = 1e4
 
 
 def split(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Gives the weights of the network and those of its discriminator."""
+    """Return the weights of the network and those of its discriminator."""
     own = {name: tensor for name, tensor in weights.items() if not name.startswith("loss.")}
     rival = {
         name.removeprefix(DISCRIMINATOR): tensor
@@ -92,7 +92,7 @@ def test_the_vqgan_encodes_quantises_and_decodes_as_recorded() -> None:
 
 
 def terms_and_gradients(network: nn.Module, io: dict[str, Tensor], **terms: Tensor) -> None:
-    """Compares terms of a loss, and the gradients of a network, with what is recorded."""
+    """Compare terms of a loss, and the gradients of a network, with what is recorded."""
     for name, value in terms.items():
         close(value.detach(), io[name])
     for name, parameter in network.named_parameters():

@@ -27,7 +27,7 @@ each_threshold = pytest.mark.parametrize("prefix", PREFIXES)
 
 
 def network(prefix: str) -> RestrictiveEncoder:
-    """Gives the recorded network; `a025` is the code's "more than 0.25", our "at least 0.5"."""
+    """Return the recorded network; `a025` is the code's "more than 0.25", our "at least 0.5"."""
     config, weights = part("restrictive")
     shape, alpha = shape_of(config["ddconfig"]), int(prefix[1:]) / 100 + 0.25
     channels = config["ddconfig"]["in_channels"]
@@ -38,7 +38,7 @@ def network(prefix: str) -> RestrictiveEncoder:
 
 @cache
 def outputs(prefix: str) -> dict[str, Tensor]:
-    """Gives what every module of the network put out, masks as `mask.NAME`, logits and known."""
+    """Return what every module of the network put out, masks as `mask.NAME`, logits and known."""
     model, seen = network(prefix), {}
 
     def note(name: str, result: Tensor | tuple[Tensor, object]) -> None:

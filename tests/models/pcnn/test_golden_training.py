@@ -36,7 +36,7 @@ def loss_of(model: PixelConstrainedCNN, batch: Batch) -> tuple[Tensor, dict[str,
 
 
 def under_their_names(values: dict[str, Tensor], model: PixelConstrainedCNN) -> dict[str, Tensor]:
-    """Cuts our entries into the authors', with zeros at masked positions."""
+    """Cut our entries into the authors', with zeros at masked positions."""
     theirs: dict[str, Tensor] = {}
     for name, value in values.items():
         parts = their_names(name, model.channels == 3)

@@ -12,7 +12,7 @@ FOLDER = golden("picme")
 
 
 def recorded(name: str) -> dict[str, Tensor]:
-    """Gives the tensors of NAME.safetensors; single values as scalars."""
+    """Return the tensors of NAME.safetensors; single values as scalars."""
     tensors = load_file(FOLDER / f"{name}.safetensors")
     return {n: t.reshape(()) if t.shape == (1,) else t for n, t in tensors.items()}
 
@@ -28,7 +28,7 @@ def of_pic() -> MixtureOfPrimitives:
 
 
 def iterated(layer: str, network: str) -> Tensor:
-    """Gives a weight of PIC over its spectral norm, after one power iteration from its vectors."""
+    """Return a weight of PIC over its spectral norm, after one power iteration from its vectors."""
     state = read_state(FOLDER / f"pic_net_{network}.safetensors")
     weight, u = state[f"{layer}.module.weight_bar"], state[f"{layer}.module.weight_u"]
     matrix = weight.flatten(1).double()
@@ -39,5 +39,5 @@ def iterated(layer: str, network: str) -> Tensor:
 
 
 def same(actual: Tensor, expected: Tensor) -> None:
-    """Asserts the README's tolerance for float64 files."""
+    """Assert the README's tolerance for float64 files."""
     torch.testing.assert_close(actual.detach(), expected, rtol=1e-9, atol=1e-11)

@@ -22,7 +22,7 @@ SCALE = 20
 
 
 def near(actual: Tensor, expected: Tensor) -> None:
-    """Asserts the README's tolerance: float32, values up to 5, another order of summation."""
+    """Assert the README's tolerance: float32, values up to 5, another order of summation."""
     torch.testing.assert_close(actual.detach(), expected, rtol=0, atol=2e-5, check_stride=False)
 
 
@@ -49,7 +49,7 @@ class Step:
         self.gen = [image[count:] for image in images]
 
     def losses(self) -> dict[str, Tensor]:
-        """Gives the terms without discriminators, with PIC's weights."""
+        """Return the terms without discriminators, with PIC's weights."""
         hole, scales = losses.hole_prior(self.m, self.post), len(self.rec)
         return {
             "kl_rec": SCALE * scales * kl(hole, self.post).mean(),
@@ -147,7 +147,7 @@ def test_the_discriminator_gives_the_recorded_scores() -> None:
 
 
 def used(conv: nn.Module) -> Tensor:
-    """Gives the weight of a convolution over its norm."""
+    """Return the weight of a convolution over its norm."""
     assert isinstance(conv, (Conv, UpConv))
     assert conv.norm is not None
     return cast(Tensor, conv.norm(conv.weight))
