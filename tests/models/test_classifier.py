@@ -115,9 +115,7 @@ def test_validation_gives_the_share_of_errors_and_minus_log_p() -> None:
 
 
 @pytest.mark.parametrize("what", ["loss", "validate"])
-@pytest.mark.parametrize(
-    ("label", "words"), [(None, "have no classes"), ([0, 11], "classes=12")]
-)
+@pytest.mark.parametrize(("label", "words"), [(None, "have no classes"), ([0, 11], "classes=12")])
 def test_data_without_classes_or_with_too_many_are_refused(
     what: str, label: list[int] | None, words: str
 ) -> None:

@@ -185,6 +185,21 @@ def test_annealing_multiplies_the_temperature_after_each_step() -> None:
         tokens, known = state
 
 
+def test_the_noise_of_the_sampled_order_fades_from_step_to_step() -> None:
+    n, steps = 8, 3
+    tokens, known = grids([[False] * POSITIONS] * n)
+    network, draw, counts = Table(), gumbel(n), tokens_per_step(POSITIONS, steps)
+    how = Drawing(steps, annealing=1.0, order="sampled")
+    states = list(drawing(network, tokens, known, gumbel(n), how))
+    for state, weight, count in zip(states, (3.0, 1.5, 0.0), counts, strict=True):
+        log_probs = torch.log_softmax(network(tokens, known), -1)
+        drawn = (log_probs + draw(POSITIONS, CODES)).argmax(-1, keepdim=True)
+        scores = log_probs.gather(-1, drawn).squeeze(-1) + weight * draw(POSITIONS)
+        luckiest = scores.masked_fill(known, -torch.inf).topk(count).indices
+        assert torch.equal(state[1], known.scatter(1, luckiest, True))
+        tokens, known = state
+
+
 def test_the_noise_of_a_completion_does_not_depend_on_the_others() -> None:
     together, alone = (
         gumbel(3),
