@@ -325,7 +325,7 @@ def test_a_vqgan_of_taming_is_one_trained_stage_of_a_model_of_ours(
 
 
 def test_a_file_without_a_vqgan_is_refused_for_taming(write: Write) -> None:
-    with pytest.raises(UserError, match="^from: taming: no VQGAN"):
+    with pytest.raises(UserError, match=r"^from: taming: no VQGAN"):
         convert("taming", write({"last": alone(theirs("plain")["transformer"])}))
 
 

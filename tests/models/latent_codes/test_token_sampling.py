@@ -185,6 +185,15 @@ def test_annealing_multiplies_the_temperature_after_each_step() -> None:
         tokens, known = state
 
 
+def test_the_surest_position_is_told_apart_by_what_half_precision_would_round_off() -> None:
+    tokens, known = grids([[False] * POSITIONS])
+    logits = torch.tensor([2.0, 0.0, 0.0, 0.0, 0.0, -5.0]).repeat(1, POSITIONS, 1)
+    logits[0, 7, 5] = -6.0
+    how = Drawing(steps=POSITIONS)
+    states = drawing(lambda tokens, known: logits.bfloat16(), tokens, known, gumbel(1), how)
+    assert next(states)[1][0].nonzero().flatten().tolist() == [7]
+
+
 def test_the_noise_of_the_sampled_order_fades_from_step_to_step() -> None:
     n, steps = 8, 3
     tokens, known = grids([[False] * POSITIONS] * n)
@@ -228,6 +237,7 @@ def test_the_least_and_the_largest_uniform_give_finite_noise() -> None:
         ({"temperature": -1.0}, "^temperature: must be at least 0"),
         ({"top_k": 0}, "^top_k: must be at least 1"),
         ({"annealing": 0.0}, r"^annealing: must lie in \(0, 1\]"),
+        ({"annealing": 1.01}, r"^annealing: must lie in \(0, 1\]"),
         ({"order": "sample"}, "^order: no order called 'sample'. Did you mean 'sampled'"),
     ],
 )
