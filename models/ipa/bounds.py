@@ -119,13 +119,11 @@ def log_prob_hidden(
 
 
 @torch.no_grad()
-def log_prob_visible(
-    model: CompletingVae, image: Tensor, visible: Tensor, samples: int = SAMPLES
-) -> LogBound:
+def log_prob_visible(model: CompletingVae, image: Tensor, visible: Tensor) -> LogBound:
     """Bound log p(visible pixels) by z ~ c(z|y); 0 where nothing is visible."""
     if model.config.condition == "edges":
         raise UserError("log_prob_visible: a model of edges has no visible pixels.")
-    bound = _each(model, image, visible, samples, REVERSE, image)
+    bound = _each(model, image, visible, SAMPLES, REVERSE, image)
     nothing = ~visible.flatten(1).any(1).cpu()
     return LogBound(torch.where(nothing, 0.0, bound.nats), bound.effective)
 

@@ -75,11 +75,10 @@ class MixtureHead(nn.Module):
         primitives: int,
         floor: float,
         clamp: tuple[float, ...],
-        spectral: bool = True,
     ) -> None:
         super().__init__()
         half = primitives * latent_channels
-        self.prior = ResBlock(channels, 2 * half, channels, spectral=spectral)
+        self.prior = ResBlock(channels, 2 * half, channels)
         self.mix = MixingWeights(channels, primitives, latent_channels, floor)
         self.clamp = clamp
         start_sigma(self.prior, half)

@@ -149,7 +149,6 @@ def test_the_discriminator_gives_the_recorded_scores() -> None:
 def used(conv: nn.Module) -> Tensor:
     """Return the weight of a convolution over its norm."""
     assert isinstance(conv, (Conv, UpConv))
-    assert conv.norm is not None
     return cast(Tensor, conv.norm(conv.weight))
 
 
