@@ -178,7 +178,8 @@ def test_the_head_gives_the_recorded_mixture() -> None:
     clamp = tuple(data[f"sigma_{bound}"].log().item() for bound in ("min", "max"))
     head = MixtureHead(channels, latent, k, floor, clamp).double()
     for conv in (head.prior.conv1, head.prior.conv2, head.prior.bypass):
-        conv.norm = nn.Identity()  # the record has plain convolutions
+        # The record has plain convolutions.
+        conv.norm = nn.Identity()  # type: ignore[assignment]
     weights = {name: t for name, t in data.items() if name.startswith(("prior.", "mix."))}
     head.load_state_dict(weights)
     mixture = head(data["h"])
