@@ -150,7 +150,8 @@ _FFHQ1024 = VaeConfig(
     training=_stages(_FFHQ1024_VAE, 7e-5, 32, 600_000),
 )
 
-# The paper's threshold for the unconditional x-ray VAE (15000); the released one for the second.
+# skip_norm: the paper's threshold (15000) for the VAE, that of the released code for the second
+# stage.
 _XRAY = replace(
     _FFHQ256,
     likelihood="8-bit",

@@ -1,4 +1,7 @@
-"""From the visible pixels and the codes of all tokens to an image: E_prt, G and the refinement."""
+"""From the visible pixels and the codes of all tokens to an image.
+
+Names as in Chen & Zhao 2024: E_prt is the partial encoder, G the generator.
+"""
 
 from __future__ import annotations
 

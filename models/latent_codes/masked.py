@@ -1,6 +1,7 @@
 """Convolutions that know which positions are visible, and the encoder that is made of them.
 
-It has the skeleton, and the state-dict names, of `blocks.Encoder`; only the layers differ.
+It has the skeleton, and the state-dict names, of `blocks.Encoder`; only the layers differ. "The
+authors" are Chen & Zhao 2024, by the code that they published.
 """
 
 from __future__ import annotations
