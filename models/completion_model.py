@@ -7,13 +7,14 @@ from typing import Any, ClassVar, Self
 from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Config
+from inpaint_cli.family import Completions, Config
+from inpaint_cli.randomness import Noise
 
 
 class CompletionModel(nn.Module):
     """The base of a family's model (`inpaint_cli.family.Model`), with its optional parts.
 
-    A subclass adds `complete`, and overrides what its family has more of.
+    A subclass defines `complete`, and overrides what its family has more of.
     """
 
     stochastic: bool = True
@@ -26,6 +27,18 @@ class CompletionModel(nn.Module):
         super().__init__()
         self.config = config
         self.size, self.channels, self.levels = config.size, config.channels, config.levels
+
+    def complete(
+        self,
+        image: Tensor,
+        visible: Tensor,
+        noise: Noise,
+        *,
+        temperature: float | None = None,
+        **options: Any,
+    ) -> Completions:
+        """Complete ONE image len(noise) times; see `inpaint_cli.family.Model.complete`."""
+        raise NotImplementedError
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
         """Return log p(hidden | visible), float64 [N], nats, 0 where nothing is hidden.
