@@ -28,7 +28,7 @@ from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.objective import PartialEncoderStage
 from inpaint_cli.models.ipa.posterior import forward_bound
 from inpaint_cli.models.ipa.presets import presets
-from inpaint_cli.models.ipa.sampling import CompletionDecoder, Plan
+from inpaint_cli.models.ipa.sampling import CompletionDecoder, CompletionPlan
 from inpaint_cli.randomness import Noise
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -167,7 +167,7 @@ def completing(preset: str, device: str) -> tuple[float, float, float]:
     batch = batch_of(model, 1, device)
     noise = Noise.of_completions(0, b"benchmark", range(8))
     layers = len(model.decoder.blocks())
-    alone = Plan([1.0] * layers, 0, layers)
+    alone = CompletionPlan([1.0] * layers, 0, layers)
 
     def one_by_one() -> None:
         for part in noise.split(1):

@@ -23,7 +23,7 @@ from benchmarks.ipa_likelihood import line
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa import dmol
-from inpaint_cli.models.ipa.sampling import CompletionDecoder, Plan
+from inpaint_cli.models.ipa.sampling import CompletionDecoder, CompletionPlan
 from inpaint_cli.randomness import Noise, content_key
 
 HALF_RANGE = 127.5
@@ -38,7 +38,7 @@ def normals(noise: Noise) -> Callable[[int, tuple[int, ...]], Tensor]:
 def spreads(model: Any, images: Any, kind: str, n: int) -> Values:
     """Gives the mean deviation of each image's hidden values over n completions."""
     layers = len(model.decoder.blocks())
-    plan = Plan([1.0] * layers, 0, layers)
+    plan = CompletionPlan([1.0] * layers, 0, layers)
     found = []
     for index, pixels in enumerate(images):
         image, visible = held_out.case(pixels, kind, index)

@@ -27,8 +27,8 @@ from inpaint_cli.models.latent_codes.networks import LatentCodes, reduced_precis
 from inpaint_cli.models.latent_codes.sampling import (
     CPU_BATCH,
     DEVICE_BATCH,
-    Context,
-    look,
+    TokenContext,
+    encode_context,
     picture_of,
     tokens_of,
 )
@@ -65,8 +65,8 @@ def counts(model: LatentCodes, image: Tensor, visible: Tensor) -> tuple[float, f
     """Gives GFLOP per image and per completion."""
     x, seen = at_side(image, visible, model.config.coarse_side)
     with torch.no_grad():
-        context = look(model, x, seen)
-        shared = gigaflops(lambda: look(model, x, seen))
+        context = encode_context(model, x, seen)
+        shared = gigaflops(lambda: encode_context(model, x, seen))
         step = gigaflops(lambda: model.transformer(context.tokens, context.known))
         picture = gigaflops(lambda: picture_of(model, context, context.tokens))
     return shared, (model.config.sampling_steps - 1) * step + picture
@@ -127,21 +127,21 @@ class Bench:
         size = CPU_BATCH if device.type == "cpu" else DEVICE_BATCH
         x, seen = at_side(self.image, self.visible, config.coarse_side)
 
-        def drawn(context: Context, which: Noise, size: int) -> Tensor:
+        def drawn(context: TokenContext, which: Noise, size: int) -> Tensor:
             return torch.cat([tokens_of(model, context, p, how, size) for p in which.split(size)])
 
         def plain() -> None:
             for index in range(self.n):
-                context = look(model, x, seen)
+                context = encode_context(model, x, seen)
                 picture_of(model, context, drawn(context, noise(index), 1))
 
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         with reduced_precision(device):
-            context, every = look(model, x, seen), noise(*range(self.n))
+            context, every = encode_context(model, x, seen), noise(*range(self.n))
             tokens = drawn(context, every, size)
             times = {
-                "encode": self.timed(lambda: look(model, x, seen)),
+                "encode": self.timed(lambda: encode_context(model, x, seen)),
                 "tokens": self.timed(lambda: drawn(context, noise(*range(self.n)), size)),
                 "decode": self.timed(
                     lambda: [picture_of(model, context, some) for some in tokens.split(size)]

@@ -57,7 +57,7 @@ class BrokenStep(ResourceError):
 class Trainer:
     """One stage in training: the model, its optimisers, its average, and how far it is."""
 
-    stage: Stage
+    stage: Stage[Any]
     training: Training
     model: nn.Module
     batches: MicroBatches

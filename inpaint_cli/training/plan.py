@@ -60,7 +60,7 @@ def count(module: nn.Module) -> int:
 
 
 def _stage_facts(
-    recipe: Recipe, stage: Stage, model: nn.Module, train: Any, machine: Machine
+    recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, machine: Machine
 ) -> dict[str, Any]:
     training = recipe.training(stage.name)
     split = Split(training.batch_size, training.accumulate, world_size(), rank())
@@ -77,7 +77,7 @@ def _stage_facts(
 
 
 def memory(
-    recipe: Recipe, stage: Stage, model: nn.Module, train: Any, split: Split
+    recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, split: Split
 ) -> dict[str, int]:
     """Estimates the memory of a stage in bytes: what is kept, not what passes through.
 
@@ -96,7 +96,7 @@ def memory(
     }
 
 
-def _activations(recipe: Recipe, stage: Stage, model: nn.Module, train: Any) -> int:
+def _activations(recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any) -> int:
     """Gives the bytes that autograd keeps for the backward pass of two images."""
     order = Order(len(train.images), recipe.seed)
     training = recipe.training(stage.name)

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from inpaint_cli.device import rank, sum_over_ranks, world_size
-from inpaint_cli.errors import Interrupted
+from inpaint_cli.errors import Interrupted, UserError
 from inpaint_cli.family import Batch, Model, Stage
 from inpaint_cli.randomness import Noise
 
@@ -78,7 +78,7 @@ def wait() -> None:
 class Losses(nn.Module):
     """Calls `stage.loss` in `forward`, where DistributedDataParallel looks for the model's use."""
 
-    def __init__(self, stage: Stage, model: nn.Module) -> None:
+    def __init__(self, stage: Stage[Any], model: nn.Module) -> None:
         super().__init__()
         self.stage, self.model = stage, model
 
@@ -94,14 +94,31 @@ def parallel(losses: Losses) -> nn.Module:
     """Gives `losses` so that its gradients are the means over all processes."""
     if world_size() == 1:
         return losses
+    losses = _with_joined_batches(losses)
     # Buffers are not copied from the first process: those of our layers are the same everywhere,
-    # because they are computed from the joined batch (inpaint_cli.models.layers).
+    # because they are computed from the joined batch.
     with warnings.catch_warnings():
         # The successor of `broadcast_buffers` is not in every torch that we support.
         warnings.simplefilter("ignore", FutureWarning)
         return nn.parallel.DistributedDataParallel(
             losses, broadcast_buffers=False, find_unused_parameters=True
         )
+
+
+def _with_joined_batches(losses: Losses) -> Losses:
+    """Return `losses` with batch normalisations that take the batch of all processes together.
+
+    Their parameters, buffers and names stay. UserError where torch has none: anywhere but on CUDA.
+    """
+    if not any(isinstance(module, nn.BatchNorm2d) for module in losses.modules()):
+        return losses
+    if any(parameter.device.type != "cuda" for parameter in losses.parameters()):
+        raise UserError(
+            "several processes train a model with batch normalisation on CUDA devices only. Use "
+            "one process here."
+        )
+    joined: Losses = nn.SyncBatchNorm.convert_sync_batchnorm(losses)  # type: ignore[no-untyped-call]
+    return joined
 
 
 def last_part(losses: nn.Module, last: bool) -> AbstractContextManager[Any]:

@@ -13,7 +13,7 @@ from torch import nn
 
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
-from inpaint_cli.family import Stage
+from inpaint_cli.family import Model, Stage
 from inpaint_cli.files import home
 from inpaint_cli.randomness import tag_of
 from inpaint_cli.reporting import Reporter
@@ -110,7 +110,7 @@ class Session:
                     break
         return self.folder.weights
 
-    def _stages(self) -> list[Stage]:
+    def _stages(self) -> list[Stage[Any]]:
         by_name = {stage.name: stage for stage in self.recipe.family.stages()}
         wanted = (self.only,) if self.only else self.recipe.stages
         return [by_name[name] for name in wanted if name not in self.folder.finished_stages()]
@@ -129,7 +129,7 @@ class Session:
         }
         write_environment(self.folder, str(self.machine.device), facts)
 
-    def _train_stage(self, stage: Stage, train: Any, validation: Any) -> bool:
+    def _train_stage(self, stage: Stage[Any], train: Any, validation: Any) -> bool:
         """Trains one stage; says whether it was finished."""
         run = StageRun(
             stage,
@@ -145,7 +145,7 @@ class Session:
         ranks.wait()
         return finished
 
-    def _trainer(self, stage: Stage, train: Any) -> Trainer:
+    def _trainer(self, stage: Stage[Any], train: Any) -> Trainer:
         training = self.recipe.training(stage.name)
         seed = self.recipe.seed
         split = Split(training.batch_size, training.accumulate, world_size(), rank())
@@ -175,12 +175,12 @@ class Session:
             )
         return trainer
 
-    def _model(self, stage: Stage, begins: bool) -> nn.Module:
+    def _model(self, stage: Stage[Any], begins: bool) -> nn.Module:
         """Gives the model on its device, ready for the first step of `stage` or a checkpoint."""
         model = self._start_weights(stage)
-        if begins and hasattr(stage, "begin"):
+        if begins:
             with torch.no_grad():
-                stage.begin(model)
+                stage.begin(cast(Model, model))
         model = place(model, self.machine.device)
         if self._distance is not None:
             cast(Any, model).use_perceptual(self._distance)
@@ -204,7 +204,7 @@ class Session:
             raise ResourceError(refusal.reason) from refusal
         return distance.to(self.machine.device)
 
-    def _start_weights(self, stage: Stage) -> nn.Module:
+    def _start_weights(self, stage: Stage[Any]) -> nn.Module:
         """Gives the model that `stage` starts from. UserError if it needs more."""
         finished = self.folder.finished_stages()
         check_needs(stage, finished, self.folder)
@@ -213,7 +213,7 @@ class Session:
         return cast(nn.Module, load_weights(self.folder.weights))
 
 
-def check_needs(stage: Stage, finished: list[str], folder: RunFolder | None) -> None:
+def check_needs(stage: Stage[Any], finished: list[str], folder: RunFolder | None) -> None:
     """Raises UserError if `stage` stands on a stage that is not in `finished`."""
     missing = [name for name in stage.needs if name not in finished]
     if missing:

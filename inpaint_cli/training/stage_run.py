@@ -31,7 +31,7 @@ from inpaint_cli.weights import save_weights
 class StageRun:
     """The course of one stage: logs, validates and saves while its trainer steps."""
 
-    stage: Stage
+    stage: Stage[Any]
     trainer: Trainer
     held_out: Images
     recipe: Recipe

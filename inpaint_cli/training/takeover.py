@@ -61,7 +61,7 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
     return {"model": header["family"], "preset": header["preset"], "stages": left, "config": config}
 
 
-def take_over(model: nn.Module, stages: Iterable[Stage], path: Path) -> None:
+def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> None:
     """Copies what the finished stages of `path` trained into `model`; the rest stays as it is.
 
     UserError where `model` has it in another shape.
@@ -77,7 +77,9 @@ def take_over(model: nn.Module, stages: Iterable[Stage], path: Path) -> None:
     model.load_state_dict({name: theirs[name] for name in names}, strict=False)
 
 
-def _trained(model: nn.Module, stages: Iterable[Stage], finished: Collection[str]) -> list[str]:
+def _trained(
+    model: nn.Module, stages: Iterable[Stage[Any]], finished: Collection[str]
+) -> list[str]:
     """Gives the names of what these stages train, with the buffers beside it."""
     trained = {
         id(parameter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ class Validation:
     """The held-out images of a stage, always with the same masks."""
 
     def __init__(
-        self, stage: Stage, training: Training, images: Images, device: torch.device
+        self, stage: Stage[Any], training: Training, images: Images, device: torch.device
     ) -> None:
         self.stage, self.training, self.device = stage, training, device
         self.images = images
@@ -82,9 +82,9 @@ class Validation:
         key = content_key(batch.image, batch.visible)
         noise = Noise.of_completions(SEED, key, range(COMPLETIONS if model.stochastic else 1))
         with torch.no_grad():
-            if hasattr(self.stage, "pictures"):
-                own: Tensor = self.stage.pictures(model, batch, noise)
-                return own
+            pictures = self.stage.pictures(model, batch, noise)
+            if pictures is not None:
+                return pictures
             return model.complete(batch.image, batch.visible, noise).images
 
     def _batch(self, indices: list[int]) -> tuple[Batch, Noise]:

@@ -16,7 +16,7 @@ from tests.training.fake_runs import session
 
 def gradients(folder: Path, parts: int) -> None:
     """Writes WORLD-RANK-PARTS.safetensors."""
-    settings = ("dropout=0", "batch_size=8", f"accumulate={parts}", "masks=freeform")
+    settings = ("dropout=0", "norm=group", "batch_size=8", f"accumulate={parts}", "masks=freeform")
     name = f"{world_size()}-{rank()}-{parts}"
     run = session(folder / name, *settings)
     train = data.open(["noise"], size=8, channels=1, split="train")
