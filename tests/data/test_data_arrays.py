@@ -26,7 +26,7 @@ def npz(path: Path, **arrays: Any) -> str:
 
 
 def opened(source: str, split: Split = "train", channels: int = 1, size: int = 8) -> ImageSet:
-    return data.open([source], size=size, channels=channels, split=split)
+    return data.load_images([source], size=size, channels=channels, split=split)
 
 
 def test_npz_keys_are_the_splits(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_digits_agree_with_scikit_learn() -> None:
 
 def test_two_levels_make_digits_black_and_white() -> None:
     plain = opened("digits").images
-    found = data.open(["digits"], size=8, channels=1, levels=2, split="train").images
+    found = data.load_images(["digits"], size=8, channels=1, levels=2, split="train").images
     assert (found == np.where(np.asarray(plain) >= 128, 255, 0)).all()
 
 

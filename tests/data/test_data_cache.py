@@ -9,7 +9,7 @@ import pytest
 
 from inpaint_cli import data
 from inpaint_cli.data import ImageSet, cache
-from inpaint_cli.data.cache import Plan
+from inpaint_cli.data.cache import SourcePlan
 from inpaint_cli.reporting import Reporter
 from tests.data.image_files import folder_of, photos, png, zip_of
 
@@ -29,7 +29,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     built: list[Path] = []
     real = cache._build
 
-    def counted(plans: list[Plan], path: Path, reporter: Reporter) -> cache.Index:
+    def counted(plans: list[SourcePlan], path: Path, reporter: Reporter) -> cache.Index:
         built.append(path)
         return real(plans, path, reporter)
 
@@ -38,14 +38,16 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def opened(source: str, size: int = 8, levels: int = 256, seed: int = 0) -> ImageSet:
-    return data.open([source], size=size, channels=3, levels=levels, split="train", seed=seed)
+    return data.load_images(
+        [source], size=size, channels=3, levels=levels, split="train", seed=seed
+    )
 
 
 def test_a_second_opening_decodes_nothing(tmp_path: Path, builds: list[Path]) -> None:
     source = zip_of(tmp_path / "a.zip", TREE)
     first, second = opened(source), opened(source)
-    data.open([source], size=8, channels=3, split="test")
-    data.open([source], size=8, channels=3, levels=32, split="train")
+    data.load_images([source], size=8, channels=3, split="test")
+    data.load_images([source], size=8, channels=3, levels=32, split="train")
     assert len(builds) == 1
     assert first.sha256 == second.sha256
     assert first.describe() == second.describe()

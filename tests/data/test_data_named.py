@@ -25,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(name: str, split: Split = "train", size: int = 8, **options: Any) -> ImageSet:
-    return data.open([name], size=size, channels=3, split=split, **options)
+    return data.load_images([name], size=size, channels=3, split=split, **options)
 
 
 @pytest.mark.parametrize("name", sorted(SETS.keys() - {"digits"}))

@@ -18,7 +18,7 @@ SPLIT_TREE = photos(
 
 
 def opened(*sources: str, split: Split = "train", **options: Any) -> ImageSet:
-    return data.open(sources, **{"size": 8, "channels": 3, "split": split, **options})
+    return data.load_images(sources, **{"size": 8, "channels": 3, "split": split, **options})
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz", "tgz"])

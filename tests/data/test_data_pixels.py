@@ -170,6 +170,6 @@ def test_the_crop_s_rule_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for i in range(5):
         Image.new("RGB", (178, 218)).save(folder / f"{i:06}.jpg")
     Image.new("RGB", (50, 50)).save(folder / "000005.jpg")
-    lines = data.open(["celeba32"], size=32, channels=3, split="train").describe()
+    lines = data.load_images(["celeba32"], size=32, channels=3, split="train").describe()
     assert any("89x89 at row 64, column 44 of 178x218 files" in line for line in lines)
     assert any(line.startswith("1 image of another size than the set's") for line in lines)

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from inpaint_cli.data.image_set import SPLITS, Split
 from inpaint_cli.data.names import celeba_split, ffhq_split
-from inpaint_cli.data.splits import Assignment, Member, assign, place
+from inpaint_cli.data.splits import Assignment, Member, divide, place
 
 NAMES = st.lists(st.text("abc/1", min_size=1), min_size=40, max_size=80, unique=True)
 
 
 def of(names: list[str], seed: int = 0) -> Assignment:
-    return assign([Member(name, name) for name in names], seed)
+    return divide([Member(name, name) for name in names], seed)
 
 
 def ids(assignment: Assignment, split: Split) -> list[str]:
@@ -65,16 +65,16 @@ def test_the_test_split_does_not_depend_on_validation_and_the_seed_never_touches
 ):
     members, _ = place([f"train/{i}.png" for i in range(100)] + ["test/x.png"], unwrap=False)
     for seed in range(5):
-        assert ids(assign(members, seed), "test") == ["test/x.png"]
+        assert ids(divide(members, seed), "test") == ["test/x.png"]
 
 
 def test_a_validation_folder_without_test_leaves_test_to_the_seed() -> None:
     members, _ = place([f"train/{i}.png" for i in range(100)] + ["val/x.png"], unwrap=False)
-    found = assign(members, 0)
+    found = divide(members, 0)
     assert ids(found, "validation") == ["val/x.png"]
     assert all(name.startswith("train/") for name in ids(found, "test"))
     assert ids(found, "test")
-    assert ids(assign(members, 0, validation_is_test=True), "test") == ["val/x.png"]
+    assert ids(divide(members, 0, validation_is_test=True), "test") == ["val/x.png"]
 
 
 def test_names_that_are_no_text_can_be_split() -> None:
@@ -83,10 +83,10 @@ def test_names_that_are_no_text_can_be_split() -> None:
 
 def test_an_official_split_is_used_if_it_fills_train_and_test() -> None:
     full = [f"{number:06}.jpg" for number in (1, 162_770, 162_771, 182_637, 182_638, 202_599)]
-    found = assign([Member(name, name) for name in full], 0, celeba_split)
+    found = divide([Member(name, name) for name in full], 0, celeba_split)
     assert [ids(found, split) for split in SPLITS] == [full[:2], full[2:4], full[4:]]
     first = [f"{number:06}.jpg" for number in range(1, 101)]
-    assert len(ids(assign([Member(n, n) for n in first], 0, celeba_split), "train")) < 100
+    assert len(ids(divide([Member(n, n) for n in first], 0, celeba_split), "train")) < 100
 
 
 def test_ffhq_has_seven_thousand_test_images() -> None:

@@ -1,4 +1,4 @@
-"""Order, division and augmentation of the samples."""
+"""SampleOrder, division and augmentation of the samples."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.family import Training
 from inpaint_cli.randomness import stream
 from inpaint_cli.training.batches import (
+    BatchDivision,
     Keys,
     MaskSource,
     MicroBatches,
-    Order,
-    Split,
+    SampleOrder,
     augmented,
     held_out,
 )
@@ -23,13 +23,13 @@ from tests.training import fake_data
 
 @given(st.integers(1, 30), st.integers(0, 3))
 def test_an_epoch_shows_every_image_once(count: int, seed: int) -> None:
-    keys = Order(count, seed).keys(count, 2 * count)
+    keys = SampleOrder(count, seed).keys(count, 2 * count)
     assert sorted(index for _, index in keys) == list(range(count))
     assert {epoch for epoch, _ in keys} == {1}
 
 
 def test_epochs_have_different_orders() -> None:
-    order = Order(50, 0)
+    order = SampleOrder(50, 0)
     assert [i for _, i in order.keys(0, 50)] != [i for _, i in order.keys(50, 100)]
 
 
@@ -40,7 +40,7 @@ def test_ranks_and_parts_divide_a_batch_without_overlap(
     size, parts, world = shape
     seen: list[int] = []
     for rank in range(world):
-        split = Split(size, parts, world, rank)
+        split = BatchDivision(size, parts, world, rank)
         for part in range(parts):
             start = split.start(step * parts + part)
             seen += range(start, start + split.size)
@@ -49,25 +49,25 @@ def test_ranks_and_parts_divide_a_batch_without_overlap(
 
 def test_a_batch_that_does_not_divide_is_refused_with_a_number_that_does() -> None:
     with pytest.raises(UserError, match="multiple of 8"):
-        Split(12, 2, 4)
+        BatchDivision(12, 2, 4)
 
 
-def batches(split: Split, augment: str = "crop", seed: int = 0) -> MicroBatches:
+def batches(split: BatchDivision, augment: str = "crop", seed: int = 0) -> MicroBatches:
     images = fake_data.open_fake(["x"], size=8, channels=1, split="train")
     masks = MaskSource.of(Training(masks="freeform"), seed, (8, 8), None)
-    return MicroBatches(images, Order(len(images.images), seed), split, masks, augment)
+    return MicroBatches(images, SampleOrder(len(images.images), seed), split, masks, augment)
 
 
 def test_a_sample_is_the_same_in_whatever_batch_it_comes() -> None:
-    whole = batches(Split(12, 1))[0]
-    halves = [batches(Split(12, 1, 2, rank))[0] for rank in (0, 1)]
+    whole = batches(BatchDivision(12, 1))[0]
+    halves = [batches(BatchDivision(12, 1, 2, rank))[0] for rank in (0, 1)]
     for i in range(3):
         joined = torch.cat([half[i] for half in halves])  # type: ignore[misc]
         assert joined.equal(whole[i])  # type: ignore[arg-type]
 
 
 def test_data_and_masks_differ_between_ranks_and_epochs() -> None:
-    one, other = (batches(Split(4, 1, 2, rank))[0] for rank in (0, 1))
+    one, other = (batches(BatchDivision(4, 1, 2, rank))[0] for rank in (0, 1))
     assert not one[0].equal(other[0])
     assert not one[1].equal(other[1])
     masks = MaskSource.of(Training(masks="freeform"), 0, (8, 8), None)

@@ -98,9 +98,9 @@ def trainer(tmp_path: Path, *settings: str) -> Trainer:
     from inpaint_cli import data
 
     run = session(tmp_path, "dropout=0", *settings)
-    train = data.open(["noise"], size=8, channels=1, split="train")
-    (stage,) = run._stages()
-    made = run._trainer(stage, train)
+    train = data.load_images(["noise"], size=8, channels=1, split="train")
+    (stage,) = run.stages()
+    made = run.trainer(stage, train)
     made.model.train()
     for module in made.model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -124,9 +124,9 @@ def test_accumulated_parts_give_the_gradients_of_the_whole_batch(tmp_path: Path)
 def test_a_loss_reaches_its_own_group_alone(tmp_path: Path) -> None:
     made = trainer(tmp_path)
     (item,) = loader(made.batches, range(1), 0, pin=False)
-    from inpaint_cli.training.batches import to_device
+    from inpaint_cli.training.batches import as_batch
 
-    batch, noise = to_device(item, made.device, 0, "x")
+    batch, noise = as_batch(item, made.device, 0, "x")
     losses, _ = made.losses(batch, 0, noise)
     losses["painter"].backward()
     assert all(p.grad is None for p in made.optimisers[1].parameters)
