@@ -177,7 +177,7 @@ def test_a_run_folder_and_a_file_are_found(shipped: Path, tmp_path: Path) -> Non
     ],
 )
 def test_an_unknown_model_is_answered_with_advice(shipped: Path, typed: str, words: str) -> None:
-    with pytest.raises(UserError, match="--model: ") as caught:
+    with pytest.raises(UserError, match=r"^model: ") as caught:
         zoo.find(typed)
     assert words in str(caught.value)
 

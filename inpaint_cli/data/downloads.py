@@ -61,7 +61,7 @@ def _fetch(name: str, root: Path) -> None:
     # No network, a full quota of the host, a wrong checksum: each library raises its own.
     except Exception as error:
         first = str(error).partition("\n")[0]
-        raise ResourceError(f"{name} could not be downloaded ({first}).") from error
+        raise ResourceError(f"{name} could not be fetched ({first}).") from error
 
 
 def _arrays(name: str, root: Path) -> Mapping[Split | None, tuple[Array, Array | None]]:

@@ -15,6 +15,7 @@ from inpaint_cli.errors import ResourceError, UserError
 from tests.data.image_files import folder_of, photos, zip_of
 
 TOP = Path(__file__).parents[2]
+BUILT_IN = {"digits", "graphics"}
 
 
 @pytest.fixture(autouse=True)
@@ -28,21 +29,22 @@ def opened(name: str, split: Split = "train", size: int = 8, **options: Any) -> 
     return data.load_images([name], size=size, channels=3, split=split, **options)
 
 
-@pytest.mark.parametrize("name", sorted(SETS.keys() - {"digits"}))
+@pytest.mark.parametrize("name", sorted(SETS.keys() - BUILT_IN))
 def test_a_missing_set_says_what_to_place_where(name: str, home: Path) -> None:
     with pytest.raises(UserError) as caught:
         opened(name)
     text = str(caught.value)
-    assert text.startswith(f"--data {name}: not found. Place ")
+    assert text.startswith(f"data: {name}: not found. Place ")
     assert str(home / "data" / name) in text
-    assert ("--download" in text) == bool(SETS[name].torchvision)
+    assert ("set download to fetch it" in text) == bool(SETS[name].torchvision)
 
 
-@pytest.mark.parametrize("name", sorted(n for n, s in SETS.items() if not s.torchvision)[1:])
+@pytest.mark.parametrize(
+    "name", sorted(n for n, s in SETS.items() if not s.torchvision and n not in BUILT_IN)
+)
 def test_a_set_without_a_download_says_so(name: str) -> None:
-    if name != "digits":
-        with pytest.raises(UserError, match="cannot be downloaded"):
-            opened(name, download=True)
+    with pytest.raises(UserError, match="cannot be downloaded"):
+        opened(name, download=True)
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".npz", ""])
@@ -66,7 +68,7 @@ def test_a_folder_of_the_name_of_a_set_needs_a_path(
 ) -> None:
     folder_of(tmp_path / "mnist", photos("1.png", "2.png", "3.png"))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="--data mnist: not found"):
+    with pytest.raises(UserError, match="data: mnist: not found"):
         opened("mnist")
     assert len(opened("./mnist")) == 1
 
@@ -112,7 +114,7 @@ def test_download_fetches_through_torchvision_and_later_runs_need_neither(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, MNIST=FakeMnist)
-    with pytest.raises(UserError, match="add --download"):
+    with pytest.raises(UserError, match="or set download to fetch it"):
         opened("mnist")
     found = opened("mnist", "test", download=True)
     assert found.classes == ("0", "1")
@@ -157,7 +159,7 @@ def test_a_half_finished_download_is_named(home: Path, monkeypatch: pytest.Monke
 
     (home / "data" / "torchvision" / "cifar-10-batches-py").mkdir(parents=True)
     install(monkeypatch, CIFAR10=incomplete)
-    with pytest.raises(UserError, match="is not complete: add --download"):
+    with pytest.raises(UserError, match=r"is not complete\. Set download"):
         opened("cifar10")
 
 
@@ -216,5 +218,5 @@ def test_a_torchvision_that_does_not_load_says_why(tmp_path: Path) -> None:
 
 
 def test_names_are_plain_data() -> None:
-    assert list(data.NAMES)[:2] == ["digits", "mnist"]
+    assert list(data.NAMES)[:3] == ["digits", "graphics", "mnist"]
     assert all(line and "\n" not in line for line in data.NAMES.values())
