@@ -106,8 +106,8 @@ def alpha_values(image: Image.Image, name: str) -> Grey:
     # Pillow cannot make an alpha channel of the one transparent value that a 16-bit PNG may name.
     if not image.has_transparency_data or image.mode.startswith("I"):
         raise UserError(
-            f"{name}: has no transparency, so mask_alpha finds no hole. Save it with an alpha "
-            "channel, or give a mask file with white where to fill in."
+            f"{name}: has no transparency, so the setting mask_alpha finds no hole. Save it with "
+            "an alpha channel, or give a mask file with white where to fill in."
         )
     return np.asarray(image.convert("RGBA").getchannel("A"))
 
@@ -120,7 +120,8 @@ def fit(visible: Mask, size: tuple[int, int], name: str, resize: bool) -> Mask:
     rotated = " Is it rotated?" if (width, height) == size else ""
     raise UserError(
         f"{name}: the mask has {width}x{height} pixels, the photo {photo_width}x{photo_height} "
-        f"(width x height).{rotated} Draw it at the photo's size, or scale it with resize_mask."
+        f"(width x height).{rotated} Draw it at the photo's size, or scale it with the setting "
+        "resize_mask."
     )
 
 
@@ -155,12 +156,10 @@ def check_hole(
     if hidden == 0:
         raise UserError(f"{name}: nothing to fill: {_empty_advice(source, invert, alpha)}")
     if reporter and hidden > INVERTED_SHARE:
-        if invert:
-            advice = "Black is filled in; if white is the hole, leave out invert_mask."
-        elif alpha:
-            advice = "What is transparent is filled in; if white is the hole, leave out mask_alpha."
-        else:
-            advice = "White is filled in; invert_mask turns it round."
+        advice = "White is filled in; the setting invert_mask turns it round."
+        if invert or alpha:
+            what, setting = ("Black", "invert_mask") if invert else ("Transparent", "mask_alpha")
+            advice = f"{what} is filled in; if white is the hole, leave out the setting {setting}."
         reporter.note(
             f"{name}: {100 * hidden:.1f} % is to be filled. Is the mask inverted? {advice}"
         )
@@ -170,18 +169,18 @@ def _empty_advice(source: Path | None, invert: bool, alpha: bool) -> str:
     """Return why a mask has no hole, and what to do about it."""
     if alpha:
         what, switch = ("opaque", "invert_mask") if invert else ("transparent", "mask_alpha")
-        return f"no pixel is {what}. If white is the hole, leave out {switch}."
+        return f"no pixel is {what}. If white is the hole, leave out the setting {switch}."
     if invert:
-        return "no pixel is black. If white is the hole, leave out invert_mask."
+        return "no pixel is black. If white is the hole, leave out the setting invert_mask."
     image = None if source is None else open_image(source)
     if image is not None and (image.has_transparency_data or is_coloured(image)):
         advice = (
             "no pixel is white. Paint the hole in white: other colours count by their brightness"
         )
-        return f"{advice}; if it is transparent, add mask_alpha."
+        return f"{advice}; if it is transparent, add the setting mask_alpha."
     return (
-        "no pixel is white. If your mask is black on white, add invert_mask; if its hole is "
-        "transparent, mask_alpha."
+        "no pixel is white. If your mask is black on white, add the setting invert_mask; if its "
+        "hole is transparent, mask_alpha."
     )
 
 

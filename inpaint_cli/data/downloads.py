@@ -73,7 +73,7 @@ def _arrays(name: str, root: Path) -> Mapping[Split | None, tuple[Array, Array |
             loaded = dataset(str(root), train=split == "train")
         except RuntimeError as error:
             raise UserError(
-                f"{root / FOLDERS[name]} is not complete. Set download to fetch the rest."
+                f"{root / FOLDERS[name]} is not complete: use the setting download."
             ) from error
         labels = np.asarray(loaded.targets)
         # torchvision calls MNIST's classes "0 - zero" and so on.

@@ -87,7 +87,7 @@ def _named(name: str, known: NamedSet, download: bool) -> Source:
             return source
     advice = f"Place {known.place} as {folder / name} (or .zip, .npz, .tar.gz)"
     if known.torchvision:
-        advice += ", or set download to fetch it"
+        advice += ", or use the setting download"
     elif download:
         advice = f"It cannot be downloaded from here. {advice}"
     raise UserError(f"{name}: not found. {advice}. docs/data.md says more.", setting="data")

@@ -36,7 +36,7 @@ def test_a_missing_set_says_what_to_place_where(name: str, home: Path) -> None:
     text = str(caught.value)
     assert text.startswith(f"data: {name}: not found. Place ")
     assert str(home / "data" / name) in text
-    assert ("set download to fetch it" in text) == bool(SETS[name].torchvision)
+    assert ("use the setting download" in text) == bool(SETS[name].torchvision)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_download_fetches_through_torchvision_and_later_runs_need_neither(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(monkeypatch, MNIST=FakeMnist)
-    with pytest.raises(UserError, match="or set download to fetch it"):
+    with pytest.raises(UserError, match="or use the setting download"):
         opened("mnist")
     found = opened("mnist", "test", download=True)
     assert found.classes == ("0", "1")
@@ -159,7 +159,7 @@ def test_a_half_finished_download_is_named(home: Path, monkeypatch: pytest.Monke
 
     (home / "data" / "torchvision" / "cifar-10-batches-py").mkdir(parents=True)
     install(monkeypatch, CIFAR10=incomplete)
-    with pytest.raises(UserError, match=r"is not complete\. Set download"):
+    with pytest.raises(UserError, match="is not complete: use the setting download"):
         opened("cifar10")
 
 

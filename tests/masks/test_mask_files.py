@@ -221,9 +221,9 @@ def test_an_almost_full_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("invert", "alpha", "advice"),
     [
-        (True, False, "leave out invert_mask"),
-        (False, True, "leave out mask_alpha"),
-        (True, True, "leave out invert_mask"),
+        (True, False, "leave out the setting invert_mask"),
+        (False, True, "leave out the setting mask_alpha"),
+        (True, True, "leave out the setting invert_mask"),
     ],
 )
 def test_the_remark_on_a_full_or_empty_mask_fits_the_options(
@@ -244,7 +244,7 @@ def test_a_coloured_brush_is_told_to_be_white(mode: str, tmp_path: Path) -> None
     with pytest.raises(UserError, match="Paint the hole in white: other colours count"):
         check_hole(visible, source=tmp_path / "red.png")
     Image.new(mode, (9, 6)).convert("L").save(tmp_path / "black.png")
-    with pytest.raises(UserError, match="black on white, add invert_mask"):
+    with pytest.raises(UserError, match="black on white, add the setting invert_mask"):
         check_hole(visible, source=tmp_path / "black.png")
 
 
