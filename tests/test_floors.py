@@ -80,9 +80,9 @@ def test_only_commands_know_of_the_command_line(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((TOP / "models").rglob("*.py")), ids=module_of)
 def test_a_family_imports_no_other_family(path: Path) -> None:
     packages = {module.removeprefix("inpaint_cli.") for module in FAMILIES.values()}
-    own = ".".join(module_of(path).split(".")[:2])
+    package = ".".join(module_of(path).split(".")[:2])
     imported = {".".join(name.split(".")[:2]) for name in own_imports_of(path)}
-    assert not imported & (packages - {own})
+    assert not imported & (packages - {package})
 
 
 def test_a_forbidden_import_would_be_seen(tmp_path: Path) -> None:

@@ -110,18 +110,18 @@ def test_a_damaged_cache_is_built_again(
     source = zip_of(tmp_path / "a.zip", TREE)
     digest = opened(source).sha256
     damage(pixels_file(home).with_suffix(suffix))  # type: ignore[operator]
-    found = opened(source)
+    image_set = opened(source)
     assert len(builds) == 2
-    assert found.sha256 == digest
-    assert found.images.shape == (len(found.ids), 3, 8, 8)
+    assert image_set.sha256 == digest
+    assert image_set.images.shape == (len(image_set.ids), 3, 8, 8)
 
 
 def test_several_builders_at_once_all_get_whole_images(tmp_path: Path, home: Path) -> None:
     source = zip_of(tmp_path / "a.zip", TREE)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(opened, [source] * 4))
-    assert len({one.sha256 for one in found}) == 1
-    assert all(np.array_equal(one.images, found[0].images) for one in found)
+        image_set = list(pool.map(opened, [source] * 4))
+    assert len({one.sha256 for one in image_set}) == 1
+    assert all(np.array_equal(one.images, image_set[0].images) for one in image_set)
     assert len(list((home / "cache" / "data").iterdir())) == 2
 
 

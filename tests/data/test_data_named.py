@@ -58,9 +58,9 @@ def test_a_placed_file_is_taken_as_the_set(suffix: str, home: Path) -> None:
     else:
         make = zip_of if suffix else folder_of
         make(place, photos(*(f"train/{i}.png" for i in range(9)), "test/1.png", "test/2.png"))
-    found = opened("mnist", "test")
-    assert found.name == "mnist"
-    assert found.counts == {"train": 8, "validation": 1, "test": 2}
+    image_set = opened("mnist", "test")
+    assert image_set.name == "mnist"
+    assert image_set.counts == {"train": 8, "validation": 1, "test": 2}
 
 
 def test_a_folder_of_the_name_of_a_set_needs_a_path(
@@ -83,8 +83,8 @@ def test_the_test_list_of_the_chest_x_rays_is_obeyed(home: Path) -> None:
     tree = photos(*(f"images/{i:08}_000.png" for i in range(12)))
     listed = {"test_list.txt": b"00000003_000.png\n00000007_000.png\n"}
     folder_of(home / "data" / "chestxray14", {**tree, **listed})
-    found = opened("chestxray14", "test")
-    assert found.ids == ("images/00000003_000.png", "images/00000007_000.png")
+    image_set = opened("chestxray14", "test")
+    assert image_set.ids == ("images/00000003_000.png", "images/00000007_000.png")
 
 
 class FakeMnist:
@@ -116,12 +116,12 @@ def test_download_fetches_through_torchvision_and_later_runs_need_neither(
     install(monkeypatch, MNIST=FakeMnist)
     with pytest.raises(UserError, match="or use the setting download"):
         opened("mnist")
-    found = opened("mnist", "test", download=True)
-    assert found.classes == ("0", "1")
-    assert found.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    image_set = opened("mnist", "test", download=True)
+    assert image_set.classes == ("0", "1")
+    assert image_set.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert (home / "data" / "torchvision" / "MNIST").is_dir()
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
-    assert opened("mnist", "test").sha256 == found.sha256
+    assert opened("mnist", "test").sha256 == image_set.sha256
 
 
 def test_cifar10_has_the_class_names_of_torchvision(
@@ -133,17 +133,17 @@ def test_cifar10_has_the_class_names_of_torchvision(
 
     (home / "data" / "torchvision" / "cifar-10-batches-py").mkdir(parents=True)
     install(monkeypatch, CIFAR10=loaded)
-    found = opened("cifar10", "test")
-    assert found.labels is not None
-    assert [found.classes[i] for i in found.labels] == ["dog", "cat", "dog", "dog"]
+    image_set = opened("cifar10", "test")
+    assert image_set.labels is not None
+    assert [image_set.classes[i] for i in image_set.labels] == ["dog", "cat", "dog", "dog"]
 
 
 def test_places_of_torchvision_are_tested_on_their_validation_folder(home: Path) -> None:
     tree = photos(*(f"data_256_standard/a/abbey/{i}.png" for i in range(9)), "val_256/x.png")
     folder_of(home / "data" / "torchvision", tree)
-    found = opened("places365", "test")
-    assert found.ids == ("val/x.png",)
-    assert found.counts["test"] == 1
+    image_set = opened("places365", "test")
+    assert image_set.ids == ("val/x.png",)
+    assert image_set.counts["test"] == 1
 
 
 def test_celeba_of_torchvision_has_the_official_splits(home: Path) -> None:
@@ -213,8 +213,8 @@ def test_a_torchvision_built_for_cuda_imports_beside_a_torch_for_the_cpu(tmp_pat
 
 
 def test_a_torchvision_that_does_not_load_says_why(tmp_path: Path) -> None:
-    said = load_beside(tmp_path, "raise RuntimeError('built for torch 1.0')")
-    assert "does not load here (built for torch 1.0)" in said
+    message = load_beside(tmp_path, "raise RuntimeError('built for torch 1.0')")
+    assert "does not load here (built for torch 1.0)" in message
 
 
 def test_names_are_plain_data() -> None:

@@ -57,8 +57,8 @@ def quick_count(name: str) -> int:
     return 400 if side <= 64 else 200 if side <= 256 else 100
 
 
-def columns(found: Statistics) -> dict[str, Values]:
-    values = (found.visible, found.edges, *found.components.T)
+def columns(statistics: Statistics) -> dict[str, Values]:
+    values = (statistics.visible, statistics.edges, *statistics.components.T)
     return dict(zip(COLUMNS, values, strict=True))
 
 

@@ -91,9 +91,9 @@ def test_the_threshold_is_128(value: int, hidden: bool) -> None:
 
 
 def test_the_16_bit_threshold_lies_at_128_of_255() -> None:
-    wide = np.array([[0, 255, 256, 128 * 257 - 1, 128 * 257, 65535]], np.uint16)
+    sixteen_bits = np.array([[0, 255, 256, 128 * 257 - 1, 128 * 257, 65535]], np.uint16)
     expected = [True, True, True, True, False, False]
-    assert read_mask(Image.fromarray(wide))[0].tolist() == expected
+    assert read_mask(Image.fromarray(sixteen_bits))[0].tolist() == expected
 
 
 def test_inverting_fills_black() -> None:

@@ -43,9 +43,9 @@ def test_a_set_is_read_back_as_it_was_written(
 ) -> None:
     drawn = draw_set(KIND, 12, 9, 11, seed=2)
     write_set(drawn, tmp_path / target)
-    found = read_set(tmp_path / target, Reporter())
-    np.testing.assert_array_equal(found.packed, drawn.packed)
-    assert found.manifest() == drawn.manifest()
+    read_back = read_set(tmp_path / target, Reporter())
+    np.testing.assert_array_equal(read_back.packed, drawn.packed)
+    assert read_back.manifest() == drawn.manifest()
     assert capsys.readouterr().err == ""
 
 

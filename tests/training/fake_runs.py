@@ -45,8 +45,8 @@ def session(
 
 
 def resumed(folder: RunFolder, machine: Machine = CPU) -> TrainingRun:
-    found, recipe = open_existing(folder.path)
-    return TrainingRun(recipe, found, machine, Reporter(quiet=True))
+    same_folder, recipe = open_existing(folder.path)
+    return TrainingRun(recipe, same_folder, machine, Reporter(quiet=True))
 
 
 def log_of(folder: RunFolder, kind: str) -> list[dict[str, Any]]:

@@ -23,13 +23,13 @@ def gradients(folder: Path, parts: int) -> None:
     trainer = run.trainer(stage, train)
     trainer.model.train()
     image, visible, _, _ = trainer.batches[0]
-    found = {"image": image, "visible": visible}
+    tensors = {"image": image, "visible": visible}
     trainer.gradients(loader(trainer.batches, range(parts), 0, pin=False))
     for parameter_name, parameter in trainer.model.named_parameters():
         assert parameter.grad is not None
-        found[f"gradient/{parameter_name}"] = parameter.grad.contiguous()
-    found |= {f"buffer/{n}": b.contiguous() for n, b in trainer.model.named_buffers()}
-    save_file(found, folder / f"{name}.safetensors")
+        tensors[f"gradient/{parameter_name}"] = parameter.grad.contiguous()
+    tensors |= {f"buffer/{n}": b.contiguous() for n, b in trainer.model.named_buffers()}
+    save_file(tensors, folder / f"{name}.safetensors")
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ def test_a_model_of_no_preset_keeps_its_own_settings(tmp_path: Path) -> None:
         "fake-two", ["noise"], "small", "paint", settings=["steps=1", "filters=6"]
     )
     model = load_weights(trained(tmp_path / "first", choices))
-    own = tmp_path / "own.safetensors"
-    save_weights(own, model, family="fake-two", preset="own", extra={"stages": "paint"})
-    folder, recipe = open_existing(trained(tmp_path / "second", on_top(own, "steps=1")).parent)
+    changed = tmp_path / "own.safetensors"
+    save_weights(changed, model, family="fake-two", preset="own", extra={"stages": "paint"})
+    folder, recipe = open_existing(trained(tmp_path / "second", on_top(changed, "steps=1")).parent)
     assert recipe.preset == "own"
     assert recipe.config.filters == 6  # type: ignore[attr-defined]
     assert folder.finished_stages() == ["paint", "polish"]
