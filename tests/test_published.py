@@ -23,7 +23,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def entry(server: Server, monkeypatch: pytest.MonkeyPatch) -> published.Published:
-    """Gives a published file that lies on the server, under the name "tried"."""
+    """Return a published file that lies on the server, under the name "tried"."""
     entry = published.Published("tried", "vdvae", "cifar10/model.th", server.address)
     monkeypatch.setitem(published.PUBLISHED, "tried", entry)
     return entry

@@ -52,7 +52,7 @@ def card(weights: Path, preset: str) -> dict[str, Any]:
 
 
 def faults(entry: zoo.Entry) -> list[str]:
-    """Gives what is wrong with a card, by comparison with docs/models.md and with the weights."""
+    """Return what is wrong with a card, by comparison with docs/models.md and with the weights."""
     faults = _misfits(entry.card, zoo.CARD) + _misfits(entry.card["training"], zoo.CARD_TRAINING)
     if entry.card["name"] != entry.name:
         faults.append("name")

@@ -12,7 +12,7 @@ ENTRIES = zoo.entries()
 
 
 def row(entry: zoo.Entry) -> str:
-    """Gives the line of the table that a card asks for."""
+    """Return the line of the table that a card asks for."""
     card = entry.card
     training, megabytes = card["training"], card["size"] / 1e6
     cells = [f"`{card['name']}`", card["family"], f"`{card['preset']}`"]
@@ -21,7 +21,7 @@ def row(entry: zoo.Entry) -> str:
 
 
 def section(entry: zoo.Entry) -> str:
-    """Gives the text that a card asks for: its data, and its command in a block of its own."""
+    """Return the text that a card asks for: its data, and its command in a block of its own."""
     card = entry.card
     return f"**{card['name']}**: {card['data']}.\n```\n{card['training']['command']}\n```\n"
 

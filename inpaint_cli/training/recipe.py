@@ -136,15 +136,13 @@ class RecipeChoices:
         stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
         for stage in stages:
             if stage not in family.stage_names:
-                raise unknown_name(
-                    f"{family.name} has no stage", stage, family.stage_names, setting="stage"
-                )
+                subject = f"{family.name} has no stage"
+                raise unknown_name(subject, stage, family.stage_names, setting="stage")
         preset = self.preset or file.get("preset") or choose_preset(family, data, self.download)
         is_whole = preset == OWN_PRESET and "config" in file  # all of it stands there
         if preset not in family.presets and not is_whole:
-            raise unknown_name(
-                f"{family.name} has no preset", preset, family.presets, setting="preset"
-            )
+            subject = f"{family.name} has no preset"
+            raise unknown_name(subject, preset, family.presets, setting="preset")
         base = next(iter(family.presets)) if is_whole else preset
         config = _complete(family, family.presets[base])
         if "config" in file:
@@ -153,9 +151,8 @@ class RecipeChoices:
         seed = self.seed if self.seed is not None else int(file.get("seed", 0))
         perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
         if perceptual != NO_DISTANCE and not family.perceptual:
-            raise UserError(
-                f"{family.name} trains without a perceptual distance.", setting="perceptual"
-            )
+            text = f"{family.name} trains without a perceptual distance."
+            raise UserError(text, setting="perceptual")
         _check_whole(config)
         return Recipe(family.name, preset, data, seed, stages, config, perceptual)
 
@@ -165,7 +162,7 @@ class RecipeChoices:
             return _read(self.config) if self.config else {}
         for setting, value in (("config", self.config), ("preset", self.preset)):
             if value:
-                raise UserError("the weights bring their own; change it by set.", setting=setting)
+                raise UserError("the weights bring their own; change it with set.", setting=setting)
         file = settings_of(self.weights, self.stage)
         if self.model not in (None, file["model"]):
             raise UserError(

@@ -23,7 +23,7 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Gives a server that holds the published file "tried"."""
+    """Return a server that holds the published file "tried"."""
     with serving() as state:
         entry = Published("tried", "vdvae", "cifar10/model.th", state.address)
         monkeypatch.setitem(PUBLISHED, "tried", entry)

@@ -187,7 +187,7 @@ torch.library.register_fake("torchvision::qnms")(lambda dets, scores, iou_thresh
 
 
 def load_beside(folder: Path, content: str) -> str:
-    """Says what `torchvision_import.load` makes of a torchvision with this content.
+    """Return what `torchvision_import.load` makes of a torchvision with this content.
 
     In a process of its own: what torch registers for an operator stays until a process ends.
     """

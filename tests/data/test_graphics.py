@@ -24,7 +24,8 @@ def opened(split: Split, size: int = 8) -> ImageSet:
 def test_a_picture_depends_on_its_index_alone(index: int) -> None:
     picture = draw(index)
     draw(index + 1)
-    assert (picture.shape, picture.dtype) == ((SIDE, SIDE, 3), np.uint8)
+    assert picture.shape == (SIDE, SIDE, 3)
+    assert picture.dtype == np.uint8
     np.testing.assert_array_equal(draw(index), picture)
     assert (draw(index + len(KINDS)) != picture).any()
 
@@ -35,7 +36,11 @@ def test_the_kinds_take_turns_and_both_splits_hold_all_of_them(
     drawn: list[str] = []
 
     def noting(name: str) -> Any:
-        return lambda dice: drawn.append(name) or np.zeros((SIDE, SIDE, 3))
+        def note(dice: object) -> Any:
+            drawn.append(name)
+            return np.zeros((SIDE, SIDE, 3))
+
+        return note
 
     monkeypatch.setattr(graphics, "KINDS", {name: noting(name) for name in KINDS})
     for index in (*range(len(KINDS)), *range(TRAINING, TRAINING + len(KINDS))):

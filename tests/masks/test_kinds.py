@@ -267,7 +267,7 @@ def test_freeform_visibility_is_symmetric_and_strokes_are_steep() -> None:
 
 
 def extent(mask: Mask) -> tuple[int, int]:
-    """Gives height and width of the largest hidden part."""
+    """Return height and width of the largest hidden part."""
     _, _, boxes, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8))
     largest = boxes[1:][boxes[1:, cv2.CC_STAT_AREA].argmax()]
     return int(largest[cv2.CC_STAT_HEIGHT]), int(largest[cv2.CC_STAT_WIDTH])
