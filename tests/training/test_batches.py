@@ -178,6 +178,18 @@ def test_a_crop_takes_75_to_100_percent_of_the_side_anywhere(axis: int) -> None:
     assert max(int(crop.max()) for crop in crops) == 199
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_a_crop_keeps_the_first_and_the_last_line_equally_often(axis: int) -> None:
+    first, last = np.zeros((1, 8, 8), np.uint8), np.zeros((1, 8, 8), np.uint8)
+    np.moveaxis(first, axis, 0)[0] = np.moveaxis(last, axis, 0)[-1] = 255
+    unmirrored = [i for i in range(800) if stream(0, "a", i).random() >= 0.5]
+    kept = [
+        sum(augmented(image, "crop", stream(0, "a", i)).any() for i in unmirrored)
+        for image in (first, last)
+    ]
+    assert abs(kept[0] - kept[1]) < 0.15 * len(unmirrored)
+
+
 @pytest.mark.parametrize("kind", ["flip", "crop"])
 def test_augmented_images_keep_shape_and_depend_on_the_stream_alone(kind: str) -> None:
     image = np.arange(3 * 8 * 8, dtype=np.uint8).reshape(3, 8, 8)
