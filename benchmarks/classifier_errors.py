@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--levels", type=int, default=256, help="2 = black and white")
     options = parser.parse_args()
     extractor = load(options.model, device="cpu")
-    tested = data.open(
+    tested = data.load_images(
         options.data,
         size=options.size,
         channels=options.channels,

@@ -43,7 +43,7 @@ def shown(values: Values, digits: int = 4) -> str:
 def pictures(model: Any, names: Sequence[str]) -> Any:
     """Gives the test pictures of data sets as the model takes them, with their labels."""
     shape = {"size": model.size, "channels": model.channels, "levels": model.levels}
-    return data.open(names, split="test", **shape)
+    return data.load_images(names, split="test", **shape)
 
 
 def spread(images: Any, count: int) -> list[Any]:

@@ -57,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     network: Any = load_model(options.model, device="cpu").model
     shape = {"size": network.size, "channels": network.channels, "levels": network.levels}
-    images = data.open(options.data, split="test", **shape).images
+    images = data.load_images(options.data, split="test", **shape).images
     rows = []
     for number in range(options.images):
         image = torch.from_numpy(np.array(images[options.first + number * options.step]))[None]

@@ -147,8 +147,8 @@ def main() -> None:
     options = parser.parse_args()
     network: Any = load_model(options.model, device="cpu").model
     shape = {"size": network.size, "channels": network.channels, "levels": network.levels}
-    train = data.open(options.data, split="train", **shape)
-    test = data.open(options.data, split="test", **shape)
+    train = data.load_images(options.data, split="train", **shape)
+    test = data.load_images(options.data, split="test", **shape)
     predictors = fitted(options.kind, train.images, network, min(options.fit, len(train.images)))
     chosen = np.linspace(0, len(test.images) - 1, min(options.limit, len(test.images))).astype(int)
     print(

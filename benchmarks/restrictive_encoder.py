@@ -97,7 +97,7 @@ def main() -> None:
     options = parser.parse_args()
     trained = cast(LatentCodes, load_weights(options.run / "model.safetensors"))
     shape = {"size": trained.size, "channels": trained.channels, "levels": trained.levels}
-    sets = {s: data.open(options.data, split=s, **shape).images for s in ("train", "test")}
+    sets = {s: data.load_images(options.data, split=s, **shape).images for s in ("train", "test")}
     print("encoder      masks                     right tokens      next to holes")
     for form, name in (("strict", "restrictive"), ("off", "ordinary")):
         model = with_encoder(trained, cast(Literal["strict", "off"], form))

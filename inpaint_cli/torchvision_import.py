@@ -22,7 +22,7 @@ _libraries: list[Any] = []
 
 
 def load(module: str = "torchvision") -> ModuleType:
-    """Imports torchvision or a module of it; UserError where it is missing or does not load."""
+    """Import torchvision or a module of it; UserError where it is missing or does not load."""
     try:
         return _import(module)
     except ModuleNotFoundError as error:
@@ -58,7 +58,7 @@ def _define_schemas() -> None:
 
 
 def _forget() -> None:
-    """Drops the half-imported modules, so that the second import starts afresh."""
+    """Drop the half-imported modules, so that the second import starts afresh."""
     import sys
 
     for name in [n for n in sys.modules if n == "torchvision" or n.startswith("torchvision.")]:

@@ -119,7 +119,7 @@ def masks(
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Reads "S" or "HxW" as (height, width). UserError for anything else.
+    """Read "S" or "HxW" as (height, width). UserError for anything else.
 
     >>> parse_size("64"), parse_size("480x640")
     ((64, 64), (480, 640))
@@ -134,7 +134,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def write_sheet(drawn: MaskSet, path: Path) -> Path:
-    """Writes a contact sheet of the first masks, white = fill in as in their files."""
+    """Write a contact sheet of the first masks, white = fill in as in their files."""
     from inpaint_cli.files import replacing
     from inpaint_cli.masks import parse
     from inpaint_cli.masks.ranges import MIXTURE
@@ -151,7 +151,7 @@ def write_sheet(drawn: MaskSet, path: Path) -> Path:
 
 
 def _tile(visible: Mask) -> npt.NDArray[np.uint8]:
-    """Gives a mask at the size of the sheet, in a grey frame: white on white would be lost."""
+    """Return a mask at the size of the sheet, in a grey frame: white on white would be lost."""
     import numpy as np
     from PIL import Image
 

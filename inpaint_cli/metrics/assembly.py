@@ -33,8 +33,8 @@ from inpaint_cli.metrics.targets import (
     prepared,
     refuse_temperature,
 )
+from inpaint_cli.ranks import first_before_the_others, joined
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training.ranks import first_before_the_others, joined
 
 Loader = Callable[[str, str], Contestant]
 """Loads a model by name on a device."""

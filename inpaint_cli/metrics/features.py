@@ -185,7 +185,7 @@ def _weights_of(name: str) -> Path:
         found = zoo.find(name)
     except UserError as error:
         if Path(name).suffix or len(Path(name).parts) > 1 or name in models.FAMILIES:
-            raise UserError(str(error).replace("--model:", "--features:", 1)) from error
+            raise UserError(str(error).replace("model:", "--features:", 1)) from error
         shipped = [entry.name for entry in zoo.entries() if _is_classifier(entry)]
         raise unknown_name("--features: none", name, [*KINDS, *shipped]) from error
     if isinstance(found, str):

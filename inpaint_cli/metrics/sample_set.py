@@ -26,7 +26,7 @@ def layout() -> dict[str, Any]:
 
 
 def load(size: int, channels: int, levels: int = 256) -> ImageSet:
-    """Gives the pictures as `data.open` gives a set: uint8 [N, channels, size, size].
+    """Gives the pictures as `data.load_images` gives a set: uint8 [N, channels, size, size].
 
     With 2 levels pixels become 0 or 255, as there.
     """

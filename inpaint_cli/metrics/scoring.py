@@ -23,8 +23,8 @@ from inpaint_cli.metrics.report import Document, Scored, compare, document_of
 from inpaint_cli.metrics.shards import Work, parts
 from inpaint_cli.metrics.state import Refused
 from inpaint_cli.metrics.targets import Target
+from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training.ranks import wait
 
 
 @dataclass

@@ -333,7 +333,7 @@ def load_images(choices: Choices, setting: Setting, reporter: Reporter) -> Image
         if choices.split != "test":
             raise UserError(f"--split {choices.split}: the sample set has a test split only.")
         return sample_set.load(setting.height, setting.channels, setting.levels)
-    return data.open(
+    return data.load_images(
         choices.data,
         size=setting.height,
         channels=setting.channels,

@@ -130,10 +130,22 @@ class PolishStage(PaintStage):
 
 
 TRAINING = Training(
-    batch_size=4, steps=12, lr=1e-2, ema_decay=0.9, masks="box-25", augment="crop",
-    schedule="cosine", warmup_steps=2, clip_norm=1.0, precision="float32", log_every=2,
-    validate_every=5, validate_images=6, checkpoint_every=3, sheet_images=0,
-)  # fmt: skip
+    batch_size=4,
+    steps=12,
+    lr=1e-2,
+    ema_decay=0.9,
+    masks="box-25",
+    augment="crop",
+    schedule="cosine",
+    warmup_steps=2,
+    clip_norm=1.0,
+    precision="float32",
+    log_every=2,
+    validate_every=5,
+    validate_images=6,
+    checkpoint_every=3,
+    sheet_images=0,
+)
 
 
 class FakeFamily:

@@ -74,9 +74,9 @@ def torchrun(processes: int) -> list[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return [
-        "-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}",
-        "--master-addr=127.0.0.1", f"--master-port={port}",
-    ]  # fmt: skip
+        *("-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}"),
+        *("--master-addr=127.0.0.1", f"--master-port={port}"),
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from inpaint_cli.models.latent_codes.convert import (
     parts_in,
 )
 from inpaint_cli.models.latent_codes.networks import LatentCodes
-from inpaint_cli.training.recipe import Choices
+from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.takeover import take_over
 from inpaint_cli.weights import load_weights, read_header
 
@@ -336,7 +336,7 @@ def test_what_convert_makes_of_taming_is_where_training_goes_on(
     done = CliRunner().invoke(main, ["convert", "--from", "taming", str(source), "-o", str(output)])
     assert (done.exit_code, f"train --from-weights {output}" in done.stderr) == (0, True)
     assert read_header(output)["stages"] == "vqgan"
-    choices = Choices(
+    choices = RecipeChoices(
         data=["digits"], weights=output, settings=["token_layers=1", "token_width=24"]
     )
     recipe = choices.recipe()
