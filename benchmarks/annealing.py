@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from inpaint_cli.metrics.perceptual import load_perceptual
 from torch import Tensor
 
 from benchmarks import held_out
@@ -24,7 +25,6 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.features import load
 from inpaint_cli.metrics.frechet import frechet_distance_of_rows
 from inpaint_cli.metrics.images import psnr_of
-from inpaint_cli.metrics.perceptual import load_perceptual
 from inpaint_cli.metrics.perceptual_scores import perceptual_figures
 from inpaint_cli.randomness import Noise, content_key
 
@@ -33,7 +33,7 @@ SETTINGS = ((1.0, 1.0), (1.0, 0.9), (1.0, 0.7), (1.0, 0.5), (0.5, 0.9), (0.25, 0
 
 
 def figures(model: Any, distance: Any, image: Tensor, visible: Tensor, k: int, how: Any) -> Any:
-    """Gives diversity, distance and PSNR of one image's completions, and these."""
+    """Return diversity, distance and PSNR of one image's completions, and these."""
     noise = Noise.of_completions(0, content_key(image, visible), range(k))
     with torch.no_grad():
         found = model.complete(image, visible, noise, temperature=how[0], annealing=how[1]).images
@@ -46,7 +46,7 @@ def figures(model: Any, distance: Any, image: Tensor, visible: Tensor, k: int, h
 def measured(
     model: Any, tools: Any, cases: Any, k: int, how: Any
 ) -> tuple[held_out.Values, held_out.Values]:
-    """Gives the figures of each image, [N, 3], and the FID of each of the k sets of completions.
+    """Return the figures of each image, [N, 3], and the FID of each of the k sets of completions.
 
     tools: features, perceptual distance, features of the truth.
     """

@@ -52,7 +52,7 @@ class Settings:
 
 
 def task(model: Model, size: int) -> tuple[Tensor, Tensor]:
-    """Gives a picture of the sample set at the model's size, and what is visible of it."""
+    """Return a picture of the sample set at the model's size, and what is visible of it."""
     side = model.size or size
     image = torch.from_numpy(np.array(sample_set.load(side, model.channels).images[:1]))
     if model.levels < 256:
@@ -61,7 +61,7 @@ def task(model: Model, size: int) -> tuple[Tensor, Tensor]:
 
 
 def cost(name: str, settings: Settings) -> dict[str, Any]:
-    """Gives the costs of a model, measured in this process."""
+    """Return the costs of a model, measured in this process."""
     torch.set_num_threads(settings.threads)
     before = resident()[0]
     model = load_model(name, "cpu").model
@@ -91,7 +91,7 @@ def cost(name: str, settings: Settings) -> dict[str, Any]:
 
 
 def timed(call: Callable[[], None]) -> tuple[float, float]:
-    """Gives the seconds of a call by the clock, and those of the processor.
+    """Return the seconds of a call by the clock, and those of the processor.
 
     The latter leave out the waiting for other work on the machine.
     """
@@ -101,7 +101,7 @@ def timed(call: Callable[[], None]) -> tuple[float, float]:
 
 
 def resident() -> tuple[int, int]:
-    """Gives the bytes of this process in memory: now, and the most there ever were.
+    """Return the bytes of this process in memory: now, and the most there ever were.
 
     Linux starts the peak of a process (ru_maxrss) at that of the one that started it, so there it
     is read from /proc. Where there is no /proc, the peak so far stands for now.
@@ -118,7 +118,7 @@ def resident() -> tuple[int, int]:
 
 
 def in_own_process(name: str, settings: Settings) -> dict[str, Any]:
-    """Gives the costs of a model, measured in a fresh process; UserError where that fails."""
+    """Return the costs of a model, measured in a fresh process; UserError where that fails."""
     top = Path(__file__).resolve().parent.parent
     paths = [str(top), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [

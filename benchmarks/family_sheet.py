@@ -24,7 +24,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def cut(picture: Pixels, hole: npt.NDArray[np.bool_], side: int) -> Pixels:
-    """Gives the square of `side` pixels around the middle of the hole."""
+    """Return the square of `side` pixels around the middle of the hole."""
     rows, columns = np.nonzero(hole)
     height, width = picture.shape[:2]
     side = min(side, height, width)

@@ -20,7 +20,7 @@ Values = npt.NDArray[np.float64]
 
 
 def parser(doc: str | None, limit: int) -> argparse.ArgumentParser:
-    """Gives the options of a table of models by the share that is visible."""
+    """Return the options of a table of models by the share that is visible."""
     found = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     found.add_argument("--model", action="append", required=True)
     found.add_argument("--data", action="append", required=True)
@@ -30,29 +30,29 @@ def parser(doc: str | None, limit: int) -> argparse.ArgumentParser:
 
 
 def head(title: str, last: str = "") -> str:
-    """Gives the head of such a table, in Markdown."""
+    """Return the head of such a table, in Markdown."""
     names = [title, *(f"{share} %" for share in RANGES), last]
     return f"| {' | '.join(names)} |\n|{' --- |' * len(names)}"
 
 
 def shown(values: Values, digits: int = 4) -> str:
-    """Gives mean ± standard error."""
+    """Return mean ± standard error."""
     return f"{values.mean():.{digits}f} ± {values.std(ddof=1) / len(values) ** 0.5:.{digits}f}"
 
 
 def pictures(model: Any, names: Sequence[str]) -> Any:
-    """Gives the test pictures of data sets as the model takes them, with their labels."""
+    """Return the test pictures of data sets as the model takes them, with their labels."""
     shape = {"size": model.size, "channels": model.channels, "levels": model.levels}
     return data.open(names, split="test", **shape)
 
 
 def spread(images: Any, count: int) -> list[Any]:
-    """Gives `count` pictures spread evenly over a set, which may be sorted by class."""
+    """Return `count` pictures spread evenly over a set, which may be sorted by class."""
     places = np.linspace(0, len(images) - 1, min(count, len(images))).astype(int)
     return [images[int(place)] for place in places]
 
 
 def case(pixels: Any, kind: str, index: int) -> tuple[Tensor, Tensor]:
-    """Gives a picture as uint8 [1, C, H, W], and what mask `index` of a kind leaves visible."""
+    """Return a picture as uint8 [1, C, H, W], and what mask `index` of a kind leaves visible."""
     image = torch.from_numpy(np.array(pixels))[None]
     return image, masks.draw_batch(kind, *image.shape[2:], seed=0, epoch=0, indices=[index])

@@ -25,12 +25,12 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def pixels_of(image: Tensor) -> Pixels:
-    """Gives uint8 [C, H, W] as [H, W, 3]."""
+    """Return uint8 [C, H, W] as [H, W, 3]."""
     return np.asarray(image.permute(1, 2, 0).expand(-1, -1, 3).numpy())
 
 
 def row_of(network: Any, image: Tensor, visible: Tensor, n: int) -> list[tuple[Pixels, str]]:
-    """Gives truth, what is visible, and n completions with their log-probabilities."""
+    """Return truth, what is visible, and n completions with their log-probabilities."""
     noise = Noise.of_completions(0, content_key(image, visible), range(n))
     with torch.no_grad():
         result = network.complete(image, visible, noise)

@@ -33,7 +33,7 @@ BATCH = 50
 
 @torch.no_grad()
 def bits(model: Any, images: Any) -> Values:
-    """Gives bits per dimension of each image."""
+    """Return bits per dimension of each image."""
     found = []
     for start in range(0, len(images), BATCH):
         batch = torch.from_numpy(np.stack([images[i] for i in span(start, len(images))]))
@@ -43,7 +43,7 @@ def bits(model: Any, images: Any) -> Values:
 
 
 def span(start: int, end: int) -> range:
-    """Gives the places of a batch."""
+    """Return the places of a batch."""
     return range(start, min(start + BATCH, end))
 
 
@@ -51,7 +51,7 @@ def span(start: int, end: int) -> range:
 def hidden_nats(
     model: Any, images: Any, kind: str, samples: int, pair: tuple[Name, Name] = FORWARD
 ) -> tuple[Values, Values]:
-    """Gives nats per hidden value of each image, and the effective number of samples."""
+    """Return nats per hidden value of each image, and the effective number of samples."""
     nats, effective = [], []
     for index, pixels in enumerate(images):
         image, visible = held_out.case(pixels, kind, index)
@@ -64,7 +64,7 @@ def hidden_nats(
 
 @torch.no_grad()
 def nested_nats(model: Any, images: Any, masks: str, share: str, samples: int) -> Values:
-    """Gives nats per value of what the last range hides, seeing what both it and `share` show."""
+    """Return nats per value of what the last range hides, seeing what both it and `share` show."""
     nats = []
     for index, pixels in enumerate(images):
         image, most = held_out.case(pixels, f"{masks}@{held_out.RANGES[-1]}", index)
@@ -94,7 +94,7 @@ def rows(name: str, model: Any, images: Any, options: argparse.Namespace) -> Ite
 
 
 def line(title: str, found: Sequence[Values], effective: str = "") -> str:
-    """Gives one line of the table."""
+    """Return one line of the table."""
     return f"| {title} | {' | '.join(map(held_out.shown, found))} | {effective} |"
 
 

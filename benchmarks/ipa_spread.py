@@ -30,13 +30,13 @@ HALF_RANGE = 127.5
 
 
 def normals(noise: Noise) -> Callable[[int, tuple[int, ...]], Tensor]:
-    """Gives what draws the noise of each layer."""
+    """Return what draws the noise of each layer."""
     return lambda _, shape: noise.normal(*shape)
 
 
 @torch.no_grad()
 def spreads(model: Any, images: Any, kind: str, n: int) -> Values:
-    """Gives the mean deviation of each image's hidden values over n completions."""
+    """Return the mean deviation of each image's hidden values over n completions."""
     layers = len(model.decoder.blocks())
     plan = Plan([1.0] * layers, 0, layers)
     found = []

@@ -15,19 +15,19 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from inpaint_cli.metrics.perceptual import load_perceptual
 from torch import Tensor
 
 from benchmarks import held_out
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.features import load
-from inpaint_cli.metrics.perceptual import load_perceptual
 from inpaint_cli.metrics.perceptual_scores import perceptual_figures
 from inpaint_cli.randomness import Noise, content_key
 
 
 def ranked(network: Any, image: Tensor, visible: Tensor, k: int) -> Tensor:
-    """Gives K completions, likeliest first."""
+    """Return K completions, likeliest first."""
     noise = Noise.of_completions(0, content_key(image, visible), range(k))
     with torch.no_grad():
         result = network.complete(image, visible, noise)
@@ -38,7 +38,7 @@ def ranked(network: Any, image: Tensor, visible: Tensor, k: int) -> Tensor:
 
 
 def looks(classifier: Any, distance: Any, found: Tensor, image: Tensor, label: int) -> Tensor:
-    """Gives for each completion, float64 [3, K]: nats of the class, entropy, distance."""
+    """Return for each completion, float64 [3, K]: nats of the class, entropy, distance."""
     logits = cast(Tensor, classifier.logits(found)).double()
     log_p = F.log_softmax(logits, 1)
     nowhere = torch.ones(1, *image.shape[2:], dtype=torch.bool)
@@ -48,7 +48,7 @@ def looks(classifier: Any, distance: Any, found: Tensor, image: Tensor, label: i
 
 
 def report(name: str, by_rank: Tensor) -> str:
-    """Gives a line of a Markdown table for float64 [images, K], likeliest completion first."""
+    """Return a line of a Markdown table for float64 [images, K], likeliest completion first."""
     count, k = by_rank.shape
     halves = by_rank[:, : k // 2].mean(1), by_rank[:, k - k // 2 :].mean(1)
     gap = halves[1] - halves[0]

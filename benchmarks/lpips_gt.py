@@ -25,7 +25,7 @@ REPEATS = 3
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Gives the shortest time of `REPEATS` calls."""
+    """Return the shortest time of `REPEATS` calls."""
     times = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -35,7 +35,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def library(net: str, device: torch.device) -> Any:
-    """Gives lpips' own network with a random trunk."""
+    """Return lpips' own network with a random trunk."""
     torchvision_import.load()
     import lpips
 
@@ -45,7 +45,7 @@ def library(net: str, device: torch.device) -> Any:
 
 
 def pair_by_pair(network: Any, truth: Tensor, completions: Tensor) -> list[float]:
-    """Gives the distances of the completions to the original, one call each."""
+    """Return the distances of the completions to the original, one call each."""
     with torch.inference_mode():
         scaled = [image[None].float() / 127.5 - 1 for image in (truth, *completions)]
         return [float(network(one, scaled[0])) for one in scaled[1:]]

@@ -36,7 +36,7 @@ Context = Callable[[Array, Array], Array]
 
 
 def distance_bins(visible: Array) -> tuple[Array, Array]:
-    """Gives the distance bin of each pixel and the flat index of its nearest visible one."""
+    """Return the distance bin of each pixel and the flat index of its nearest visible one."""
     distances, labels = cv2.distanceTransformWithLabels(
         (~visible).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -46,7 +46,7 @@ def distance_bins(visible: Array) -> tuple[Array, Array]:
 
 
 def nearest(levels: int) -> Context:
-    """Gives the context of the nearest visible pixel."""
+    """Return the context of the nearest visible pixel."""
 
     def context(image: Array, visible: Array) -> Array:
         if not visible.any():
@@ -58,7 +58,7 @@ def nearest(levels: int) -> Context:
 
 
 def telea(levels: int) -> Context:
-    """Gives the context of Telea's prediction (radius 3)."""
+    """Return the context of Telea's prediction (radius 3)."""
 
     def context(image: Array, visible: Array) -> Array:
         if not visible.any():
@@ -73,7 +73,7 @@ def telea(levels: int) -> Context:
 
 
 def marginal(image: Array, visible: Array) -> Array:
-    """Gives the context of position and colour."""
+    """Return the context of position and colour."""
     return np.arange(image.size).reshape(image.shape)
 
 
@@ -94,7 +94,7 @@ class Predictor:
                 row[code % self.levels] += count
 
     def nats(self, image: Array, visible: Array) -> float:
-        """Gives the mean of -log p over the hidden values."""
+        """Return the mean of -log p over the hidden values."""
         hidden = np.broadcast_to(~visible, image.shape)
         contexts, values = self.context(image, visible)[hidden], image[hidden]
         unseen = np.full(self.levels, 0.5)
@@ -103,17 +103,17 @@ class Predictor:
 
 
 def draw(kind: str, size: int, seed: int, index: int) -> Array:
-    """Gives one mask, bool [H, W], True = visible."""
+    """Return one mask, bool [H, W], True = visible."""
     return np.asarray(masks.draw(kind, size, size, seed=seed, index=index))
 
 
 def summary(values: list[float]) -> str:
-    """Gives mean and standard error."""
+    """Return mean and standard error."""
     return f"{np.mean(values):.4f} ± {np.std(values, ddof=1) / math.sqrt(len(values)):.4f}"
 
 
 def fitted(kind: str, train: Array, network: Any, count: int) -> dict[str, Predictor]:
-    """Gives the predictors, counted on `count` training images under masks of all ranges."""
+    """Return the predictors, counted on `count` training images under masks of all ranges."""
     rules = {
         "marginal": marginal,
         "nearest": nearest(network.levels),
@@ -132,7 +132,7 @@ def fitted(kind: str, train: Array, network: Any, count: int) -> dict[str, Predi
 
 
 def levels_of(pixels: Array, network: Any) -> Array:
-    """Gives the levels of uint8 [C, H, W]."""
+    """Return the levels of uint8 [C, H, W]."""
     return to_levels(torch.from_numpy(np.array(pixels)), network.levels).numpy()
 
 

@@ -31,7 +31,7 @@ MARGIN = {torch.float32: 1e-5, torch.float64: 1e-9}
 
 
 def seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Gives the shortest time of `repeats` calls."""
+    """Return the shortest time of `repeats` calls."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -41,7 +41,7 @@ def seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def network(preset: str, dtype: torch.dtype) -> PixelConstrainedCNN:
-    """Gives the preset's network with random weights, which cost the same as trained ones."""
+    """Return the preset's network with random weights, which cost the same as trained ones."""
     family = models.get("pcnn")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -60,7 +60,7 @@ def differing(model: PixelConstrainedCNN, levels: Tensor, visible: Tensor, unifo
 
 
 def measure(preset: str, dtype: torch.dtype, hidden_share: float) -> str:
-    """Gives one line of the table."""
+    """Return one line of the table."""
     model = network(preset, dtype)
     size = (model.channels, model.size, model.size)
     uniforms = Noise.of_completions(0, b"benchmark", range(BATCH)).uniform(*size)

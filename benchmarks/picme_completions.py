@@ -27,7 +27,7 @@ REPEATS = 5
 
 
 def network(preset: str, device: str) -> MixtureOfPrimitives:
-    """Gives the preset's network with random weights, which cost the same as trained ones."""
+    """Return the preset's network with random weights, which cost the same as trained ones."""
     family = FAMILIES["picme"]
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -37,7 +37,7 @@ def network(preset: str, device: str) -> MixtureOfPrimitives:
 
 
 def task(model: MixtureOfPrimitives, device: str) -> tuple[Tensor, Tensor]:
-    """Gives a random image and the hole of the paper's tables, the middle quarter."""
+    """Return a random image and the hole of the paper's tables, the middle quarter."""
     side = model.size
     image = torch.randint(0, 256, (1, model.channels, side, side), dtype=torch.uint8)
     visible = torch.ones(1, 1, side, side, dtype=torch.bool)
@@ -46,12 +46,12 @@ def task(model: MixtureOfPrimitives, device: str) -> tuple[Tensor, Tensor]:
 
 
 def noise(n: int) -> Noise:
-    """Gives the streams of n completions."""
+    """Return the streams of n completions."""
     return Noise.of_completions(0, b"benchmark", range(n))
 
 
 def seconds(call: Callable[[], object], device: str) -> float:
-    """Gives how long a call takes: of the processor's time where it computes, else of the clock's.
+    """Return how long a call takes: of the processor's time where it computes, else of the clock's.
 
     So other work on the same machine does not count.
     """
@@ -65,14 +65,14 @@ def seconds(call: Callable[[], object], device: str) -> float:
 
 
 def multiply_adds(call: Callable[[], object]) -> float:
-    """Gives the multiply-adds of convolutions and matrix products in a call, in 10^9."""
+    """Return the multiply-adds of convolutions and matrix products in a call, in 10^9."""
     with FlopCounterMode(display=False) as counter:
         call()
     return float(counter.get_total_flops()) / 2e9
 
 
 def measure(preset: str, device: str) -> str:
-    """Gives one line of the table."""
+    """Return one line of the table."""
     model = network(preset, device)
     image, visible = task(model, device)
 

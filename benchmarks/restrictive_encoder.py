@@ -31,7 +31,7 @@ KINDS = ("freeform-scaled@mixture", "box-50")
 
 
 def with_encoder(trained: LatentCodes, form: Literal["strict", "off"]) -> LatentCodes:
-    """Gives the model with the trained VQGAN and a fresh encoder that starts from it."""
+    """Return the model with the trained VQGAN and a fresh encoder that starts from it."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = LatentCodes(replace(trained.config, restrictive=form))
@@ -73,7 +73,7 @@ def train(model: LatentCodes, images: Any, steps: int, size: int, lr: float) -> 
 def figures(
     model: LatentCodes, images: Any, kind: str, count: int
 ) -> dict[str, tuple[float, float]]:
-    """Gives mean and standard error over test images."""
+    """Return mean and standard error over test images."""
     columns: dict[str, list[Tensor]] = {}
     model.eval()
     for batch in batches(images, kind, 32, count // 32, epoch=2):

@@ -17,11 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from inpaint_cli.metrics.catalogue import ARROWS, METRICS
+
 from benchmarks import completion_cost
 from inpaint_cli import api, models, zoo
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
-from inpaint_cli.metrics.catalogue import ARROWS, METRICS
 from inpaint_cli.metrics.protocol import BINS, SIDE, bin_name
 from inpaint_cli.metrics.tables import Notes, label_of, shown, titles_of
 from inpaint_cli.reporting import Reporter
@@ -53,7 +54,7 @@ Rows = list[list[str]]
 
 
 def photo_models() -> list[str]:
-    """Gives the methods without weights, and every model that ships and completes colour photos."""
+    """Return the methods without weights, and every model that ships for colour photos."""
     found = [name for name in models.FAMILIES if not models.get(name).stage_names]
     for entry in zoo.entries():
         completes = models.get(entry.card["family"]).completes
@@ -63,7 +64,7 @@ def photo_models() -> list[str]:
 
 
 def scores(names: Sequence[str], size: int, reporter: Reporter, **options: Any) -> list[Document]:
-    """Gives a score report per model, with the likelihoods of models that are not of this size."""
+    """Return a score report per model, with the likelihoods of models that are not of this size."""
     common = {**options, "by_visible": True}
     k = common.pop("k")
     documents = api.score(
@@ -78,7 +79,7 @@ def scores(names: Sequence[str], size: int, reporter: Reporter, **options: Any) 
 
 
 def entry_of(document: Document, metric: str) -> Document | None:
-    """Gives the line of a report that stands for a metric; None where it was refused."""
+    """Return the line of a report that stands for a metric; None where it was refused."""
     own: list[Document] = [e for e in document["metrics"] if e["name"] == metric]
     if own:
         return own[-1 if metric in LAST else 0]
@@ -94,19 +95,19 @@ def entry_of(document: Document, metric: str) -> Document | None:
 
 
 def refusal_of(document: Document, metric: str) -> str | None:
-    """Gives why a metric was refused; a refused line may carry its features after the name."""
+    """Return why a metric was refused; a refused line may carry its features after the name."""
     return next(
         (r["reason"] for r in document["refused"] if r["name"].partition("@")[0] == metric), None
     )
 
 
 def marked(text: str, notes: Notes, remarks: Sequence[str]) -> str:
-    """Gives a text with the numbers of its remarks, raised: "-¹"."""
+    """Return a text with the numbers of its remarks, raised: "-¹"."""
     return text + notes.marks(remarks).translate(SUPERSCRIPTS)
 
 
 def cell(metric: str, figure: Mapping[str, Any], notes: Notes, remarks: Sequence[str]) -> str:
-    """Gives a figure with its standard error, or else its interval; "-" where it was refused."""
+    """Return a figure with its standard error, or else its interval; "-" where it was refused."""
     text = shown(metric, figure["value"])
     bounds = figure.get("ci95")
     if figure["se"] is not None:
@@ -117,7 +118,7 @@ def cell(metric: str, figure: Mapping[str, Any], notes: Notes, remarks: Sequence
 
 
 def title(metric: str, entries: Sequence[Document | None], notes: Notes) -> str:
-    """Gives the name of a metric with its unit, its direction and what holds for every model."""
+    """Return the name of a metric with its unit, its direction and what holds for every model."""
     known = next((entry for entry in entries if entry is not None), None)
     if known is None:
         return metric
@@ -129,13 +130,13 @@ def title(metric: str, entries: Sequence[Document | None], notes: Notes) -> str:
 
 
 def shared(entries: Sequence[Document | None]) -> list[str]:
-    """Gives the warnings that all models have of a metric; none of a single model's."""
+    """Return the warnings that all models have of a metric; none of a single model's."""
     first, *others = [entry["warnings"] for entry in entries if entry is not None] or [[]]
     return [text for text in first if others and all(text in other for other in others)]
 
 
 def whole(document: Document, metric: str, common: Sequence[str], notes: Notes) -> str:
-    """Gives the figure of a model over all ranges."""
+    """Return the figure of a model over all ranges."""
     entry = entry_of(document, metric)
     if entry is None:
         return marked("-", notes, [refusal_of(document, metric) or "not computed"])
@@ -143,7 +144,7 @@ def whole(document: Document, metric: str, common: Sequence[str], notes: Notes) 
 
 
 def overall(report: Report, notes: Notes) -> Rows:
-    """Gives the table of all ranges together: a row a metric or cost, a column a model."""
+    """Return the table of all ranges together: a row a metric or cost, a column a model."""
     documents: list[Document] = report["scores"]
     names = [document["model"]["name"] for document in documents]
     rows = [["", *names]]
@@ -159,7 +160,7 @@ def overall(report: Report, notes: Notes) -> Rows:
 
 
 def by_visible(report: Report, metric: str, notes: Notes) -> Rows:
-    """Gives the table of a metric: a row a model, a column a range of the visible share."""
+    """Return the table of a metric: a row a model, a column a range of the visible share."""
     documents: list[Document] = report["scores"]
     entries = [entry_of(document, metric) for document in documents]
     head, common = title(metric, entries, notes), shared(entries)
@@ -177,7 +178,7 @@ def by_visible(report: Report, metric: str, notes: Notes) -> Rows:
 
 
 def markdown(rows: Rows, notes: Notes) -> str:
-    """Gives a table with its remarks below."""
+    """Return a table with its remarks below."""
     lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
     lines.insert(1, "| --- |" + " ---: |" * (len(rows[0]) - 1))
     below = [f"{n}. {text}" for n, text in enumerate(notes.texts, 1)]
@@ -185,7 +186,7 @@ def markdown(rows: Rows, notes: Notes) -> str:
 
 
 def text_of(report: Report) -> str:
-    """Gives the whole of results.md."""
+    """Return the whole of results.md."""
     return "\n\n".join(_parts(report)) + "\n"
 
 
@@ -202,7 +203,7 @@ def _parts(report: Report) -> Iterator[str]:
 
 
 def how_costs(costs: Sequence[Mapping[str, Any]]) -> str:
-    """Gives how seconds and memory were measured, in words."""
+    """Return how seconds and memory were measured, in words."""
     one = costs[0]
     threads = f"{one['threads']} thread{'s' * (one['threads'] != 1)}"
     return (

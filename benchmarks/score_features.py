@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def random_state() -> dict[str, Tensor]:
-    """Gives weights of the network's names and shapes that keep activations in range."""
+    """Return weights of the network's names and shapes that keep activations in range."""
     state = {}
     for name, shape in json.loads(SHAPES.read_text()).items():
         rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
@@ -55,7 +55,7 @@ def write_pictures(folder: Path, count: int, size: int) -> None:
 
 
 def timed(call: Callable[[], T]) -> tuple[T, float]:
-    """Gives a result and the seconds that it took."""
+    """Return a result and the seconds that it took."""
     start = time.perf_counter()
     result = call()
     return result, time.perf_counter() - start

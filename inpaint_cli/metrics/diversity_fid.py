@@ -1,4 +1,4 @@
-"""DIV-FID and FID over several completion sets; set k holds the k-th completion of every image.
+"""DIV-FID: the distance between completion sets; set k holds the k-th completion of every image.
 
 PICME prints DIV-FID without defining it. Ours is the mean distance of two sets.
 """
@@ -8,58 +8,46 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
+from inpaint_cli.metrics.estimate import Estimate
 from inpaint_cli.metrics.frechet import (
     BLOCKS,
     Side,
     cautions,
     distance,
-    fid,
     frechet_distance,
     leaving_out,
+    require_sets,
 )
-from inpaint_cli.metrics.intervals import jackknife_se, mean_of, over_sets
-from inpaint_cli.metrics.moments import Features, Moments, merged, require_comparable
-from inpaint_cli.metrics.state import Estimate, Refused
+from inpaint_cli.metrics.intervals import jackknife_se, mean_of
+from inpaint_cli.metrics.metric import SEED, SETS, FeatureMetric, Line, Results
+from inpaint_cli.metrics.moments import Features, Moments, merged
 
 
-def fid_over_sets(real: Features, sets: Sequence[Features], inception: bool = False) -> Estimate:
-    """Gives the mean FID of the K sets, each against the same originals, with their spread."""
-    _require_sets([real, *sets], sets, fewest=1)
-    return over_sets([fid(real, fake, blocks=0, inception=inception) for fake in sets])
-
-
-def div_fid(
-    sets: Sequence[Features], blocks: int = BLOCKS, seed: int = 0, inception: bool = False
-) -> Estimate:
-    """Gives the mean distance of two of the K sets, with the jackknife error over images.
+def div_fid(sets: Sequence[Features], seed: int = 0, inception: bool = False) -> Estimate:
+    """Return the mean distance of two of the K sets, with the jackknife error over images.
 
     Higher is more diverse; 0 where all completions of an image agree. Each block costs another
-    K (K - 1) / 2 distances; blocks=0 gives no error.
+    K (K - 1) / 2 distances.
     """
-    _require_sets(sets, sets, fewest=2)
+    require_sets(sets, sets, fewest=2)
     n, d = sets[0].shape
-    left_out = [_mean_distance(rest) for rest in _without_blocks(sets, blocks, seed)]
+    left_out = [_mean_distance(rest) for rest in _without_blocks(sets, seed)]
     return _estimate(
         _mean_distance(sets), n, left_out, len(sets), seed, cautions(n, n, d, inception)
     )
 
 
 def fid_all(
-    real: Features,
-    sets: Sequence[Features],
-    blocks: int = BLOCKS,
-    seed: int = 0,
-    inception: bool = False,
+    real: Features, sets: Sequence[Features], seed: int = 0, inception: bool = False
 ) -> Estimate:
-    """Gives the distance of all N K completions together to the originals, lower is better.
+    """Return the distance of all N K completions together to the originals, lower is better.
 
     A jackknife block holds images with all their completions.
     """
-    _require_sets([real, *sets], sets, fewest=1)
+    require_sets([real, *sets], sets, fewest=1)
     n, d = real.shape
     left_out = [
-        _distance_to_union(rest[0], rest[1:])
-        for rest in _without_blocks([real, *sets], blocks, seed)
+        _distance_to_union(rest[0], rest[1:]) for rest in _without_blocks([real, *sets], seed)
     ]
     return _estimate(
         _distance_to_union(real, sets),
@@ -71,20 +59,9 @@ def fid_all(
     )
 
 
-def _require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: int) -> None:
-    if len(sets) < fewest:
-        raise Refused(f"needs at least {fewest} completions of every image, got {len(sets)}")
-    for side in sides[1:]:
-        require_comparable(sides[0], side)
-        if len(side) != len(sides[0]):
-            raise Refused(
-                f"every completion set must hold every image, got {len(sides[0])} and {len(side)}"
-            )
-
-
-def _without_blocks(sides: Sequence[Features], blocks: int, seed: int) -> Iterator[list[Side]]:
+def _without_blocks(sides: Sequence[Features], seed: int) -> Iterator[list[Side]]:
     n = len(sides[0])
-    count = min(blocks, n)
+    count = min(BLOCKS, n)
     # Every block's leaving must spare two images.
     if count >= 2 and n >= 3:
         yield from leaving_out(sides, count, seed)
@@ -117,3 +94,34 @@ def _estimate(
         {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed},
         warnings,
     )
+
+
+class DivFid(FeatureMetric):
+    """The mean distance of two completion sets, and of all completions from the originals."""
+
+    name = "div-fid"
+    summary = "Frechet distance between sets of completions; fid-all beside it"
+    better = "higher"
+    needs = frozenset({"features", "several"})
+    feature_sets = SETS
+    digits = 2
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        extractor = results.instruments.extractor
+        published = extractor is not None and extractor.comparable
+        yield self.line(
+            results,
+            "div-fid",
+            "mean over pairs of sets (our definition)",
+            lambda real, sets: div_fid(sets, seed=SEED, inception=published),
+        )
+        yield self.line(
+            results,
+            "fid-all",
+            "all completions against the originals",
+            lambda real, sets: fid_all(real, sets, seed=SEED, inception=published),
+            better="lower",
+        )
+
+
+METRICS = {"div-fid": DivFid()}

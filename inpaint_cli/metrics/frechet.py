@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
-from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, permutation
-from inpaint_cli.metrics.moments import Features, Matrix, Moments, merged, require_comparable
-from inpaint_cli.metrics.state import Estimate, Refused
+from inpaint_cli.metrics.estimate import Estimate, Refused
+from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, over_sets, permutation
+from inpaint_cli.metrics.metric import SEED, FeatureMetric, Line, Results
+from inpaint_cli.metrics.moments import Features, Matrix, Moments, require_comparable
 
 BLOCKS = 20
 PUBLISHED_N = 10_000
@@ -26,7 +28,7 @@ Side = Features | Moments
 
 
 def frechet_distance(real: Moments, fake: Moments) -> float:
-    """Gives |mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), divisor n - 1.
+    """Return |mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), divisor n - 1.
 
     Refused for fewer than 2 rows, different d, non-finite features, or a figure too far below 0.
     """
@@ -40,7 +42,7 @@ def frechet_distance(real: Moments, fake: Moments) -> float:
 
 
 def frechet_distance_of_rows(real: Features, fake: Features) -> float:
-    """Gives the distance from the features themselves; exact where no side has more rows than d.
+    """Return the distance from the features themselves; exact where no side has more rows than d.
 
     There the trace of the root is the nuclear norm of the product of the centred features, which
     keeps the digits that singular covariances lose.
@@ -61,7 +63,7 @@ def frechet_distance_of_rows(real: Features, fake: Features) -> float:
 
 
 def distance(real: Side, fake: Side) -> float:
-    """Gives the distance of what `leaving_out` yields."""
+    """Return the distance of what `leaving_out` yields."""
     if isinstance(real, Moments) and isinstance(fake, Moments):
         return frechet_distance(real, fake)
     if isinstance(real, Moments) or isinstance(fake, Moments):
@@ -93,7 +95,7 @@ def fid(
     seed: int = 0,
     inception: bool = False,
 ) -> Estimate:
-    """Gives the distance of two sets, with the jackknife error over `blocks` blocks of pairs.
+    """Return the distance of two sets, with the jackknife error over `blocks` blocks of pairs.
 
     Row i of both sides belongs to one image, and goes into one block. Each block costs one more
     distance; blocks=0 gives no error.
@@ -108,29 +110,10 @@ def fid(
     return _estimate(value, left_out, (len(real), len(fake), real.shape[1]), inception, seed)
 
 
-def fid_of_blocks(
-    real: Sequence[Moments], fake: Sequence[Moments], inception: bool = False
-) -> Estimate:
-    """Gives the same as `fid` from states, block by block, where the features were not kept.
-
-    Block g of both sides must hold the same images.
-    """
-    totals = merged(list(real)), merged(list(fake))
-    value = frechet_distance(*totals)
-    sides = list(zip(totals, (real, fake), strict=True))
-    spared = min(total.n - part.n for total, side in sides for part in side)
-    rests = (
-        [total.without(part) for total, part in zip(totals, pair, strict=True)]
-        for pair in zip(real, fake, strict=True)
-    )
-    left_out = [frechet_distance(*rest) for rest in rests] if spared >= 2 else []
-    return _estimate(value, left_out, (totals[0].n, totals[1].n, totals[0].d), inception, None)
-
-
 def fid_inf(
     real: Features, fake: Features, points: int = 10, seed: int = 0, inception: bool = False
 ) -> Estimate:
-    """Gives the intercept of the distance against 1/n (Chong & Forsyth 2020), over random subsets.
+    """Return the intercept of the distance against 1/n (Chong & Forsyth 2020), over random subsets.
 
     Subsets of n/4 to n images, the same of both sides where they are as many. It may fall below 0.
     """
@@ -153,17 +136,35 @@ def fid_inf(
     )
 
 
+def fid_over_sets(real: Features, sets: Sequence[Features], inception: bool = False) -> Estimate:
+    """Return the mean FID of the K sets, each against the same originals, with their spread."""
+    require_sets([real, *sets], sets, fewest=1)
+    return over_sets([fid(real, fake, blocks=0, inception=inception) for fake in sets])
+
+
+def require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: int) -> None:
+    """Refuse fewer than `fewest` completion sets, and sides that hold other images."""
+    if len(sets) < fewest:
+        raise Refused(f"needs at least {fewest} completions of every image, got {len(sets)}")
+    for side in sides[1:]:
+        require_comparable(sides[0], side)
+        if len(side) != len(sides[0]):
+            raise Refused(
+                f"every completion set must hold every image, got {len(sides[0])} and {len(side)}"
+            )
+
+
 def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ...]:
-    """Gives what a reader of a Frechet distance must know about its sizes and features."""
+    """Return what a reader of a Frechet distance must know about its sizes and features."""
     n = min(n_real, n_fake)
-    found = {
+    texts = {
         f"n <= d ({n} images, {d} features): the covariances are rank deficient": n <= d,
         f"n = {n}: Inception figures are usually of {PUBLISHED_N} images or more": inception
         and n < PUBLISHED_N,
         f"the sides differ in size ({n_real} real, {n_fake} completed)": n_real != n_fake,
         "features are not Inception: not comparable with published FID": not inception,
     }
-    return tuple(text for text, holds in found.items() if holds)
+    return tuple(text for text, holds in texts.items() if holds)
 
 
 def _estimate(
@@ -171,15 +172,14 @@ def _estimate(
     left_out: Sequence[float],
     sizes: tuple[int, int, int],
     inception: bool,
-    seed: int | None,
+    seed: int,
 ) -> Estimate:
-    parameters = {"covariance": "unbiased-cov", "blocks": len(left_out)}
     return Estimate(
         value,
         min(sizes[:2]),
         jackknife_se(left_out) if left_out else None,
         f"jackknife-{len(left_out)}" if left_out else "",
-        parameters=parameters if seed is None else {**parameters, "seed": seed},
+        parameters={"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed},
         warnings=cautions(*sizes, inception),
     )
 
@@ -194,7 +194,7 @@ def _require(real: Moments, fake: Moments) -> None:
 
 
 def _trace_of_root(s_real: Matrix, s_fake: Matrix) -> float:
-    """Gives tr (S_r S_f)^(1/2), from the eigenvalues of F^T S_f F for any factor F F^T = S_r.
+    """Return tr (S_r S_f)^(1/2), from the eigenvalues of F^T S_f F for any factor F F^T = S_r.
 
     The Cholesky factor saves two thirds of the time; a singular S_r has none, and takes `eigh`.
     """
@@ -208,10 +208,39 @@ def _trace_of_root(s_real: Matrix, s_fake: Matrix) -> float:
 
 
 def _settled(shift: float, traces: float, root: float) -> float:
-    """Gives the distance, 0 where it is a rounding error of either sign."""
+    """Return the distance, 0 where it is a rounding error of either sign."""
     value = shift + traces - 2 * root
     if not math.isfinite(value):
         raise Refused("the features are too large to be squared")
     if value < -NEGATIVE * traces:
         raise Refused(f"the distance came out as {value:.3g}: the covariances are inconsistent")
     return 0.0 if value <= ROUNDING * traces else value
+
+
+class Fid(FeatureMetric):
+    """The distance of originals and first completions; the mean over sets if several are kept."""
+
+    name = "fid"
+    summary = "Frechet distance of features, one completion each"
+    by_default = True
+    digits = 2
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        extractor = results.instruments.extractor
+        published = extractor is not None and extractor.comparable
+        yield self.line(
+            results,
+            "fid",
+            "unbiased-cov, completion 0",
+            lambda real, sets: fid(real, sets[0], seed=SEED, inception=published),
+        )
+        if min(results.options.sets or 1, len(results.columns.sets)) > 1:
+            yield self.line(
+                results,
+                "fid of sets",
+                "mean over completion sets",
+                partial(fid_over_sets, inception=published),
+            )
+
+
+METRICS = {"fid": Fid()}

@@ -189,8 +189,8 @@ class Session:
     @cached_property
     def _distance(self) -> nn.Module | None:
         """Gives the perceptual distance of the losses, on the device."""
-        from inpaint_cli.metrics.perceptual import load_perceptual
-        from inpaint_cli.metrics.state import Refused
+        from inpaint_cli.zoo.perceptual import load_perceptual
+        from inpaint_cli.zoo.weight_files import MissingWeights
 
         if self.recipe.perceptual == NO_DISTANCE:
             if self.recipe.family.perceptual:
@@ -200,8 +200,8 @@ class Session:
             return None
         try:
             distance = load_perceptual(self.recipe.perceptual)
-        except Refused as refusal:
-            raise ResourceError(refusal.reason) from refusal
+        except MissingWeights as error:
+            raise ResourceError(str(error)) from error
         return distance.to(self.machine.device)
 
     def _start_weights(self, stage: Stage) -> nn.Module:

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from inpaint_cli.metrics.scoring import Session
 from PIL import Image
 
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.family import Model
 from inpaint_cli.metrics.protocol import Request, Setting
-from inpaint_cli.metrics.scoring import Session
 from inpaint_cli.metrics.targets import Choices, Contestant, ModelTarget, prepared
 from inpaint_cli.reporting import Reporter
 from tests.golden_files import golden
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 def pictures(count: int = 12, channels: int = 3, seed: int = 0) -> ImageSet:
-    """Gives smooth random pictures as a data set."""
+    """Return smooth random pictures as a data set."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, channels, 4, 4), dtype=np.uint8)
     images = coarse.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)
@@ -35,7 +35,7 @@ def pictures(count: int = 12, channels: int = 3, seed: int = 0) -> ImageSet:
 
 
 def contestant(name: str = "pretend", model: Any = None) -> Contestant:
-    """Gives a loaded model; the quick stand-in by default."""
+    """Return a loaded model; the quick stand-in by default."""
     own = cast(Model, PretendModel(SIDE) if model is None else model)
     return Contestant(name, "pcnn", own, CPU, "0" * 64, f"{name}.safetensors")
 
@@ -43,7 +43,7 @@ def contestant(name: str = "pretend", model: Any = None) -> Contestant:
 def target(
     count: int = 12, k: int = 3, who: Contestant | None = None, masks: str = "freeform@mixture"
 ) -> ModelTarget:
-    """Gives a target of the stand-in."""
+    """Return a target of the stand-in."""
     one = who or contestant()
     setting = Setting(SIDE, SIDE, 3)
     choices = Choices(masks=masks, k=k)
@@ -53,14 +53,14 @@ def target(
 def report(
     metrics: tuple[str, ...], one: Any = None, work: Path | None = None, **request: Any
 ) -> dict[str, Any]:
-    """Gives the report of a target, with features that need no file."""
+    """Return the report of a target, with features that need no file."""
     asked = Request(metrics, features=request.pop("features", "pixels8"), **request)
     (document,) = Session(asked, CPU, QUIET, work).run([one or target()])
     return document
 
 
 def steady(document: dict[str, Any]) -> str:
-    """Gives a report as text without what differs from run to run."""
+    """Return a report as text without what differs from run to run."""
     kept = {name: part for name, part in document.items() if name not in ("created", "timing")}
     return json.dumps(kept, indent=1, allow_nan=False)
 

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from inpaint_cli.metrics.state import Refused
 
 from inpaint_cli.metrics.diversity_fid import div_fid, fid_all, fid_over_sets
 from inpaint_cli.metrics.frechet import fid
-from inpaint_cli.metrics.state import Refused
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=(40, 3))

@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics.thumbnails import area_weights
 from torch import Tensor
 
 from inpaint_cli import models, zoo
@@ -16,8 +18,6 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import features, inception, instruments, weight_files
 from inpaint_cli.metrics.features import load
 from inpaint_cli.metrics.protocol import Request
-from inpaint_cli.metrics.state import Refused
-from inpaint_cli.metrics.thumbnails import area_weights
 from inpaint_cli.weights import hash_of, save_weights
 
 

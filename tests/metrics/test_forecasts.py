@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from inpaint_cli.metrics.state import Refused
 
 from inpaint_cli.metrics import forecasts
 from inpaint_cli.metrics.forecasts import (
@@ -17,7 +18,6 @@ from inpaint_cli.metrics.forecasts import (
     rank_counts,
     reliability_index,
 )
-from inpaint_cli.metrics.state import Refused
 from inpaint_cli.randomness import stream
 
 ENSEMBLES = st.tuples(st.integers(1, 6), st.integers(1, 5)).flatmap(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
+from inpaint_cli.metrics.state import Refused
 
 from inpaint_cli.metrics.frechet import (
     cautions,
@@ -16,7 +17,6 @@ from inpaint_cli.metrics.frechet import (
 )
 from inpaint_cli.metrics.intervals import blocks_of
 from inpaint_cli.metrics.moments import Moments
-from inpaint_cli.metrics.state import Refused
 
 Rows = npt.NDArray[np.float64]
 

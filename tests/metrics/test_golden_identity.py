@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from inpaint_cli.metrics.state import Refused
 
 from inpaint_cli.metrics.identity import Solver, fit, fit_by_newton, margins_of_sets, p_ids, u_ids
-from inpaint_cli.metrics.state import Refused
 from tests.metrics.recorded_metrics import arrays, close, expected
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]

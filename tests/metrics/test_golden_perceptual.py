@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.golden, pytest.mark.metrics]
 
 
 def layers(dtype: torch.dtype) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Gives the embeddings of the recorded feature maps: of the images, and of each completion."""
+    """Return the embeddings of the recorded feature maps: of the images, and of each completion."""
     stored = recorded.tensors("lpips_layers")
     count = sum(name.startswith("lin") for name in stored)
     truth, samples = [], []

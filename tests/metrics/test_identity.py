@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import numpy.typing as npt
 import pytest
+from inpaint_cli.metrics.state import Refused
 from sklearn import svm
 
 from inpaint_cli.metrics import identity
 from inpaint_cli.metrics.identity import Solver, fit, fit_by_newton, margins_of_sets, p_ids, u_ids
-from inpaint_cli.metrics.state import Refused
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(120, 4)), RNG.normal(size=(120, 4)) + 0.3

@@ -3,11 +3,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inpaint_cli.metrics.state import Refused
 from skimage import metrics
 from torch import Tensor
 
 from inpaint_cli.metrics.images import CAP_DB, image_scores, psnr_estimate
-from inpaint_cli.metrics.state import Refused
 
 SCIKIT: Any = metrics
 """Without types of its own."""

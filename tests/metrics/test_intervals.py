@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from inpaint_cli.metrics.state import Estimate, Refused
 
 from inpaint_cli.metrics.intervals import (
     blocks_of,
@@ -21,7 +22,6 @@ from inpaint_cli.metrics.intervals import (
     resamples,
     standard_error,
 )
-from inpaint_cli.metrics.state import Estimate, Refused
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.normal(size=50)

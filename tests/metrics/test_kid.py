@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from inpaint_cli.metrics.state import Refused
 
 from inpaint_cli.metrics import kid as kid_module
 from inpaint_cli.metrics.kid import kid, kid_of_subsets, mmd2
-from inpaint_cli.metrics.state import Refused
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(90, 6)), RNG.normal(size=(90, 6)) + 0.4

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from inpaint_cli.metrics.state import Refused
 
 from inpaint_cli.metrics.likelihood import Likelihood, bits_per_dim, hidden_nats, importance_bound
-from inpaint_cli.metrics.state import Refused
 
 
 def test_guessing_costs_the_logarithm_of_the_levels() -> None:

@@ -5,9 +5,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from inpaint_cli.metrics.state import Refused, State
 
 from inpaint_cli.metrics.moments import Moments, merged, require_comparable
-from inpaint_cli.metrics.state import Refused, State
 
 ROWS = np.random.default_rng(0).normal(size=(60, 5)) * [1, 10, 0.1, 0, 3] + [0, 5, 1e6, 7, -2]
 CUTS = st.lists(st.integers(0, len(ROWS)), max_size=5).map(sorted)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from inpaint_cli.metrics.pairs import hole_of, target_of
 from PIL import Image
 
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.folders import FilesTarget, Fit
-from inpaint_cli.metrics.pairs import hole_of, target_of
 from tests.metrics.score_kit import report, save
 
 RNG = np.random.default_rng(1)

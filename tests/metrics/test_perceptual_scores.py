@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from inpaint_cli.metrics.state import Refused
 from torch import Tensor
 
 from inpaint_cli.metrics.perceptual_scores import (
@@ -17,14 +18,13 @@ from inpaint_cli.metrics.perceptual_scores import (
     running_minimum,
     spatial_map,
 )
-from inpaint_cli.metrics.state import Refused
 from tests.metrics.perceptual_networks import tiny_distance
 
 DISTANCE = tiny_distance(torch.float64)
 
 
 def case(k: int, channels: int = 3, height: int = 10, width: int = 8) -> tuple[Tensor, ...]:
-    """Gives truth, k completions and the mask of one image with a hole of 5 x 3."""
+    """Return truth, k completions and the mask of one image with a hole of 5 x 3."""
     draw = torch.Generator().manual_seed(k)
     truth = torch.randint(0, 256, (channels, height, width), generator=draw).byte()
     visible = torch.ones(1, height, width, dtype=torch.bool)

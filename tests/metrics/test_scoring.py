@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inpaint_cli.metrics.scoring import Session
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import measuring, shards
 from inpaint_cli.metrics.protocol import Request
-from inpaint_cli.metrics.scoring import Session
 from inpaint_cli.metrics.targets import ModelTarget
 from inpaint_cli.photos.memory import Batches
 from tests.metrics.score_kit import (

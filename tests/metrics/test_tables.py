@@ -5,10 +5,10 @@ import io
 from typing import Any
 
 import pytest
-
 from inpaint_cli.metrics.catalogue import METRICS, parse
-from inpaint_cli.metrics.protocol import Request, bin_of
 from inpaint_cli.metrics.scoring import Session
+
+from inpaint_cli.metrics.protocol import Request, bin_of
 from inpaint_cli.metrics.tables import csv_of, markdown_of, text_of
 from tests.metrics.score_kit import CPU, QUIET, contestant, report, target
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from inpaint_cli.metrics.mask_choice import Masks, masks_of
 
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.sets import MaskSet, draw_set, write_set
-from inpaint_cli.metrics.mask_choice import Masks, masks_of
 from inpaint_cli.metrics.protocol import Needs, Setting, settings_of, unequal_warning
 from inpaint_cli.metrics.targets import Choices, prepared, scored, subset
 from tests.metrics.score_kit import SIDE, contestant, pictures, target

@@ -19,7 +19,7 @@ RANDOM_WIDTHS = (3, 16, 32, 64)
 
 
 def area_weights(size: int, side: int) -> Tensor:
-    """Gives float64 [side, size]: the share of each of `size` pixels in each of `side` areas.
+    """Return float64 [side, size]: the share of each of `size` pixels in each of `side` areas.
 
     >>> area_weights(3, 2).tolist()
     [[0.6666666666666666, 0.3333333333333333, 0.0], [0.0, 0.3333333333333333, 0.6666666666666666]]
@@ -32,7 +32,7 @@ def area_weights(size: int, side: int) -> Tensor:
 
 
 def pixels8(images: Tensor) -> Tensor:
-    """Gives the mean grey of 8x8 areas in 0..1, [N, 64], of uint8 images [N, 1 or 3, H, W]."""
+    """Return the mean grey of 8x8 areas in 0..1, [N, 64], of uint8 images [N, 1 or 3, H, W]."""
     grey = with_channels(images.double(), 1)
     rows, columns = (area_weights(n, SIDE).to(images.device) for n in images.shape[2:])
     thumbnails = rows @ grey[:, 0] @ columns.T

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from inpaint_cli.metrics.state import Refused
 
 from inpaint_cli.metrics import weight_files
-from inpaint_cli.metrics.state import Refused
 
 RIGHT = b"the weights"
 FIRST, SECOND = weight_files.FILES["inception"].names

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from inpaint_cli.metrics.perceptual import NAMED, load_perceptual
+from inpaint_cli.metrics.state import Refused
 from safetensors.torch import save_file
 
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.perceptual import NAMED, load_perceptual
-from inpaint_cli.metrics.state import Refused
 from inpaint_cli.weights import hash_of, save_weights
 from tests.models.test_perceptual import squeeze_trunk
 
