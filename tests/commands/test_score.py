@@ -16,7 +16,7 @@ from inpaint_cli import api, zoo
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 
-TELEA = ("--model", "telea", "--size", 16, "--limit", 10, "--features", "pixels8")
+TELEA = ("--model", "telea", "--size", 16, "--limit", 10, "--features", "classifier-mnist")
 
 
 def run(*arguments: object) -> Result:
@@ -32,7 +32,7 @@ def test_a_table_names_who_what_and_how() -> None:
         "composited"
     )
     assert head.split() == ["metric", "value", "±", "n", "k", "notes"]
-    assert rows[0].split()[:2] == ["fid@pixels8", "↓"]
+    assert rows[0].split()[:2] == ["fid@classifier-mnist", "↓"]
     assert any("not comparable with published FID" in row for row in rows)
 
 
@@ -112,7 +112,7 @@ def test_weights_asked_for_by_name_and_missing_are_exit_code_1(
     assert result.exit_code == 1
     assert "weights-inception-2015-12-05-6726825d.pth" in result.stderr
     assert str(tmp_path) in result.stderr
-    assert "--features" in result.stderr
+    assert "classifier" in result.stderr
 
 
 def test_some_refused_for_a_missing_file_is_exit_code_3(
@@ -147,7 +147,7 @@ def test_some_refused_for_a_missing_file_is_exit_code_3(
         (("nowhere", "--seed", 0), "--seed: belongs to models"),
         (("nowhere", "--split", "test"), "--split: belongs to models"),
         (("nowhere", "--download"), "--download: belongs to models"),
-        (("nowhere", "--resize", "x"), "--resize x"),
+        (("nowhere", "--resize", "x"), "--resize: x: write a side"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
@@ -168,7 +168,7 @@ def test_check_computes_nothing_and_says_why_not() -> None:
 
 
 def test_list_names_every_metric() -> None:
-    from inpaint_cli.metrics.catalogue import METRICS
+    from inpaint_cli.metrics import METRICS
 
     assert [line[2:].split()[0] for line in run("--list").stdout.splitlines()] == list(METRICS)
 
@@ -223,8 +223,8 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
     from tests.training.test_processes import torchrun
 
     arguments = ["-m", "inpaint_cli", "score", "--model", "telea", "--size", "16", "--limit", "40",
-                 "--metrics", "fid,kid,mae", "--features", "pixels8", "--json", "-q", "--device",
-                 "cpu"]  # fmt: skip
+                 "--metrics", "fid,kid,mae", "--features", "classifier-mnist", "--json", "-q",
+                 "--device", "cpu"]  # fmt: skip
     environment = {
         **os.environ, "PYTHONPATH": str(top), "OMP_NUM_THREADS": "1", "INPAINT_HOME": str(tmp_path)
     }  # fmt: skip

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from inpaint_cli.metrics.weight_files import WeightFile
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from inpaint_cli.metrics import features, inception, weight_files
+from inpaint_cli.metrics import features, inception
 from inpaint_cli.weights import hash_of
+from inpaint_cli.zoo import weight_files
+from inpaint_cli.zoo.weight_files import WeightFile
 from tests.golden_files import golden
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from inpaint_cli.metrics.state import Refused
 
+from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.inception_score import (
     inception_score,
     observation_score,
