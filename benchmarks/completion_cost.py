@@ -82,7 +82,8 @@ def cost(name: str, settings: Settings) -> dict[str, Any]:
         "threads": settings.threads,
         "repeats": settings.repeats,
         "seconds_per_completion": statistics.median(wall for wall, _ in times) / n,
-        "processor_seconds_per_completion": statistics.median(own for _, own in times) / n,
+        "processor_seconds_per_completion": statistics.median(processor for _, processor in times)
+        / n,
         "peak_bytes": peak,
         "above_bytes": peak - before,
         "torch": str(torch.__version__),
@@ -95,9 +96,9 @@ def timed(call: Callable[[], None]) -> tuple[float, float]:
 
     The latter leave out the waiting for other work on the machine.
     """
-    wall, own = time.perf_counter(), time.process_time()
+    wall, processor = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - wall, time.process_time() - own
+    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def resident() -> tuple[int, int]:
@@ -132,12 +133,12 @@ def in_own_process(name: str, settings: Settings) -> dict[str, Any]:
     )
     if done.returncode:
         raise UserError(f"{name}: its costs could not be measured; see the lines above.")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    cost: dict[str, Any] = json.loads(done.stdout)
+    return cost
 
 
 def main() -> None:
-    """Parses the command line above."""
+    """Parse the command line above."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("-n", type=int, default=Settings.n)

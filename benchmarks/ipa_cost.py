@@ -47,7 +47,7 @@ MIB = 2**20
 
 
 class Kept:
-    """Counts the bytes that autograd holds for a backward pass, and their peak."""
+    """Count the bytes that autograd holds for a backward pass, and their peak."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.weights = {t.untyped_storage().data_ptr() for t in model.state_dict().values()}
@@ -183,7 +183,7 @@ def completing(preset: str, device: str) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", action="append", choices=sorted(presets("ipa")))
     parser.add_argument("--batch", type=int, default=8)

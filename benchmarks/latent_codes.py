@@ -55,7 +55,7 @@ def noise(*indices: int) -> Noise:
 
 
 def gigaflops(call: Callable[[], object]) -> float:
-    """Counts 2 x multiply-adds of matrix products and convolutions."""
+    """Count 2 x multiply-adds of matrix products and convolutions."""
     with FlopCounterMode(display=False) as counter:
         call()
     return float(counter.get_total_flops()) / 1e9
@@ -99,11 +99,11 @@ class Bench:
         return seconds(call, self.repeats, self.image.device)
 
     def complete(self, *indices: int) -> None:
-        """Completes as the command does."""
+        """Complete as the command does."""
         self.model.complete(self.image, self.visible, noise(*indices))
 
     def one_by_one(self) -> None:
-        """Completes n times by calls of their own."""
+        """Complete n times by calls of their own."""
         for index in range(self.n):
             self.complete(index)
 
@@ -158,7 +158,7 @@ class Bench:
 
 
 def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
-    """Builds the model of a preset and its task."""
+    """Build the model of a preset and its task."""
     family = models.get("latent-codes")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -168,7 +168,7 @@ def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     presets = models.get("latent-codes").presets
     parser.add_argument("--preset", action="append", choices=sorted(presets))

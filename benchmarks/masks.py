@@ -89,7 +89,7 @@ def trained_per_second(size: int) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints one line a kind and size."""
+    """Print one line a kind and size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", action="append", help=f"default: {', '.join(KINDS)}")
     parser.add_argument("--size", action="append", type=int, help="default: 32, 64, 256")
