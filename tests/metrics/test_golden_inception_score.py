@@ -24,7 +24,7 @@ POOLED = [
 def test_pooled_scores_are_the_recorded_ones(order: str, splits: int) -> None:
     recorded = EXPECTED[order][str(splits)]
     scores = split_scores(RECORDED["logits"], splits)
-    mean, spread = np.mean(scores), np.std(scores)
+    mean, spread = float(np.mean(scores)), float(np.std(scores))
     if order == "shuffled":
         estimate = pooled_inception_score(RECORDED["logits"], splits)
         mean, spread = estimate.value, estimate.extra["std"]
