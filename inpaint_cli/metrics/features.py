@@ -114,7 +114,7 @@ def _check(images: Tensor) -> None:
 
 
 def default(weights_dir: Path | None = None, data: str = "") -> tuple[str, str]:
-    """Return the features to take if nothing is said, and a remark on why; "" if there is none.
+    """Return the features to take where none are asked for, and a remark on why, or "".
 
     Inception where its weights are on the machine, else the classifier that ships and was trained
     on `data`, else the one for small colour images.

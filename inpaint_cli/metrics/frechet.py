@@ -72,7 +72,7 @@ def distance(real: Side, fake: Side) -> float:
 
 
 def leaving_out(sets: Sequence[Features], count: int, seed: int) -> Iterator[list[Side]]:
-    """Yields the sets without one of `count` random blocks each, as moments, or as rows where few.
+    """Yield the sets without one of `count` random blocks each, as moments, or as rows where few.
 
     Row i of sets of one length goes into the same block. The moments of a block are taken from
     those of the whole, so that every row is read twice in all.

@@ -21,7 +21,7 @@ ROWS = 2048
 
 
 def row_blocks(features: Features, size: int = ROWS) -> Iterator[Matrix]:
-    """Yields the rows in order, `size` at a time, as float64."""
+    """Yield the rows in order, `size` at a time, as float64."""
     for start in range(0, len(features), size):
         yield np.asarray(features[start : start + size], np.float64)
 
@@ -62,7 +62,7 @@ class Moments:
             raise ValueError(f"features must be [n, {self.d}], got {list(features.shape)}")
         for rows in row_blocks(features):
             part = type(self)(self.d)
-            # What is not finite is found out by is_finite.
+            # `is_finite` detects what is not.
             with np.errstate(over="ignore", invalid="ignore"):
                 part.n, part.mean = len(rows), rows.mean(axis=0)
                 centred = rows - part.mean
@@ -112,7 +112,7 @@ def merged(parts: Iterator[Moments] | list[Moments]) -> Moments:
 
 
 def require_comparable(real: Features, fake: Features) -> None:
-    """Refuses feature matrices that no metric could compare: lengths, sizes, non-finite values."""
+    """Refuse feature matrices that no metric could compare: lengths, sizes, non-finite values."""
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
         raise Refused(
             f"features of both sides must be [n, d] with equal d, got {list(real.shape)} and "

@@ -119,7 +119,7 @@ def unequal_warning(models: Sequence[ModelSize], settings: Sequence[Setting]) ->
     )
     return (
         f"the models are scored at unequal sizes ({shown}), so their figures do not compare. "
-        "A common size lets all complete pictures of that size."
+        "Set size, and all complete pictures of that size."
     )
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from inpaint_cli.data.image_set import ImageSet
 
 NAME = "samples"
-"""As typed after --data; also what is scored where --data is not given."""
+"""As typed for a data set; also what is scored where none is given."""
 FOLDER = Path(__file__).parent / "samples"
 CONTRAST = 128
 

@@ -186,7 +186,7 @@ def test_unequal_sizes_are_warned_of() -> None:
     result = run("--model", "pcnn-digits", "--model", "pcnn-mnist", "--data", "digits", "--limit",
                  2, "-k", 1, "--metrics", "mae", "-q")  # fmt: skip
     assert "unequal sizes" in result.stderr
-    assert "--size" in result.stderr
+    assert "Set size" in result.stderr
     assert result.stdout.count("metric") == 2
 
 
