@@ -21,7 +21,7 @@ METRICS = {
     "lpips-gt": "inpaint_cli.metrics.lpips",
     "lpips-diversity": "inpaint_cli.metrics.lpips",
     "fwv": "inpaint_cli.metrics.lpips",
-    "div-fid": "inpaint_cli.metrics.diversity_fid",
+    "div-fid": "inpaint_cli.metrics.frechet",
     "psnr": "inpaint_cli.metrics.images",
     "ssim": "inpaint_cli.metrics.images",
     "mae": "inpaint_cli.metrics.images",

@@ -20,7 +20,7 @@ from PIL import ExifTags, Image
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.metrics.holes import HoleFiles, hole_of
-from inpaint_cli.metrics.protocol import Setting, TargetFacts, digest_of
+from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case
 from inpaint_cli.photos.pairing import SUFFIXES
 from inpaint_cli.photos.reading import read_photo
@@ -164,17 +164,7 @@ class FilesTarget:
                 "checkpoint_sha256": self.origin.get("weights_sha256"),
                 "sampler": dict(self.origin.get("options") or {}),
             },
-            dataset={
-                "name": "files",
-                "split": "none",
-                "n_images": len(self.pairs),
-                "ids_sha256": digest_of(self.ids),
-                "height": self.setting.height,
-                "width": self.setting.width,
-                "channels": self.setting.channels,
-                "levels": 256,
-                "preprocess": self.size.rule,
-            },
+            dataset=dataset_facts("files", "none", self.ids, self.setting, self.size.rule),
             masks={
                 "distribution": "files" if self.has_masks else "unknown",
                 "params": {},
@@ -191,7 +181,6 @@ class FilesTarget:
                 "quantised": "uint8 as stored",
                 "source": "inpaint complete" if self.origin else "folder",
             },
-            pairing={"by": "id", "real_set": f"the same {len(self.pairs)} images"},
             warnings=tuple(warnings),
         )
 

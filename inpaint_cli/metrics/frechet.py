@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, over_sets, permutation
-from inpaint_cli.metrics.metric import SEED, FeatureMetric, Line, Results
-from inpaint_cli.metrics.moments import Features, Matrix, Moments, require_comparable
+from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, mean_of, over_sets, permutation
+from inpaint_cli.metrics.metric import SEED, SETS, FeatureMetric, Line, Results
+from inpaint_cli.metrics.moments import Features, Matrix, Moments, merged, require_comparable
 
 BLOCKS = 20
 PUBLISHED_N = 10_000
@@ -107,7 +108,8 @@ def fid(
     has_error = count >= 2 and min(len(real), len(fake)) >= 3
     pairs = leaving_out([real, fake], count, seed) if has_error else ()
     left_out = [distance(*pair) for pair in pairs]
-    return _estimate(value, left_out, (len(real), len(fake), real.shape[1]), inception, seed)
+    warnings = cautions(len(real), len(fake), real.shape[1], inception)
+    return _jackknifed(value, left_out, min(len(real), len(fake)), seed, warnings)
 
 
 def fid_inf(
@@ -138,11 +140,11 @@ def fid_inf(
 
 def fid_over_sets(real: Features, sets: Sequence[Features], inception: bool = False) -> Estimate:
     """Return the mean FID of the K sets, each against the same originals, with their spread."""
-    require_sets([real, *sets], sets, fewest=1)
+    _require_sets([real, *sets], sets, fewest=1)
     return over_sets([fid(real, fake, blocks=0, inception=inception) for fake in sets])
 
 
-def require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: int) -> None:
+def _require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: int) -> None:
     """Refuse fewer than `fewest` completion sets, and sides that hold other images."""
     if len(sets) < fewest:
         raise Refused(f"needs at least {fewest} completions of every image, got {len(sets)}")
@@ -152,6 +154,53 @@ def require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: in
             raise Refused(
                 f"every completion set must hold every image, got {len(sides[0])} and {len(side)}"
             )
+
+
+def div_fid(sets: Sequence[Features], seed: int = 0, inception: bool = False) -> Estimate:
+    """Return the mean distance of two of the K sets, with the jackknife error over images.
+
+    PICME prints DIV-FID without defining it; this is our definition. Higher is more diverse; 0
+    where all completions of an image agree. Each block costs another K (K - 1) / 2 distances.
+    """
+    _require_sets(sets, sets, fewest=2)
+    n, d = sets[0].shape
+    left_out = [_mean_distance(rest) for rest in _without_blocks(sets, seed)]
+    warnings = cautions(n, n, d, inception)
+    return _jackknifed(_mean_distance(sets), left_out, n, seed, warnings, len(sets))
+
+
+def fid_all(
+    real: Features, sets: Sequence[Features], seed: int = 0, inception: bool = False
+) -> Estimate:
+    """Return the distance of all N K completions together to the originals, lower is better.
+
+    A jackknife block holds images with all their completions.
+    """
+    _require_sets([real, *sets], sets, fewest=1)
+    n, d = real.shape
+    left_out = [
+        _distance_to_union(rest[0], rest[1:]) for rest in _without_blocks([real, *sets], seed)
+    ]
+    warnings = cautions(n, n * len(sets), d, inception)
+    return _jackknifed(_distance_to_union(real, sets), left_out, n, seed, warnings, len(sets))
+
+
+def _without_blocks(sides: Sequence[Features], seed: int) -> Iterator[list[Side]]:
+    n = len(sides[0])
+    count = min(BLOCKS, n)
+    # Every block's leaving must spare two images.
+    if count >= 2 and n >= 3:
+        yield from leaving_out(sides, count, seed)
+
+
+def _mean_distance(sets: Sequence[Side]) -> float:
+    return mean_of([distance(one, other) for one, other in combinations(sets, 2)])
+
+
+def _distance_to_union(real: Side, sets: Sequence[Side]) -> float:
+    moments = [one if isinstance(one, Moments) else Moments.of(one) for one in sets]
+    whole = real if isinstance(real, Moments) else Moments.of(real)
+    return frechet_distance(whole, merged(moments))
 
 
 def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ...]:
@@ -167,20 +216,22 @@ def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ..
     return tuple(text for text, holds in texts.items() if holds)
 
 
-def _estimate(
+def _jackknifed(
     value: float,
     left_out: Sequence[float],
-    sizes: tuple[int, int, int],
-    inception: bool,
+    n: int,
     seed: int,
+    warnings: tuple[str, ...],
+    k: int | None = None,
 ) -> Estimate:
     return Estimate(
         value,
-        min(sizes[:2]),
+        n,
         jackknife_se(left_out) if left_out else None,
         f"jackknife-{len(left_out)}" if left_out else "",
-        parameters={"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed},
-        warnings=cautions(*sizes, inception),
+        k,
+        {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed},
+        warnings,
     )
 
 
@@ -226,8 +277,7 @@ class Fid(FeatureMetric):
     digits = 2
 
     def lines(self, results: Results) -> Iterator[Line]:
-        extractor = results.instruments.extractor
-        published = extractor is not None and extractor.comparable
+        published = self.extractor(results).comparable
         yield self.line(
             results,
             "fid",
@@ -243,4 +293,31 @@ class Fid(FeatureMetric):
             )
 
 
-METRICS = {"fid": Fid()}
+class DivFid(FeatureMetric):
+    """The mean distance of two completion sets, and of all completions from the originals."""
+
+    name = "div-fid"
+    summary = "Frechet distance between sets of completions; fid-all beside it"
+    better = "higher"
+    needs = frozenset({"features", "several"})
+    feature_sets = SETS
+    digits = 2
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        published = self.extractor(results).comparable
+        yield self.line(
+            results,
+            "div-fid",
+            "mean over pairs of sets (our definition)",
+            lambda real, sets: div_fid(sets, seed=SEED, inception=published),
+        )
+        yield self.line(
+            results,
+            "fid-all",
+            "all completions against the originals",
+            lambda real, sets: fid_all(real, sets, seed=SEED, inception=published),
+            better="lower",
+        )
+
+
+METRICS = {"fid": Fid(), "div-fid": DivFid()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class Margins:
     d: int
 
     @property
+    def is_small(self) -> bool:
+        """Whether the figures say more of n/d than of the model."""
+        return len(self.real) + len(self.fake) < COMPARABLE * self.d
+
+    @property
     def misclassified(self) -> float:
         """The fraction on the wrong side, or, for real, on the border."""
         wrong = np.count_nonzero(self.real <= 0) + np.count_nonzero(self.fake > 0)
@@ -77,31 +82,31 @@ def p_ids(sets: Sequence[Margins]) -> Estimate:
     """
     if any(len(one.real) != len(one.fake) for one in sets):
         raise Refused("p-ids needs one completion for every original")
-    estimates = [
-        Estimate(one.fooled, len(one.real), parameters=_parameters(one), warnings=_cautions(one))
-        for one in sets
-    ]
+    whole = _over_sets(sets, [one.fooled for one in sets])
     halves = [one.fooled + one.tied / 2 for one in sets]
     ties = float(np.mean([one.tied for one in sets]))
-    return _summary(
-        estimates,
-        {"p_ids_ties_half": float(np.mean(halves)), "ties": ties},
-        (f"{ties:.1%} of the pairs tie, and count as not fooled",) if ties > MANY_TIES else (),
+    warning = f"{ties:.1%} of the pairs tie, and count as not fooled"
+    return replace(
+        whole,
+        warnings=(*whole.warnings, *([warning] if ties > MANY_TIES else [])),
+        extra={**whole.extra, "p_ids_ties_half": float(np.mean(halves)), "ties": ties},
     )
 
 
 def u_ids(sets: Sequence[Margins]) -> Estimate:
     """Return the misclassified fraction of both sides together: 0 to 1, higher is better."""
-    estimates = [
-        Estimate(
-            one.misclassified,
-            min(len(one.real), len(one.fake)),
-            parameters=_parameters(one),
-            warnings=_cautions(one),
-        )
-        for one in sets
-    ]
-    return _summary(estimates, {}, ())
+    return _over_sets(sets, [one.misclassified for one in sets])
+
+
+def _over_sets(sets: Sequence[Margins], values: Sequence[float]) -> Estimate:
+    """Return the mean over sets, with their spread where there are several."""
+    estimates = []
+    for one, value in zip(sets, values, strict=True):
+        n, few = min(len(one.real), len(one.fake)), f"2n < {COMPARABLE} d"
+        warnings = [f"{few}: comparable at n={len(one.real)} only"] * one.is_small
+        parameters = {"solver": "scikit-learn", "d": one.d, "in_sample": True}
+        estimates.append(Estimate(value, n, parameters=parameters, warnings=tuple(warnings)))
+    return over_sets(estimates)
 
 
 def fit(real: Features, fake: Features) -> Separator:
@@ -139,34 +144,6 @@ def _margins(real: Features, fake: Features) -> Margins:
         )
     separator = fit(real, fake)
     return Margins(separator.margins(real), separator.margins(fake), d)
-
-
-def _parameters(one: Margins) -> dict[str, object]:
-    return {"solver": "scikit-learn", "d": one.d, "in_sample": True}
-
-
-def _cautions(one: Margins) -> tuple[str, ...]:
-    n = len(one.real)
-    if len(one.real) + len(one.fake) >= COMPARABLE * one.d:
-        return ()
-    return (f"2n < {COMPARABLE} d: comparable at n={n} only",)
-
-
-def _summary(
-    estimates: Sequence[Estimate], extra: dict[str, object], more: tuple[str, ...]
-) -> Estimate:
-    """Return the mean over sets, with their spread where there are several."""
-    whole = over_sets(estimates)
-    return Estimate(
-        whole.value,
-        whole.n,
-        whole.se,
-        whole.se_method,
-        whole.k,
-        whole.parameters,
-        (*whole.warnings, *more),
-        {**whole.extra, **extra},
-    )
 
 
 class IdentityScore(FeatureMetric):

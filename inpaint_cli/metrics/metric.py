@@ -18,6 +18,7 @@ from inpaint_cli.metrics.intervals import bootstrap, over_images, resamples
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from inpaint_cli.metrics.features import FeatureExtractor
     from inpaint_cli.metrics.instruments import Instruments
     from inpaint_cli.metrics.measuring import Columns
     from inpaint_cli.metrics.protocol import MeasureOptions
@@ -196,6 +197,11 @@ class FeatureMetric(Metric):
 
     needs = frozenset({"features"})
 
+    def extractor(self, results: Results) -> FeatureExtractor:
+        """Return the network whose features are compared."""
+        assert results.instruments.extractor is not None  # the metric is refused without one
+        return results.instruments.extractor
+
     def line(
         self,
         results: Results,
@@ -205,8 +211,6 @@ class FeatureMetric(Metric):
         **more: Any,
     ) -> Line:
         """Return a line; compute: of features [n, d] of the originals, and of each set."""
-        extractor = results.instruments.extractor
-        assert extractor is not None  # the metric is refused without one
 
         def checked(chosen: Chosen) -> Estimate:
             columns = results.columns
@@ -218,5 +222,6 @@ class FeatureMetric(Metric):
             estimate = compute(sides[0], list(sides[1:]))
             return estimate if estimate.k is not None else replace(estimate, k=1)
 
+        extractor = self.extractor(results)
         label = f"{label}{extractor.suffix}"
         return Line(self, label, variant, checked, feature_id=extractor.name, **more)

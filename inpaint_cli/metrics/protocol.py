@@ -144,8 +144,24 @@ class TargetFacts:
     dataset: dict[str, Any]
     masks: dict[str, Any]
     completions: dict[str, Any]
-    pairing: dict[str, Any]
     warnings: tuple[str, ...] = field(default_factory=tuple)
+
+
+def dataset_facts(
+    name: str, split: str, ids: Sequence[str], setting: Setting, preprocess: str
+) -> dict[str, Any]:
+    """Return what a report says of the images of a target."""
+    return {
+        "name": name,
+        "split": split,
+        "n_images": len(ids),
+        "ids_sha256": digest_of(list(ids)),
+        "height": setting.height,
+        "width": setting.width,
+        "channels": setting.channels,
+        "levels": setting.levels,
+        "preprocess": preprocess,
+    }
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ def _protocol(facts: TargetFacts, columns: Columns) -> Document:
         "dataset": facts.dataset,
         "masks": masks,
         "completions": {**facts.completions, "set_index_used": used},
-        "pairing": facts.pairing,
+        "pairing": {"by": "id", "real_set": f"the same {columns.count} images"},
         "range": "0..255 uint8",
     }
 

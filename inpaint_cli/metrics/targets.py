@@ -23,7 +23,7 @@ from inpaint_cli.metrics.protocol import (
     Setting,
     TargetFacts,
     choose_masks,
-    digest_of,
+    dataset_facts,
 )
 from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.photos.completing import Request, complete_photo
@@ -218,10 +218,10 @@ class ModelTarget:
         return self._all(torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))))
 
     def facts(self) -> TargetFacts:
-        setting, who = self.setting, self.contestant
-        rules = "; ".join(self.images.rules) or "none"
+        setting, who, images = self.setting, self.contestant, self.images
+        rules = "; ".join(images.rules) or "none"
         warnings = []
-        if self.images.split == "train":
+        if images.split == "train":
             warnings.append("the images scored are training images")
         temperature = 1.0 if self._temperature is None else self._temperature
         sampler: dict[str, Any] = {"temperature": temperature if who.model.stochastic else None}
@@ -233,17 +233,7 @@ class ModelTarget:
                 "checkpoint_sha256": who.weights_sha256,
                 "sampler": sampler,
             },
-            dataset={
-                "name": self.images.name,
-                "split": self.images.split,
-                "n_images": len(self.rows),
-                "ids_sha256": digest_of(self.ids),
-                "height": setting.height,
-                "width": setting.width,
-                "channels": setting.channels,
-                "levels": setting.levels,
-                "preprocess": rules,
-            },
+            dataset=dataset_facts(images.name, images.split, self.ids, setting, rules),
             masks=self.masks.facts(),
             completions={
                 "k": self.k,
@@ -252,7 +242,6 @@ class ModelTarget:
                 "quantised": quantised(setting.levels),
                 "source": "model",
             },
-            pairing={"by": "id", "real_set": f"the same {len(self.rows)} images"},
             warnings=tuple(warnings),
         )
 

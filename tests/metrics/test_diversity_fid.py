@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from inpaint_cli.metrics.diversity_fid import div_fid, fid_all
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.frechet import fid, fid_over_sets
+from inpaint_cli.metrics.frechet import div_fid, fid, fid_all, fid_over_sets
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=(40, 3))

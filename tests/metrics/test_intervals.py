@@ -64,6 +64,7 @@ def test_what_has_no_mean_is_refused(values: list[float]) -> None:
 def test_sets_give_their_spread_and_each_warning_once() -> None:
     found = over_sets([Estimate(v, 10, warnings=("few",)) for v in (1.0, 2.0, 3.0)])
     assert (found.value, found.se, found.se_method, found.k) == (2.0, 1.0, "sets", 3)
+    assert found.n == 10
     assert found.warnings == ("few",)
     assert found.extra["values"] == [1.0, 2.0, 3.0]
 
@@ -117,3 +118,5 @@ def test_differences_of_other_images_or_of_infinities_are_refused() -> None:
         paired_difference(VALUES, VALUES[1:])
     with pytest.raises(Refused, match="no finite number"):
         paired_difference(np.array([math.inf, 1]), np.array([math.inf, 1]))
+    with pytest.raises(Refused, match="no finite number"):
+        paired_difference(np.array([1.0]), np.array([math.inf]))
