@@ -123,10 +123,20 @@ def in_own_process(name: str, settings: Settings) -> dict[str, Any]:
     top = Path(__file__).resolve().parent.parent
     paths = [str(top), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [
-        sys.executable, "-m", "benchmarks.completion_cost", "--model", name,
-        "-n", str(settings.n), "--repeats", str(settings.repeats),
-        "--threads", str(settings.threads), "--size", str(settings.size),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "benchmarks.completion_cost",
+        "--model",
+        name,
+        "-n",
+        str(settings.n),
+        "--repeats",
+        str(settings.repeats),
+        "--threads",
+        str(settings.threads),
+        "--size",
+        str(settings.size),
+    ]
     threads = {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         command, env={**os.environ, **threads}, stdout=subprocess.PIPE, text=True, check=False

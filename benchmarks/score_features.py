@@ -81,13 +81,22 @@ def theirs(folder: Path, weights: Path, device: torch.device) -> Tensor:
     """Read and passes the pictures as the command `fidelity` does."""
     library = inception.library("torch_fidelity.utils")
     extractor = library.create_feature_extractor(
-        "inception-v3-compat", ["2048"], cuda=device.type == "cuda", verbose=False,
+        "inception-v3-compat",
+        ["2048"],
+        cuda=device.type == "cuda",
+        verbose=False,
         feature_extractor_weights_path=str(weights),
-    )  # fmt: skip
+    )
     extracted = library.extract_featuresdict_from_input_id(
-        1, extractor, input1=str(folder), cuda=device.type == "cuda", verbose=False,
-        save_cpu_ram=True, batch_size=64, samples_find_deep=False,
-    )  # fmt: skip
+        1,
+        extractor,
+        input1=str(folder),
+        cuda=device.type == "cuda",
+        verbose=False,
+        save_cpu_ram=True,
+        batch_size=64,
+        samples_find_deep=False,
+    )
     vectors: Tensor = extracted["2048"]
     return vectors
 

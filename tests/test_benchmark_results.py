@@ -28,9 +28,14 @@ def entry(metric: str, label: str, value: float, **more: Any) -> dict[str, Any]:
         "better": "lower",
     }
     return {
-        **plain, "name": metric, "value": value, "params": {"label": label}, "warnings": [],
-        "groups": groups, **more,
-    }  # fmt: skip
+        **plain,
+        "name": metric,
+        "value": value,
+        "params": {"label": label},
+        "warnings": [],
+        "groups": groups,
+        **more,
+    }
 
 
 def document(name: str, metrics: list[dict[str, Any]], **refused: str) -> dict[str, Any]:
@@ -59,12 +64,19 @@ def report() -> dict[str, Any]:
     second["refused"] = [{"name": "p-ids@x", "reason": "no way"}]
     costs = [
         {
-            "model": name, "n": 8, "threads": 1, "repeats": 5, "machine": "one", "torch": "2",
-            "seconds_per_completion": 0.5, "processor_seconds_per_completion": 0.25,
-            "peak_bytes": 3 * 2**20, "above_bytes": 2**20,
+            "model": name,
+            "n": 8,
+            "threads": 1,
+            "repeats": 5,
+            "machine": "one",
+            "torch": "2",
+            "seconds_per_completion": 0.5,
+            "processor_seconds_per_completion": 0.25,
+            "peak_bytes": 3 * 2**20,
+            "above_bytes": 2**20,
         }
         for name in NAMES
-    ]  # fmt: skip
+    ]
     return {"scores": [first, second], "costs": costs}
 
 

@@ -18,54 +18,133 @@ from inpaint_cli.zoo import DEFAULT
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("folders", nargs=-1, metavar="[FOLDER]...",
-                type=click.Path(path_type=Path))  # fmt: skip
-@click.option("--metrics", metavar="NAMES", help="What to compute, with commas between, or all; "
-              "--list shows them.", show_default="those of --list with a *")  # fmt: skip
-@click.option("--model", multiple=True, metavar="NAME|RUN|FILE|all", show_default=DEFAULT,
-              shell_complete=options.model_names, help="What completes; may be given more than "
-              "once. all: every method and model that ships of one size.")  # fmt: skip
-@click.option("--data", multiple=True, metavar="NAME|DIR|ZIP", show_default="samples",
-              help="Pictures to complete: as in train, or the small set that ships.")  # fmt: skip
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
+@click.option(
+    "--metrics",
+    metavar="NAMES",
+    help="What to compute, with commas between, or all; --list shows them.",
+    show_default="those of --list with a *",
+)
+@click.option(
+    "--model",
+    multiple=True,
+    metavar="NAME|RUN|FILE|all",
+    show_default=DEFAULT,
+    shell_complete=options.model_names,
+    help="What completes; may be given more than "
+    "once. all: every method and model that ships of one size.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME|DIR|ZIP",
+    show_default="samples",
+    help="Pictures to complete: as in train, or the small set that ships.",
+)
 @click.option("--split", default="test", help="Which part of them: train, validation or test.")
-@click.option("--masks", metavar="KIND|DIR", show_default="freeform@mixture", help="Masks to draw, "
-              "or a set drawn before. With FOLDER: a folder of masks, white = hidden.")  # fmt: skip
-@click.option("-k", "--completions", "k", type=click.IntRange(min=1), metavar="K",
-              show_default="10; all that a FOLDER holds", help="Completions of each "
-              "picture; a deterministic one counts as K equal ones.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", show_default="all",
-              help="So many pictures, drawn at random, always the same.")  # fmt: skip
+@click.option(
+    "--masks",
+    metavar="KIND|DIR",
+    show_default="freeform@mixture",
+    help="Masks to draw, or a set drawn before. With FOLDER: a folder of masks, white = hidden.",
+)
+@click.option(
+    "-k",
+    "--completions",
+    "k",
+    type=click.IntRange(min=1),
+    metavar="K",
+    show_default="10; all that a FOLDER holds",
+    help="Completions of each picture; a deterministic one counts as K equal ones.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="all",
+    help="So many pictures, drawn at random, always the same.",
+)
 @options.seed
-@click.option("--size", type=click.IntRange(min=8), metavar="S", show_default="the model's",
-              help="Complete pictures of S pixels across; models of another size do so in windows, "
-              "as in complete.")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), show_default="1",
-              help="Below 1: likelier and less varied.")  # fmt: skip
-@click.option("--reference", type=click.Path(path_type=Path), metavar="DIR",
-              show_default="as recorded by complete", help="The originals of a FOLDER, of the same "
-              "names.")  # fmt: skip
-@click.option("--resize", metavar="S|HxW", help="Resize the pictures of FOLDER and their "
-              "originals.")  # fmt: skip
+@click.option(
+    "--size",
+    type=click.IntRange(min=8),
+    metavar="S",
+    show_default="the model's",
+    help="Complete pictures of S pixels across; models of another size do so in windows, "
+    "as in complete.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0, min_open=True),
+    show_default="1",
+    help="Below 1: likelier and less varied.",
+)
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    show_default="as recorded by complete",
+    help="The originals of a FOLDER, of the same names.",
+)
+@click.option(
+    "--resize", metavar="S|HxW", help="Resize the pictures of FOLDER and their originals."
+)
 @click.option("--crop", metavar="S|HxW", help="Or cut them to their middle.")
-@click.option("--by-visible", is_flag=True, help="Also by the share that is visible: five ranges, "
-              "drawn equally often.")  # fmt: skip
-@click.option("--features", metavar="NAME|FILE", show_default="inception if its weights are here, "
-              "else a classifier that ships", help="What fid, kid, p-ids, u-ids, div-fid and is "
-              "look at: inception or a classifier.")  # fmt: skip
-@click.option("--perceptual", metavar="lpips|NAME|FILE", show_default="lpips if its trunk is here, "
-              "else a classifier that ships", help="The perceptual distance.")  # fmt: skip
-@click.option("--weights-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Look here first for weights that do not ship.")  # fmt: skip
-@click.option("--fid-resize", type=click.Choice(["tf1", "clean"]), default="tf1",
-              help="How Inception gets its size: as torch-fidelity or as clean-fid.")  # fmt: skip
-@click.option("--sets", type=click.IntRange(min=1), metavar="N", show_default="1; 5 for p-ids, "
-              "u-ids, div-fid", help="Take the features of the first N completions.")  # fmt: skip
-@click.option("--is", "is_form", type=click.Choice(["image", "pooled"]), default="image",
-              help="pooled: also the inception score of all pictures together.")  # fmt: skip
-@click.option("--work", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Keep what is measured here, for going on or again.")  # fmt: skip
-@click.option("--plots", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Write pictures: metrics over the ranges, the rank histogram.")  # fmt: skip
+@click.option(
+    "--by-visible",
+    is_flag=True,
+    help="Also by the share that is visible: five ranges, drawn equally often.",
+)
+@click.option(
+    "--features",
+    metavar="NAME|FILE",
+    show_default="inception if its weights are here, else a classifier that ships",
+    help="What fid, kid, p-ids, u-ids, div-fid and is look at: inception or a classifier.",
+)
+@click.option(
+    "--perceptual",
+    metavar="lpips|NAME|FILE",
+    show_default="lpips if its trunk is here, else a classifier that ships",
+    help="The perceptual distance.",
+)
+@click.option(
+    "--weights-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Look here first for weights that do not ship.",
+)
+@click.option(
+    "--fid-resize",
+    type=click.Choice(["tf1", "clean"]),
+    default="tf1",
+    help="How Inception gets its size: as torch-fidelity or as clean-fid.",
+)
+@click.option(
+    "--sets",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="1; 5 for p-ids, u-ids, div-fid",
+    help="Take the features of the first N completions.",
+)
+@click.option(
+    "--is",
+    "is_form",
+    type=click.Choice(["image", "pooled"]),
+    default="image",
+    help="pooled: also the inception score of all pictures together.",
+)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep what is measured here, for going on or again.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write pictures: metrics over the ranges, the rank histogram.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")

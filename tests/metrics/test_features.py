@@ -128,8 +128,9 @@ def test_without_the_inception_weights_the_classifier_that_ships_is_taken_with_a
 @pytest.mark.usefixtures("nowhere")
 def test_a_classifier_of_the_data_at_hand_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     cards: list[dict[str, Any]] = [
-        {"family": "pcnn", "preset": "mnist"}, {"family": "classifier", "preset": "mnist"},
-    ]  # fmt: skip
+        {"family": "pcnn", "preset": "mnist"},
+        {"family": "classifier", "preset": "mnist"},
+    ]
     entries = [zoo.Entry(f"m{i}", Path(f"m{i}"), card) for i, card in enumerate(cards)]
     monkeypatch.setattr(zoo, "entries", lambda: entries)
     assert features.default(data="mnist")[0] == "m1"

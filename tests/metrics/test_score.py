@@ -124,9 +124,11 @@ class Perfect(PretendModel):
 
 def test_a_model_that_returns_the_original_is_perfect() -> None:
     found = values(
-        report(("fid", "psnr", "ssim", "mae", "crps", "div-fid"),
-               target(who=contestant(model=Perfect(SIDE))))
-    )  # fmt: skip
+        report(
+            ("fid", "psnr", "ssim", "mae", "crps", "div-fid"),
+            target(who=contestant(model=Perfect(SIDE))),
+        )
+    )
     assert found["fid@pixels8"] == 0
     assert found["psnr"] == "inf"
     assert (found["ssim"], found["mae"], found["crps"]) == (1.0, 0.0, 0.0)
