@@ -230,7 +230,7 @@ def histogram_band(frequencies: _Floats, seed: int) -> tuple[_Floats, _Floats]:
 
 def forecast_figures(case: MeasuredCase) -> Figures:
     """Return the scores of one image's completions, and their rank histogram as shares."""
-    members, truth = hidden_values(case.case.truth, case.case.completions, case.visible)
+    members, truth = hidden_values(case.truth, case.completions, case.visible)
     figures: Figures = dict(forecast_scores(members, truth))
     if truth.size:
         figures["ranks"] = rank_counts(members, truth) / truth.size

@@ -53,7 +53,7 @@ class Errors:
 
 def arrays_of(case: MeasuredCase) -> tuple[_Array, _Array, _Array]:
     """Return truth [C, H, W], completions [K, C, H, W] and their mean image, not rounded."""
-    truth, completions = case.case.truth.cpu().numpy(), case.case.completions.cpu().numpy()
+    truth, completions = case.truth.cpu().numpy(), case.completions.cpu().numpy()
     if completions.shape[1:] != truth.shape:
         raise Refused(
             f"completions of shape {completions.shape[1:]} for an image of shape {truth.shape}."

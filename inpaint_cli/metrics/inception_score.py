@@ -104,7 +104,7 @@ class InceptionScore(Metric):
     def figures(self, case: MeasuredCase) -> Figures:
         extractor = case.instruments.extractor
         assert extractor is not None  # the metric is refused without one
-        logits = extractor.logits(case.case.completions)
+        logits = extractor.logits(case.completions)
         assert logits is not None
         values = logits.double().numpy()
         pooled: Figures = {"logits": values[0]} if case.options.pooled else {}

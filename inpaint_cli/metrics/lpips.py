@@ -24,8 +24,9 @@ def perceptual_columns(case: MeasuredCase) -> Figures:
     assert distance is not None  # the metrics are refused without one
     # The box of the hole costs another pass, which only the diversity needs.
     of_hole = case.case.visible is not None and Diversity.name in case.wanted
-    truth, completions = case.case.truth, case.case.completions
-    figures = perceptual_figures(distance, truth, completions, case.visible, of_hole=of_hole)
+    figures = perceptual_figures(
+        distance, case.truth, case.completions, case.visible, of_hole=of_hole
+    )
     return cast(Figures, figures.columns())
 
 

@@ -54,6 +54,16 @@ class MeasuredCase:
     """bool [1, H, W]; all True where nothing says what is hidden."""
     _shared: dict[Callable[..., Any], Any] = field(default_factory=dict)
 
+    @property
+    def truth(self) -> Tensor:
+        """The original: uint8 [C, H, W]."""
+        return self.case.truth
+
+    @property
+    def completions(self) -> Tensor:
+        """The completions: uint8 [K, C, H, W]."""
+        return self.case.completions
+
     def once(self, compute: Callable[[MeasuredCase], T]) -> T:
         """Return what `compute` makes of this case; the second metric that asks gets the same."""
         if compute not in self._shared:

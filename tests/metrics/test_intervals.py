@@ -108,6 +108,11 @@ def test_a_common_part_of_two_models_cancels_in_their_difference() -> None:
     assert found == paired_difference(VALUES + 0.5 + noise, VALUES)
 
 
+def test_the_difference_of_two_images_has_bounds() -> None:
+    found = paired_difference(np.array([2.0, 3.0]), np.array([1.5, 1.5]))
+    assert (found.extra["low"], found.value, found.extra["high"]) == (0.5, 1.0, 1.5)
+
+
 def test_the_difference_of_one_image_has_no_error() -> None:
     found = paired_difference(np.array([2.0]), np.array([1.5]))
     assert (found.value, found.se) == (0.5, None)

@@ -15,7 +15,7 @@ class Brightness(Metric):
     digits = 1
 
     def figures(self, case: MeasuredCase) -> Figures:
-        return {"brightness": float(case.case.completions.double().mean()) / 255}
+        return {"brightness": float(case.completions.double().mean()) / 255}
 
     def lines(self, results: Results) -> Iterator[Line]:
         yield mean_line(self, results, "brightness", f"mean over {results.k}")
