@@ -33,6 +33,8 @@ def test_blocks_hold_every_image_once_and_differ_by_one_at_most(
     assert sorted(np.concatenate(blocks).tolist()) == list(range(n))
     sizes = {len(block) for block in blocks}
     assert max(sizes) - min(sizes) <= 1
+    # In the order of the images, so that a file of features is read forwards.
+    assert all((np.diff(block) > 0).all() for block in blocks)
 
 
 @given(st.permutations(range(50)))
@@ -125,3 +127,5 @@ def test_differences_of_other_images_or_of_infinities_are_refused() -> None:
         paired_difference(np.array([math.inf, 1]), np.array([math.inf, 1]))
     with pytest.raises(Refused, match="no finite number"):
         paired_difference(np.array([1.0]), np.array([math.inf]))
+    with pytest.raises(Refused, match="no finite number"):
+        paired_difference(np.array([]), np.array([]))
