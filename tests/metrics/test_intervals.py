@@ -37,6 +37,16 @@ def test_blocks_hold_every_image_once_and_differ_by_one_at_most(
     assert all((np.diff(block) > 0).all() for block in blocks)
 
 
+def test_blocks_are_drawn_at_random_by_seed_and_tag() -> None:
+    drawn = [
+        [block.tolist() for block in blocks_of(40, 4, seed, tag)]
+        for seed, tag in ((0, "a"), (0, "a"), (1, "a"), (0, "b"))
+    ]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+    assert drawn[0] != drawn[3]
+
+
 @given(st.permutations(range(50)))
 def test_mean_and_error_do_not_depend_on_order_in_any_digit(order: list[int]) -> None:
     assert over_images(VALUES[order]) == over_images(VALUES)
@@ -64,9 +74,11 @@ def test_what_has_no_mean_is_refused(values: list[float]) -> None:
 
 
 def test_sets_give_their_spread_and_each_warning_once() -> None:
-    found = over_sets([Estimate(v, 10, warnings=("few",)) for v in (1.0, 2.0, 3.0)])
+    found = over_sets(
+        [Estimate(v, 10, parameters={"d": 4}, warnings=("few",)) for v in (1.0, 2.0, 3.0)]
+    )
     assert (found.value, found.se, found.se_method, found.k) == (2.0, 1.0, "sets", 3)
-    assert found.n == 10
+    assert (found.n, found.parameters) == (10, {"d": 4})
     assert found.warnings == ("few",)
     assert found.extra["values"] == [1.0, 2.0, 3.0]
 
