@@ -175,7 +175,7 @@ def paired_difference(ours: Floats, theirs: Floats, seed: int = 0) -> Estimate:
     return over_images(
         differences,
         parameters={"level": LEVEL, "resamples": RESAMPLES, "seed": seed},
-        extra={"low": ends.low, "high": ends.high, "bootstrap_se": ends.se},
+        extra={"low": ends.low, "high": ends.high},
     )
 
 
