@@ -32,7 +32,7 @@ format: .venv/.installed-test ## Put the code into its usual form
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 bench: .venv/.installed-test ## Measure side by side what the benchmarks compare
-	@for name in masks pcnn_sampling latent_codes score_features lpips_gt ipa_cost picme_completions; do echo "benchmarks.$$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
+	@for name in masks pcnn_sampling latent_codes score_features ipa_cost; do echo "benchmarks.$$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 zoo: .venv/.installed ## Train every model that ships, as its card says; resumable (hours)
 	$(BIN)/python -m inpaint_cli.zoo.making

@@ -40,7 +40,7 @@ HIDDEN = 0.8
 
 
 def task(model: LatentCodes, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Gives a noise image and the mask of the 80 % box."""
+    """Return a noise image and the mask of the 80 % box."""
     side = model.size
     image = Noise.of_completions(0, b"benchmark", [0]).uniform(model.channels, side, side)
     visible = torch.ones(1, 1, side, side, dtype=torch.bool)
@@ -50,19 +50,19 @@ def task(model: LatentCodes, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def noise(*indices: int) -> Noise:
-    """Gives the noise of some completions."""
+    """Return the noise of some completions."""
     return Noise.of_completions(0, b"benchmark", indices)
 
 
 def gigaflops(call: Callable[[], object]) -> float:
-    """Counts 2 x multiply-adds of matrix products and convolutions."""
+    """Count 2 x multiply-adds of matrix products and convolutions."""
     with FlopCounterMode(display=False) as counter:
         call()
     return float(counter.get_total_flops()) / 1e9
 
 
 def counts(model: LatentCodes, image: Tensor, visible: Tensor) -> tuple[float, float]:
-    """Gives GFLOP per image and per completion."""
+    """Return GFLOP per image and per completion."""
     x, seen = at_side(image, visible, model.config.coarse_side)
     with torch.no_grad():
         context = encode_context(model, x, seen)
@@ -73,7 +73,7 @@ def counts(model: LatentCodes, image: Tensor, visible: Tensor) -> tuple[float, f
 
 
 def seconds(call: Callable[[], object], repeats: int, device: torch.device) -> float:
-    """Gives the shortest time of `repeats` calls, all work on the device included."""
+    """Return the shortest time of `repeats` calls, all work on the device included."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -95,20 +95,20 @@ class Bench:
     repeats: int
 
     def timed(self, call: Callable[[], object]) -> float:
-        """Gives the shortest time of a call."""
+        """Return the shortest time of a call."""
         return seconds(call, self.repeats, self.image.device)
 
     def complete(self, *indices: int) -> None:
-        """Completes as the command does."""
+        """Complete as the command does."""
         self.model.complete(self.image, self.visible, noise(*indices))
 
     def one_by_one(self) -> None:
-        """Completes n times by calls of their own."""
+        """Complete n times by calls of their own."""
         for index in range(self.n):
             self.complete(index)
 
     def row(self) -> str:
-        """Gives the line of one call beside n calls."""
+        """Return the line of one call beside n calls."""
         shared, each = counts(self.model, self.image, self.visible)
         self.complete(0)
         together = self.timed(lambda: self.complete(*range(self.n)))
@@ -121,7 +121,7 @@ class Bench:
 
     @torch.inference_mode()
     def parts(self) -> str:
-        """Gives the time of each part in ms per completion, the plain loop's, and the memory."""
+        """Return the time of each part in ms per completion, the plain loop's, and the memory."""
         model, config, device = self.model, self.model.config, self.image.device
         how = Drawing(config.sampling_steps, config.temperature, config.annealing)
         size = CPU_BATCH if device.type == "cpu" else DEVICE_BATCH
@@ -158,7 +158,7 @@ class Bench:
 
 
 def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
-    """Builds the model of a preset and its task."""
+    """Build the model of a preset and its task."""
     family = models.get("latent-codes")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -168,7 +168,7 @@ def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     presets = models.get("latent-codes").presets
     parser.add_argument("--preset", action="append", choices=sorted(presets))

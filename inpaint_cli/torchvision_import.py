@@ -27,7 +27,7 @@ def load(module: str = "torchvision") -> ModuleType:
         return _import(module)
     except ModuleNotFoundError as error:
         raise UserError(
-            "This needs torchvision. Install it with: pip install 'inpaint[data]'"
+            "This needs torchvision. Install it with: pip install torchvision"
         ) from error
     # A torchvision built for another torch raises RuntimeError, OSError and others.
     except Exception as error:

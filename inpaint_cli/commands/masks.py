@@ -118,7 +118,7 @@ def masks(
     return None
 
 
-def parse_size(text: str) -> tuple[int, int]:
+def parse_size(text: str, setting: str = "size") -> tuple[int, int]:
     """Read "S" or "HxW" as (height, width). UserError for anything else.
 
     >>> parse_size("64"), parse_size("480x640")
@@ -126,10 +126,12 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text.strip().lower())
     if not match:
-        raise UserError(f"--size {text}: write a side such as 256, or HEIGHTxWIDTH: 480x640.")
+        raise UserError(
+            f"{text}: write a side such as 256, or HEIGHTxWIDTH: 480x640.", setting=setting
+        )
     height, width = int(match[1]), int(match[2] or match[1])
     if max(height, width) > LARGEST_SIDE:
-        raise UserError(f"--size {text}: at most {LARGEST_SIDE} pixels a side.")
+        raise UserError(f"{text}: at most {LARGEST_SIDE} pixels a side.", setting=setting)
     return height, width
 
 
