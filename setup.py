@@ -1,15 +1,20 @@
-"""Builds the package; refuses a copy whose symbolic links were lost (setup.cfg has the rest)."""
+"""Names the packages; setup.cfg has the rest.
 
-from pathlib import Path
+`models/` and `masks/` are packaged from where they really lie, so that a copy whose symbolic links
+are text files (a zip archive, Git on Windows) builds like any other.
+"""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
-for link in ("models", "masks"):
-    if not (Path(__file__).parent / "inpaint_cli" / link).is_dir():
-        raise SystemExit(
-            f"inpaint_cli/{link} is not a folder: this copy lost its symbolic links (a zip "
-            "archive, or Git on Windows). Clone again with 'git clone -c core.symlinks=true', "
-            "or install the wheel or sdist."
-        )
+PLACES = {"inpaint_cli.models": "models", "inpaint_cli.masks": "masks"}
+"""Packages that lie outside their parent's folder."""
 
-setup()
+# Without `include`, tests/ and benchmarks/ would be installed as well.
+packages = find_packages(include=["inpaint_cli", "inpaint_cli.*"])
+below = find_packages(include=["models", "models.*", "masks", "masks.*"])
+
+# Where the links are folders, find_packages has followed them: a set names each package once.
+setup(
+    packages=sorted({*packages, *(f"inpaint_cli.{name}" for name in below)}),
+    package_dir=PLACES,
+)

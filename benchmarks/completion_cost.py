@@ -52,7 +52,7 @@ class Settings:
 
 
 def task(model: Model, size: int) -> tuple[Tensor, Tensor]:
-    """Gives a picture of the sample set at the model's size, and what is visible of it."""
+    """Return a picture of the sample set at the model's size, and what is visible of it."""
     side = model.size or size
     image = torch.from_numpy(np.array(sample_set.load(side, model.channels).images[:1]))
     if model.levels < 256:
@@ -61,7 +61,7 @@ def task(model: Model, size: int) -> tuple[Tensor, Tensor]:
 
 
 def cost(name: str, settings: Settings) -> dict[str, Any]:
-    """Gives the costs of a model, measured in this process."""
+    """Return the costs of a model, measured in this process."""
     torch.set_num_threads(settings.threads)
     before = resident()[0]
     model = load_model(name, "cpu").model
@@ -82,7 +82,8 @@ def cost(name: str, settings: Settings) -> dict[str, Any]:
         "threads": settings.threads,
         "repeats": settings.repeats,
         "seconds_per_completion": statistics.median(wall for wall, _ in times) / n,
-        "processor_seconds_per_completion": statistics.median(own for _, own in times) / n,
+        "processor_seconds_per_completion": statistics.median(processor for _, processor in times)
+        / n,
         "peak_bytes": peak,
         "above_bytes": peak - before,
         "torch": str(torch.__version__),
@@ -91,17 +92,17 @@ def cost(name: str, settings: Settings) -> dict[str, Any]:
 
 
 def timed(call: Callable[[], None]) -> tuple[float, float]:
-    """Gives the seconds of a call by the clock, and those of the processor.
+    """Return the seconds of a call by the clock, and those of the processor.
 
     The latter leave out the waiting for other work on the machine.
     """
-    wall, own = time.perf_counter(), time.process_time()
+    wall, processor = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - wall, time.process_time() - own
+    return time.perf_counter() - wall, time.process_time() - processor
 
 
 def resident() -> tuple[int, int]:
-    """Gives the bytes of this process in memory: now, and the most there ever were.
+    """Return the bytes of this process in memory: now, and the most there ever were.
 
     Linux starts the peak of a process (ru_maxrss) at that of the one that started it, so there it
     is read from /proc. Where there is no /proc, the peak so far stands for now.
@@ -118,26 +119,36 @@ def resident() -> tuple[int, int]:
 
 
 def in_own_process(name: str, settings: Settings) -> dict[str, Any]:
-    """Gives the costs of a model, measured in a fresh process; UserError where that fails."""
+    """Return the costs of a model, measured in a fresh process; UserError where that fails."""
     top = Path(__file__).resolve().parent.parent
     paths = [str(top), *filter(None, [os.environ.get("PYTHONPATH")])]
     command = [
-        sys.executable, "-m", "benchmarks.completion_cost", "--model", name,
-        "-n", str(settings.n), "--repeats", str(settings.repeats),
-        "--threads", str(settings.threads), "--size", str(settings.size),
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "benchmarks.completion_cost",
+        "--model",
+        name,
+        "-n",
+        str(settings.n),
+        "--repeats",
+        str(settings.repeats),
+        "--threads",
+        str(settings.threads),
+        "--size",
+        str(settings.size),
+    ]
     threads = {"OMP_NUM_THREADS": str(settings.threads), "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         command, env={**os.environ, **threads}, stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
         raise UserError(f"{name}: its costs could not be measured; see the lines above.")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    cost: dict[str, Any] = json.loads(done.stdout)
+    return cost
 
 
 def main() -> None:
-    """Parses the command line above."""
+    """Parse the command line above."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("-n", type=int, default=Settings.n)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.held_out import HIDDEN_COLOUR
+from benchmarks.held_out_sheet import HIDDEN_COLOUR
 from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
@@ -24,7 +24,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def cut(picture: Pixels, hole: npt.NDArray[np.bool_], side: int) -> Pixels:
-    """Gives the square of `side` pixels around the middle of the hole."""
+    """Return the square of `side` pixels around the middle of the hole."""
     rows, columns = np.nonzero(hole)
     height, width = picture.shape[:2]
     side = min(side, height, width)
@@ -34,7 +34,7 @@ def cut(picture: Pixels, hole: npt.NDArray[np.bool_], side: int) -> Pixels:
 
 
 def main() -> None:
-    """Writes the sheet."""
+    """Write the sheet."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("photo", type=Path, nargs="?", default=Path("examples/photo.png"))
     parser.add_argument("--mask", type=Path, default=Path("examples/mask.png"))

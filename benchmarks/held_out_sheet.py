@@ -14,23 +14,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from benchmarks.held_out import HIDDEN_COLOUR
 from inpaint_cli import data, masks
 from inpaint_cli.api import load_model
 from inpaint_cli.files import replacing
 from inpaint_cli.photos import sheets
 from inpaint_cli.randomness import Noise, content_key
 
-Pixels = npt.NDArray[np.uint8]
+HIDDEN_COLOUR = (224, 122, 95)
+Picture = npt.NDArray[np.uint8]
 
 
-def pixels_of(image: Tensor) -> Pixels:
-    """Gives uint8 [C, H, W] as [H, W, 3]."""
+def pixels_of(image: Tensor) -> Picture:
+    """Return uint8 [C, H, W] as [H, W, 3]."""
     return np.asarray(image.permute(1, 2, 0).expand(-1, -1, 3).numpy())
 
 
-def row_of(network: Any, image: Tensor, visible: Tensor, n: int) -> list[tuple[Pixels, str]]:
-    """Gives truth, what is visible, and n completions with their log-probabilities."""
+def row_of(network: Any, image: Tensor, visible: Tensor, n: int) -> list[tuple[Picture, str]]:
+    """Return truth, what is visible, and n completions with their log-probabilities."""
     noise = Noise.of_completions(0, content_key(image, visible), range(n))
     with torch.no_grad():
         result = network.complete(image, visible, noise)
@@ -43,7 +43,7 @@ def row_of(network: Any, image: Tensor, visible: Tensor, n: int) -> list[tuple[P
 
 
 def main() -> None:
-    """Writes the sheet."""
+    """Write the sheet."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", action="append", required=True)
@@ -57,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     network: Any = load_model(options.model, device="cpu").model
     shape = {"size": network.size, "channels": network.channels, "levels": network.levels}
-    images = data.open(options.data, split="test", **shape).images
+    images = data.load_images(options.data, split="test", **shape).images
     rows = []
     for number in range(options.images):
         image = torch.from_numpy(np.array(images[options.first + number * options.step]))[None]

@@ -28,7 +28,7 @@ from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.objective import PartialEncoderStage
 from inpaint_cli.models.ipa.posterior import forward_bound
 from inpaint_cli.models.ipa.presets import presets
-from inpaint_cli.models.ipa.sampling import CompletionDecoder, Plan
+from inpaint_cli.models.ipa.sampling import CompletionDecoder, CompletionPlan
 from inpaint_cli.randomness import Noise
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -47,7 +47,7 @@ MIB = 2**20
 
 
 class Kept:
-    """Counts the bytes that autograd holds for a backward pass, and their peak."""
+    """Count the bytes that autograd holds for a backward pass, and their peak."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.weights = {t.untyped_storage().data_ptr() for t in model.state_dict().values()}
@@ -84,12 +84,12 @@ class Held:
 
 
 def unpack(held: Tensor | Held) -> Tensor:
-    """Gives the tensor that was kept."""
+    """Return the tensor that was kept."""
     return held.tensor if isinstance(held, Held) else held
 
 
 def network(preset: str, device: str, **changes: Any) -> CompletingVae:
-    """Gives the preset's network with random weights, which cost the same as trained ones."""
+    """Return the preset's network with random weights, which cost the same as trained ones."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = CompletingVae(replace(presets("ipa")[preset], **changes))
@@ -98,7 +98,7 @@ def network(preset: str, device: str, **changes: Any) -> CompletingVae:
 
 
 def batch_of(model: CompletingVae, images: int, device: str) -> Batch:
-    """Gives noise as images, with free-form masks."""
+    """Return noise as images, with free-form masks."""
     shape = (model.channels, model.size, model.size)
     image = (Noise(0, "benchmark", [(i,) for i in range(images)]).uniform(*shape) * 256).byte()
     drawn = masks.draw_batch("freeform", *shape[1:], seed=0, epoch=0, indices=range(images))
@@ -106,14 +106,14 @@ def batch_of(model: CompletingVae, images: int, device: str) -> Batch:
 
 
 def plain(model: CompletingVae, batch: Batch, noise: Noise) -> Tensor:
-    """Gives the rate by plain autograd."""
+    """Return the rate by plain autograd."""
     sides = model.partial_sides(batch.image, batch.visible)
     nothing = torch.zeros_like(batch.visible)
     return forward_bound(model, batch.image, sides, noise.normal, nothing).rate.mean()
 
 
 def training(preset: str, kind: str, images: int, device: str) -> tuple[float, float]:
-    """Gives seconds and MiB of one training step per image and mask."""
+    """Return seconds and MiB of one training step per image and mask."""
     model = network(preset, device, **KINDS[kind]).train()
     masks_each = model.config.masks_per_image
     stage, batch = PartialEncoderStage(), batch_of(model, images, device)
@@ -134,7 +134,7 @@ def training(preset: str, kind: str, images: int, device: str) -> tuple[float, f
 
 
 def peak(step: Callable[[], None], model: CompletingVae, device: str) -> float:
-    """Gives the memory of a step in bytes: see the module."""
+    """Return the memory of a step in bytes: see the module."""
     if device != "cpu":
         step()  # gradients are there from now on
         start = torch.cuda.memory_allocated()
@@ -148,7 +148,7 @@ def peak(step: Callable[[], None], model: CompletingVae, device: str) -> float:
 
 
 def seconds(call: Callable[[], object], device: str, repeats: int = REPEATS) -> float:
-    """Gives the shortest time of `repeats` calls; on a CPU that of its one core."""
+    """Return the shortest time of `repeats` calls; on a CPU that of its one core."""
     clock = time.process_time if device == "cpu" else time.perf_counter
     times = []
     for _ in range(repeats):
@@ -162,12 +162,12 @@ def seconds(call: Callable[[], object], device: str, repeats: int = REPEATS) -> 
 
 @torch.inference_mode()
 def completing(preset: str, device: str) -> tuple[float, float, float]:
-    """Gives the seconds of eight completions: at once, one by one, plain networks one by one."""
+    """Return the seconds of eight completions: at once, one by one, plain networks one by one."""
     model = network(preset, device).eval()
     batch = batch_of(model, 1, device)
     noise = Noise.of_completions(0, b"benchmark", range(8))
     layers = len(model.decoder.blocks())
-    alone = Plan([1.0] * layers, 0, layers)
+    alone = CompletionPlan([1.0] * layers, 0, layers)
 
     def one_by_one() -> None:
         for part in noise.split(1):
@@ -183,7 +183,7 @@ def completing(preset: str, device: str) -> tuple[float, float, float]:
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", action="append", choices=sorted(presets("ipa")))
     parser.add_argument("--batch", type=int, default=8)

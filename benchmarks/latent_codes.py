@@ -27,8 +27,8 @@ from inpaint_cli.models.latent_codes.networks import LatentCodes, reduced_precis
 from inpaint_cli.models.latent_codes.sampling import (
     CPU_BATCH,
     DEVICE_BATCH,
-    Context,
-    look,
+    TokenContext,
+    encode_context,
     picture_of,
     tokens_of,
 )
@@ -40,7 +40,7 @@ HIDDEN = 0.8
 
 
 def task(model: LatentCodes, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Gives a noise image and the mask of the 80 % box."""
+    """Return a noise image and the mask of the 80 % box."""
     side = model.size
     image = Noise.of_completions(0, b"benchmark", [0]).uniform(model.channels, side, side)
     visible = torch.ones(1, 1, side, side, dtype=torch.bool)
@@ -50,30 +50,30 @@ def task(model: LatentCodes, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def noise(*indices: int) -> Noise:
-    """Gives the noise of some completions."""
+    """Return the noise of some completions."""
     return Noise.of_completions(0, b"benchmark", indices)
 
 
 def gigaflops(call: Callable[[], object]) -> float:
-    """Counts 2 x multiply-adds of matrix products and convolutions."""
+    """Count 2 x multiply-adds of matrix products and convolutions."""
     with FlopCounterMode(display=False) as counter:
         call()
     return float(counter.get_total_flops()) / 1e9
 
 
 def counts(model: LatentCodes, image: Tensor, visible: Tensor) -> tuple[float, float]:
-    """Gives GFLOP per image and per completion."""
+    """Return GFLOP per image and per completion."""
     x, seen = at_side(image, visible, model.config.coarse_side)
     with torch.no_grad():
-        context = look(model, x, seen)
-        shared = gigaflops(lambda: look(model, x, seen))
+        context = encode_context(model, x, seen)
+        shared = gigaflops(lambda: encode_context(model, x, seen))
         step = gigaflops(lambda: model.transformer(context.tokens, context.known))
         picture = gigaflops(lambda: picture_of(model, context, context.tokens))
     return shared, (model.config.sampling_steps - 1) * step + picture
 
 
 def seconds(call: Callable[[], object], repeats: int, device: torch.device) -> float:
-    """Gives the shortest time of `repeats` calls, all work on the device included."""
+    """Return the shortest time of `repeats` calls, all work on the device included."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -95,20 +95,20 @@ class Bench:
     repeats: int
 
     def timed(self, call: Callable[[], object]) -> float:
-        """Gives the shortest time of a call."""
+        """Return the shortest time of a call."""
         return seconds(call, self.repeats, self.image.device)
 
     def complete(self, *indices: int) -> None:
-        """Completes as the command does."""
+        """Complete as the command does."""
         self.model.complete(self.image, self.visible, noise(*indices))
 
     def one_by_one(self) -> None:
-        """Completes n times by calls of their own."""
+        """Complete n times by calls of their own."""
         for index in range(self.n):
             self.complete(index)
 
     def row(self) -> str:
-        """Gives the line of one call beside n calls."""
+        """Return the line of one call beside n calls."""
         shared, each = counts(self.model, self.image, self.visible)
         self.complete(0)
         together = self.timed(lambda: self.complete(*range(self.n)))
@@ -121,27 +121,27 @@ class Bench:
 
     @torch.inference_mode()
     def parts(self) -> str:
-        """Gives the time of each part in ms per completion, the plain loop's, and the memory."""
+        """Return the time of each part in ms per completion, the plain loop's, and the memory."""
         model, config, device = self.model, self.model.config, self.image.device
         how = Drawing(config.sampling_steps, config.temperature, config.annealing)
         size = CPU_BATCH if device.type == "cpu" else DEVICE_BATCH
         x, seen = at_side(self.image, self.visible, config.coarse_side)
 
-        def drawn(context: Context, which: Noise, size: int) -> Tensor:
+        def drawn(context: TokenContext, which: Noise, size: int) -> Tensor:
             return torch.cat([tokens_of(model, context, p, how, size) for p in which.split(size)])
 
         def plain() -> None:
             for index in range(self.n):
-                context = look(model, x, seen)
+                context = encode_context(model, x, seen)
                 picture_of(model, context, drawn(context, noise(index), 1))
 
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         with reduced_precision(device):
-            context, every = look(model, x, seen), noise(*range(self.n))
+            context, every = encode_context(model, x, seen), noise(*range(self.n))
             tokens = drawn(context, every, size)
             times = {
-                "encode": self.timed(lambda: look(model, x, seen)),
+                "encode": self.timed(lambda: encode_context(model, x, seen)),
                 "tokens": self.timed(lambda: drawn(context, noise(*range(self.n)), size)),
                 "decode": self.timed(
                     lambda: [picture_of(model, context, some) for some in tokens.split(size)]
@@ -158,7 +158,7 @@ class Bench:
 
 
 def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
-    """Builds the model of a preset and its task."""
+    """Build the model of a preset and its task."""
     family = models.get("latent-codes")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -168,7 +168,7 @@ def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     presets = models.get("latent-codes").presets
     parser.add_argument("--preset", action="append", choices=sorted(presets))

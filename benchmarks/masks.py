@@ -32,7 +32,7 @@ CACHED = 200
 
 
 def per_second(draw: Callable[[int], object], seconds: float) -> float:
-    """Gives how often a second `draw` runs on successive indices, over about `seconds`."""
+    """Return how often a second `draw` runs on successive indices, over about `seconds`."""
     draw(0)
     start = time.process_time()
     for count in itertools.count(1):
@@ -44,21 +44,21 @@ def per_second(draw: Callable[[int], object], seconds: float) -> float:
 
 
 def drawn_per_second(kind: str, size: int, seconds: float) -> float:
-    """Gives the masks of training that one core draws a second."""
+    """Return the masks of training that one core draws a second."""
     return per_second(
         lambda index: masks.draw(kind, size, size, index=index, training=True), seconds
     )
 
 
 def picked_per_second(kind: str, size: int, seconds: float) -> float:
-    """Gives the masks that one core picks from a memory-mapped cache a second."""
+    """Return the masks that one core picks from a memory-mapped cache a second."""
     with tempfile.TemporaryDirectory() as folder:
         cache = MaskCache.open(kind, size, size, CACHED, 0, Path(folder))
         return per_second(lambda index: cache.pick(0, 0, index), seconds)
 
 
 def trained_per_second(size: int) -> float:
-    """Gives the images a second of training steps of pcnn's `small32` at another size."""
+    """Return the images a second of training steps of pcnn's `small32` at another size."""
     import torch
 
     from inpaint_cli import device, models
@@ -89,7 +89,7 @@ def trained_per_second(size: int) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints one line a kind and size."""
+    """Print one line a kind and size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", action="append", help=f"default: {', '.join(KINDS)}")
     parser.add_argument("--size", action="append", type=int, help="default: 32, 64, 256")

@@ -27,11 +27,11 @@ BATCH = 8
 NAIVE_ENTRIES = 12
 REPEATS = 3
 MARGIN = {torch.float32: 1e-5, torch.float64: 1e-9}
-"""Draws whose uniform lies nearer to a cdf value may differ by rounding (none to be expected)."""
+"""Draw whose uniform lies nearer to a cdf value may differ by rounding (none to be expected)."""
 
 
 def seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Gives the shortest time of `repeats` calls."""
+    """Return the shortest time of `repeats` calls."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -41,7 +41,7 @@ def seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def network(preset: str, dtype: torch.dtype) -> PixelConstrainedCNN:
-    """Gives the preset's network with random weights, which cost the same as trained ones."""
+    """Return the preset's network with random weights, which cost the same as trained ones."""
     family = models.get("pcnn")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -50,7 +50,7 @@ def network(preset: str, dtype: torch.dtype) -> PixelConstrainedCNN:
 
 
 def differing(model: PixelConstrainedCNN, levels: Tensor, visible: Tensor, uniforms: Tensor) -> int:
-    """Counts the hidden levels that the naive loop would not have drawn."""
+    """Count the hidden levels that the naive loop would not have drawn."""
     with torch.inference_mode():
         prior, cond = model(levels, visible.expand(len(levels), -1, -1, -1))
     cdf = torch.softmax((prior + cond).double(), 1).cumsum(1)[:, :-1]
@@ -60,7 +60,7 @@ def differing(model: PixelConstrainedCNN, levels: Tensor, visible: Tensor, unifo
 
 
 def measure(preset: str, dtype: torch.dtype, hidden_share: float) -> str:
-    """Gives one line of the table."""
+    """Return one line of the table."""
     model = network(preset, dtype)
     size = (model.channels, model.size, model.size)
     uniforms = Noise.of_completions(0, b"benchmark", range(BATCH)).uniform(*size)
@@ -86,7 +86,7 @@ def measure(preset: str, dtype: torch.dtype, hidden_share: float) -> str:
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--preset", action="append", choices=sorted(models.get("pcnn").presets))
     parser.add_argument("--dtype", action="append", choices=["float32", "float64"])

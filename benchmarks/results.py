@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import completion_cost
-from inpaint_cli import api, models, zoo
+from inpaint_cli import api, metrics, models, zoo
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
-from inpaint_cli.metrics.catalogue import ARROWS, METRICS
+from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, SIDE, bin_name
 from inpaint_cli.metrics.tables import Notes, label_of, shown, titles_of
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.weights import read_config, read_header
 
 WANTED = (
-    "fid", "kid", "lpips-gt", "lpips-diversity", "p-ids", "psnr", "ssim", "crps", "energy",
-    "coverage", "nll",
-)  # fmt: skip
+    *("fid", "kid", "lpips-gt", "lpips-diversity", "p-ids", "psnr", "ssim"),
+    *("crps", "energy", "coverage", "nll"),
+)
 LAST = ("lpips-gt", "nll")
 """Of these the last line of a report is shown, the best of all K and nats a value; else the first.
 """
@@ -49,21 +49,21 @@ COSTS = {
 
 Document = dict[str, Any]
 Report = Mapping[str, Any]
-Rows = list[list[str]]
+Grid = list[list[str]]
 
 
 def photo_models() -> list[str]:
-    """Gives the methods without weights, and every model that ships and completes colour photos."""
-    found = [name for name in models.FAMILIES if not models.get(name).stage_names]
+    """Return the methods without weights, and every model that ships for colour photos."""
+    names = [name for name in models.FAMILIES if not models.get(name).stage_names]
     for entry in zoo.entries():
         completes = models.get(entry.card["family"]).completes
         if completes and read_config(read_header(entry.weights), entry.weights).channels == 3:
-            found.append(entry.name)
-    return found
+            names.append(entry.name)
+    return names
 
 
 def scores(names: Sequence[str], size: int, reporter: Reporter, **options: Any) -> list[Document]:
-    """Gives a score report per model, with the likelihoods of models that are not of this size."""
+    """Return a score report per model, with the likelihoods of models that are not of this size."""
     common = {**options, "by_visible": True}
     k = common.pop("k")
     documents = api.score(
@@ -72,16 +72,16 @@ def scores(names: Sequence[str], size: int, reporter: Reporter, **options: Any) 
     for document in documents:
         name = document["model"]["name"]
         if refusal_of(document, "nll") and hasattr(api.load_model(name, "cpu").model, "log_prob"):
-            (own,) = api.score(name, reporter=reporter, metrics="nll", k=1, **common)
-            document["own_size"] = own
+            (at_own_size,) = api.score(name, reporter=reporter, metrics="nll", k=1, **common)
+            document["own_size"] = at_own_size
     return documents
 
 
 def entry_of(document: Document, metric: str) -> Document | None:
-    """Gives the line of a report that stands for a metric; None where it was refused."""
-    own: list[Document] = [e for e in document["metrics"] if e["name"] == metric]
-    if own:
-        return own[-1 if metric in LAST else 0]
+    """Return the line of a report that stands for a metric; None where it was refused."""
+    entries: list[Document] = [e for e in document["metrics"] if e["name"] == metric]
+    if entries:
+        return entries[-1 if metric in LAST else 0]
     if metric != "nll" or "own_size" not in document:
         return None
     elsewhere = entry_of(document["own_size"], metric)
@@ -89,24 +89,24 @@ def entry_of(document: Document, metric: str) -> Document | None:
         return None
     data = document["own_size"]["protocol"]["dataset"]
     side = f"{data['height']}x{data['width']}"
-    said = f"at the model's own {side} pixels and {data['levels']} levels"
-    return {**elsewhere, "warnings": [said, *elsewhere["warnings"]]}
+    remark = f"at the model's own {side} pixels and {data['levels']} levels"
+    return {**elsewhere, "warnings": [remark, *elsewhere["warnings"]]}
 
 
 def refusal_of(document: Document, metric: str) -> str | None:
-    """Gives why a metric was refused; a refused line may carry its features after the name."""
+    """Return why a metric was refused; a refused line may carry its features after the name."""
     return next(
         (r["reason"] for r in document["refused"] if r["name"].partition("@")[0] == metric), None
     )
 
 
 def marked(text: str, notes: Notes, remarks: Sequence[str]) -> str:
-    """Gives a text with the numbers of its remarks, raised: "-¹"."""
+    """Return a text with the numbers of its remarks, raised: "-¹"."""
     return text + notes.marks(remarks).translate(SUPERSCRIPTS)
 
 
 def cell(metric: str, figure: Mapping[str, Any], notes: Notes, remarks: Sequence[str]) -> str:
-    """Gives a figure with its standard error, or else its interval; "-" where it was refused."""
+    """Return a figure with its standard error, or else its interval; "-" where it was refused."""
     text = shown(metric, figure["value"])
     bounds = figure.get("ci95")
     if figure["se"] is not None:
@@ -117,33 +117,33 @@ def cell(metric: str, figure: Mapping[str, Any], notes: Notes, remarks: Sequence
 
 
 def title(metric: str, entries: Sequence[Document | None], notes: Notes) -> str:
-    """Gives the name of a metric with its unit, its direction and what holds for every model."""
-    known = next((entry for entry in entries if entry is not None), None)
-    if known is None:
+    """Return the name of a metric with its unit, its direction and what holds for every model."""
+    first = next((entry for entry in entries if entry is not None), None)
+    if first is None:
         return metric
-    unit = METRICS[metric].unit
-    text = f"{label_of(known)} [{unit}]" if unit else label_of(known)
+    unit = metrics.get(metric).unit
+    text = f"{label_of(first)} [{unit}]" if unit else label_of(first)
     how = sorted({e["se_method"] for e in entries if e and e["se_method"]} - {OVER_IMAGES})
-    said = [f"standard error: {', '.join(how)}"] if how else []
-    return marked(f"{text} {ARROWS[known['better']]}".rstrip(), notes, [*said, *shared(entries)])
+    errors = [f"standard error: {', '.join(how)}"] if how else []
+    return marked(f"{text} {ARROWS[first['better']]}".rstrip(), notes, [*errors, *shared(entries)])
 
 
 def shared(entries: Sequence[Document | None]) -> list[str]:
-    """Gives the warnings that all models have of a metric; none of a single model's."""
+    """Return the warnings that all models have of a metric; none of a single model's."""
     first, *others = [entry["warnings"] for entry in entries if entry is not None] or [[]]
     return [text for text in first if others and all(text in other for other in others)]
 
 
 def whole(document: Document, metric: str, common: Sequence[str], notes: Notes) -> str:
-    """Gives the figure of a model over all ranges."""
+    """Return the figure of a model over all ranges."""
     entry = entry_of(document, metric)
     if entry is None:
         return marked("-", notes, [refusal_of(document, metric) or "not computed"])
     return cell(metric, entry, notes, [text for text in entry["warnings"] if text not in common])
 
 
-def overall(report: Report, notes: Notes) -> Rows:
-    """Gives the table of all ranges together: a row a metric or cost, a column a model."""
+def overall(report: Report, notes: Notes) -> Grid:
+    """Return the table of all ranges together: a row a metric or cost, a column a model."""
     documents: list[Document] = report["scores"]
     names = [document["model"]["name"] for document in documents]
     rows = [["", *names]]
@@ -158,8 +158,8 @@ def overall(report: Report, notes: Notes) -> Rows:
     return rows
 
 
-def by_visible(report: Report, metric: str, notes: Notes) -> Rows:
-    """Gives the table of a metric: a row a model, a column a range of the visible share."""
+def by_visible(report: Report, metric: str, notes: Notes) -> Grid:
+    """Return the table of a metric: a row a model, a column a range of the visible share."""
     documents: list[Document] = report["scores"]
     entries = [entry_of(document, metric) for document in documents]
     head, common = title(metric, entries, notes), shared(entries)
@@ -176,8 +176,8 @@ def by_visible(report: Report, metric: str, notes: Notes) -> Rows:
     return rows
 
 
-def markdown(rows: Rows, notes: Notes) -> str:
-    """Gives a table with its remarks below."""
+def markdown(rows: Grid, notes: Notes) -> str:
+    """Return a table with its remarks below."""
     lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
     lines.insert(1, "| --- |" + " ---: |" * (len(rows[0]) - 1))
     below = [f"{n}. {text}" for n, text in enumerate(notes.texts, 1)]
@@ -185,7 +185,7 @@ def markdown(rows: Rows, notes: Notes) -> str:
 
 
 def text_of(report: Report) -> str:
-    """Gives the whole of results.md."""
+    """Return the whole of results.md."""
     return "\n\n".join(_parts(report)) + "\n"
 
 
@@ -202,7 +202,7 @@ def _parts(report: Report) -> Iterator[str]:
 
 
 def how_costs(costs: Sequence[Mapping[str, Any]]) -> str:
-    """Gives how seconds and memory were measured, in words."""
+    """Return how seconds and memory were measured, in words."""
     one = costs[0]
     threads = f"{one['threads']} thread{'s' * (one['threads'] != 1)}"
     return (
@@ -215,7 +215,7 @@ def how_costs(costs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the command line above."""
+    """Read the command line above."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", action="append", help="default: all for colour photos")
     parser.add_argument("--data", action="append", help="default: the small set that ships")
@@ -239,10 +239,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = list(dict.fromkeys(n for m in spelled for n in _spelled(m, given.size)))
     options = {n: getattr(given, n) for n in ("limit", "k", "seed", "perceptual", "features")}
     options |= {"data": tuple(given.data or ()), "work": given.work or given.out / "work"}
-    found = scores(names, given.size, Reporter(), **options)
+    scored = scores(names, given.size, Reporter(), **options)
     settings = completion_cost.Settings(COMPLETIONS, given.repeats, given.threads, given.size)
     costs = [completion_cost.in_own_process(name, settings) for name in names]
-    report = {"scores": found, "costs": costs, "cost_settings": asdict(settings)}
+    report = {"scores": scored, "costs": costs, "cost_settings": asdict(settings)}
     whole_text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     write_text(given.out / "report.json", whole_text + "\n")
     write_text(given.out / "results.md", text_of(report))

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 def random_state() -> dict[str, Tensor]:
-    """Gives weights of the network's names and shapes that keep activations in range."""
+    """Return weights of the network's names and shapes that keep activations in range."""
     state = {}
     for name, shape in json.loads(SHAPES.read_text()).items():
         rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
@@ -47,7 +47,7 @@ def random_state() -> dict[str, Tensor]:
 
 
 def write_pictures(folder: Path, count: int, size: int) -> None:
-    """Writes smooth random pictures."""
+    """Write smooth random pictures."""
     rng = np.random.default_rng(0)
     for number in range(count):
         coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
@@ -55,45 +55,54 @@ def write_pictures(folder: Path, count: int, size: int) -> None:
 
 
 def timed(call: Callable[[], T]) -> tuple[T, float]:
-    """Gives a result and the seconds that it took."""
+    """Return a result and the seconds that it took."""
     start = time.perf_counter()
     result = call()
     return result, time.perf_counter() - start
 
 
 def ours(folder: Path, state: dict[str, Tensor], device: torch.device) -> Tensor:
-    """Reads and passes the pictures as `inpaint score` does, shard by shard."""
+    """Read and passes the pictures as `inpaint score` does, shard by shard."""
     network = inception.of_state(state).to(device)
     if device.type == "cpu":
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     extractor = features.FeatureExtractor(
-        "inception", inception.FEATURES, "", None, True, device, network
+        "inception", inception.FEATURES, "", None, True, device, inception.CLASSES, network
     )
-    found, paths = [], sorted(folder.glob("*.png"))
-    for start in range(0, len(paths), extractor.batch):
-        pixels = [read_pixels(path) for path in paths[start : start + extractor.batch]]
+    vectors, paths = [], sorted(folder.glob("*.png"))
+    for start in range(0, len(paths), features.BATCH):
+        pixels = [read_pixels(path) for path in paths[start : start + features.BATCH]]
         images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-        found.append(extractor.features(images))
-    return torch.cat(found)
+        vectors.append(extractor.features(images))
+    return torch.cat(vectors)
 
 
 def theirs(folder: Path, weights: Path, device: torch.device) -> Tensor:
-    """Reads and passes the pictures as the command `fidelity` does."""
+    """Read and passes the pictures as the command `fidelity` does."""
     library = inception.library("torch_fidelity.utils")
     extractor = library.create_feature_extractor(
-        "inception-v3-compat", ["2048"], cuda=device.type == "cuda", verbose=False,
+        "inception-v3-compat",
+        ["2048"],
+        cuda=device.type == "cuda",
+        verbose=False,
         feature_extractor_weights_path=str(weights),
-    )  # fmt: skip
-    made = library.extract_featuresdict_from_input_id(
-        1, extractor, input1=str(folder), cuda=device.type == "cuda", verbose=False,
-        save_cpu_ram=True, batch_size=64, samples_find_deep=False,
-    )  # fmt: skip
-    found: Tensor = made["2048"]
-    return found
+    )
+    extracted = library.extract_featuresdict_from_input_id(
+        1,
+        extractor,
+        input1=str(folder),
+        cuda=device.type == "cuda",
+        verbose=False,
+        save_cpu_ram=True,
+        batch_size=64,
+        samples_find_deep=False,
+    )
+    vectors: Tensor = extracted["2048"]
+    return vectors
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--size", type=int, default=128)

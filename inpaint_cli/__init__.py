@@ -4,6 +4,7 @@ The public Python API, loaded lazily so that importing the package is quick:
 `load_model`, `complete`, `draw_masks`, `score`.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -11,6 +12,12 @@ __all__ = ["__version__", "complete", "draw_masks", "load_model", "score"]
 
 if TYPE_CHECKING:
     from inpaint_cli.api import complete, draw_masks, load_model, score
+
+_HERE = os.path.dirname(__file__)
+if not os.path.isdir(os.path.join(_HERE, "models")):
+    # In a copy without symbolic links (a zip archive, Git on Windows) they are text files. Then
+    # inpaint_cli.models and inpaint_cli.masks are found where they really lie, beside this folder.
+    __path__.append(os.path.dirname(_HERE))
 
 
 def __getattr__(name: str) -> Any:

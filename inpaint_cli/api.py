@@ -31,7 +31,7 @@ from inpaint_cli.weights import hash_of, load_weights, read_config, read_header
 if TYPE_CHECKING:
     import torch
 
-    from inpaint_cli.metrics.assembly import Order
+    from inpaint_cli.metrics.score import ScoreOrder
     from inpaint_cli.metrics.targets import Contestant
     from inpaint_cli.reporting import Reporter
 
@@ -180,61 +180,61 @@ def score(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
-    """Scores models or folders of pictures; gives a report each, as `inpaint score --json` does.
+    """Score models or folders of pictures; return a report each, as `inpaint score --json` does.
 
     options: those of the command by name, such as metrics="fid,lpips-gt", data="mnist", k=10,
     limit=100, by_visible=True; folders=["results"] with reference="originals" instead of models.
     What cannot be computed stands in a report's "refused". UserError for what means nothing.
     """
-    from inpaint_cli.metrics import assembly
+    from inpaint_cli.metrics.score import run
     from inpaint_cli.reporting import Reporter
 
     names = [models] if isinstance(models, str | Path) else models
     order = score_order([str(name) for name in names], **options)
-    return assembly.run(order, contestant, reporter or Reporter(quiet=True))
+    return run(order, contestant, reporter or Reporter(quiet=True))
 
 
-def score_order(models: Sequence[str], **options: Any) -> Order:
-    """Gives what a score is asked for, "all" spelled out."""
-    from inpaint_cli.metrics import assembly
+def score_order(models: Sequence[str], **options: Any) -> ScoreOrder:
+    """Return what a score is asked for, "all" spelled out."""
+    from inpaint_cli.metrics.score import order_of
 
     spelled = list[str]()
     for name in models:
         spelled += every_model(options.get("size")) if name == ALL else [name]
-    return assembly.order_of(list(dict.fromkeys(spelled)), options)
+    return order_of(list(dict.fromkeys(spelled)), options)
 
 
 def every_model(size: int | None = None) -> list[str]:
-    """Gives the methods without weights, and the models that ship of one size and colour.
+    """Return the methods without weights, and the models that ship of one size and colour.
 
     size: pixels across; None = the default model's. Where models of a size differ in colour, those
     for RGB are taken.
     """
     free = [n for n in models.FAMILIES if not models.get(n).stage_names]
-    found = []
+    trained = []
     for entry in zoo.entries():
         if models.get(entry.card["family"]).completes:
             config = read_config(read_header(entry.weights), entry.weights)
-            found.append((entry.name, config.size, config.channels))
-    wanted = size or next((own for name, own, _ in found if name == zoo.DEFAULT), None)
-    same = [(name, channels) for name, own, channels in found if own == wanted]
+            trained.append((entry.name, config.size, config.channels))
+    wanted = size or next((side for name, side, _ in trained if name == zoo.DEFAULT), None)
+    same = [(name, channels) for name, side, channels in trained if side == wanted]
     colour = max((channels for _, channels in same), default=3)
     return free + [name for name, channels in same if channels == colour]
 
 
 def contestant(name: str, device: str) -> Contestant:
-    """Loads a model for `score`."""
+    """Load a model for `score`."""
     from inpaint_cli.metrics.targets import Contestant
 
     loaded = load_model(name, device)
-    found = zoo.find(name)
+    weights = zoo.find(name)
     return Contestant(
         loaded.name,
         loaded.family.name,
         loaded.model,
         loaded.device,
         loaded.weights_sha256,
-        None if isinstance(found, str) else found.name,
+        None if isinstance(weights, str) else weights.name,
     )
 
 

@@ -1,4 +1,4 @@
-"""Frozen dataclasses from and to plain data: TOML files, `--set name=value`, weight headers."""
+"""Frozen dataclasses from and to plain data: TOML files, `name=value`, weight headers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import math
 import re
 import tomllib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -20,13 +20,13 @@ D = TypeVar("D")
 
 
 def to_dict(config: object) -> dict[str, Any]:
-    """Gives a config dataclass as JSON-able data; `from_dict` is its inverse."""
+    """Return a config dataclass as JSON-able data; `from_dict` is its inverse."""
     data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
     return data
 
 
 def from_dict(cls: type[D], data: Mapping[str, Any], where: str = "config") -> D:
-    """Builds `cls` from plain data. UserError for unknown names and unusable values."""
+    """Build `cls` from plain data. UserError for unknown names and unusable values."""
     _check_table(data, where)
     hints = get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -46,37 +46,45 @@ def from_dict(cls: type[D], data: Mapping[str, Any], where: str = "config") -> D
         missing = entry.default is entry.default_factory is dataclasses.MISSING
         if missing and name not in values:
             raise UserError(f"{where}: {name} is missing.")
-    return _checked(where, cls, **values)
+    try:
+        return cls(**values)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
-def override(
-    config: Config, settings: Mapping[str, Any], stage: str, where: str = "--set"
-) -> Config:
-    """Gives `config` with settings replaced; a name of `Training` goes to stage `stage`.
+def override(config: Config, settings: Mapping[str, Any], stage: str) -> Config:
+    """Return `config` with settings replaced; a name of `Training` goes to stage `stage`.
 
-    Values may be strings, as typed after `--set`; they are read by the field's type.
+    Values may be strings, as typed; they are read by the field's type. UserError about `set`.
     """
-    own = {f.name for f in dataclasses.fields(config)} - {"training"}
+    try:
+        return _overridden(config, settings, stage)
+    except UserError as error:
+        raise UserError(str(error), setting="set") from error
+
+
+def _overridden(config: Config, settings: Mapping[str, Any], stage: str) -> Config:
+    fields = {f.name for f in dataclasses.fields(config)} - {"training"}
     training = {f.name for f in dataclasses.fields(Training)}
     changes: dict[str, Any] = {}
     stage_changes: dict[str, Any] = {}
     for name, value in settings.items():
-        if name in own:
-            changes[name] = _convert(get_type_hints(type(config))[name], value, f"{where} {name}")
+        if name in fields:
+            changes[name] = _convert(get_type_hints(type(config))[name], value, name)
         elif name in training:
-            stage_changes[name] = _convert(get_type_hints(Training)[name], value, f"{where} {name}")
+            stage_changes[name] = _convert(get_type_hints(Training)[name], value, name)
         else:
-            raise unknown_name(f"{where}: no setting", name, own | training)
+            raise unknown_name("no setting", name, fields | training)
     if stage_changes:
         stages = dict(config.training)
         before = stages.get(stage, Training())
-        stages[stage] = _checked(where, dataclasses.replace, before, **stage_changes)
+        stages[stage] = dataclasses.replace(before, **stage_changes)
         changes["training"] = stages
-    return _checked(where, dataclasses.replace, config, **changes) if changes else config
+    return dataclasses.replace(config, **changes) if changes else config
 
 
 def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
-    """Reads `--set name=value` pairs.
+    """Read pairs "name=value", as typed.
 
     >>> parse_settings(("filters=64", "masks=freeform@0-20"))
     {'filters': '64', 'masks': 'freeform@0-20'}
@@ -85,13 +93,13 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise UserError(f"--set: expected NAME=VALUE, got '{pair}'.")
+            raise UserError(f"expected NAME=VALUE, got '{pair}'.", setting="set")
         settings[name.strip().replace("-", "_")] = value.strip()
     return settings
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Reads a TOML file; UserError says where it is not TOML."""
+    """Read a TOML file; UserError says where it is not TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -101,7 +109,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def to_toml(data: Mapping[str, Any], prefix: str = "") -> str:
-    """Writes nested plain data as TOML, tables last; None, which TOML lacks, as "none".
+    """Write nested plain data as TOML, tables last; None, which TOML lacks, as "none".
 
     >>> print(to_toml({"a": 1, "t": {"b": "x", "c": [1.5, True]}}), end="")
     a = 1
@@ -115,8 +123,8 @@ def to_toml(data: Mapping[str, Any], prefix: str = "") -> str:
     text = "".join(lines)
     for name, table in tables.items():
         inner = to_toml(table, f"{prefix}{_toml_key(name)}.")
-        own = any(not isinstance(v, Mapping) for v in table.values()) or not table
-        text += (f"\n[{prefix}{_toml_key(name)}]\n" if own else "") + inner
+        has_values = any(not isinstance(v, Mapping) for v in table.values()) or not table
+        text += (f"\n[{prefix}{_toml_key(name)}]\n" if has_values else "") + inner
     return text
 
 
@@ -143,16 +151,8 @@ def _check_table(data: object, where: str) -> None:
         raise UserError(f"{where}: must be a table of settings, got '{data}'.")
 
 
-def _checked(where: str, make: Callable[..., D], *args: Any, **values: Any) -> D:
-    """Calls `make`; a UserError of the dataclass's own checks then says where."""
-    try:
-        return make(*args, **values)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error
-
-
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Gives `value` as the type `hint`; strings are parsed, so that "3" fits an int field."""
+    """Return `value` as the type `hint`; strings are parsed, so that "3" fits an int field."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         named = {str(choice): choice for choice in args}
@@ -193,7 +193,7 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
 
 
 def _convert_number(hint: type[int] | type[float], value: Any, where: str) -> int | float:
-    """Reads a number: "1e3" is a whole one too, true, inf and nan are none."""
+    """Read a number: "1e3" is a whole one too, true, inf and nan are none."""
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError

@@ -1,4 +1,4 @@
-"""Where tensors live and in which precision: --device, bf16, ranks of a distributed run."""
+"""Where tensors live and in which precision: the device, bf16, ranks of a distributed run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def resolve(name: str) -> torch.device:
-    """Gives the device called `name`; "auto" takes CUDA, then MPS, then the CPU.
+    """Return the device called `name`; "auto" takes CUDA, then MPS, then the CPU.
 
     Raises UserError for an unknown device and for one that this machine or this torch lacks: an
     explicit device is obeyed or refused, never swapped.
@@ -32,19 +32,21 @@ def resolve(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UserError(
-            f"--device: no device called '{name}'. Known: {', '.join(DEVICES)}."
+            f"no device called '{name}'. Known: {', '.join(DEVICES)}.", setting="device"
         ) from error
     if device.type not in DEVICES:
-        raise UserError(f"--device: '{name}' is not supported. Known: {', '.join(DEVICES)}.")
+        raise UserError(
+            f"'{name}' is not supported. Known: {', '.join(DEVICES)}.", setting="device"
+        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"--device: no CUDA device for '{name}' here. Use --device cpu or auto.")
+        raise UserError(f"no CUDA device for '{name}' here. Use cpu or auto.", setting="device")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserError("--device: MPS is not available here. Use --device cpu or auto.")
+        raise UserError("MPS is not available here. Use cpu or auto.", setting="device")
     return device
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Says whether matrix products in bfloat16 run faster than in float32 on `device`."""
+    """Return whether matrix products in bfloat16 run faster than in float32 on `device`."""
     import torch
 
     if device.type == "cuda":
@@ -57,21 +59,21 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 def rank() -> int:
-    """Gives this process's rank in a distributed run, 0 outside one."""
+    """Return this process's rank in a distributed run, 0 outside one."""
     import torch.distributed as dist
 
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 def world_size() -> int:
-    """Gives the number of processes of a distributed run, 1 outside one."""
+    """Return the number of processes of a distributed run, 1 outside one."""
     import torch.distributed as dist
 
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def sum_over_ranks(value: torch.Tensor) -> torch.Tensor:
-    """Gives the sum of `value` over all ranks, without a gradient; `value` outside a run."""
+    """Return the sum of `value` over all ranks, without a gradient; `value` outside a run."""
     import torch.distributed as dist
 
     if world_size() == 1:

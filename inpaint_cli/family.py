@@ -5,10 +5,11 @@ Importing this module must not import torch: help pages and listings stand on it
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from inpaint_cli.errors import UserError
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from inpaint_cli.randomness import Noise
+
+POSITIVE = ("batch_size", "accumulate", "log_every", "validate_every", "checkpoint_every")
+NOT_NEGATIVE = ("lr", "epochs", "steps", "warmup_steps", "clip_norm", "skip_norm", "mask_cache")
+"""Settings of `Training` with a lower bound of 1, and of 0."""
+M = TypeVar("M", bound="Model")
+"""The model of the family whose stage it is."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +70,10 @@ class Training:
     """Rows of the sheet of held-out completions drawn at each validation; 0 = none."""
 
     def __post_init__(self) -> None:
-        positive = ("batch_size", "accumulate", "log_every", "validate_every", "checkpoint_every")
-        for name in positive:
+        for name in POSITIVE:
             if getattr(self, name) < 1:
                 raise UserError(f"{name}: must be at least 1, got {getattr(self, name)}.")
-        for name in (
-            "lr",
-            "epochs",
-            "steps",
-            "warmup_steps",
-            "clip_norm",
-            "skip_norm",
-            "mask_cache",
-        ):
+        for name in NOT_NEGATIVE:
             if getattr(self, name) < 0:
                 raise UserError(f"{name}: must not be negative, got {getattr(self, name)}.")
         if not 0 <= self.ema_decay < 1:
@@ -193,7 +191,7 @@ class ParameterGroup:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a training step of a stage gives."""
+    """The result of one training step of a stage."""
 
     losses: Mapping[str, Tensor]
     """Group name -> scalar loss. A loss must have no gradient in another group's parameters: the
@@ -202,35 +200,44 @@ class StepResult:
     """Name -> scalar to log."""
 
 
-class Stage(Protocol):
-    """What the trainer needs to know of one stage of training, and nothing more.
-
-    A stage may also define `begin(model)`, called once before its first step (not when it is
-    resumed, or trained further): it may take over weights that earlier stages trained. And
-    `pictures(model, batch, noise) -> uint8 [n, C, H, W]`: what a sheet shows of ONE held-out image
-    in the place of completions, which need later stages. And `covers`, names of other stages: once
-    it is finished, what they train is trained as well, in this run or in a file that the config
-    names.
-    """
+class Stage(ABC, Generic[M]):
+    """What the trainer needs to know of one stage of training a model M, and nothing more."""
 
     name: str
-    needs: tuple[str, ...]
+    needs: tuple[str, ...] = ()
     """Earlier stages whose weights this one stands on."""
+    covers: tuple[str, ...] = ()
+    """Other stages: once this one is finished, what they train is trained as well, in this run or
+    in a file that the config names."""
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives one group per optimiser."""
-        ...
+    def begin(self, model: M) -> None:
+        """Prepare the model for the first step, such as by weights that earlier stages trained.
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives the losses of one batch; the model is in train mode."""
-        ...
+        Called once, without gradients; not where the stage is resumed, or trained further.
+        """
+        return
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives figures per image, float64 [N], in the paper's unit; the first one is minimised.
+    @abstractmethod
+    def trainable(self, model: M) -> list[ParameterGroup]:
+        """Return one group per optimiser."""
+
+    @abstractmethod
+    def loss(self, model: M, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return the losses of one batch; the model is in train mode."""
+
+    @abstractmethod
+    def validate(self, model: M, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return figures per image, float64 [N], in the paper's unit; the first one is minimised.
 
         The model is in eval mode; no gradient is wanted. NaN leaves an image out of a mean.
         """
-        ...
+
+    def pictures(self, model: M, batch: Batch, noise: Noise) -> Tensor | None:
+        """Return what a sheet shows of ONE held-out image, uint8 [n, C, H, W].
+
+        None: completions, which a stage cannot show as long as they need later ones.
+        """
+        return None
 
 
 @dataclass(frozen=True)
@@ -318,7 +325,7 @@ class Family(Protocol):
     layouts: tuple[str, ...]
     """Names that `inpaint convert --from` takes for this family's foreign files."""
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Stage[Any], ...]:
         """Return the stages in training order (imports torch)."""
         ...
 
@@ -338,8 +345,7 @@ class Family(Protocol):
 
 
 def finished_stages(family: Family, trained: Collection[str]) -> list[str]:
-    """Gives the stages that need no training any more, in order, once `trained` are."""
+    """Return the stages that need no training any more, in order, once `trained` are."""
     stages = family.stages()
-    covered = {name for stage in stages if stage.name in trained
-               for name in getattr(stage, "covers", ())}  # fmt: skip
+    covered = {name for stage in stages if stage.name in trained for name in stage.covers}
     return [stage.name for stage in stages if stage.name in covered or stage.name in trained]

@@ -14,17 +14,17 @@ from inpaint_cli.errors import ResourceError
 
 
 def home() -> Path:
-    """Gives the folder of caches: INPAINT_HOME, else `inpaint` under XDG_CACHE_HOME or ~/.cache."""
-    own = os.environ.get("INPAINT_HOME")
-    if own:
-        return Path(own).expanduser()
+    """Return the folder of caches: INPAINT_HOME, else inpaint/ in XDG_CACHE_HOME or ~/.cache."""
+    chosen = os.environ.get("INPAINT_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
     return Path(cache or "~/.cache").expanduser() / "inpaint"
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path` that takes its place when the block ends well.
+    """Yield a temporary path beside `path` that takes its place when the block ends well.
 
     The temporary file has the suffix of `path`. Folders are created. If the block raises, nothing
     of it stays. ResourceError where the place cannot be written or is full.
@@ -55,18 +55,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes `data` to `path` in one piece (see `replacing`)."""
+    """Write `data` to `path` in one piece (see `replacing`)."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, in one piece (see `replacing`)."""
+    """Write `text` to `path` as UTF-8, in one piece (see `replacing`)."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def make_folder(path: Path) -> None:
-    """Creates a folder and its parents; ResourceError where that is not possible."""
+    """Create a folder and its parents; ResourceError where that is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,7 +74,7 @@ def make_folder(path: Path) -> None:
 
 
 def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
-    """Says whether `error` came from writing `path`, not from something else in the block."""
+    """Return whether `error` came from writing `path`, not from something else in the block."""
     if isinstance(error, BrokenPipeError):
         return False
     named = {os.fspath(temporary), os.fspath(path)} | {os.fspath(p) for p in path.parents}
@@ -88,7 +88,8 @@ def _resource_error(path: Path, error: OSError) -> ResourceError:
 
 
 def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    # Windows flushes only what is open for writing, and no folder.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def tag_of(specification: str | bytes) -> int:
-    """Gives the first 8 bytes of SHA-256 of a specification, as an integer.
+    """Return the first 8 bytes of SHA-256 of a specification, as an integer.
 
     >>> tag_of("freeform") == tag_of(b"freeform")
     True
@@ -29,7 +29,7 @@ def tag_of(specification: str | bytes) -> int:
 
 
 def stream(seed: int, tag: str | bytes, *key: int) -> np.random.Generator:
-    """Gives the independent generator of (seed, tag, key); seed and key are >= 0.
+    """Return the independent generator of (seed, tag, key); seed and key are >= 0.
 
     >>> float(stream(0, "test", 1).random()) == float(stream(0, "test", 1).random())
     True
@@ -39,7 +39,7 @@ def stream(seed: int, tag: str | bytes, *key: int) -> np.random.Generator:
 
 
 def content_key(image: Tensor, visible: Tensor) -> bytes:
-    """Gives the 32-byte hash of what is visible: the mask and the visible values, never the hidden.
+    """Return the 32-byte hash of the mask and the visible values, never of the hidden ones.
 
     image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W], True = known.
     """
@@ -62,34 +62,34 @@ class Noise:
 
     @classmethod
     def of_completions(cls, seed: int, key: bytes, indices: Sequence[int]) -> Noise:
-        """Gives the streams of completions `indices` of the input with `content_key` `key`."""
+        """Return the streams of completions `indices` of the input with `content_key` `key`."""
         return cls(seed, key, [(index,) for index in indices])
 
     @classmethod
     def of_samples(cls, seed: int, tag: str, epoch: int, indices: Sequence[int]) -> Noise:
-        """Gives the streams of training samples `indices` of `epoch`."""
+        """Return the streams of training samples `indices` of `epoch`."""
         return cls(seed, tag, [(epoch, index) for index in indices])
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitem__(self, part: slice) -> Noise:
-        """Gives some of the streams, from their beginning."""
+        """Return some of the streams, from their beginning."""
         return Noise(self.seed, self.tag, self.keys[part])
 
     def split(self, size: int) -> Iterator[Noise]:
-        """Yields the streams in batches of at most `size`, each from its beginning."""
+        """Yield the streams in batches of at most `size`, each from its beginning."""
         for start in range(0, len(self), size):
             yield self[start : start + size]
 
     def uniform(self, *shape: int) -> Tensor:
-        """Draws float64 [n, *shape], uniform in [0, 1)."""
+        """Draw float64 [n, *shape], uniform in [0, 1)."""
         import torch
 
         return torch.from_numpy(np.stack([rng.random(shape) for rng in self._generators()]))
 
     def normal(self, *shape: int) -> Tensor:
-        """Draws float64 [n, *shape], standard normal, by Box-Muller."""
+        """Draw float64 [n, *shape], standard normal, by Box-Muller."""
         import torch
 
         return torch.from_numpy(
@@ -103,6 +103,6 @@ class Noise:
 
 
 def standard_normal(rng: np.random.Generator, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Draws standard normals by Box-Muller from `rng.random` alone (see the module)."""
+    """Draw standard normals by Box-Muller from `rng.random` alone (see the module)."""
     radius = np.sqrt(-2.0 * np.log1p(-rng.random(shape)))
     return np.asarray(radius * np.cos(2.0 * np.pi * rng.random(shape)))

@@ -26,22 +26,22 @@ class Reporter:
     """Where stderr is no terminal, progress is one plain line at this interval."""
 
     def note(self, text: str) -> None:
-        """Says what a user may want to know."""
+        """Tell what a user may want to know."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     def detail(self, text: str) -> None:
-        """Says what only `--verbose` shows."""
+        """Tell what only a verbose reporter shows."""
         if self.verbose and not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
-        """Says that the result may differ from what was asked for; never silenced."""
+        """Warn that the result may differ from what was asked for; never silenced."""
         print(f"warning: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
     def progress(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
-        """Shows rate and time left of `total` units; a bar on a terminal, else a line a minute."""
+        """Show rate and time left of `total` units; a bar on a terminal, else a line a minute."""
         if self.quiet:
             yield lambda units=1, text="": None
         elif sys.stderr.isatty():

@@ -22,12 +22,12 @@ _libraries: list[Any] = []
 
 
 def load(module: str = "torchvision") -> ModuleType:
-    """Imports torchvision or a module of it; UserError where it is missing or does not load."""
+    """Import torchvision or a module of it; UserError where it is missing or does not load."""
     try:
         return _import(module)
     except ModuleNotFoundError as error:
         raise UserError(
-            "This needs torchvision. Install it with: pip install 'inpaint[data]'"
+            "This needs torchvision. Install it with: pip install torchvision"
         ) from error
     # A torchvision built for another torch raises RuntimeError, OSError and others.
     except Exception as error:
@@ -58,7 +58,7 @@ def _define_schemas() -> None:
 
 
 def _forget() -> None:
-    """Drops the half-imported modules, so that the second import starts afresh."""
+    """Drop the half-imported modules, so that the second import starts afresh."""
     import sys
 
     for name in [n for n in sys.modules if n == "torchvision" or n.startswith("torchvision.")]:

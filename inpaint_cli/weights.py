@@ -33,7 +33,7 @@ def save_weights(
     dtype: torch.dtype | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the model's state to `path`, its matrices as `dtype` (default: as they are).
+    """Write the model's state to `path`, its matrices as `dtype` (default: as they are).
 
     Vectors (biases, statistics) stay as they are: they weigh nothing and may not fit float16.
     extra: further header strings, such as the stage that was trained.
@@ -61,7 +61,7 @@ def save_weights(
 
 
 def _sort_header(path: Path) -> None:
-    """Puts the header strings in order: safetensors writes them in a random one at each call.
+    """Put the header strings in order: safetensors writes them in a random one at each call.
 
     So the same weights give the same bytes, and the SHA-256 of a file identifies a result.
     """
@@ -76,7 +76,7 @@ def _sort_header(path: Path) -> None:
 
 
 def read_header(path: Path) -> dict[str, str]:
-    """Gives the header of one of our weight files. UserError if it is not one."""
+    """Return the header of one of our weight files. UserError if it is not one."""
     header = _inspect(path).header
     if header.get("format") != FORMAT or "family" not in header or "config" not in header:
         raise UserError(
@@ -87,7 +87,7 @@ def read_header(path: Path) -> dict[str, str]:
 
 
 def load_weights(path: Path) -> Model:
-    """Builds the model that `path` describes and loads its weights, strictly, in float32 eval mode.
+    """Build the model that `path` describes and load its weights, strictly, in float32 eval mode.
 
     UserError for files that are damaged, foreign, or do not fit; nothing in them is ever executed.
     """
@@ -116,10 +116,10 @@ def load_weights(path: Path) -> Model:
 
 
 def read_config(header: Mapping[str, str], path: Path) -> Config:
-    """Gives the config inside a header; UserError where it does not fit its family."""
+    """Return the config inside a header; UserError where it does not fit its family."""
     name = header["family"]
     if name not in models.FAMILIES or not models.get(name).stage_names:
-        raise UserError(f"{path}: a model of '{name}', a family that this version has no nets of.")
+        raise UserError(f"{path}: a model of '{name}', a family that this version does not know.")
     kind = type(next(iter(models.get(name).presets.values())))
     try:
         return from_dict(kind, json.loads(header["config"]), f"{path}: config")
@@ -149,7 +149,7 @@ def _inspect(path: Path) -> _Content:
 
 
 def _check_fit(path: Path, family: Family, config: Config) -> None:
-    """Compares the file's shapes with those of its config before anything is allocated."""
+    """Compare the file's shapes with those of its config before anything is allocated."""
     import torch
 
     shapes = _inspect(path).shapes
@@ -174,7 +174,7 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
 
 
 def preset_of(family: Family, config: Config) -> str:
-    """Gives the name of the preset that describes the same network; OWN_PRESET if none does."""
+    """Return the name of the preset that describes the same network; OWN_PRESET if none does."""
     network = {**to_dict(config), "training": None}
     for name, preset in family.presets.items():
         if {**to_dict(preset), "training": None} == network:
@@ -183,7 +183,7 @@ def preset_of(family: Family, config: Config) -> str:
 
 
 def hash_of(path: Path) -> str:
-    """Gives the SHA-256 of a file, in hex."""
+    """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

@@ -30,7 +30,7 @@ __all__ = [
 
 
 def specification(kind: str, height: int, width: int) -> str:
-    """Gives the canonical text of a kind at a size; it keys the random streams.
+    """Return the canonical text of a kind at a size; it keys the random streams.
 
     >>> specification("blobs", 28, 28)
     'blobs(max=4;iterations=2:7;p=0.5)@28x28'
@@ -48,7 +48,7 @@ def draw(
     index: int = 0,
     training: bool = False,
 ) -> Mask:
-    """Draws mask `index` of a set: bool [height, width], True = visible.
+    """Draw mask `index` of a set: bool [height, width], True = visible.
 
     It depends on the arguments alone, never on other masks. Scoring sets use epoch 0. In a set, a
     mixture takes range index mod 5; with `training` it draws the range. UserError for an unknown
@@ -72,7 +72,7 @@ def draw_batch(
     indices: Sequence[int],
     training: bool = False,
 ) -> Tensor:
-    """Draws the masks of `indices`: bool [N, 1, height, width] (see `draw`)."""
+    """Draw the masks of `indices`: bool [N, 1, height, width] (see `draw`)."""
     import numpy as np
     import torch
 
@@ -87,7 +87,7 @@ def draw_batch(
 def draw_at_scale(
     kind: str, height: int, width: int, *, model_size: int, seed: int = 0, index: int = 0
 ) -> Mask:
-    """Draws a mask for a photo that a model of side `model_size` completes.
+    """Draw a mask for a photo that a model of side `model_size` completes.
 
     Kinds whose shapes are measured in pixels are drawn with as many pixels as the model has, in
     the photo's proportions, and scaled up by nearest neighbour; the others at the photo's own size.
@@ -106,7 +106,7 @@ def draw_at_scale(
 
 
 def resize_nearest(mask: Mask, height: int, width: int) -> Mask:
-    """Gives `mask` at another size, each pixel from the one under its centre.
+    """Return `mask` at another size, each pixel from the one under its centre.
 
     >>> import numpy as np
     >>> resize_nearest(np.array([[True, False]]), 1, 4).tolist()

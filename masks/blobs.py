@@ -56,7 +56,7 @@ class Blobs:
 def grow(
     rng: np.random.Generator, mask: Mask, rows: Indices, columns: Indices
 ) -> tuple[Indices, Indices, Indices]:
-    """Makes each of the 8 neighbours of each seed visible with probability 1/2, in `mask`.
+    """Make each of the 8 neighbours of each seed visible with probability 1/2, in `mask`.
 
     Gives rows and columns of these neighbours, the next seeds, and the ordered index of the seed
     that each comes from. Neighbours outside are clamped to the border, so that a seed there may

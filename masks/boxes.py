@@ -16,7 +16,7 @@ MAX_VISIBLE_SIDE = 10
 
 
 @dataclass(frozen=True)
-class Centre:
+class HiddenCentre:
     """A hidden rectangle of half the height and half the width (PIC)."""
 
     absolute: bool = False
@@ -34,7 +34,7 @@ class Centre:
 
 
 @dataclass(frozen=True)
-class Box:
+class ShareBox:
     """A hidden box with a share of the height and of the width, in the middle or anywhere."""
 
     share: Fraction
@@ -59,7 +59,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Side:
+class HiddenSide:
     """A share of the rows or columns hidden at one side."""
 
     side: Literal["left", "right", "top", "bottom"]
@@ -87,7 +87,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Edge:
+class VisibleEdge:
     """A visible border."""
 
     pixels: int
@@ -189,7 +189,7 @@ class RectangleVisible:
 
 
 @dataclass(frozen=True)
-class Pixels:
+class SinglePixels:
     """Single visible pixels, from one to all but one, each count as likely (PCNN)."""
 
     absolute: bool = False

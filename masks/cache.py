@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +14,6 @@ from inpaint_cli.masks import Mask, draw, specification
 from inpaint_cli.masks.sets import Packed, pack, row_bytes, unpack, versions
 from inpaint_cli.randomness import stream
 from inpaint_cli.reporting import Reporter
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 TAG = "mask-cache"
 
@@ -44,7 +39,7 @@ class MaskCache:
         folder: Path,
         reporter: Reporter | None = None,
     ) -> MaskCache:
-        """Opens the cache of these masks in `folder`; draws them first if it is not there.
+        """Open the cache of these masks in `folder`; draw them first if it is not there.
 
         The masks are 0..count-1 of the set with this seed, so a mixture is stratified.
         """
@@ -60,18 +55,9 @@ class MaskCache:
         return len(self.packed)
 
     def pick(self, seed: int, epoch: int, index: int) -> Mask:
-        """Gives the mask of training sample `index`: bool [H, W], each of the cache as likely."""
+        """Return the mask of training sample `index`: bool [H, W], each of the cache as likely."""
         chosen = int(stream(seed, TAG, epoch, index).random() * len(self))
         return unpack(np.asarray(self.packed[chosen]), self.height, self.width)
-
-    def pick_batch(self, seed: int, epoch: int, indices: Sequence[int]) -> Tensor:
-        """Gives the masks of training samples: bool [N, 1, H, W]."""
-        import torch
-
-        masks = np.empty((len(indices), 1, self.height, self.width), np.bool_)
-        for place, index in enumerate(indices):
-            masks[place, 0] = self.pick(seed, epoch, index)
-        return torch.from_numpy(masks)
 
 
 def _name(kind: str, height: int, width: int, count: int, seed: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def integer(rng: np.random.Generator, low: int, high: int) -> int:
-    """Draws a uniform integer of low..high-1.
+    """Draw a uniform integer of low..high-1.
 
     >>> integer(np.random.Generator(np.random.Philox(0)), 3, 4)
     3
@@ -18,10 +18,10 @@ def integer(rng: np.random.Generator, low: int, high: int) -> int:
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draws a uniform real of [low, high)."""
+    """Draw a uniform real of [low, high)."""
     return low + rng.random() * (high - low)
 
 
 def coin(rng: np.random.Generator) -> bool:
-    """Draws True or False, with probability 1/2 each."""
+    """Draw True or False, with probability 1/2 each."""
     return rng.random() < 0.5

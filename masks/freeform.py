@@ -51,7 +51,7 @@ class Freeform:
         return not self.scaled
 
     def tries_at(self, height: int, width: int) -> Tries:
-        """Gives the numbers of shapes for an image size."""
+        """Return the numbers of shapes for an image size."""
         large = height * width >= MAT_512_FROM**2
         return self.tries_512 if self.tries_512 and large else self.tries
 
@@ -90,7 +90,7 @@ class Freeform:
 
 
 def counts(tries: Tries, visible: Range) -> Tries:
-    """Gives below how many shapes of each sort are drawn for a range of the visible fraction.
+    """Return below how many shapes of each sort are drawn for a range of the visible fraction.
 
     A range changes the numbers as in the code of Co-Mod-GAN: they are not quite the conditional
     of the distribution without a range.
@@ -105,7 +105,7 @@ def counts(tries: Tries, visible: Range) -> Tries:
 
 
 def fill(rng: np.random.Generator, hole: np.ndarray, max_height: int, max_width: int) -> None:
-    """Hides a rectangle, partly outside perhaps, in `hole`."""
+    """Hide a rectangle, partly outside perhaps, in `hole`."""
     height, width = hole.shape
     w, h = integer(rng, 0, max_width), integer(rng, 0, max_height)
     x = integer(rng, -(w // 2), width - w + w // 2)
@@ -116,7 +116,7 @@ def fill(rng: np.random.Generator, hole: np.ndarray, max_height: int, max_width:
 def stroke(
     rng: np.random.Generator, brush: ImageDraw.ImageDraw, height: int, width: int, scale: float
 ) -> None:
-    """Draws one zigzag with round corners."""
+    """Draw one zigzag with round corners."""
     n = integer(rng, *VERTICES)
     low = MEAN_ANGLE - uniform(rng, 0, ANGLE_SPREAD)
     high = MEAN_ANGLE + uniform(rng, 0, ANGLE_SPREAD)

@@ -1,4 +1,4 @@
-"""The names of mask kinds, as typed after --kind, --mask and --masks, and what they mean."""
+"""The names of mask kinds, as typed, and what they mean."""
 
 from __future__ import annotations
 
@@ -77,18 +77,18 @@ class Kind:
 
     @property
     def is_random(self) -> bool:
-        """Says whether two draws may differ."""
+        """Whether two draws may differ."""
         return self.distribution.is_random
 
     @property
     def absolute(self) -> bool:
-        """Says whether shapes are measured in pixels, so that size changes the look."""
+        """Whether shapes are measured in pixels, so that size changes the look."""
         return self.distribution.absolute
 
     def draw(
         self, rng: np.random.Generator, height: int, width: int, stratum: int | None = None
     ) -> Mask:
-        """Draws bool [height, width], True = visible.
+        """Draw bool [height, width], True = visible.
 
         stratum: which range of a mixture, taken modulo 5; None draws it. UserError below 8 x 8
         pixels, and if the range cannot be met.
@@ -110,7 +110,7 @@ class Kind:
         return mask
 
     def specification(self, height: int, width: int) -> str:
-        """Gives the canonical text that keys the random streams and names the set."""
+        """Return the canonical text that keys the random streams and names the set."""
         body = self.distribution.parameters(height, width)
         bounds = self._bounds()
         if bounds:
@@ -145,13 +145,13 @@ FIXED: dict[str, Distribution] = {
         for name, f in FREEFORM.items()
     },
     "blobs": Blobs(),
-    "centre": boxes.Centre(),
+    "centre": boxes.HiddenCentre(),
     "rectangles": boxes.Rectangles(),
     "strokes": Strokes(),
     "strokes-absolute": Strokes(shrink=False),
     "random": Irregular(),
     "rectangle-visible": boxes.RectangleVisible(),
-    "pixels": boxes.Pixels(),
+    "pixels": boxes.SinglePixels(),
     "nothing": boxes.Uniform(visible=False),
     "everything": boxes.Uniform(visible=True),
 }
@@ -183,11 +183,11 @@ PARAMETRIC: dict[str, tuple[str, str, Callable[[str], Distribution]]] = {
     "patches": ("", "n=0 to n=5", lambda t: Patches(n=_patches(t) if t else None)),
     "holes": ("", "n=0 to n=5", lambda t: Patches(n=_patches(t) if t else None, hidden=True)),
     "patches-25": ("", "n=0 to n=5", lambda t: Patches(0.25, _patches(t) if t else None)),
-    "hide-left": ("0.5", "a share in (0, 1]", lambda t: boxes.Side("left", _share(t))),
-    "hide-right": ("0.5", "a share in (0, 1]", lambda t: boxes.Side("right", _share(t))),
-    "hide-top": ("0.5", "a share in (0, 1]", lambda t: boxes.Side("top", _share(t))),
-    "hide-bottom": ("0.5", "a share in (0, 1]", lambda t: boxes.Side("bottom", _share(t))),
-    "edge": ("4", "pixels, at least 1", lambda t: boxes.Edge(_pixels(t))),
+    "hide-left": ("0.5", "a share in (0, 1]", lambda t: boxes.HiddenSide("left", _share(t))),
+    "hide-right": ("0.5", "a share in (0, 1]", lambda t: boxes.HiddenSide("right", _share(t))),
+    "hide-top": ("0.5", "a share in (0, 1]", lambda t: boxes.HiddenSide("top", _share(t))),
+    "hide-bottom": ("0.5", "a share in (0, 1]", lambda t: boxes.HiddenSide("bottom", _share(t))),
+    "edge": ("4", "pixels, at least 1", lambda t: boxes.VisibleEdge(_pixels(t))),
     "centre-visible": ("8", "pixels, at least 1", lambda t: boxes.CentreVisible(_pixels(t))),
 }
 """Name -> default of the text after the colon, what it may be, and what it gives."""
@@ -195,7 +195,7 @@ PARAMETRIC: dict[str, tuple[str, str, Callable[[str], Distribution]]] = {
 
 @lru_cache(maxsize=256)
 def parse(text: str) -> Kind:
-    """Reads a kind as typed: NAME, NAME:PARAMETER, and @LOW-HIGH or @mixture behind it.
+    """Read a kind as typed: NAME, NAME:PARAMETER, and @LOW-HIGH or @mixture behind it.
 
     UserError for unknown names (with the nearest) and unusable parameters.
 
@@ -217,7 +217,7 @@ def parse(text: str) -> Kind:
 
 
 def is_kind(text: str) -> bool:
-    """Says whether `text` names a kind (its parameters and range may still be wrong)."""
+    """Return whether `text` names a kind (its parameters and range may still be wrong)."""
     name = re.split("[:@]", text, maxsplit=1)[0]
     return name in FIXED or name in PARAMETRIC or _box(name) is not None
 
@@ -242,8 +242,8 @@ def _distribution(text: str) -> Distribution:
         raise UserError(f"{text}: {name} takes {allowed} after the colon.") from error
 
 
-def _box(name: str) -> boxes.Box | None:
+def _box(name: str) -> boxes.ShareBox | None:
     match = re.fullmatch(r"box-(\d+(?:\.\d+)?)(-random)?", name)
     if not match or not 0 < Fraction(match[1]) <= 100:
         return None
-    return boxes.Box(Fraction(match[1]) / 100, is_random=match[2] is not None)
+    return boxes.ShareBox(Fraction(match[1]) / 100, is_random=match[2] is not None)

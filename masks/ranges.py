@@ -31,7 +31,7 @@ class Range:
         return f"{plain(self.low)}-{plain(self.high)}"
 
     def as_hole(self) -> str:
-        """Gives the range of the hole ratio as the specification writes it.
+        """Return the range of the hole ratio as the specification writes it.
 
         >>> Range(Fraction(80), Fraction(100)).as_hole()
         '0:0.2'
@@ -51,27 +51,27 @@ class Distribution(Protocol):
 
     @property
     def absolute(self) -> bool:
-        """Says whether shapes are measured in pixels, so that large images look different."""
+        """Whether shapes are measured in pixels, so that large images look different."""
         ...
 
     @property
     def is_random(self) -> bool:
-        """Says whether two draws may differ."""
+        """Whether two draws may differ."""
         ...
 
     def parameters(self, height: int, width: int) -> str:
-        """Gives name and parameters for the specification: "name(key=value;...)"."""
+        """Return name and parameters for the specification: "name(key=value;...)"."""
         ...
 
     def attempt(
         self, rng: np.random.Generator, height: int, width: int, visible: Range | None
     ) -> Mask | None:
-        """Draws one mask; None if it is plain before the end that `visible` rejects it."""
+        """Draw one mask; None as soon as the mask is certain to fall outside `visible`."""
         ...
 
 
 def plain(value: Fraction) -> str:
-    """Writes a number without trailing zeros.
+    """Write a number without trailing zeros.
 
     >>> plain(Fraction(1, 5)), plain(Fraction(20))
     ('0.2', '20')
@@ -80,7 +80,7 @@ def plain(value: Fraction) -> str:
 
 
 def parse_range(text: str, kind: str) -> Range:
-    """Reads "LOW-HIGH", percent visible. UserError for anything else.
+    """Read "LOW-HIGH", percent visible. UserError for anything else.
 
     >>> str(parse_range("20-40", "freeform"))
     '20-40'
@@ -99,7 +99,7 @@ def parse_range(text: str, kind: str) -> Range:
 
 @lru_cache(maxsize=256)
 def bounds(visible: Range, pixels: int) -> tuple[int, int]:
-    """Gives the least and the greatest accepted count of visible pixels, both included.
+    """Return the least and the greatest accepted count of visible pixels, both included.
 
     >>> bounds(Range(Fraction(20), Fraction(40)), 100)
     (21, 39)
@@ -117,7 +117,7 @@ def draw_within(
     visible: Range,
     name: str,
 ) -> Mask:
-    """Draws until the visible fraction lies in `visible`, ATTEMPTS times at most.
+    """Draw until the visible fraction lies in `visible`, ATTEMPTS times at most.
 
     UserError after that: a mask outside the range is never given instead.
     """

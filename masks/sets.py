@@ -40,17 +40,17 @@ Packed = npt.NDArray[np.uint8]
 
 
 def pack(mask: Mask) -> Packed:
-    """Gives one mask as bits: uint8 [ceil(H*W/8)], row-major, big-endian, 1 = visible."""
+    """Return one mask as bits: uint8 [ceil(H*W/8)], row-major, big-endian, 1 = visible."""
     return np.packbits(mask.ravel())
 
 
 def unpack(bits: Packed, height: int, width: int) -> Mask:
-    """Gives one mask back from its bits."""
+    """Return the mask of its bits."""
     return np.unpackbits(bits, count=height * width).reshape(height, width).astype(np.bool_)
 
 
 def row_bytes(height: int, width: int) -> int:
-    """Gives the bytes that one packed mask takes."""
+    """Return the bytes that one packed mask takes."""
     return (height * width + 7) // 8
 
 
@@ -75,22 +75,22 @@ class MaskSet:
 
     @cached_property
     def visible(self) -> list[int]:
-        """Gives the number of visible pixels of each mask."""
+        """The number of visible pixels of each mask."""
         return [int(np.bitwise_count(row).sum()) for row in self.packed]
 
     @cached_property
     def sha256(self) -> str:
-        """Gives the hash of all bits: two sets with the same hash hold the same masks."""
+        """The hash of all bits: two sets with the same hash hold the same masks."""
         return hashlib.sha256(self.packed.tobytes()).hexdigest()
 
     def protocol(self) -> str:
-        """Gives what a score says about its masks."""
+        """Return what a score says about its masks."""
         return f"{self.kind} {self.height}x{self.width} seed {self.seed} " + (
             f"count {len(self)} hash {self.sha256[:12]}"
         )
 
     def manifest(self) -> dict[str, Any]:
-        """Gives what is needed to draw the set again and to see that it is the same."""
+        """Return what is needed to draw the set again and to see that it is the same."""
         return {
             "format": FORMAT,
             "kind": self.kind,
@@ -105,7 +105,7 @@ class MaskSet:
 
 
 def versions() -> dict[str, str]:
-    """Gives the versions of the libraries that the pixels of a kind may depend on."""
+    """Return the versions of the libraries that the pixels of a kind may depend on."""
     import cv2
     import PIL
 
@@ -121,7 +121,7 @@ def draw_set(
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> MaskSet:
-    """Draws masks 0..count-1 of a kind, as scoring takes them (epoch 0)."""
+    """Draw masks 0..count-1 of a kind, as scoring takes them (epoch 0)."""
     packed = np.empty((count, row_bytes(height, width)), np.uint8)
     with (reporter or Reporter(quiet=True)).progress("masks", count) as advance:
         for index in range(count):
@@ -131,7 +131,7 @@ def draw_set(
 
 
 def write_set(masks: MaskSet, target: Path, reporter: Reporter | None = None) -> list[Path]:
-    """Writes a set and its manifest: a folder of PNG files and masks.json, or one .npz file.
+    """Write a set and its manifest: a folder of PNG files and masks.json, or one .npz file.
 
     PNG files are white where to fill in; the arrays of an .npz, `visible` [N, H, W] and `manifest`,
     are not: 1 = visible. Gives the paths of the masks. An older set there is replaced; UserError if
@@ -156,7 +156,7 @@ def write_set(masks: MaskSet, target: Path, reporter: Reporter | None = None) ->
 
 
 def refuse_foreign(target: Path) -> None:
-    """Raises UserError if writing a set to `target` would lose files that are no mask set."""
+    """Raise UserError if writing a set to `target` would lose files that are no mask set."""
     if target.suffix == ".npz":
         if target.exists():
             read_manifest(target)
@@ -169,7 +169,7 @@ def refuse_foreign(target: Path) -> None:
 
 
 def read_set(source: Path, reporter: Reporter | None = None) -> MaskSet:
-    """Reads what `write_set` wrote. A hash that does not match is a warning with the versions."""
+    """Read what `write_set` wrote. A hash that does not match is a warning with the versions."""
     manifest = read_manifest(source)
     (height, width), count = manifest["size"], manifest["count"]
     masks = _read_masks(source, manifest)
@@ -178,14 +178,14 @@ def read_set(source: Path, reporter: Reporter | None = None) -> MaskSet:
             f"{source}: the manifest lists {count} masks of {height}x{width}; the files differ."
         )
     packed = np.stack([pack(mask) for mask in masks])
-    found = MaskSet(manifest["kind"], height, width, manifest["seed"], packed)
+    mask_set = MaskSet(manifest["kind"], height, width, manifest["seed"], packed)
     if reporter:
-        warn_if_different(found, manifest["sha256"], manifest["versions"], str(source), reporter)
-    return found
+        warn_if_different(mask_set, manifest["sha256"], manifest["versions"], str(source), reporter)
+    return mask_set
 
 
 def read_manifest(source: Path) -> dict[str, Any]:
-    """Reads the manifest of a folder or an .npz file. UserError if there is none of ours."""
+    """Read the manifest of a folder or an .npz file. UserError if there is none of ours."""
     try:
         if source.suffix == ".npz":
             with np.load(source, allow_pickle=False) as arrays:
@@ -207,7 +207,7 @@ def read_manifest(source: Path) -> dict[str, Any]:
 def warn_if_different(
     masks: MaskSet, expected: str, drawn_with: object, name: str, reporter: Reporter
 ) -> None:
-    """Warns if a set read back or drawn again is not the one that the manifest describes."""
+    """Warn if a set read back or drawn again is not the one that the manifest describes."""
     if masks.sha256 != expected:
         reporter.warn(
             f"{name}: these masks (hash {masks.sha256[:12]}) are not those of the manifest "

@@ -62,7 +62,7 @@ class Irregular:
 
 
 def shape(rng: np.random.Generator, drawn: npt.NDArray[np.uint8], scale: float) -> None:
-    """Draws one line, disc or arc into `drawn`, with OpenCV's rasterisers as the authors do."""
+    """Draw one line, disc or arc into `drawn`, with OpenCV's rasterisers as the authors do."""
     import cv2
 
     height, width = drawn.shape

@@ -21,21 +21,21 @@ FAMILIES = {
     "navier-stokes": "inpaint_cli.models.classical",
     "classifier": "inpaint_cli.models.classifier",
 }
-"""Name as typed after --model -> module whose `FAMILIES` holds the Family of that name."""
+"""Name of the family -> module whose `FAMILIES` holds the Family of that name."""
 
 
 def get(name: str) -> Family:
-    """Gives the family called `name`, without importing torch. UserError if there is none."""
+    """Return the family called `name`, without importing torch. UserError if there is none."""
     if name not in FAMILIES:
-        raise unknown_name("--model: no family", name, FAMILIES)
+        raise unknown_name("no family", name, FAMILIES, setting="model")
     return cast(Family, import_module(FAMILIES[name]).FAMILIES[name])
 
 
 def trainable() -> list[str]:
-    """Gives the names of the families that are trained."""
+    """Return the names of the families that are trained."""
     return [name for name in FAMILIES if get(name).stage_names]
 
 
 def layouts() -> dict[str, str]:
-    """Gives the foreign file layouts: name after `convert --from` -> family."""
+    """Return the foreign file layouts: name -> family."""
     return {layout: name for name in FAMILIES for layout in get(name).layouts}

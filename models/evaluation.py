@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Turns eval mode on and gradients off inside the block; the mode is restored after it."""
+    """Turn eval mode on and gradients off inside the block; the mode is restored after it."""
     training = model.training
     model.eval()
     try:
@@ -22,10 +22,10 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def filled_up(network: Callable[..., Tensor], size: int, *inputs: Tensor) -> Tensor:
-    """Gives network(*inputs) of n <= size items, run on exactly `size`: the last is repeated."""
+    """Return network(*inputs) of n <= size items, run on exactly `size`: the last is repeated."""
     return network(*(padded(x, size) for x in inputs))[: len(inputs[0])]
 
 
 def padded(x: Tensor, size: int) -> Tensor:
-    """Gives x [n, ...] with its last item repeated until there are `size`."""
+    """Return x [n, ...] with its last item repeated until there are `size`."""
     return torch.cat([x, x[-1:].repeat(max(size - len(x), 0), *[1] * (x.ndim - 1))])

@@ -33,7 +33,7 @@ class Inert:
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Gives the tensors of a .safetensors file or of a PyTorch file, by name, on the CPU.
+    """Return the tensors of a .safetensors file or of a PyTorch file, by name, on the CPU.
 
     A training checkpoint gives its `state_dict` alone. Tensors stay on the disk until they are
     used, where the format allows it. UserError for files that are damaged or hold code.
@@ -54,7 +54,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def shape_text(tensor: Tensor) -> str:
-    """Gives a shape as people read it.
+    """Return a shape as people read it.
 
     >>> shape_text(torch.zeros(4, 3)), shape_text(torch.tensor(1))
     ('4x3', 'one number')

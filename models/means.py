@@ -9,7 +9,7 @@ from inpaint_cli.device import sum_over_ranks, world_size
 
 
 def masked_mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Gives the mean of `values` where `counted`, over all processes; 0 where nothing counts.
+    """Return the mean of `values` where `counted`, over all processes; 0 where nothing counts.
 
     counted: bool, of the shape of `values`.
     """
@@ -19,7 +19,7 @@ def masked_mean(values: Tensor, counted: Tensor) -> Tensor:
 
 
 def mean_per_image(values: Tensor, counted: Tensor) -> Tensor:
-    """Gives float64 [N], the mean of each image's values where counted; NaN where nothing is.
+    """Return float64 [N], the mean of each image's values where counted; NaN where nothing is.
 
     counted: bool, of a shape that can be expanded to that of `values`.
 

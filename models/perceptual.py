@@ -45,7 +45,7 @@ HEAD_SUMS = {
 
 
 class PerceptualDistance(nn.Module):
-    """Maps two images [N, C, H, W] in [-1, 1] to their distance [N], sum_l |phi_l(a) - phi_l(b)|^2.
+    """Map two images [N, C, H, W] in [-1, 1] to their distance [N], sum_l |phi_l(a) - phi_l(b)|^2.
 
     network: maps images [N, 3, H, W] in [-1, 1] to feature maps [N, C_l, H_l, W_l], l = 0, 1, ...
     heads: a weight [C_l] >= 0 for each channel of each level; None for 1 everywhere (uncalibrated).
@@ -77,16 +77,21 @@ class PerceptualDistance(nn.Module):
         self.requires_grad_(False)
         self.eval()
 
+    @property
+    def is_published(self) -> bool:
+        """Whether figures can be compared with published ones."""
+        return self.calibrated and self.name.startswith("lpips-")
+
     def train(self, mode: bool = True) -> PerceptualDistance:
-        """Stays in evaluation mode, also inside a model that trains."""
+        """Stay in evaluation mode, also inside a model that trains."""
         return super().train(False)
 
     def resizes(self, height: int, width: int) -> bool:
-        """Says whether images of this size are enlarged first; reports mention it."""
+        """Return whether images of this size are enlarged first; reports mention it."""
         return min(height, width) < self.minimum_side
 
     def embedding(self, images: Tensor) -> list[Tensor]:
-        """Gives phi: per level [N, C_l, H_l, W_l], unit vectors times sqrt(w_l / (H_l W_l)).
+        """Return phi: per level [N, C_l, H_l, W_l], unit vectors times sqrt(w_l / (H_l W_l)).
 
         The trunk runs in the precision of the surrounding autocast, the rest at least in float32.
         """
@@ -111,7 +116,7 @@ class PerceptualDistance(nn.Module):
 
 
 def embed(level: Tensor, head: Tensor | None) -> Tensor:
-    """Gives sqrt(w / (H W)) times the unit vectors [N, C, H, W] of one level's features.
+    """Return sqrt(w / (H W)) times the unit vectors [N, C, H, W] of one level's features.
 
     >>> features = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1)
     >>> [round(float(x), 3) for x in embed(features, torch.tensor([1.0, 4.0])).flatten()]
@@ -126,7 +131,7 @@ def embed(level: Tensor, head: Tensor | None) -> Tensor:
 
 
 def squared_distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-    """Gives [N], the distance of two embeddings."""
+    """Return [N], the distance of two embeddings."""
     parts = [(p - q).square().flatten(1).sum(1) for p, q in zip(a, b, strict=True)]
     return torch.stack(parts).sum(0)
 
@@ -139,7 +144,7 @@ def of_lpips(
     heads: Sequence[Tensor] | None = None,
     where: str = "trunk",
 ) -> PerceptualDistance:
-    """Builds LPIPS 0.1 on `trunk`, tensors named as torchvision's (`features.0.weight`, ...).
+    """Build LPIPS 0.1 on `trunk`, tensors named as torchvision's (`features.0.weight`, ...).
 
     net: "alex", "vgg" or "squeeze". name: default `lpips-NET`, which only the weights that the
     authors used deserve. heads: default those inside the lpips package. where: what messages call
@@ -157,7 +162,7 @@ def of_lpips(
 def of_features(
     network: nn.Module, name: str, *, minimum_side: int = 1, channels: int = 3
 ) -> PerceptualDistance:
-    """Builds the uncalibrated distance of a network that gives a list of feature maps.
+    """Build the uncalibrated distance of a network that gives a list of feature maps.
 
     Its name becomes `lpips@NAME (uncalibrated)`: values cannot be compared with LPIPS.
     """
@@ -166,7 +171,7 @@ def of_features(
 
 
 def layout_of(tensors: Mapping[str, Any]) -> str | None:
-    """Gives the trunk ("alex", ...) that tensors named as torchvision's belong to, or None.
+    """Return the trunk ("alex", ...) that tensors named as torchvision's belong to, or None.
 
     tensors: anything with a shape. Only the first convolutions and the depth are looked at;
     `of_lpips` checks the rest.
@@ -184,7 +189,7 @@ def layout_of(tensors: Mapping[str, Any]) -> str | None:
 
 
 class Scaling(nn.Module):
-    """Maps images in [-1, 1] to what networks trained on ImageNet expect; version 0.0 lacked it."""
+    """Map images in [-1, 1] to what networks trained on ImageNet expect; version 0.0 lacked it."""
 
     def forward(self, images: Tensor) -> Tensor:
         shift = images.new_tensor(SHIFT)[:, None, None]
@@ -206,7 +211,7 @@ def _lpips() -> Any:
 
 
 def _trunk(net: str, tensors: Mapping[str, Tensor], where: str) -> nn.Module:
-    """Builds a trunk of lpips on no device at all, then puts the tensors in."""
+    """Build a trunk of lpips on no device at all, then puts the tensors in."""
     build = getattr(_lpips().pretrained_networks, TRUNKS[net])
     with torch.device("meta"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # lpips names torchvision's arguments as of old
@@ -225,7 +230,7 @@ def _trunk(net: str, tensors: Mapping[str, Tensor], where: str) -> nn.Module:
 
 
 def _heads(net: str) -> list[Tensor]:
-    """Gives the head weights [C_l] inside the lpips package, checked."""
+    """Return the head weights [C_l] inside the lpips package, checked."""
     path = Path(_lpips().__file__).parent / "weights" / "v0.1" / f"{net}.pth"
     try:
         stored: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)

@@ -9,7 +9,7 @@ from inpaint_cli.models.quantise import continuing
 
 
 def to_unit(image: Tensor) -> Tensor:
-    """Gives uint8 values as float in [-1, 1].
+    """Return uint8 values as float in [-1, 1].
 
     >>> to_unit(torch.tensor([0, 255], dtype=torch.uint8)).tolist()
     [-1.0, 1.0]
@@ -18,7 +18,7 @@ def to_unit(image: Tensor) -> Tensor:
 
 
 def from_unit(x: Tensor) -> Tensor:
-    """Gives values in [-1, 1] as uint8, rounded half to even and clamped.
+    """Return values in [-1, 1] as uint8, rounded half to even and clamped.
 
     >>> from_unit(torch.tensor([-1.0, 0.0, 1.2])).tolist()
     [0, 128, 255]
@@ -26,8 +26,8 @@ def from_unit(x: Tensor) -> Tensor:
     return torch.round(127.5 * x.float() + 127.5).clamp(0, 255).to(torch.uint8)
 
 
-def finished(picture: Tensor, image: Tensor, visible: Tensor, levels: int) -> Tensor:
-    """Gives uint8 [n, C, H, W]: bytes of the image where visible, else of the picture.
+def paste_visible(picture: Tensor, image: Tensor, visible: Tensor, levels: int) -> Tensor:
+    """Return uint8 [n, C, H, W]: bytes of the image where visible, else of the picture.
 
     picture: float [n, C, H, W] on [-1, 1]. With fewer than 256 levels hidden bytes are the nearest
     ones that stand for a level beside this image. The choice is made between integers, so visible

@@ -1,4 +1,4 @@
-"""Levels 0..K-1 from bytes and back, exactly as the authors of pcnn quantise (`quantize`)."""
+"""Levels 0..K-1 from bytes and back, exactly as in the code of Dupont & Suresha 2018."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def to_levels(image: Tensor, levels: int) -> Tensor:
-    """Gives the level of each byte, int64: floor(v * (K-1) / 255); for K = 2 v >= 128.
+    """Return the level of each byte, int64: floor(v * (K-1) / 255); for K = 2 v >= 128.
 
-    The top level is v = 255 alone unless K = 2, where the authors threshold at one half.
+    The top level is v = 255 alone unless K = 2, where that code thresholds at one half.
 
     >>> to_levels(torch.tensor([0, 8, 9, 255], dtype=torch.uint8), 32).tolist()
     [0, 0, 1, 31]
@@ -20,9 +20,9 @@ def to_levels(image: Tensor, levels: int) -> Tensor:
 
 
 def to_bytes(level: Tensor, levels: int) -> Tensor:
-    """Gives the canonical byte of each level, uint8: ceil(255 * l / (K-1)).
+    """Return the canonical byte of each level, uint8: ceil(255 * l / (K-1)).
 
-    The authors show 255 * l / (K-1), which their own floor does not bring back (l = 1 of 32 -> 8 ->
+    That code shows 255 * l / (K-1), which its own floor does not bring back (l = 1 of 32 -> 8 ->
     0); this byte is within 1 of theirs and round-trips.
 
     >>> to_levels(to_bytes(torch.arange(32), 32), 32).equal(torch.arange(32))
@@ -32,7 +32,7 @@ def to_bytes(level: Tensor, levels: int) -> Tensor:
 
 
 def to_centres(level: Tensor, levels: int) -> Tensor:
-    """Gives the middle byte of those that become each level, uint8; it round-trips too.
+    """Return the middle byte of those that become each level, uint8; it round-trips too.
 
     The canonical byte is the smallest of them, so a photograph's values are darkened by 3.6 on
     average at K = 32; its middle is the best guess of what a photograph had there.
@@ -46,7 +46,7 @@ def to_centres(level: Tensor, levels: int) -> Tensor:
 
 
 def continuing(level: Tensor, levels: int, image: Tensor, visible: Tensor) -> Tensor:
-    """Gives the bytes of drawn levels that suit the visible part of `image`, uint8.
+    """Return the bytes of drawn levels that suit the visible part of `image`, uint8.
 
     A level that is visible somewhere is written as the mean of its visible bytes, so that black
     stays black; others as the canonical byte where all that is visible is canonical (a quantised

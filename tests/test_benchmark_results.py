@@ -28,9 +28,14 @@ def entry(metric: str, label: str, value: float, **more: Any) -> dict[str, Any]:
         "better": "lower",
     }
     return {
-        **plain, "name": metric, "value": value, "params": {"label": label}, "warnings": [],
-        "groups": groups, **more,
-    }  # fmt: skip
+        **plain,
+        "name": metric,
+        "value": value,
+        "params": {"label": label},
+        "warnings": [],
+        "groups": groups,
+        **more,
+    }
 
 
 def document(name: str, metrics: list[dict[str, Any]], **refused: str) -> dict[str, Any]:
@@ -59,12 +64,19 @@ def report() -> dict[str, Any]:
     second["refused"] = [{"name": "p-ids@x", "reason": "no way"}]
     costs = [
         {
-            "model": name, "n": 8, "threads": 1, "repeats": 5, "machine": "one", "torch": "2",
-            "seconds_per_completion": 0.5, "processor_seconds_per_completion": 0.25,
-            "peak_bytes": 3 * 2**20, "above_bytes": 2**20,
+            "model": name,
+            "n": 8,
+            "threads": 1,
+            "repeats": 5,
+            "machine": "one",
+            "torch": "2",
+            "seconds_per_completion": 0.5,
+            "processor_seconds_per_completion": 0.25,
+            "peak_bytes": 3 * 2**20,
+            "above_bytes": 2**20,
         }
         for name in NAMES
-    ]  # fmt: skip
+    ]
     return {"scores": [first, second], "costs": costs}
 
 
@@ -138,7 +150,7 @@ def test_models_without_a_figure_do_not_break_a_table(sections: dict[str, list[s
 
 
 def test_a_model_of_another_size_has_its_likelihood_at_its_own(tmp_path: Path) -> None:
-    options = {"data": ("digits",), "limit": 1, "k": 1, "seed": 0, "features": "pixels8"}
+    options = {"data": ("digits",), "limit": 1, "k": 1, "seed": 0, "features": "classifier-mnist"}
     quiet = Reporter(quiet=True)
     (scored,) = results.scores(["pcnn-digits"], 16, quiet, work=str(tmp_path), **options)
     assert results.refusal_of(scored, "nll")
@@ -153,7 +165,7 @@ def test_two_models_are_scored_timed_and_written(
     names = ("telea", "pcnn-digits")
     arguments = [part for name in names for part in ("--model", name)]
     arguments += ["--data", "digits", "--size", "8", "--limit", "4", "-k", "2", "--repeats", "1"]
-    results.main([*arguments, "--features", "pixels8", "--out", str(tmp_path)])
+    results.main([*arguments, "--features", "classifier-mnist", "--out", str(tmp_path)])
     assert capfd.readouterr().out == f"{tmp_path / 'results.md'}\n"
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["All ranges", *results.WANTED]

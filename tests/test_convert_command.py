@@ -14,7 +14,7 @@ from tests.tiny_family import register
 
 @pytest.fixture
 def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Gives a foreign file of the family "tiny"."""
+    """Return a foreign file of the family "tiny"."""
     family, path = register(monkeypatch), tmp_path / "theirs.pt"
     torch.save(family.build(family.presets["wide"]).state_dict(), path)  # type: ignore[attr-defined]
     return path

@@ -1,4 +1,4 @@
-"""--device: obeyed or refused, never swapped."""
+"""The device: obeyed or refused, never swapped."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_auto_takes_the_fastest_that_is_there(
 
 @pytest.mark.parametrize("name", ["gpu", "", "cpu:x", "auto:1", "meta", "xla", "cuda:-1", "CPU"])
 def test_an_unknown_device_is_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(UserError, match=r"--device: .*auto, cpu, cuda, mps"):
+    with pytest.raises(UserError, match=r"^device: .*auto, cpu, cuda, mps"):
         device.resolve(name)
 
 

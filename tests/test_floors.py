@@ -57,6 +57,13 @@ def test_every_module_stands_on_a_floor_and_every_floor_is_there() -> None:
     assert units == floors().keys()
 
 
+def test_every_room_but_the_doors_has_a_floor_of_its_own() -> None:
+    rooms = {module_of(path).split(".")[0] for path in FILES if path.name == "__init__.py"}
+    levels = [level for unit, level in floors().items() if unit in rooms - {"commands"}]
+    assert len(set(levels)) == len(levels)
+    assert floors()["training"] < floors()["metrics"]
+
+
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_imports_run_downwards_only(path: Path) -> None:
     level, unit = floors(), module_of(path).split(".")[0]
@@ -73,9 +80,9 @@ def test_only_commands_know_of_the_command_line(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((TOP / "models").rglob("*.py")), ids=module_of)
 def test_a_family_imports_no_other_family(path: Path) -> None:
     packages = {module.removeprefix("inpaint_cli.") for module in FAMILIES.values()}
-    own = ".".join(module_of(path).split(".")[:2])
+    package = ".".join(module_of(path).split(".")[:2])
     imported = {".".join(name.split(".")[:2]) for name in own_imports_of(path)}
-    assert not imported & (packages - {own})
+    assert not imported & (packages - {package})
 
 
 def test_a_forbidden_import_would_be_seen(tmp_path: Path) -> None:

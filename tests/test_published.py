@@ -23,10 +23,10 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def entry(server: Server, monkeypatch: pytest.MonkeyPatch) -> published.Published:
-    """Gives a published file that lies on the server, under the name "tried"."""
-    made = published.Published("tried", "vdvae", "cifar10/model.th", server.address)
-    monkeypatch.setitem(published.PUBLISHED, "tried", made)
-    return made
+    """Return a published file that lies on the server, under the name "tried"."""
+    entry = published.Published("tried", "vdvae", "cifar10/model.th", server.address)
+    monkeypatch.setitem(published.PUBLISHED, "tried", entry)
+    return entry
 
 
 def test_a_file_arrives_whole_with_its_size_and_hash_kept_beside_it(

@@ -52,17 +52,17 @@ def card(weights: Path, preset: str) -> dict[str, Any]:
 
 
 def faults(entry: zoo.Entry) -> list[str]:
-    """Gives what is wrong with a card, by comparison with docs/models.md and with the weights."""
-    found = _misfits(entry.card, zoo.CARD) + _misfits(entry.card["training"], zoo.CARD_TRAINING)
+    """Return what is wrong with a card, by comparison with docs/models.md and with the weights."""
+    faults = _misfits(entry.card, zoo.CARD) + _misfits(entry.card["training"], zoo.CARD_TRAINING)
     if entry.card["name"] != entry.name:
-        found.append("name")
+        faults.append("name")
     header = read_header(entry.weights)
-    found += [field for field in ("family", "preset") if header[field] != entry.card[field]]
+    faults += [field for field in ("family", "preset") if header[field] != entry.card[field]]
     figures = {k: v for k, v in entry.card["figures"].items() if k != "protocol"}
     if not figures or not isinstance(entry.card["figures"].get("protocol"), str):
-        found.append("figures")
+        faults.append("figures")
     problem = zoo.problem(entry)
-    return found + ([problem] if problem else [])
+    return faults + ([problem] if problem else [])
 
 
 def _misfits(table: Mapping[str, Any], fields: Mapping[str, type]) -> list[str]:
@@ -128,19 +128,19 @@ def test_missing_weights_are_named_with_place_size_and_hash(shipped: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("typed", "found"),
+    ("typed", "shipped_name"),
     [("tiny-a", "tiny-a"), ("tiny-b", "tiny-b"), ("tiny", "tiny-b")],
 )
-def test_a_name_finds_its_weights(shipped: Path, typed: str, found: str) -> None:
-    assert zoo.find(typed) == shipped / f"{found}.safetensors"
+def test_a_name_finds_its_weights(shipped: Path, typed: str, shipped_name: str) -> None:
+    assert zoo.find(typed) == shipped / f"{shipped_name}.safetensors"
 
 
 def test_the_name_of_a_family_is_a_model_for_photos_if_one_ships() -> None:
     for family in {entry.card["family"] for entry in zoo.entries()} - {"classifier"}:
-        own = [e.weights for e in zoo.entries() if e.card["family"] == family]
-        found = zoo.find(family)
-        assert isinstance(found, Path)
-        assert load_weights(found).channels == max(load_weights(path).channels for path in own)
+        ships = [e.weights for e in zoo.entries() if e.card["family"] == family]
+        path = zoo.find(family)
+        assert isinstance(path, Path)
+        assert load_weights(path).channels == max(load_weights(path).channels for path in ships)
 
 
 def test_a_family_is_known_by_its_card_not_by_the_start_of_a_name(
@@ -177,7 +177,7 @@ def test_a_run_folder_and_a_file_are_found(shipped: Path, tmp_path: Path) -> Non
     ],
 )
 def test_an_unknown_model_is_answered_with_advice(shipped: Path, typed: str, words: str) -> None:
-    with pytest.raises(UserError, match="--model: ") as caught:
+    with pytest.raises(UserError, match=r"^model: ") as caught:
         zoo.find(typed)
     assert words in str(caught.value)
 

@@ -16,7 +16,7 @@ QUICK = next(entry for entry in ENTRIES if entry.name == "pcnn-digits")
 
 
 def changed(**values: Any) -> Mapping[str, Any]:
-    """Gives the record of the quick model with some values changed."""
+    """Return the record of the quick model with some values changed."""
     return {QUICK.name: {**recording.records()[QUICK.name], **values}}
 
 

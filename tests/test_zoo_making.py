@@ -13,7 +13,7 @@ from inpaint_cli.zoo import making
 
 @pytest.fixture
 def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: Path) -> Path:
-    """Gives a card without weights, in a zoo of the test."""
+    """Return a card without weights, in a zoo of the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.fspath(top))
     monkeypatch.setattr(zoo, "FOLDER", tmp_path / "zoo")

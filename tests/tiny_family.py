@@ -62,7 +62,7 @@ class TinyFamily:
     stochastic = True
     layouts: tuple[str, ...] = ("tiny-foreign",)
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Stage[Any], ...]:
         return ()
 
     def build(self, config: Config) -> Model:
@@ -76,7 +76,7 @@ class TinyFamily:
 
 
 def register(patch: pytest.MonkeyPatch) -> TinyFamily:
-    """Makes "tiny" a family for the time of a test."""
+    """Make "tiny" a family for the time of a test."""
     module = ModuleType("tiny_module")
     family = TinyFamily()
     module.FAMILIES = {"tiny": family}  # type: ignore[attr-defined]

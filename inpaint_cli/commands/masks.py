@@ -118,23 +118,25 @@ def masks(
     return None
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Reads "S" or "HxW" as (height, width). UserError for anything else.
+def parse_size(text: str, setting: str = "size") -> tuple[int, int]:
+    """Read "S" or "HxW" as (height, width). UserError for anything else.
 
     >>> parse_size("64"), parse_size("480x640")
     ((64, 64), (480, 640))
     """
     match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text.strip().lower())
     if not match:
-        raise UserError(f"--size {text}: write a side such as 256, or HEIGHTxWIDTH: 480x640.")
+        raise UserError(
+            f"{text}: write a side such as 256, or HEIGHTxWIDTH: 480x640.", setting=setting
+        )
     height, width = int(match[1]), int(match[2] or match[1])
     if max(height, width) > LARGEST_SIDE:
-        raise UserError(f"--size {text}: at most {LARGEST_SIDE} pixels a side.")
+        raise UserError(f"{text}: at most {LARGEST_SIDE} pixels a side.", setting=setting)
     return height, width
 
 
 def write_sheet(drawn: MaskSet, path: Path) -> Path:
-    """Writes a contact sheet of the first masks, white = fill in as in their files."""
+    """Write a contact sheet of the first masks, white = fill in as in their files."""
     from inpaint_cli.files import replacing
     from inpaint_cli.masks import parse
     from inpaint_cli.masks.ranges import MIXTURE
@@ -151,7 +153,7 @@ def write_sheet(drawn: MaskSet, path: Path) -> Path:
 
 
 def _tile(visible: Mask) -> npt.NDArray[np.uint8]:
-    """Gives a mask at the size of the sheet, in a grey frame: white on white would be lost."""
+    """Return a mask at the size of the sheet, in a grey frame: white on white would be lost."""
     import numpy as np
     from PIL import Image
 

@@ -195,7 +195,7 @@ def _published_lines(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def _lines(facts: Mapping[str, Any], indent: str = "") -> list[str]:
-    """Gives nested data as lines `name: value`, tables indented, empty values left out."""
+    """Return nested data as lines `name: value`, tables indented, empty values left out."""
     lines = []
     for name, value in facts.items():
         if isinstance(value, Mapping) and value:

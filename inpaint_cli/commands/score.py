@@ -18,54 +18,133 @@ from inpaint_cli.zoo import DEFAULT
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("folders", nargs=-1, metavar="[FOLDER]...",
-                type=click.Path(path_type=Path))  # fmt: skip
-@click.option("--metrics", metavar="NAMES", help="What to compute, with commas between, or all; "
-              "--list shows them.", show_default="those of --list with a *")  # fmt: skip
-@click.option("--model", multiple=True, metavar="NAME|RUN|FILE|all", show_default=DEFAULT,
-              shell_complete=options.model_names, help="What completes; may be given more than "
-              "once. all: every method and model that ships of one size.")  # fmt: skip
-@click.option("--data", multiple=True, metavar="NAME|DIR|ZIP", show_default="samples",
-              help="Pictures to complete: as in train, or the small set that ships.")  # fmt: skip
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
+@click.option(
+    "--metrics",
+    metavar="NAMES",
+    help="What to compute, with commas between, or all; --list shows them.",
+    show_default="those of --list with a *",
+)
+@click.option(
+    "--model",
+    multiple=True,
+    metavar="NAME|RUN|FILE|all",
+    show_default=DEFAULT,
+    shell_complete=options.model_names,
+    help="What completes; may be given more than "
+    "once. all: every method and model that ships of one size.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME|DIR|ZIP",
+    show_default="samples",
+    help="Pictures to complete: as in train, or the small set that ships.",
+)
 @click.option("--split", default="test", help="Which part of them: train, validation or test.")
-@click.option("--masks", metavar="KIND|DIR", show_default="freeform@mixture", help="Masks to draw, "
-              "or a set drawn before. With FOLDER: a folder of masks, white = hidden.")  # fmt: skip
-@click.option("-k", "--completions", "k", type=click.IntRange(min=1), metavar="K",
-              show_default="10; all that a FOLDER holds", help="Completions of each "
-              "picture; a deterministic one counts as K equal ones.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", show_default="all",
-              help="So many pictures, drawn at random, always the same.")  # fmt: skip
+@click.option(
+    "--masks",
+    metavar="KIND|DIR",
+    show_default="freeform@mixture",
+    help="Masks to draw, or a set drawn before. With FOLDER: a folder of masks, white = hidden.",
+)
+@click.option(
+    "-k",
+    "--completions",
+    "k",
+    type=click.IntRange(min=1),
+    metavar="K",
+    show_default="10; all that a FOLDER holds",
+    help="Completions of each picture; a deterministic one counts as K equal ones.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="all",
+    help="So many pictures, drawn at random, always the same.",
+)
 @options.seed
-@click.option("--size", type=click.IntRange(min=8), metavar="S", show_default="the model's",
-              help="Complete pictures of S pixels across; models of another size do so in windows, "
-              "as in complete.")  # fmt: skip
-@click.option("--temperature", type=click.FloatRange(min=0, min_open=True), show_default="1",
-              help="Below 1: likelier and less varied.")  # fmt: skip
-@click.option("--reference", type=click.Path(path_type=Path), metavar="DIR",
-              show_default="as recorded by complete", help="The originals of a FOLDER, of the same "
-              "names.")  # fmt: skip
-@click.option("--resize", metavar="S|HxW", help="Resize the pictures of FOLDER and their "
-              "originals.")  # fmt: skip
+@click.option(
+    "--size",
+    type=click.IntRange(min=8),
+    metavar="S",
+    show_default="the model's",
+    help="Complete pictures of S pixels across; models of another size do so in windows, "
+    "as in complete.",
+)
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0, min_open=True),
+    show_default="1",
+    help="Below 1: likelier and less varied.",
+)
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    show_default="as recorded by complete",
+    help="The originals of a FOLDER, of the same names.",
+)
+@click.option(
+    "--resize", metavar="S|HxW", help="Resize the pictures of FOLDER and their originals."
+)
 @click.option("--crop", metavar="S|HxW", help="Or cut them to their middle.")
-@click.option("--by-visible", is_flag=True, help="Also by the share that is visible: five ranges, "
-              "drawn equally often.")  # fmt: skip
-@click.option("--features", metavar="NAME|FILE", show_default="inception if its weights are here, "
-              "else a classifier that ships", help="What fid, kid, p-ids, u-ids, div-fid and is "
-              "look at: inception, a classifier, pixels8.")  # fmt: skip
-@click.option("--perceptual", metavar="lpips|NAME|FILE", show_default="lpips if its trunk is here, "
-              "else a classifier that ships", help="The perceptual distance.")  # fmt: skip
-@click.option("--weights-dir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Look here first for weights that do not ship.")  # fmt: skip
-@click.option("--fid-resize", type=click.Choice(["tf1", "clean"]), default="tf1",
-              help="How Inception gets its size: as torch-fidelity or as clean-fid.")  # fmt: skip
-@click.option("--sets", type=click.IntRange(min=1), metavar="N", show_default="1; 5 for p-ids, "
-              "u-ids, div-fid", help="Take the features of the first N completions.")  # fmt: skip
-@click.option("--is", "is_form", type=click.Choice(["image", "pooled"]), default="image",
-              help="pooled: also the inception score of all pictures together.")  # fmt: skip
-@click.option("--work", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Keep what is measured here, for going on or again.")  # fmt: skip
-@click.option("--plots", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              help="Write pictures: metrics over the ranges, the rank histogram.")  # fmt: skip
+@click.option(
+    "--by-visible",
+    is_flag=True,
+    help="Also by the share that is visible: five ranges, drawn equally often.",
+)
+@click.option(
+    "--features",
+    metavar="NAME|FILE",
+    show_default="inception if its weights are here, else a classifier that ships",
+    help="What fid, kid, p-ids, u-ids, div-fid and is look at: inception or a classifier.",
+)
+@click.option(
+    "--perceptual",
+    metavar="lpips|NAME|FILE",
+    show_default="lpips if its trunk is here, else a classifier that ships",
+    help="The perceptual distance.",
+)
+@click.option(
+    "--weights-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Look here first for weights that do not ship.",
+)
+@click.option(
+    "--fid-resize",
+    type=click.Choice(["tf1", "clean"]),
+    default="tf1",
+    help="How Inception gets its size: as torch-fidelity or as clean-fid.",
+)
+@click.option(
+    "--sets",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="1; 5 for p-ids, u-ids, div-fid",
+    help="Take the features of the first N completions.",
+)
+@click.option(
+    "--is",
+    "is_form",
+    type=click.Choice(["image", "pooled"]),
+    default="image",
+    help="pooled: also the inception score of all pictures together.",
+)
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Keep what is measured here, for going on or again.",
+)
+@click.option(
+    "--plots",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write pictures: metrics over the ranges, the rank histogram.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")
@@ -94,17 +173,17 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
     if sum([as_json, given["as_csv"], given["as_markdown"]]) > 1:
         raise UserError("--json, --csv, --markdown: give one of them.")
     from inpaint_cli import api
-    from inpaint_cli.metrics import assembly
+    from inpaint_cli.metrics import score as scoring
 
     order = api.score_order(given["model"] or (DEFAULT,), **asked(folders, given))
     if given["check"]:
-        found = assembly.check(order, api.contestant, reporter)
-        return click.echo(checked(found, as_json))
+        answers = scoring.check(order, api.contestant, reporter)
+        return click.echo(checked(answers, as_json))
     if given["plots"] is not None:
         from inpaint_cli.metrics import plots
 
         plots.require()
-    documents = assembly.run(order, api.contestant, reporter)
+    documents = scoring.run(order, api.contestant, reporter)
     if not documents:  # another process of torchrun has them
         return None
     click.echo(printed(documents, as_json, given), nl=False)
@@ -115,40 +194,30 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
 
 
 def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
-    """Gives the options as the Python API takes them; those not given are left out."""
+    """Return the options as the Python API takes them; those not given are left out."""
     if folders and given["model"]:
-        raise UserError("--model: a FOLDER is scored as it is. Give models or folders.")
+        raise UserError("a FOLDER is scored as it is. Give models or folders.", setting="model")
     if folders:
         _refuse_of_models()
-    names = (
-        "metrics", "data", "masks", "k", "limit", "size", "temperature", "reference", "features",
-        "perceptual", "weights_dir", "sets", "work", "seed", "split", "fid_resize", "strict",
-        "by_visible", "download", "device",
-    )  # fmt: skip
+    of_output = ("model", "resize", "crop", "is_form", "plots", "as_csv", "as_markdown", "check")
+    names = given.keys() - {*of_output, "list_metrics"}
     options = {name: given[name] for name in names if given[name] not in (None, ())}
     for name in ("resize", "crop"):
         if given[name] is not None:
-            options[name] = _side(name, given[name])
+            options[name] = parse_size(given[name], setting=name)
     return {**options, "folders": folders, "pooled": given["is_form"] == "pooled"}
 
 
 def _refuse_of_models() -> None:
-    """Raises UserError for options that were typed, and mean nothing for a FOLDER."""
+    """Raise UserError for options that were typed, and mean nothing for a FOLDER."""
     context = click.get_current_context()
     for name in ("seed", "split", "download"):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise UserError(f"--{name}: belongs to models; folders of pictures are scored here.")
-
-
-def _side(name: str, text: str) -> tuple[int, int]:
-    try:
-        return parse_size(text)
-    except UserError as error:
-        raise UserError(str(error).replace("--size", f"--{name}", 1)) from error
+            raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
 
 
 def printed(documents: list[dict[str, Any]], as_json: bool, given: dict[str, Any]) -> str:
-    """Gives the reports in the form asked for."""
+    """Return the reports in the form asked for."""
     from inpaint_cli.metrics import tables
 
     if as_json:
@@ -163,7 +232,7 @@ def printed(documents: list[dict[str, Any]], as_json: bool, given: dict[str, Any
 
 
 def verdict(documents: list[dict[str, Any]]) -> None:
-    """Raises an error where nothing was computed, or where files were missing for some."""
+    """Raise an error where nothing was computed, or where files were missing for some."""
     if not any(document["metrics"] for document in documents):
         raise ResourceError("nothing could be computed; the reasons stand above.")
     lacking = sorted({r["name"] for d in documents for r in d["refused"] if r["need"]})
@@ -171,32 +240,31 @@ def verdict(documents: list[dict[str, Any]]) -> None:
         raise PartialFailure(f"{', '.join(lacking)}: refused for a missing file (see above).")
 
 
-def checked(found: list[tuple[str, str, str]], as_json: bool) -> str:
-    """Gives what --check found, as text or JSON."""
+def checked(answers: list[tuple[str, str, str]], as_json: bool) -> str:
+    """Return the answers of --check as text or JSON."""
     if as_json:
-        rows = [
-            {"model": target, "metric": name, "ok": why == "ok",
-             "reason": None if why == "ok" else why}
-            for target, name, why in found
-        ]  # fmt: skip
+        rows = []
+        for target, name, why in answers:
+            reason = None if why == "ok" else why
+            rows.append({"model": target, "metric": name, "ok": reason is None, "reason": reason})
         return json.dumps({"schema": 1, "metrics": rows}, indent=1, ensure_ascii=False)
-    width = max(len(name) for _, name, _ in found)
-    several = len({target for target, _, _ in found}) > 1
-    return "\n".join(
-        f"{f'{target}: ' if several else ''}{name:<{width}}  {why}"
-        if why == "ok"
-        else f"{f'{target}: ' if several else ''}{name:<{width}}  refused: {why}"
-        for target, name, why in found
-    )
+    width = max(len(name) for _, name, _ in answers)
+    several = len({target for target, _, _ in answers}) > 1
+    lines = []
+    for target, name, why in answers:
+        lead = f"{target}: " if several else ""
+        lines.append(f"{lead}{name:<{width}}  {'' if why == 'ok' else 'refused: '}{why}")
+    return "\n".join(lines)
 
 
 def listing() -> list[str]:
-    """Gives a line per metric: its direction, what it is, a star where it is computed unasked."""
-    from inpaint_cli.metrics.catalogue import ARROWS, DEFAULT, METRICS
+    """Return a line per metric: its direction, what it is, a star where it is computed unasked."""
+    from inpaint_cli import metrics
+    from inpaint_cli.metrics.metric import ARROWS
 
-    width = max(map(len, METRICS))
-    return [
-        f"{'*' if name in DEFAULT else ' '} {name:<{width}} {ARROWS[metric.better]} "
-        f"{metric.summary}"
-        for name, metric in METRICS.items()
-    ]
+    width = max(map(len, metrics.METRICS))
+    lines = []
+    for metric in map(metrics.get, metrics.METRICS):
+        star = "*" if metric.by_default else " "
+        lines.append(f"{star} {metric.name:<{width}} {ARROWS[metric.better]} {metric.summary}")
+    return lines

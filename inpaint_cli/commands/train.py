@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -104,9 +103,16 @@ def train(
     seed: int | None,
     perceptual: str | None,
     weights: str | None,
+    resume: str | None,
+    dry_run: bool,
+    minutes: float | None,
+    workers: int | None,
+    tensorboard: bool,
+    download: bool,
+    runs: Path,
+    device: str,
     as_json: bool,
     reporter: Reporter,
-    **request: Any,
 ) -> None:
     """Train a model on images.
 
@@ -120,23 +126,32 @@ def train(
       inpaint train --from-weights pcnn-photos32 --stage pixels --data mine/
       inpaint train --resume runs/0001-pcnn-digits
     """
-    from inpaint_cli.training.recipe import Choices
-    from inpaint_cli.training.start import Request, start
+    from inpaint_cli.training.recipe import RecipeChoices
+    from inpaint_cli.training.run import Machine
+    from inpaint_cli.training.run import train as train_model
 
-    download = request["download"]
-    start_from = _weight_file(weights) if weights else None
-    choices = Choices(
-        model, data, preset, stage, config, settings, seed, download, perceptual, start_from
+    choices = RecipeChoices(
+        model,
+        data,
+        preset,
+        stage,
+        config,
+        settings,
+        seed,
+        download,
+        perceptual,
+        _weight_file(weights) if weights else None,
     )
-    result = start(choices, Request(**request), reporter)
-    if result:
-        click.echo(json.dumps(result.facts, indent=2) if as_json else result.text)
+    machine = Machine(device, workers, minutes, tensorboard, download)
+    report = train_model(choices, machine, reporter, runs=runs, resume=resume, dry_run=dry_run)
+    if report:
+        click.echo(json.dumps(report.facts, indent=2) if as_json else report.text)
 
 
 def _weight_file(name: str) -> Path:
     from inpaint_cli import zoo
 
-    found = zoo.find(name, "--from-weights")
-    if isinstance(found, str):
-        raise UserError(f"--from-weights: '{found}' has no weights.")
-    return found
+    path = zoo.find(name, "from_weights")
+    if isinstance(path, str):
+        raise UserError(f"'{path}' has no weights.", setting="from_weights")
+    return path

@@ -8,20 +8,20 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from inpaint_cli.data.image_set import SPLITS, ImageSet, Split
-from inpaint_cli.data.names import SETS, Rule
+from inpaint_cli.data.names import SETS, SplitRule
 from inpaint_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from inpaint_cli.data.cache import Plan
+    from inpaint_cli.data.cache import SourcePlan
     from inpaint_cli.reporting import Reporter
 
-__all__ = ["NAMES", "SPLITS", "ImageSet", "Split", "open"]
+__all__ = ["NAMES", "SPLITS", "ImageSet", "Split", "load_images"]
 
 NAMES: Mapping[str, str] = {name: known.summary for name, known in SETS.items()}
 """The sets known by name, with a line on each; plain data, no import of numpy or torch."""
 
 
-def open(
+def load_images(
     sources: Sequence[str],
     *,
     size: int,
@@ -32,7 +32,7 @@ def open(
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> ImageSet:
-    """Gives one split of the images of `sources` together, as uint8 [N, channels, size, size].
+    """Return one split of the images of `sources` together, as uint8 [N, channels, size, size].
 
     Each source is a name of `NAMES`, a folder, a zip, tar or npz. With 2 levels pixels become 0 or
     255; otherwise they keep their eight bits, and models quantise for themselves. `seed` chooses
@@ -45,8 +45,8 @@ def open(
     if channels not in (1, 3):
         raise ValueError(f"images have 1 or 3 channels, not {channels}")
     if isinstance(sources, str) or not all(sources) or not sources:
-        raise UserError("--data: give at least one name, folder or archive.")
-    plans: list[Plan] = []
+        raise UserError("give at least one name, folder or archive.", setting="data")
+    plans: list[SourcePlan] = []
     for given in sources:
         plan = _plan(given, size, channels, levels, download, seed)
         same = sum(plan.source.name == other.source.name for other in plans)
@@ -54,13 +54,15 @@ def open(
     return cache.load(plans, split, reporter or Reporter(quiet=True))
 
 
-def _plan(given: str, size: int, channels: int, levels: int, download: bool, seed: int) -> Plan:
+def _plan(
+    given: str, size: int, channels: int, levels: int, download: bool, seed: int
+) -> SourcePlan:
     from functools import partial
 
     from inpaint_cli.data import locate
-    from inpaint_cli.data.cache import Plan
+    from inpaint_cli.data.cache import SourcePlan
     from inpaint_cli.data.preparation import Preparation
-    from inpaint_cli.data.splits import assign
+    from inpaint_cli.data.splits import divide
 
     source = locate.find(given, download)
     known = SETS.get(given)
@@ -70,13 +72,13 @@ def _plan(given: str, size: int, channels: int, levels: int, download: bool, see
     listed = locate.test_names(given, source)
     official = _by_list(listed) if listed else known.official if known else None
     rule = partial(
-        assign,
+        divide,
         seed=seed,
         official=official,
         validation_is_test=bool(known and known.validation_is_test),
     )
-    return Plan(source.name, source, preparation, rule, (given if known else "", seed))
+    return SourcePlan(source.name, source, preparation, rule, (given if known else "", seed))
 
 
-def _by_list(test: frozenset[str]) -> Rule:
+def _by_list(test: frozenset[str]) -> SplitRule:
     return lambda name: "test" if PurePosixPath(name).name in test else "train"

@@ -26,7 +26,7 @@ CHUNK_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
-class Part:
+class ArrayPart:
     """Some images of one split: where their array is, and their classes."""
 
     key: str
@@ -54,8 +54,8 @@ class Arrays:
         return ["arrays", self.name, self.version]
 
     def listing(self) -> Listing:
-        found = [Part(s or "", s, labels, len(a)) for s, (a, labels) in self._parts.items()]
-        return Listing([member for part in found for member in _members(part)])
+        parts = [ArrayPart(s or "", s, labels, len(a)) for s, (a, labels) in self._parts.items()]
+        return Listing([member for part in parts for member in _members(part)])
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         arrays: dict[str, Array] = {
@@ -106,15 +106,16 @@ class Npz:
                 raise damaged(self.path, error) from error
 
     @cached_property
-    def _parts(self) -> list[Part]:
+    def _parts(self) -> list[ArrayPart]:
         with self._open() as archive:
             names = [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
             images = {split_of(n): n for n in names if _role(n) in IMAGE_KEYS}
             labels = {split_of(n): n for n in names if _role(n) in LABEL_KEYS}
             if not images:
                 raise UserError(
-                    f"--data: {self.path} holds {', '.join(names) or 'nothing'}; expected images "
-                    "and labels, or train_images, train_labels, test_images and so on."
+                    f"{self.path} holds {', '.join(names) or 'nothing'}; expected images and "
+                    "labels, or train_images, train_labels, test_images and so on.",
+                    setting="data",
                 )
             return [
                 self._part(archive, split, name, labels.get(split))
@@ -123,7 +124,7 @@ class Npz:
 
     def _part(
         self, archive: zipfile.ZipFile, split: Split | None, name: str, labels: str | None
-    ) -> Part:
+    ) -> ArrayPart:
         with archive.open(f"{name}.npy") as handle:
             count = self._header(handle, name)[0][0]
         numbers = None
@@ -132,12 +133,13 @@ class Npz:
                 numbers = np.lib.format.read_array(handle, allow_pickle=False).reshape(-1)
             if len(numbers) != count:
                 raise UserError(
-                    f"--data: {self.path}: {name} has {count} images, {labels} {len(numbers)}."
+                    f"{self.path}: {name} has {count} images, {labels} {len(numbers)}.",
+                    setting="data",
                 )
-        return Part(name, split, numbers, count)
+        return ArrayPart(name, split, numbers, count)
 
     def _header(self, handle: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        """Reads the header of an array and gives its shape and type."""
+        """Read the header of an array; return its shape and type."""
         version = np.lib.format.read_magic(handle)
         reader = (
             np.lib.format.read_array_header_1_0
@@ -147,8 +149,9 @@ class Npz:
         shape, fortran, dtype = reader(handle)
         if dtype.hasobject or dtype.kind not in "uifb" or fortran or len(shape) not in (2, 3, 4):
             raise UserError(
-                f"--data: {self.path}: {name} is {dtype} {list(shape)}; expected uint8 [N, H, W] "
-                "or [N, H, W, C]."
+                f"{self.path}: {name} is {dtype} {list(shape)}; expected uint8 [N, H, W] or "
+                "[N, H, W, C].",
+                setting="data",
             )
         return shape, dtype
 
@@ -167,7 +170,7 @@ class Npz:
                     yield start + offset, self._upright(chunk[offset], name)
 
     def _upright(self, image: Array, name: str) -> Array:
-        """Gives [H, W] or [H, W, C] of an image that may be flat or channels first."""
+        """Return [H, W] or [H, W, C] of an image that may be flat or channels first."""
         if image.ndim == 1:
             for channels in (3, 1):
                 side = round((image.size / channels) ** 0.5)
@@ -178,11 +181,11 @@ class Npz:
             image = image.transpose(1, 2, 0)
         if image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4)):
             return image
-        raise UserError(f"--data: {self.path}: {name} holds {list(image.shape)}, no image.")
+        raise UserError(f"{self.path}: {name} holds {list(image.shape)}, no image.", setting="data")
 
 
 def digits() -> Arrays:
-    """Gives the 1797 digits of 8x8 pixels that scikit-learn carries; 0..16 becomes 0..255."""
+    """Return the 1797 digits of 8x8 pixels that scikit-learn carries; 0..16 becomes 0..255."""
 
     def load() -> Mapping[Split | None, tuple[Array, Array | None]]:
         from sklearn.datasets import load_digits
@@ -205,7 +208,7 @@ def graphics() -> Arrays:
     return Arrays("graphics", "1", load)
 
 
-def _members(part: Part) -> Iterator[Member]:
+def _members(part: ArrayPart) -> Iterator[Member]:
     folder = f"{part.split}/" if part.split else ""
     for index in range(part.count):
         label = None if part.labels is None else str(part.labels[index])
@@ -222,7 +225,7 @@ def _words(name: str) -> list[str]:
 
 
 def split_of(name: str) -> Split | None:
-    """Gives the split that a word of a name says.
+    """Return the split that a word of a name says.
 
     >>> split_of("train_data_batch_1"), split_of("x_test"), split_of("images")
     ('train', 'test', None)

@@ -39,7 +39,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Plan:
+class SourcePlan:
     """One source, with what is to be done to its images and how they are to be split."""
 
     name: str
@@ -53,11 +53,11 @@ class Plan:
 
 Index = dict[str, Any]
 INDEX_KEYS = {"shape", "rules", "splits", "classes", "skipped"}
-Row = tuple[Plan, Member]
+MemberRow = tuple[SourcePlan, Member]
 
 
-def load(plans: Sequence[Plan], split: Split, reporter: Reporter) -> ImageSet:
-    """Gives a split of all sources together, from the cache if it is there."""
+def load(plans: Sequence[SourcePlan], split: Split, reporter: Reporter) -> ImageSet:
+    """Return a split of all sources together, from the cache if it is there."""
     name = "+".join(plan.name for plan in plans)
     path = files.home() / "cache" / "data" / f"{_safe(name)}-{_key(plans)}.json"
     index = _read(path)
@@ -66,7 +66,7 @@ def load(plans: Sequence[Plan], split: Split, reporter: Reporter) -> ImageSet:
     return _image_set(name, path, index, split)
 
 
-def _key(plans: Sequence[Plan]) -> str:
+def _key(plans: Sequence[SourcePlan]) -> str:
     facts = [VERSION] + [
         [plan.name, plan.source.fingerprint(), asdict(plan.preparation), list(plan.settings)]
         for plan in plans
@@ -80,7 +80,7 @@ def _safe(name: str) -> str:
 
 
 def _read(path: Path) -> Index | None:
-    """Gives the index if it and the pixels are whole, else None."""
+    """Return the index if it and the pixels are whole, else None."""
     try:
         index: Index = json.loads(path.read_text("utf-8"))
         if not isinstance(index, dict) or index.keys() != INDEX_KEYS:
@@ -92,10 +92,10 @@ def _read(path: Path) -> Index | None:
         return None
 
 
-def _build(plans: Sequence[Plan], path: Path, reporter: Reporter) -> Index:
+def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index:
     listings = [plan.source.listing() for plan in plans]
     assigned = [plan.assign(listing.members) for plan, listing in zip(plans, listings, strict=True)]
-    rows: list[Row] = [
+    rows: list[MemberRow] = [
         (plan, member)
         for split in SPLITS
         for plan, assignment in zip(plans, assigned, strict=True)
@@ -103,7 +103,9 @@ def _build(plans: Sequence[Plan], path: Path, reporter: Reporter) -> Index:
     ]
     ends = np.cumsum([sum(len(a.splits[split]) for a in assigned) for split in SPLITS])
     if not rows:
-        raise UserError(f"--data: {_names(plans)}: no images found ({_looked_for(listings)}).")
+        raise UserError(
+            f"{_names(plans)}: no images found ({_looked_for(listings)}).", setting="data"
+        )
     preparation = plans[0].preparation
     shape = (preparation.channels, preparation.size, preparation.size)
     with files.replacing(path.with_suffix(".raw")) as temporary, temporary.open("r+b") as handle:
@@ -112,7 +114,8 @@ def _build(plans: Sequence[Plan], path: Path, reporter: Reporter) -> Index:
         if not result.good.any():
             file, why = next(iter(result.skipped.values()))
             raise UserError(
-                f"--data: {_names(plans)}: none of {len(rows)} images can be read ({file}: {why})."
+                f"{_names(plans)}: none of {len(rows)} images can be read ({file}: {why}).",
+                setting="data",
             )
         _close_gaps(handle, result.good, int(np.prod(shape)))
         rules = _rules(plans, [a.rule for a in assigned], result, sum(x.ignored for x in listings))
@@ -123,7 +126,7 @@ def _build(plans: Sequence[Plan], path: Path, reporter: Reporter) -> Index:
 
 
 @dataclass
-class _Result:
+class _Decoding:
     """What came of decoding: which rows are good, what was skipped, what had to be done."""
 
     good: npt.NDArray[np.bool_]
@@ -133,9 +136,11 @@ class _Result:
     uncropped: int = 0
 
 
-def _decode_all(rows: Sequence[Row], handle: IO[bytes], size: int, advance: Advance) -> _Result:
-    """Writes each image to its row of `handle`; memory holds a few images a worker at a time."""
-    result = _Result(np.zeros(len(rows), bool), {})
+def _decode_all(
+    rows: Sequence[MemberRow], handle: IO[bytes], size: int, advance: Advance
+) -> _Decoding:
+    """Write each image to its row of `handle`; memory holds a few images a worker at a time."""
+    result = _Decoding(np.zeros(len(rows), bool), {})
     with warnings.catch_warnings():
         # Pillow's remarks on files it still reads; those it does not read are errors.
         warnings.simplefilter("ignore")
@@ -154,7 +159,7 @@ def _decode_all(rows: Sequence[Row], handle: IO[bytes], size: int, advance: Adva
     return result
 
 
-def _decoded(rows: Sequence[Row]) -> Iterator[tuple[int, Decoded | Exception]]:
+def _decoded(rows: Sequence[MemberRow]) -> Iterator[tuple[int, Decoded | Exception]]:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
     waiting: deque[tuple[int, Future[Decoded | Exception]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
@@ -167,9 +172,9 @@ def _decoded(rows: Sequence[Row]) -> Iterator[tuple[int, Decoded | Exception]]:
             yield row, future.result()
 
 
-def _raw(rows: Sequence[Row]) -> Iterator[tuple[int, Preparation, Raw]]:
-    """Yields row, preparation and file, source by source."""
-    by_plan: dict[int, tuple[Plan, dict[str, int]]] = {}
+def _raw(rows: Sequence[MemberRow]) -> Iterator[tuple[int, Preparation, Raw]]:
+    """Yield row, preparation and file, source by source."""
+    by_plan: dict[int, tuple[SourcePlan, dict[str, int]]] = {}
     for row, (plan, member) in enumerate(rows):
         by_plan.setdefault(id(plan), (plan, {}))[1][member.key] = row
     for plan, row_of in by_plan.values():
@@ -200,7 +205,7 @@ def _why(error: Exception) -> str:
 
 
 def _close_gaps(handle: IO[bytes], good: npt.NDArray[np.bool_], size: int) -> None:
-    """Moves the good rows together and cuts the file to them."""
+    """Move the good rows together and cut the file to them."""
     for target, row in enumerate(np.flatnonzero(good)):
         if target != row:
             handle.seek(int(row) * size)
@@ -211,7 +216,7 @@ def _close_gaps(handle: IO[bytes], good: npt.NDArray[np.bool_], size: int) -> No
 
 
 def _index_of(
-    rows: Sequence[Row], ends: npt.NDArray[np.int64], result: _Result, several: bool
+    rows: Sequence[MemberRow], ends: npt.NDArray[np.int64], result: _Decoding, several: bool
 ) -> Index:
     labels = [member.label for _, member in rows]
     known = None not in {label for label, good in zip(labels, result.good, strict=True) if good}
@@ -241,7 +246,7 @@ def _add_hashes(handle: IO[bytes], index: Index) -> None:
 
 
 def _rules(
-    plans: Sequence[Plan], splits: Sequence[str], result: _Result, ignored: int
+    plans: Sequence[SourcePlan], splits: Sequence[str], result: _Decoding, ignored: int
 ) -> list[str]:
     sentences = list(dict.fromkeys([*splits, *(p.preparation.sentence() for p in plans)]))
     size, grey = plans[0].preparation.size, plans[0].preparation.channels == 1
@@ -262,7 +267,7 @@ def _image_set(name: str, path: Path, index: Index, split: Split) -> ImageSet:
     part = index["splits"][split]
     if not counts[split]:
         there = ", ".join(f"{count} {s}" for s, count in counts.items() if count)
-        raise UserError(f"--data: {name} has no {split} images (there are {there}).")
+        raise UserError(f"{name} has no {split} images (there are {there}).", setting="data")
     size = int(np.prod(index["shape"]))
     offset = sum(counts[s] for s in SPLITS[: SPLITS.index(split)]) * size
     shape = (counts[split], *index["shape"])
@@ -282,7 +287,7 @@ def _image_set(name: str, path: Path, index: Index, split: Split) -> ImageSet:
     )
 
 
-def _names(plans: Sequence[Plan]) -> str:
+def _names(plans: Sequence[SourcePlan]) -> str:
     return " and ".join(plan.name for plan in plans)
 
 
@@ -292,5 +297,5 @@ def _looked_for(listings: Sequence[Any]) -> str:
 
 
 def _natural(name: str) -> tuple[int, int, str]:
-    """Sorts numbers by value, before words."""
+    """Sort numbers by value, before words."""
     return (0, int(name), name) if name.isdecimal() else (1, 0, name)

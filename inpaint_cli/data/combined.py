@@ -12,7 +12,7 @@ from inpaint_cli.data.splits import Member
 
 
 @dataclass(frozen=True)
-class Called:
+class RenamedSource:
     """A source under the name of the set that it holds."""
 
     name: str
@@ -29,7 +29,7 @@ class Called:
 
 
 @dataclass(frozen=True)
-class Several:
+class ConcatenatedSource:
     """Sources as one, each with the split of what has none; ids begin with the source's key."""
 
     name: str
@@ -52,7 +52,9 @@ class Several:
         for member in members:
             key, _, inner = member.key.partition(":")
             wanted.setdefault(key, {})[inner] = member
-        for key, own in wanted.items():
+        for key, members_of in wanted.items():
             source = self.parts[key][0]
-            for member, raw in source.read([replace(m, key=inner) for inner, m in own.items()]):
-                yield own[member.key], raw
+            for member, raw in source.read(
+                [replace(m, key=inner) for inner, m in members_of.items()]
+            ):
+                yield members_of[member.key], raw

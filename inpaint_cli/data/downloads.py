@@ -10,7 +10,7 @@ import numpy as np
 
 from inpaint_cli import files, torchvision_import
 from inpaint_cli.data.arrays import Array, Arrays
-from inpaint_cli.data.combined import Several
+from inpaint_cli.data.combined import ConcatenatedSource
 from inpaint_cli.data.image_set import Split
 from inpaint_cli.data.sources import Folder, Source, identity
 from inpaint_cli.errors import ResourceError, UserError
@@ -27,7 +27,7 @@ ARRAYS = ("MNIST", "FashionMNIST", "CIFAR10")
 
 
 def of_torchvision(name: str, root: Path, download: bool) -> Source | None:
-    """Gives a set that torchvision keeps below `root`, or None if it is not there.
+    """Return a set that torchvision keeps below `root`, or None if it is not there.
 
     With `download` it is fetched first. UserError without torchvision; ResourceError if the
     download fails.
@@ -45,7 +45,7 @@ def of_torchvision(name: str, root: Path, download: bool) -> Source | None:
             "train": (Folder(folder), "train"),
             "val": (Folder(root / "val_256"), "test"),
         }
-        return Several(name, parts)
+        return ConcatenatedSource(name, parts)
     return Folder(folder)
 
 
@@ -61,7 +61,7 @@ def _fetch(name: str, root: Path) -> None:
     # No network, a full quota of the host, a wrong checksum: each library raises its own.
     except Exception as error:
         first = str(error).partition("\n")[0]
-        raise ResourceError(f"--download: {name} could not be fetched ({first}).") from error
+        raise ResourceError(f"{name} could not be fetched ({first}).") from error
 
 
 def _arrays(name: str, root: Path) -> Mapping[Split | None, tuple[Array, Array | None]]:
@@ -72,7 +72,9 @@ def _arrays(name: str, root: Path) -> Mapping[Split | None, tuple[Array, Array |
         try:
             loaded = dataset(str(root), train=split == "train")
         except RuntimeError as error:
-            raise UserError(f"{root / FOLDERS[name]} is not complete: add --download.") from error
+            raise UserError(
+                f"{root / FOLDERS[name]} is not complete: use the setting download."
+            ) from error
         labels = np.asarray(loaded.targets)
         # torchvision calls MNIST's classes "0 - zero" and so on.
         named = labels if name == "MNIST" else np.asarray(loaded.classes)[labels]

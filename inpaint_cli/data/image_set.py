@@ -17,7 +17,7 @@ NAMED_IN_FULL = 5
 
 
 def counted(number: int, noun: str) -> str:
-    """Gives a number with its noun.
+    """Return a number with its noun.
 
     >>> counted(1, "file"), counted(2, "file")
     ('1 file', '2 files')
@@ -51,7 +51,7 @@ class ImageSet:
         return len(self.images)
 
     def describe(self) -> list[str]:
-        """Gives the lines that a run begins with: counts, size, rules, what was skipped and why."""
+        """Return the lines that a run begins with: counts, size, rules, what was skipped."""
         channels, height, width = self.images.shape[1:]
         others = [f"{self.counts[s]} {s}" for s in SPLITS if s != self.split]
         kind = {1: "grey", 3: "RGB"}[channels]
@@ -69,7 +69,7 @@ class ImageSet:
         return lines
 
     def protocol(self) -> dict[str, Any]:
-        """Gives what a report must say about the data, without paths: JSON-able."""
+        """Return what a report must say about the data, without paths: JSON-able."""
         return {
             "name": self.name,
             "split": self.split,

@@ -1,4 +1,4 @@
-"""From what stands after --data to a source: a known name, or a path."""
+"""From the data that were asked for to a source: a known name, or a path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inpaint_cli import files
 from inpaint_cli.data.arrays import Npz, digits, graphics, split_of
-from inpaint_cli.data.combined import Called, Several
+from inpaint_cli.data.combined import ConcatenatedSource, RenamedSource
 from inpaint_cli.data.names import SETS, NamedSet
 from inpaint_cli.data.sources import ARCHIVES, Folder, Source, Tar, Zip
 from inpaint_cli.errors import UserError, unknown_name
@@ -16,22 +16,22 @@ TARS = tuple(suffix for suffix in ARCHIVES if suffix.startswith((".tar", ".tgz")
 
 
 def find(given: str, download: bool) -> Source:
-    """Gives the source that `given` names; a known name wins over a file of that name.
+    """Return the source that `given` names; a known name wins over a file of that name.
 
     UserError where there is nothing: the nearest name, or what to place where.
     """
     if given in SETS:
-        return Called(given, _named(given, SETS[given], download))
+        return RenamedSource(given, _named(given, SETS[given], download))
     path = Path(given).expanduser()
     if path.exists():
         return of_path(path)
     if path.suffix or "/" in given:
-        raise UserError(f"--data: {given}: no such file or folder.")
-    raise unknown_name("--data: no data set or folder", given, SETS)
+        raise UserError(f"{given}: no such file or folder.", setting="data")
+    raise unknown_name("no data set or folder", given, SETS, setting="data")
 
 
 def of_path(path: Path) -> Source:
-    """Gives the source of a folder or an archive."""
+    """Return the source of a folder or an archive."""
     lower = path.name.lower()
     if path.is_dir():
         return _of_folder(path)
@@ -42,8 +42,9 @@ def of_path(path: Path) -> Source:
     if lower.endswith(TARS):
         return Tar(path)
     raise UserError(
-        f"--data: {path}: not a folder, and not one of {', '.join(ARCHIVES)}. "
-        "To train on a few files, put them into a folder."
+        f"{path}: not a folder, and not one of {', '.join(ARCHIVES)}. "
+        "To train on a few files, put them into a folder.",
+        setting="data",
     )
 
 
@@ -53,13 +54,13 @@ def _of_folder(path: Path) -> Source:
     if not packed or folder.listing().members:
         return folder
     # Batches of one set, as those of Downsampled ImageNet: a file's name says its split.
-    return Several(folder.name, {p.stem: (Npz(p), split_of(p.stem)) for p in packed})
+    return ConcatenatedSource(folder.name, {p.stem: (Npz(p), split_of(p.stem)) for p in packed})
 
 
 def test_names(given: str, source: Source) -> frozenset[str] | None:
-    """Gives the file names of the official test list, if the set has one and it is there."""
+    """Return the file names of the official test list, if the set has one and it is there."""
     known = SETS.get(given)
-    inner = source.source if isinstance(source, Called) else source
+    inner = source.source if isinstance(source, RenamedSource) else source
     if not known or not known.test_list or not isinstance(inner, Folder):
         return None
     path = inner.path / known.test_list
@@ -69,13 +70,13 @@ def test_names(given: str, source: Source) -> frozenset[str] | None:
 
 
 def _named(name: str, known: NamedSet, download: bool) -> Source:
-    made = {"digits": digits, "graphics": graphics}
-    if name in made:
-        return made[name]()
+    built_in = {"digits": digits, "graphics": graphics}
+    if name in built_in:
+        return built_in[name]()
     folder = files.home() / "data"
-    for own in (name, *known.files):
+    for stem in (name, *known.files):
         for suffix in ("", *ARCHIVES):
-            path = folder / f"{own}{suffix}"
+            path = folder / f"{stem}{suffix}"
             if path.exists():
                 return of_path(path)
     if known.torchvision:
@@ -86,7 +87,7 @@ def _named(name: str, known: NamedSet, download: bool) -> Source:
             return source
     advice = f"Place {known.place} as {folder / name} (or .zip, .npz, .tar.gz)"
     if known.torchvision:
-        advice += ", or add --download"
+        advice += ", or use the setting download"
     elif download:
         advice = f"It cannot be downloaded from here. {advice}"
-    raise UserError(f"--data {name}: not found. {advice}. docs/data.md says more.")
+    raise UserError(f"{name}: not found. {advice}. docs/data.md says more.", setting="data")

@@ -11,12 +11,12 @@ from typing import Any
 from inpaint_cli.data.image_set import Split
 from inpaint_cli.data.preparation import Crop
 
-Rule = Callable[[str], Split | None]
+SplitRule = Callable[[str], Split | None]
 """From an image's id to its official split; None where the id is not of the set."""
 
 
 def celeba_split(name: str) -> Split | None:
-    """Gives CelebA's official split of a file, which is by number (list_eval_partition.txt).
+    """Return CelebA's official split of a file, which is by number (list_eval_partition.txt).
 
     >>> celeba_split("img_align_celeba/162771.jpg")
     'validation'
@@ -28,7 +28,7 @@ def celeba_split(name: str) -> Split | None:
 
 
 def ffhq_split(name: str) -> Split | None:
-    """Gives the split of FFHQ used with VDVAE: the last 7000 of a shuffle of all 70 000 are test.
+    """Return the split of FFHQ used with VDVAE: the last 7000 of a shuffle of all 70 000 are test.
 
     >>> ffhq_split("69999.png")
     'train'
@@ -64,7 +64,7 @@ class NamedSet:
     """Other names under which the same files may lie."""
     preparation: dict[str, Any] = field(default_factory=dict)
     """Fields of `Preparation` that differ from the defaults."""
-    official: Rule | None = None
+    official: SplitRule | None = None
     test_list: str = ""
     """A text file in the folder that names the official test images."""
     validation_is_test: bool = False
@@ -81,7 +81,7 @@ IMAGENET = (
 SETS: dict[str, NamedSet] = {
     "digits": NamedSet("1797 handwritten digits of 8x8, inside scikit-learn: nothing to download"),
     "graphics": NamedSet(
-        "1800 drawn pictures of 128x128: paper, gradients, text, charts, windows; nothing to download"
+        "1800 drawn pictures of 128x128 (paper, text, charts, windows): nothing to download"
     ),
     "mnist": NamedSet(
         "handwritten digits, 28x28 grey",

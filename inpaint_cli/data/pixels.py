@@ -1,6 +1,6 @@
 """A file or an array becomes a square uint8 image of the size and channels asked for.
 
-Pixels keep their eight bits whatever the number of levels of the model, except for two levels.
+Bytes keep their eight bits whatever the number of levels of the model, except for two levels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from inpaint_cli.data.preparation import Preparation
 
 Array = npt.NDArray[Any]
-Pixels = npt.NDArray[np.uint8]
+Bytes = npt.NDArray[np.uint8]
 
 DRAFT = 4
 """JPEG files are decoded at a reduced scale that leaves this many times the size asked for."""
@@ -26,7 +26,7 @@ DRAFT = 4
 class Decoded:
     """One image [C, H, W], and what had to be done to it."""
 
-    pixels: Pixels
+    pixels: Bytes
     enlarged: bool
     converted: bool
     uncropped: bool
@@ -34,7 +34,7 @@ class Decoded:
 
 
 def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
-    """Decodes a file, or takes an array [H, W] or [H, W, C], and prepares it.
+    """Decode a file, or take an array [H, W] or [H, W, C], and prepare it.
 
     Raises what Pillow raises for files that are broken or no images.
     """
@@ -70,7 +70,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def flatten(image: Image.Image) -> Image.Image:
-    """Gives an image of mode L or RGB: 8 bits, no palette, alpha composited on white."""
+    """Return an image of mode L or RGB: 8 bits, no palette, alpha composited on white."""
     if image.mode in ("L", "RGB"):
         if "transparency" not in image.info:
             return image
@@ -99,7 +99,7 @@ def _sixteen_bits(array: Array) -> Array:
 
 
 def from_array(array: Array) -> Image.Image:
-    """Gives the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4.
+    """Return the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4.
 
     bool is black and white; uint16 is scaled to 8 bits with rounding; other integers lie in 0..255,
     floats in 0..1. ValueError for anything else.
@@ -109,8 +109,8 @@ def from_array(array: Array) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(to_bytes(array)))
 
 
-def to_bytes(array: Array) -> Pixels:
-    """Gives the 8-bit values of an array (see `from_array`).
+def to_bytes(array: Array) -> Bytes:
+    """Return the 8-bit values of an array (see `from_array`).
 
     >>> to_bytes(np.array([0, 128, 129, 65535], np.uint16)).tolist()
     [0, 0, 1, 255]
@@ -133,7 +133,7 @@ def to_bytes(array: Array) -> Pixels:
 
 
 def _box(size: tuple[int, int], preparation: Preparation) -> tuple[tuple[int, int, int, int], bool]:
-    """Gives the part (left, top, right, bottom) to use, and whether the set's crop did not fit."""
+    """Return the part (left, top, right, bottom) to use, and whether the set's crop did not fit."""
     width, height = size
     left = 0
     if preparation.right_half and width == 2 * height:

@@ -32,7 +32,7 @@ class Preparation:
     bilinear: bool = False
 
     def sentence(self) -> str:
-        """Says the rule of conversion."""
+        """Return the rule of conversion."""
         steps = []
         if self.right_half:
             steps.append("right half of pairs")

@@ -15,18 +15,16 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from inpaint_cli.data.splits import Member, place
+from inpaint_cli.data.splits import Member, assign_splits
 from inpaint_cli.errors import UserError
 
 Raw = bytes | npt.NDArray[Any] | Exception
 """A file, an array [H, W] or [H, W, C], or why there is neither."""
 
-# fmt: off
-SUFFIXES = frozenset([
-    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k", ".webp", ".avif", ".gif",
-    ".tif", ".tiff", ".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga",
-])
-# fmt: on
+_JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".j2k")
+_PLAIN = (".bmp", ".dib", ".ppm", ".pgm", ".pbm", ".pnm", ".tga")
+_PACKED = (".png", ".apng", ".webp", ".avif", ".gif", ".tif", ".tiff")
+SUFFIXES = frozenset((*_JPEG, *_PLAIN, *_PACKED))
 """Files of other suffixes are not taken for images."""
 ARCHIVES = (".zip", ".npz", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
 DAMAGED = (zipfile.BadZipFile, zlib.error)
@@ -52,13 +50,13 @@ class Source(Protocol):
         """What people call it."""
 
     def fingerprint(self) -> list[Any]:
-        """Gives JSON-able data that changes when the content does; cheap, nothing is decoded."""
+        """Return JSON-able data that changes when the content does; cheap, nothing is decoded."""
 
     def listing(self) -> Listing:
-        """Gives all images. UserError if the source itself is broken."""
+        """Return all images. UserError if the source itself is broken."""
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
-        """Yields `members`, in an order of the source's own; one that fails with its exception."""
+        """Yield `members`, in an order of the source's own; one that fails with its exception."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,15 @@ class Folder:
     @cached_property
     def _files(self) -> list[tuple[str, int, int]]:
         """All files as (relative name, bytes, time of change), by name."""
-        found = []
+        files = []
         for folder in _folders(self.path):
             below = folder.relative_to(self.path).as_posix()
             prefix = "" if below == "." else f"{below}/"
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if not entry.name.startswith(".") and _is_file(entry):
-                        found.append((prefix + entry.name, *_state(entry.stat())))
-        return sorted(found)
+                        files.append((prefix + entry.name, *_state(entry.stat())))
+        return sorted(files)
 
     def fingerprint(self) -> list[Any]:
         return ["folder", str(self.path.resolve()), self._files]
@@ -181,7 +179,7 @@ class _TarReader:
 
 
 def stem(path: Path) -> str:
-    """Gives the name of an archive without its suffix.
+    """Return the name of an archive without its suffix.
 
     >>> stem(Path("a/cifar10-jpeg.tar.gz"))
     'cifar10-jpeg'
@@ -191,7 +189,7 @@ def stem(path: Path) -> str:
 
 
 def identity(path: Path) -> list[Any]:
-    """Gives what tells one state of a file from another: place, bytes, time of change."""
+    """Return what tells one state of a file from another: place, bytes, time of change."""
     return [str(path.resolve()), *_state(path.stat())]
 
 
@@ -201,7 +199,7 @@ def _state(facts: os.stat_result) -> tuple[int, int]:
 
 
 def open_zip(path: Path) -> zipfile.ZipFile:
-    """Opens a zip or npz file; UserError if it is none."""
+    """Open a zip or npz file; UserError if it is none."""
     try:
         return zipfile.ZipFile(path)
     except (OSError, *DAMAGED) as error:
@@ -209,14 +207,14 @@ def open_zip(path: Path) -> zipfile.ZipFile:
 
 
 def damaged(path: Path, error: BaseException) -> UserError:
-    """Gives the error for an archive that cannot be read."""
-    return UserError(f"--data: {path} cannot be read, or not to its end ({error}).")
+    """Return the error for an archive that cannot be read."""
+    return UserError(f"{path} cannot be read, or not to its end ({error}).", setting="data")
 
 
 def _listing(names: Sequence[str], unwrap: bool) -> Listing:
     # A name may occur twice in an archive: the last one counts, as when extracting.
     images = [name for name in dict.fromkeys(names) if _is_image(name)]
-    members, outside = place(images, unwrap)
+    members, outside = assign_splits(images, unwrap)
     others = sum(not _is_hidden(name) for name in names) - len(images)
     return Listing(members, max(others, 0) + outside)
 
@@ -245,7 +243,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def _folders(root: Path) -> Iterator[Path]:
-    """Yields `root` and the folders under it; links are followed, but never round in a circle."""
+    """Yield `root` and the folders under it; links are followed, but never round in a circle."""
     seen = set()
     for folder, below, _ in os.walk(root, followlinks=True, onerror=_raise):
         real = os.path.realpath(folder)

@@ -47,8 +47,8 @@ class Assignment:
     rule: str
 
 
-def place(keys: Sequence[str], unwrap: bool) -> tuple[list[Member], int]:
-    """Reads splits and classes from the folders in `keys`; also counts what lies beside train/.
+def assign_splits(keys: Sequence[str], unwrap: bool) -> tuple[list[Member], int]:
+    """Read splits and classes from the folders in `keys`; also count what lies beside train/.
 
     `unwrap` drops one folder around everything from the ids, as packing a folder adds one.
     """
@@ -66,13 +66,13 @@ def place(keys: Sequence[str], unwrap: bool) -> tuple[list[Member], int]:
     return members, 0
 
 
-def assign(
+def divide(
     members: Sequence[Member],
     seed: int,
     official: Callable[[str], Split | None] | None = None,
     validation_is_test: bool = False,
 ) -> Assignment:
-    """Gives every image its split.
+    """Give every image its split.
 
     Folders decide; without them `official`, a rule from id to split, where it fills both train and
     test; else the seeded hash. A missing validation split is a seeded part of train.
@@ -113,7 +113,7 @@ def _given(
 def _part(
     members: Sequence[Member], seed: int, tag: str, share: float, most: int | None = None
 ) -> tuple[list[Member], list[Member]]:
-    """Parts `members` into the rest and the chosen; one is chosen at least, if one stays."""
+    """Part `members` into the rest and the chosen; one is chosen at least, if one stays."""
     hashes = {
         m.id: tag_of(f"{tag} {seed} {m.id}".encode(errors="surrogateescape")) for m in members
     }
@@ -124,7 +124,7 @@ def _part(
 
 
 def _shared_folders(parts: Sequence[tuple[str, ...]]) -> int:
-    """Counts the folders around all files that are not splits."""
+    """Count the folders around all files that are not splits."""
     shortest = min((len(part) for part in parts), default=1) - 1
     for depth in range(shortest):
         names = {part[depth].lower() for part in parts}

@@ -13,18 +13,20 @@ from torch import Tensor
 from inpaint_cli import models, zoo
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.metrics import inception, thumbnails, weight_files
-from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics import inception
+from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.weights import hash_of, load_weights, read_header
+from inpaint_cli.zoo import weight_files
+from inpaint_cli.zoo.weight_files import MissingWeights
 
 SHIPPED = "classifier-cifar10"
 """Whose features are taken where the Inception weights are not on the machine."""
-KINDS = {
-    "inception": "the network of published FID figures; its weights do not ship",
-    "pixels8": "8x8 grey thumbnails, a smoke test",
-    "random": "a convolutional network with random weights, for tests",
-}
-"""What `--features` takes beside a classifier: one of the zoo, a run folder or a weight file."""
+INCEPTION = "inception"
+"""The network of published FID figures; its weights do not ship."""
+WRONG = "share of wrong classes"
+"""The figure of a classifier's card that tells its accuracy."""
+BATCH = 64
+"""Images at once; the last digits may depend on it, so it is the same for all."""
 
 Outputs = tuple[Tensor, Tensor | None]
 """Features [N, d] and class logits [N, classes], None where there are no classes."""
@@ -44,13 +46,39 @@ class FeatureExtractor:
     comparable: bool
     """Whether figures can be compared with published ones."""
     device: torch.device
+    classes: int
+    """Of the logits; 0 where there are none."""
     compute: Callable[[Tensor], Outputs] = field(repr=False)
-    """Of uint8 images on the device, at most `batch`."""
-    batch: int = 64
-    """Images at once; the last digits may depend on it, so it is the same for all."""
+    """Of uint8 images on the device, at most `BATCH`."""
+
+    @property
+    def suffix(self) -> str:
+        """What is added to the names of figures, unless they are the published ones."""
+        return "" if self.name == INCEPTION else f"@{self.name}"
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right classes that the card of a classifier that ships states."""
+        cards = [entry.card for entry in zoo.entries() if entry.name == self.name]
+        wrong = cards[0]["figures"].get(WRONG) if cards else None
+        return None if wrong is None else 1 - float(wrong)
+
+    def description(self) -> dict[str, Any]:
+        """Return the entry of a report's "features"."""
+        return {
+            "id": self.name,
+            "kind": "inception" if self.comparable else "classifier",
+            "layer": "pool" if self.comparable else "penultimate",
+            "dim": self.dimension,
+            "resize": self.resize,
+            "input": "uint8 RGB",
+            "weights": None,
+            "weights_sha256": self.weights_sha256,
+            "comparable_with_published": self.comparable,
+        }
 
     def outputs(self, images: Tensor) -> Outputs:
-        """Gives features and logits of uint8 images [N, 1 or 3, H, W]: float32, on the CPU.
+        """Return features and logits of uint8 images [N, 1 or 3, H, W]: float32, on the CPU.
 
         In full float32: no autocast, and no TF32 on a GPU.
         """
@@ -61,7 +89,7 @@ class FeatureExtractor:
             torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
             torch.autocast(self.device.type, enabled=False),
         ):
-            for part in torch.split(images, self.batch):
+            for part in torch.split(images, BATCH):
                 vectors, scores = self.compute(part.to(self.device))
                 features.append(vectors.float().cpu())
                 if scores is not None:
@@ -69,11 +97,11 @@ class FeatureExtractor:
         return torch.cat(features), torch.cat(logits) if logits else None
 
     def features(self, images: Tensor) -> Tensor:
-        """Gives float32 [N, d] of uint8 images [N, 1 or 3, H, W]."""
+        """Return float32 [N, d] of uint8 images [N, 1 or 3, H, W]."""
         return self.outputs(images)[0]
 
     def logits(self, images: Tensor) -> Tensor | None:
-        """Gives class logits, float32 [N, classes]; None where there are no classes."""
+        """Return class logits, float32 [N, classes]; None where there are no classes."""
         return self.outputs(images)[1]
 
 
@@ -86,21 +114,22 @@ def _check(images: Tensor) -> None:
 
 
 def default(weights_dir: Path | None = None, data: str = "") -> tuple[str, str]:
-    """Gives the features to take if nothing is said, and a remark on why; "" if there is none.
+    """Return the features to take where none are asked for, and a remark on why, or "".
 
     Inception where its weights are on the machine, else the classifier that ships and was trained
     on `data`, else the one for small colour images.
     """
     try:
-        weight_files.find("inception", weights_dir)
-    except Refused:
-        own = [e.name for e in zoo.entries() if _is_classifier(e) and e.card["preset"] == data]
-        name = own[0] if own else SHIPPED
+        weight_files.find(INCEPTION, weights_dir)
+    except MissingWeights:
+        trained = [e.name for e in zoo.entries() if _is_classifier(e) and e.card["preset"] == data]
+        name = trained[0] if trained else SHIPPED
         return name, (
             f"the Inception weights are not on this machine, so features are of {name}: figures "
-            "cannot be compared with published ones ('--features inception' says what is missing)"
+            "cannot be compared with published ones (ask for the features 'inception' to see what "
+            "is missing)"
         )
-    return "inception", ""
+    return INCEPTION, ""
 
 
 def _is_classifier(entry: zoo.Entry) -> bool:
@@ -113,38 +142,40 @@ def load(
     device: str | torch.device = "auto",
     resize: inception.Resize = "tf1",
 ) -> FeatureExtractor:
-    """Gives the features called `name`: a name of `KINDS`, of the zoo, a run or a weight file.
+    """Return the features called `name`: inception, a name of the zoo, a run or a weight file.
 
     resize: of inception alone. Refused where its weights are missing; UserError where there is
     nothing of that name, or no classifier.
     """
     place = resolve(device) if isinstance(device, str) else device
-    if name == "inception":
+    if name == INCEPTION:
         return _inception(weights_dir, place, resize)
     if resize != "tf1":
-        raise UserError(f"--fid-resize {resize}: {name} has one way to resize. Leave it out.")
-    if name == "pixels8":
-        return _pixels8()
-    if name == "random":
-        return _random(place)
+        raise UserError(
+            f"{resize}: {name} has one way to resize. Leave it out.", setting="fid_resize"
+        )
     return _classifier(name, place)
 
 
 def _inception(
     weights_dir: Path | None, device: torch.device, resize: inception.Resize
 ) -> FeatureExtractor:
-    path = weight_files.find("inception", weights_dir)
+    try:
+        path = weight_files.find(INCEPTION, weights_dir)
+    except MissingWeights as error:
+        raise Refused(str(error), missing_file=True) from error
     network = inception.load(path, resize).to(device)
     if device.type == "cpu":
         # Nearly twice as fast there, and within 1e-6 of the largest feature.
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return FeatureExtractor(
-        "inception" if resize == "tf1" else f"inception-{resize}",
+        INCEPTION if resize == "tf1" else f"{INCEPTION}-{resize}",
         inception.FEATURES,
         inception.RESIZES[resize],
         hash_of(path),
         True,
         device,
+        inception.CLASSES,
         lambda images: cast(Outputs, network(_rgb(images))),
     )
 
@@ -153,7 +184,9 @@ def _classifier(name: str, device: torch.device) -> FeatureExtractor:
     path = _weights_of(name)
     family = read_header(path)["family"]
     if family != "classifier":
-        raise UserError(f"--features: {name} is of the family '{family}', not a classifier.")
+        raise UserError(
+            f"{name} is of the family '{family}', not a classifier.", setting="features"
+        )
     network: Any = load_weights(path)
     network = network.to(device)
     return FeatureExtractor(
@@ -163,12 +196,13 @@ def _classifier(name: str, device: torch.device) -> FeatureExtractor:
         hash_of(path),
         False,
         device,
+        network.config.classes,
         network.outputs,
     )
 
 
 def _title(name: str) -> str:
-    """Gives what figures call a classifier: its zoo name, run folder or file, without the path.
+    """Return what figures call a classifier: its zoo name, run folder or file, without the path.
 
     >>> [_title(name) for name in ("runs/0001-mine", "runs/0001-mine/model.safetensors", "my.name")]
     ['0001-mine', '0001-mine', 'my.name']
@@ -180,42 +214,18 @@ def _title(name: str) -> str:
 
 
 def _weights_of(name: str) -> Path:
-    """Gives the weight file of a classifier; UserError that names the option."""
-    try:
-        found = zoo.find(name)
-    except UserError as error:
-        if Path(name).suffix or len(Path(name).parts) > 1 or name in models.FAMILIES:
-            raise UserError(str(error).replace("--model:", "--features:", 1)) from error
-        shipped = [entry.name for entry in zoo.entries() if _is_classifier(entry)]
-        raise unknown_name("--features: none", name, [*KINDS, *shipped]) from error
-    if isinstance(found, str):
-        raise UserError(f"--features: {name} has no weights, so it gives no features.")
-    return found
-
-
-def _pixels8() -> FeatureExtractor:
-    return FeatureExtractor(
-        "pixels8",
-        thumbnails.SIDE**2,
-        "mean of 8x8 areas, grey by Rec. 601",
-        None,
-        False,
-        torch.device("cpu"),  # float64, which MPS lacks
-        lambda images: (thumbnails.pixels8(images), None),
-    )
-
-
-def _random(device: torch.device) -> FeatureExtractor:
-    network = thumbnails.RandomNetwork().to(device)
-    return FeatureExtractor(
-        "random",
-        thumbnails.RANDOM_WIDTHS[-1],
-        "none",
-        None,
-        False,
-        device,
-        lambda images: (network(_rgb(images)), None),
-    )
+    """Return the weight file of a classifier."""
+    shipped = [entry.name for entry in zoo.entries()]
+    path = Path(name)
+    if name not in (*shipped, *models.FAMILIES) and not path.exists():
+        if path.suffix or len(path.parts) > 1:
+            raise UserError(f"{path}: no such file or folder.", setting="features")
+        classifiers = [entry.name for entry in zoo.entries() if _is_classifier(entry)]
+        raise unknown_name("none", name, [INCEPTION, *classifiers], setting="features")
+    weights = zoo.find(name, "features")
+    if isinstance(weights, str):
+        raise UserError(f"{name} has no weights, so it gives no features.", setting="features")
+    return weights
 
 
 def _rgb(images: Tensor) -> Tensor:

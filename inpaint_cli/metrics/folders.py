@@ -1,9 +1,13 @@
-"""Files made beforehand as a target: originals and completions, read pair by pair."""
+"""Pictures in folders as a target: originals and completions are paired by name.
+
+Pictures of any tool in one folder and originals in another, or the results of `inpaint complete`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,22 +15,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.masks.files import apply_grow, hide_boxes, parse_box, read_mask
 from inpaint_cli.masks.ranges import Mask
-from inpaint_cli.metrics.protocol import Facts, Setting, digest_of
+from inpaint_cli.metrics.holes import HoleFiles, hole_of
+from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case
+from inpaint_cli.photos.pairing import SUFFIXES
 from inpaint_cli.photos.reading import read_photo
+from inpaint_cli.photos.record import NAME as RECORD
+from inpaint_cli.photos.record import Record
 
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif"}
-ORIENTATION = 274
-Pixels = npt.NDArray[np.uint8]
+SHOWN = 3
+"""So many names stand in a message."""
+PixelArray = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Fit:
+class CommonSize:
     """How pictures of unequal size become equal: resized or cropped to (height, width)."""
 
     resize: tuple[int, int] | None = None
@@ -39,12 +47,12 @@ class Fit:
             return f"resized to {self.resize[0]}x{self.resize[1]} (Lanczos), both sides"
         return f"centre crop of {self.crop[0]}x{self.crop[1]}, both sides" if self.crop else "none"
 
-    def size(self, own: tuple[int, int]) -> tuple[int, int]:
-        """Gives the (height, width) that a picture of size `own` ends with."""
-        return self.resize or self.crop or own
+    def of(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the (height, width) that a picture of `size` ends with."""
+        return self.resize or self.crop or size
 
-    def picture(self, pixels: Pixels) -> Pixels:
-        """Gives uint8 [H, W, C] fitted."""
+    def picture(self, pixels: PixelArray) -> PixelArray:
+        """Return uint8 [H, W, C] at the common size."""
         if self.resize:
             flat = pixels[..., 0] if pixels.shape[2] == 1 else pixels
             image = Image.fromarray(flat).resize(self.resize[::-1], Image.Resampling.LANCZOS)
@@ -52,38 +60,16 @@ class Fit:
         return pixels[self._middle(pixels.shape[:2])]
 
     def mask(self, visible: Mask) -> Mask:
-        """Gives bool [H, W] fitted; a pixel that any hidden one touches is hidden."""
+        """Return bool [H, W] at the common size; a pixel that any hidden one touches is hidden."""
         if not self.resize:
             return visible[self._middle(visible.shape)]
         image = Image.fromarray(np.where(visible, 0, 255).astype(np.uint8)).convert("F")
         return np.asarray(image.resize(self.resize[::-1], Image.Resampling.BOX)) <= 0
 
-    def _middle(self, own: Sequence[int]) -> tuple[slice, slice]:
-        wanted = self.crop or (own[0], own[1])
-        top, left = ((have - want) // 2 for have, want in zip(own, wanted, strict=True))
+    def _middle(self, size: Sequence[int]) -> tuple[slice, slice]:
+        wanted = self.crop or (size[0], size[1])
+        top, left = ((have - want) // 2 for have, want in zip(size, wanted, strict=True))
         return slice(top, top + wanted[0]), slice(left, left + wanted[1])
-
-
-@dataclass(frozen=True)
-class Hole:
-    """Where the hole of one picture is written down: a mask file, boxes, how they were read."""
-
-    mask: Path | None = None
-    boxes: tuple[str, ...] = ()
-    invert: bool = False
-    grow: int = 0
-
-    def visible(self, height: int, width: int) -> Mask:
-        """Gives bool [height, width], True = visible."""
-        known = np.ones((height, width), np.bool_)
-        if self.mask is not None:
-            known = read_mask(self.mask, invert=self.invert)
-            if known.shape != (height, width):
-                raise UserError(
-                    f"{self.mask}: the mask has {known.shape[1]}x{known.shape[0]} pixels, its "
-                    f"picture {width}x{height} (width x height)."
-                )
-        return apply_grow(hide_boxes(known, map(parse_box, self.boxes)), self.grow)
 
 
 @dataclass(frozen=True)
@@ -93,17 +79,17 @@ class Pair:
     id: str
     truth: Path
     completions: tuple[Path, ...]
-    hole: Hole | None = None
+    hole: HoleFiles | None = None
 
 
 @dataclass
 class FilesTarget:
-    """Pairs of files; every picture has one size, by itself or fitted."""
+    """Pairs of files; every picture has one size, by itself or made so."""
 
     name: str
     pairs: Sequence[Pair]
-    fit: Fit = field(default_factory=Fit)
-    made: Mapping[str, Any] = field(default_factory=dict)
+    size: CommonSize = field(default_factory=CommonSize)
+    origin: Mapping[str, Any] = field(default_factory=dict)
     """What a record says of how they were made: model, weights_sha256, options, seed."""
     has_likelihood: bool = False
     bound: str | None = None
@@ -118,23 +104,24 @@ class FilesTarget:
     def _setting(self) -> Setting:
         grey, sizes = True, dict[tuple[int, int], Path]()
         for pair in self.pairs:
-            own = header(pair.truth)[0]
+            size = header(pair.truth)[0]
+            shown = f"{pair.truth} has {size[1]}x{size[0]}"
             for path in (pair.truth, *pair.completions):
-                size, is_grey = header(path)
+                other, is_grey = header(path)
                 grey = grey and is_grey
-                if size != own:
+                if other != size:
                     raise UserError(
-                        f"{path}: {size[1]}x{size[0]} pixels, but {pair.truth} has "
-                        f"{own[1]}x{own[0]} (width x height). A completion has its original's size."
+                        f"{path}: {other[1]}x{other[0]} pixels, but {shown} (width x height). "
+                        "A completion has its original's size."
                     )
-            if self.fit.crop and (own[0] < self.fit.crop[0] or own[1] < self.fit.crop[1]):
-                raise UserError(f"--crop: {pair.truth} has {own[1]}x{own[0]} pixels only.")
-            sizes.setdefault(self.fit.size(own), pair.truth)
+            if self.size.crop and any(map(int.__lt__, size, self.size.crop)):
+                raise UserError(f"{shown} pixels only.", setting="crop")
+            sizes.setdefault(self.size.of(size), pair.truth)
         if len(sizes) > 1:
             (first, a), (second, b) = list(sizes.items())[:2]
             raise UserError(
                 f"{b}: {second[1]}x{second[0]} pixels, but {a} has {first[1]}x{first[0]} (width x "
-                "height). Score pictures of one size: add --resize S or --crop S."
+                "height). Score pictures of one size: resize or crop them."
             )
         height, width = next(iter(sizes))
         return Setting(height, width, 1 if grey else 3)
@@ -147,22 +134,22 @@ class FilesTarget:
         if self.has_masks and pair.hole is not None:
             height, width = header(pair.truth)[0]
             visible = torch.from_numpy(
-                np.ascontiguousarray(self.fit.mask(pair.hole.visible(height, width)))
+                np.ascontiguousarray(self.size.mask(pair.hole.visible(height, width)))
             )
-        made = np.stack(completions).transpose(0, 3, 1, 2)
+        stack = np.stack(completions).transpose(0, 3, 1, 2)
         return Case(
             torch.from_numpy(np.ascontiguousarray(truth.transpose(2, 0, 1))),
             visible,
-            torch.from_numpy(np.ascontiguousarray(made)),
+            torch.from_numpy(np.ascontiguousarray(stack)),
         )
 
-    def _pixels(self, path: Path) -> Pixels:
+    def _pixels(self, path: Path) -> PixelArray:
         pixels = read_pixels(path)
         if self.setting.channels == 3 and pixels.shape[2] == 1:
             pixels = pixels.repeat(3, axis=2)
-        return np.ascontiguousarray(self.fit.picture(pixels))
+        return np.ascontiguousarray(self.size.picture(pixels))
 
-    def facts(self) -> Facts:
+    def facts(self) -> TargetFacts:
         lossy = sorted({f.suffix.lower() for f in self.files} & LOSSY)
         warnings = []
         if lossy:
@@ -170,24 +157,14 @@ class FilesTarget:
             warnings.append(
                 f"some files are lossy ({kinds}): their artefacts alone tell the sides apart"
             )
-        return Facts(
+        return TargetFacts(
             model={
                 "family": None,
-                "checkpoint": self.made.get("model"),
-                "checkpoint_sha256": self.made.get("weights_sha256"),
-                "sampler": dict(self.made.get("options") or {}),
+                "checkpoint": self.origin.get("model"),
+                "checkpoint_sha256": self.origin.get("weights_sha256"),
+                "sampler": dict(self.origin.get("options") or {}),
             },
-            dataset={
-                "name": "files",
-                "split": "none",
-                "n_images": len(self.pairs),
-                "ids_sha256": digest_of(self.ids),
-                "height": self.setting.height,
-                "width": self.setting.width,
-                "channels": self.setting.channels,
-                "levels": 256,
-                "preprocess": self.fit.rule,
-            },
+            dataset=dataset_facts("files", "none", self.ids, self.setting, self.size.rule),
             masks={
                 "distribution": "files" if self.has_masks else "unknown",
                 "params": {},
@@ -198,13 +175,12 @@ class FilesTarget:
             },
             completions={
                 "k": self.k,
-                "seed": self.made.get("seed"),
+                "seed": self.origin.get("seed"),
                 # `inpaint complete` composites; of other tools' files nothing is known.
-                "composited": bool(self.made),
+                "composited": bool(self.origin),
                 "quantised": "uint8 as stored",
-                "source": "inpaint complete" if self.made else "folder",
+                "source": "inpaint complete" if self.origin else "folder",
             },
-            pairing={"by": "id", "real_set": f"the same {len(self.pairs)} images"},
             warnings=tuple(warnings),
         )
 
@@ -214,23 +190,163 @@ class FilesTarget:
         for path in [*self.files, *masks]:
             state = path.stat()
             digest.update(f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}\n".encode())
-        return [self.ids, digest.hexdigest(), self.fit.rule, str([p.hole for p in self.pairs])]
+        return [self.ids, digest.hexdigest(), self.size.rule, str([p.hole for p in self.pairs])]
+
+
+def by_name(folder: Path) -> dict[str, Path]:
+    """Return the pictures of a folder and the folders in it, by path without suffix.
+
+    The suffix begins at the last dot. UserError where there are none, or two of one name.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder.")
+    pictures: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inner.parts)
+        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        name = inner.with_suffix("").as_posix()
+        if name in pictures:
+            raise UserError(
+                f"{folder}: {pictures[name].name} and {path.name} have one name. Keep one of "
+                "them: pictures are paired by name."
+            )
+        pictures[name] = path
+    if not pictures:
+        raise UserError(f"{folder}: no pictures in this folder.")
+    return pictures
+
+
+def target_of(
+    folder: Path,
+    reference: Path | None,
+    masks: Path | None,
+    k: int | None,
+    size: CommonSize,
+    limit: int | None = None,
+) -> FilesTarget:
+    """Return the target of a folder of pictures, or of the results of `inpaint complete`.
+
+    reference: the originals; None = those that the record names. masks: white = hidden, named as
+    the originals. k: take the first k completions of each. UserError for anything that does not
+    pair.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder.")
+    if (folder / RECORD).is_file():
+        pairs, origin = of_record(folder, reference, masks)
+    elif reference is None:
+        raise UserError(
+            f"{folder}: holds no {RECORD}, so the originals are unknown. Name their folder as "
+            "reference."
+        )
+    else:
+        pairs, origin = of_folder(folder, reference, masks), {}
+    counts = {len(pair.completions) for pair in pairs}
+    wanted = k or max(counts)
+    short = next((pair for pair in pairs if len(pair.completions) < wanted), None)
+    if short:
+        least = min(counts)
+        raise UserError(
+            f"{folder}: {short.id} has {len(short.completions)} completions, not {wanted}. Every "
+            f"image needs as many: {least} of each are there.",
+            setting="k",
+        )
+    pairs = [Pair(p.id, p.truth, p.completions[:wanted], p.hole) for p in pairs[:limit]]
+    return FilesTarget(folder.name or str(folder), pairs, size, origin)
+
+
+def of_folder(folder: Path, reference: Path, masks: Path | None) -> list[Pair]:
+    """Pair NAME, or NAME-0, NAME-1 ..., with NAME of the reference folder."""
+    originals, pictures = by_name(reference), by_name(folder)
+    holes = None if masks is None else by_name(masks)
+    pairs, used = [], set[str]()
+    for name, truth in originals.items():
+        names = [name] if name in pictures else list(_numbered(name, pictures))
+        used.update(names)
+        hole = None if holes is None else _mask_for(name, holes, masks)
+        pairs.append(Pair(name, truth, tuple(pictures[n] for n in names), hole))
+    missing = [pair.id for pair in pairs if not pair.completions]
+    left = sorted(pictures.keys() - used)
+    for what, names, there in (
+        ("lacks a picture for", missing, reference),
+        ("holds pictures without an original:", left, reference),
+    ):
+        if names:
+            raise UserError(
+                f"{folder}: {what} {_some(names)} (originals: {there}). Pictures are paired by "
+                "name, all of them."
+            )
+    return pairs
+
+
+def _numbered(name: str, pictures: Mapping[str, Path]) -> Iterator[str]:
+    number = 0
+    while f"{name}-{number}" in pictures:
+        yield f"{name}-{number}"
+        number += 1
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _mask_for(name: str, holes: Mapping[str, Path], masks: Path | None) -> HoleFiles:
+    for wanted in (name, f"{name}_mask"):
+        if wanted in holes:
+            return HoleFiles(holes[wanted])
+    raise UserError(f"{masks}: no mask for {name} (looked for {name}.png, {name}_mask.png).")
+
+
+def of_record(
+    folder: Path, reference: Path | None, masks: Path | None
+) -> tuple[list[Pair], dict[str, Any]]:
+    """Return the pairs that completions.json lists, and how they were made."""
+    items = Record.of(folder, overwrite=False).items
+    if not items:
+        raise UserError(f"{folder / RECORD}: lists no completions.")
+    originals = None if reference is None else by_name(reference)
+    holes = None if masks is None else by_name(masks)
+    pairs = []
+    for item in items:
+        image = Path(str(item.get("image")))
+        truth = image if originals is None else originals.get(image.stem)
+        if truth is None or not truth.is_file():
+            where = reference or "where the record says"
+            raise UserError(
+                f"{image}: its original is not in {where}. Give the folder of the originals "
+                "as reference."
+            )
+        lines = sorted(item["completions"], key=lambda line: line.get("index", 0))
+        files = tuple(folder / line["file"] for line in lines)
+        hole = hole_of(item) if holes is None else _mask_for(image.stem, holes, masks)
+        pairs.append(Pair(_stem_of(lines[0]["file"]), truth, files, hole))
+    origin = {key: items[0].get(key) for key in ("model", "weights_sha256", "options")}
+    if any({key: item.get(key) for key in origin} != origin for item in items):
+        origin = {"model": "several", "weights_sha256": None, "options": {}}
+    return pairs, {**origin, "seed": items[0]["completions"][0].get("seed")}
+
+
+def _stem_of(file: str) -> str:
+    return re.sub(r"-\d+$", "", Path(file).with_suffix("").as_posix())
 
 
 def header(path: Path) -> tuple[tuple[int, int], bool]:
-    """Gives the upright (height, width) of a picture and whether it is grey, from its header."""
+    """Return the upright (height, width) of a picture and whether it is grey, from its header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
             grey = image.mode in ("1", "L")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: not a picture that can be read ({error}).") from error
     return ((width, height) if turned else (height, width)), grey
 
 
-def read_pixels(path: Path) -> Pixels:
-    """Gives uint8 [H, W, C], C = 1 or 3; UserError for transparency and for other depths."""
+def read_pixels(path: Path) -> PixelArray:
+    """Return uint8 [H, W, C], C = 1 or 3; UserError for transparency and for other depths."""
     photo = read_photo(path)
     if photo.has_alpha:
         raise UserError(f"{path}: has an alpha channel, which no metric sees. Save it without one.")

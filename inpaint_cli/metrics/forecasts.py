@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics.estimate import Estimate, Refused
+from inpaint_cli.metrics.intervals import RESAMPLES, over_images, resamples
+from inpaint_cli.metrics.metric import (
+    SEED,
+    Chosen,
+    Figures,
+    Line,
+    MeasuredCase,
+    Metric,
+    Results,
+    mean_line,
+)
 from inpaint_cli.randomness import stream
 
 if TYPE_CHECKING:
@@ -21,13 +32,15 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 """Hidden values at a time: what is computed in float64 needs K times as many."""
+NOMINAL = 0.9
+"""Coverage is that of the interval whose nominal level is nearest to this."""
 
 _Array = npt.NDArray[Any]
 _Floats = npt.NDArray[np.float64]
 
 
 def hidden_values(truth: Tensor, completions: Tensor, visible: Tensor) -> tuple[_Array, _Array]:
-    """Gives the hidden values of one image: members uint8 [K, M] and truth uint8 [M].
+    """Return the hidden values of one image: members uint8 [K, M] and truth uint8 [M].
 
     truth: uint8 [C, H, W]; completions: uint8 [K, C, H, W]; visible: bool [1, H, W].
     """
@@ -35,29 +48,28 @@ def hidden_values(truth: Tensor, completions: Tensor, visible: Tensor) -> tuple[
     return completions.cpu()[:, hidden].numpy(), truth.cpu()[hidden].numpy()
 
 
-def forecast_scores(members: _Array, truth: _Array, energy_spread: str = "all") -> dict[str, float]:
-    """Gives the scores of one image's hidden values, by name, in [0, 1]; lower is better.
+def forecast_scores(members: _Array, truth: _Array) -> dict[str, float]:
+    """Return the scores of one image's hidden values, by name, in [0, 1]; lower is better.
 
     members: uint8 [K, M]; truth: uint8 [M]. `crps` and `energy` are the ordinary forms, `-fair`
     those that do not depend on K; they are left out for K = 1, all of them where nothing is hidden.
-    energy_spread: "all" pairs of members, or disjoint "pairs" alone (`energy-pairs`).
     `deterministic` is 1 where all members are equal, else 0.
     """
     if not truth.size:
         return {}
     ordinary, fair = crps_mean(members, truth)
-    found = {"crps": ordinary / 255}
+    scores = {"crps": ordinary / 255}
     if fair is not None:
-        found["crps-fair"] = fair / 255
-    for name, value in energy_scores(members, truth, energy_spread).items():
-        found[name] = value / 255
-        found[f"{name}-per-sqrt-dim"] = value / 255 / float(np.sqrt(truth.size))
-    found["deterministic"] = float(bool((members == members[:1]).all()))
-    return found
+        scores["crps-fair"] = fair / 255
+    for name, value in energy_scores(members, truth).items():
+        scores[name] = value / 255
+        scores[f"{name}-per-sqrt-dim"] = value / 255 / float(np.sqrt(truth.size))
+    scores["deterministic"] = float(bool((members == members[:1]).all()))
+    return scores
 
 
 def crps(members: _Array, truth: _Array) -> tuple[_Floats, _Floats | None]:
-    """Gives the ordinary and the fair CRPS [M] of each value; the fair one is None for K = 1.
+    """Return the ordinary and the fair CRPS [M] of each value; the fair one is None for K = 1.
 
     members: [K, M], integers or floats; truth: [M].
     Ordinary: mean |x - y| - sum_kl |x_k - x_l| / (2 K^2); fair: divided by 2 K (K - 1) instead
@@ -77,7 +89,7 @@ def crps(members: _Array, truth: _Array) -> tuple[_Floats, _Floats | None]:
 
 
 def crps_mean(members: _Array, truth: _Array) -> tuple[float, float | None]:
-    """Gives the means of `crps` over the values."""
+    """Return the means of `crps` over the values."""
     sums = np.zeros(2)
     for part in _chunks(truth.size):
         ordinary, fair = crps(members[:, part], truth[part])
@@ -86,49 +98,29 @@ def crps_mean(members: _Array, truth: _Array) -> tuple[float, float | None]:
     return float(mean[0]), float(mean[1]) if len(members) > 1 else None
 
 
-def energy_scores(members: _Array, truth: _Array, spread: str = "all") -> dict[str, float]:
-    """Gives the energy scores of the whole vector: `energy` and `energy-fair`, or `energy-pairs`.
+def energy_scores(members: _Array, truth: _Array) -> dict[str, float]:
+    """Return the energy scores of the whole vector, `energy` and, for K > 1, `energy-fair`.
 
-    members: [K, M]; truth: [M]. As CRPS with Euclidean distances of vectors. spread "pairs": the
-    distances of members 0 and 1, 2 and 3, ... alone; unbiased too, but noisier.
+    members: [K, M]; truth: [M]. As CRPS with Euclidean distances of vectors.
     """
-    if spread == "pairs":
-        return _energy_of_pairs(members, truth)
     k = len(members)
     distinct, counts = _distinct(members)
     distances = _distances(distinct, truth)
     error = float(counts @ distances[:-1, -1]) / k
     total = float(counts @ distances[:-1, :-1] @ counts)
-    found = {"energy": error - total / (2 * k**2)}
+    scores = {"energy": error - total / (2 * k**2)}
     if k > 1:
-        found["energy-fair"] = error - total / (2 * k * (k - 1))
-    return found
-
-
-def _energy_of_pairs(members: _Array, truth: _Array) -> dict[str, float]:
-    if len(members) < 2:
-        return {}
-    error = float(np.mean([_length(member, truth) for member in members]))
-    return {"energy-pairs": error - pairs_spread(members) / 2}
-
-
-def pairs_spread(members: _Array) -> float:
-    """Gives the mean distance of members 0 and 1, 2 and 3, ...: O(1) memory in K."""
-    pairs = zip(members[::2], members[1::2], strict=False)
-    return float(np.mean([_length(a, b) for a, b in pairs]))
-
-
-def _length(a: _Array, b: _Array) -> float:
-    return float(np.linalg.norm(a.astype(np.float64) - b))
+        scores["energy-fair"] = error - total / (2 * k * (k - 1))
+    return scores
 
 
 def _distinct(members: _Array) -> tuple[_Array, _Floats]:
-    """Gives the distinct members and how often each occurs: equal ones are at distance 0."""
-    found: dict[bytes, int] = {}
+    """Return the distinct members and how often each occurs: equal ones are at distance 0."""
+    places: dict[bytes, int] = {}
     first: list[int] = []
     counts: list[float] = []
     for index, member in enumerate(members):
-        place = found.setdefault(member.tobytes(), len(found))
+        place = places.setdefault(member.tobytes(), len(places))
         if place == len(first):
             first.append(index)
             counts.append(0.0)
@@ -137,7 +129,7 @@ def _distinct(members: _Array) -> tuple[_Array, _Floats]:
 
 
 def _distances(members: _Array, truth: _Array) -> _Floats:
-    """Gives the distances [K + 1, K + 1] of the members and, last, the truth.
+    """Return the distances [K + 1, K + 1] of the members and, last, the truth.
 
     From the Gram matrix about the first member: with integers every entry is exact.
     """
@@ -158,7 +150,7 @@ def _chunks(size: int) -> Iterator[slice]:
 
 
 def rank_counts(members: _Array, truth: _Array) -> _Floats:
-    """Gives the rank histogram [K + 1] of one image: how many values have r members below them.
+    """Return the rank histogram [K + 1] of one image: how many values have r members below them.
 
     members: [K, M]; truth: [M]. A value with e equal members counts 1 / (e + 1) in each of the
     ranks r..r + e. Bins add up to M.
@@ -176,12 +168,12 @@ def rank_counts(members: _Array, truth: _Array) -> _Floats:
 
 
 def reliability_index(frequencies: _Floats) -> float:
-    """Gives sum |h - 1 / (K + 1)| of a rank histogram that adds up to 1; 0 if it is flat."""
+    """Return sum |h - 1 / (K + 1)| of a rank histogram that adds up to 1; 0 if it is flat."""
     return float(np.abs(frequencies - 1 / len(frequencies)).sum())
 
 
 def chi_square(counts: _Floats) -> float:
-    """Gives chi-square of rank counts against flat ones.
+    """Return chi-square of rank counts against flat ones.
 
     No p-value follows from it: the values of an image depend on each other.
     """
@@ -190,7 +182,7 @@ def chi_square(counts: _Floats) -> float:
 
 
 @dataclass(frozen=True)
-class Interval:
+class CentralInterval:
     """The central interval from the j-th smallest to the j-th largest of K completions."""
 
     j: int
@@ -201,38 +193,158 @@ class Interval:
         """The share of values that it covers if the forecast is right."""
         return (self.k + 1 - 2 * self.j) / (self.k + 1)
 
-    def covered(self, counts: _Floats) -> float:
-        """Gives the share of values that it covers, from a rank histogram that is not empty."""
-        return float(counts[self.j : self.k + 1 - self.j].sum() / counts.sum())
+    def covered(self, frequencies: _Floats) -> _Floats:
+        """Return the shares [N] of values that it covers, from rank histograms [N, K + 1]."""
+        return np.asarray(frequencies[:, self.j : self.k + 1 - self.j].sum(axis=1))
 
 
-def nearest_interval(k: int, level: float) -> Interval:
-    """Gives the interval of K completions with the nominal level nearest to `level`.
+def nearest_interval(k: int, level: float) -> CentralInterval:
+    """Return the interval of K completions with the nominal level nearest to `level`.
 
     Refused for K = 1, which has no interval.
 
     >>> nearest_interval(8, 0.9)
-    Interval(j=1, k=8)
+    CentralInterval(j=1, k=8)
     """
-    intervals = [Interval(j, k) for j in range(1, k // 2 + 1)]
+    intervals = [CentralInterval(j, k) for j in range(1, k // 2 + 1)]
     if not intervals:
         raise Refused(f"coverage: needs at least 2 completions, got {k}.")
     return min(intervals, key=lambda interval: abs(interval.nominal - level))
 
 
-def histogram_band(
-    frequencies: _Floats, seed: int, resamples: int = 1000, level: float = 0.95
-) -> tuple[_Floats, _Floats]:
-    """Gives the lower and upper ends [K + 1] of an interval for each bin, by resampling images.
+def histogram_band(frequencies: _Floats, seed: int) -> tuple[_Floats, _Floats]:
+    """Return the ends [K + 1] of a 95 % interval for each bin, by resampling images.
 
     frequencies: [N, K + 1], one rank histogram for each image.
     """
     n = len(frequencies)
     rng = stream(seed, "rank-histogram-band")
-    means = np.empty((resamples, frequencies.shape[1]))
+    means = np.empty((RESAMPLES, frequencies.shape[1]))
     for row in means:
         times = np.bincount((rng.random(n) * n).astype(np.int64), minlength=n)
         row[:] = times @ frequencies / n
-    tail = (1 - level) / 2
+    tail = (1 - 0.95) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
     return low, high
+
+
+def forecast_figures(case: MeasuredCase) -> Figures:
+    """Return the scores of one image's completions, and their rank histogram as shares."""
+    members, truth = hidden_values(case.truth, case.completions, case.visible)
+    figures: Figures = dict(forecast_scores(members, truth))
+    if truth.size:
+        figures["ranks"] = rank_counts(members, truth) / truth.size
+    return figures
+
+
+class Forecast(Metric):
+    """A figure of the completions as a forecast of the hidden values."""
+
+    by_default = True
+    needs = frozenset({"hole"})
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        return case.once(forecast_figures)
+
+
+class ProperScore(Forecast):
+    """A proper score: in the fair form, which does not depend on K, where K > 1."""
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        few = ("K < 5: noisy",) if 1 < results.k < 5 else ()
+        if results.k > 1:
+            yield mean_line(
+                self, results, f"{self.name}-fair", "fair", label=self.name, warnings=few
+            )
+            yield mean_line(self, results, self.name, "ordinary", label=f"{self.name} ordinary")
+        else:
+            yield mean_line(self, results, self.name, "ordinary (K = 1: no fair form)")
+
+
+class Crps(ProperScore):
+    """The mean score of each hidden value."""
+
+    name = "crps"
+    summary = "ranked probability score of each hidden value"
+
+
+class Energy(ProperScore):
+    """The score of all hidden values of an image together."""
+
+    name = "energy"
+    summary = "energy score of all hidden values together"
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        yield from super().lines(results)
+        column = "energy-fair-per-sqrt-dim" if results.k > 1 else "energy-per-sqrt-dim"
+        variant = "over the root of the hidden values"
+        yield mean_line(self, results, column, variant, label="energy per root of size")
+
+
+class Coverage(Forecast):
+    """How often the central interval of the completions holds the original value."""
+
+    name = "coverage"
+    summary = "share of hidden values inside the central interval of the K"
+    better = "target"
+    needs = frozenset({"hole", "several"})
+    digits, factor, unit = 1, 100, "%"
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        interval = nearest_interval(results.k, NOMINAL)
+
+        def compute(chosen: Chosen) -> Estimate:
+            return over_images(interval.covered(results.column("ranks", chosen)), results.k)
+
+        yield Line(
+            self,
+            f"coverage {100 * interval.nominal:.1f} %",
+            "central interval",
+            compute,
+            target=interval.nominal,
+            params={"j": interval.j, "nominal": interval.nominal},
+        )
+
+
+class RankHistogram(Forecast):
+    """How far the ranks of the originals among the completions are from equally frequent."""
+
+    name = "rank-histogram"
+    summary = "rank of the truth among the K: distance from a flat histogram"
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        yield Line(
+            self, "rank-histogram", "reliability index", lambda c: self._estimate(results, c)
+        )
+
+    def _estimate(self, results: Results, chosen: Chosen) -> Estimate:
+        ranks = results.column("ranks", chosen)
+        columns, mean, n = results.columns.figures, ranks.mean(axis=0), len(ranks)
+        hidden = columns["hidden"][chosen]
+        # Every hidden value counts once in chi-square, every image once in the histogram.
+        counts = mean * hidden[hidden > 0].sum()
+        low, high = histogram_band(ranks, SEED)
+        equal = results.k > 1 and np.nanmin(columns["deterministic"][chosen]) == 1
+        warning = "all completions of an image are equal: only the end bins are filled"
+        return Estimate(
+            reliability_index(mean),
+            n,
+            _se_of_reliability(ranks),
+            "image bootstrap" if n > 1 else "",
+            results.k,
+            {"chi_square": chi_square(counts), "band": "image bootstrap 95 %"},
+            (warning,) if equal else (),
+            entries={"arrays": {"rank_histogram": mean, "band_low": low, "band_high": high}},
+        )
+
+
+def _se_of_reliability(ranks: _Floats) -> float | None:
+    """Return the spread of the reliability index over resamples of images."""
+    n = len(ranks)
+    if n < 2:
+        return None
+    means = (np.bincount(row, minlength=n) @ ranks / n for row in resamples(n, SEED))
+    return float(np.std([reliability_index(mean) for mean in means], ddof=1))
+
+
+METRICS = {one.name: one for one in (Crps(), Energy(), Coverage(), RankHistogram())}

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import combinations
 
 import numpy as np
 
-from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, permutation
+from inpaint_cli.metrics.estimate import Estimate, Refused
+from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, mean_of, over_sets, permutation
+from inpaint_cli.metrics.metric import SEED, SETS, FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features, Matrix, Moments, merged, require_comparable
-from inpaint_cli.metrics.state import Estimate, Refused
 
 BLOCKS = 20
 PUBLISHED_N = 10_000
@@ -26,7 +29,7 @@ Side = Features | Moments
 
 
 def frechet_distance(real: Moments, fake: Moments) -> float:
-    """Gives |mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), divisor n - 1.
+    """Return |mu_r - mu_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), divisor n - 1.
 
     Refused for fewer than 2 rows, different d, non-finite features, or a figure too far below 0.
     """
@@ -40,7 +43,7 @@ def frechet_distance(real: Moments, fake: Moments) -> float:
 
 
 def frechet_distance_of_rows(real: Features, fake: Features) -> float:
-    """Gives the distance from the features themselves; exact where no side has more rows than d.
+    """Return the distance from the features themselves; exact where no side has more rows than d.
 
     There the trace of the root is the nuclear norm of the product of the centred features, which
     keeps the digits that singular covariances lose.
@@ -61,7 +64,7 @@ def frechet_distance_of_rows(real: Features, fake: Features) -> float:
 
 
 def distance(real: Side, fake: Side) -> float:
-    """Gives the distance of what `leaving_out` yields."""
+    """Return the distance of what `leaving_out` yields."""
     if isinstance(real, Moments) and isinstance(fake, Moments):
         return frechet_distance(real, fake)
     if isinstance(real, Moments) or isinstance(fake, Moments):
@@ -70,7 +73,7 @@ def distance(real: Side, fake: Side) -> float:
 
 
 def leaving_out(sets: Sequence[Features], count: int, seed: int) -> Iterator[list[Side]]:
-    """Yields the sets without one of `count` random blocks each, as moments, or as rows where few.
+    """Yield the sets without one of `count` random blocks each, as moments, or as rows where few.
 
     Row i of sets of one length goes into the same block. The moments of a block are taken from
     those of the whole, so that every row is read twice in all.
@@ -93,7 +96,7 @@ def fid(
     seed: int = 0,
     inception: bool = False,
 ) -> Estimate:
-    """Gives the distance of two sets, with the jackknife error over `blocks` blocks of pairs.
+    """Return the distance of two sets, with the jackknife error over `blocks` blocks of pairs.
 
     Row i of both sides belongs to one image, and goes into one block. Each block costs one more
     distance; blocks=0 gives no error.
@@ -105,32 +108,14 @@ def fid(
     has_error = count >= 2 and min(len(real), len(fake)) >= 3
     pairs = leaving_out([real, fake], count, seed) if has_error else ()
     left_out = [distance(*pair) for pair in pairs]
-    return _estimate(value, left_out, (len(real), len(fake), real.shape[1]), inception, seed)
-
-
-def fid_of_blocks(
-    real: Sequence[Moments], fake: Sequence[Moments], inception: bool = False
-) -> Estimate:
-    """Gives the same as `fid` from states, block by block, where the features were not kept.
-
-    Block g of both sides must hold the same images.
-    """
-    totals = merged(list(real)), merged(list(fake))
-    value = frechet_distance(*totals)
-    sides = list(zip(totals, (real, fake), strict=True))
-    spared = min(total.n - part.n for total, side in sides for part in side)
-    rests = (
-        [total.without(part) for total, part in zip(totals, pair, strict=True)]
-        for pair in zip(real, fake, strict=True)
-    )
-    left_out = [frechet_distance(*rest) for rest in rests] if spared >= 2 else []
-    return _estimate(value, left_out, (totals[0].n, totals[1].n, totals[0].d), inception, None)
+    warnings = cautions(len(real), len(fake), real.shape[1], inception)
+    return _jackknifed(value, left_out, min(len(real), len(fake)), seed, warnings)
 
 
 def fid_inf(
     real: Features, fake: Features, points: int = 10, seed: int = 0, inception: bool = False
 ) -> Estimate:
-    """Gives the intercept of the distance against 1/n (Chong & Forsyth 2020), over random subsets.
+    """Return the intercept of the distance against 1/n (Chong & Forsyth 2020), over random subsets.
 
     Subsets of n/4 to n images, the same of both sides where they are as many. It may fall below 0.
     """
@@ -153,34 +138,100 @@ def fid_inf(
     )
 
 
+def fid_over_sets(real: Features, sets: Sequence[Features], inception: bool = False) -> Estimate:
+    """Return the mean FID of the K sets, each against the same originals, with their spread."""
+    _require_sets([real, *sets], sets, fewest=1)
+    return over_sets([fid(real, fake, blocks=0, inception=inception) for fake in sets])
+
+
+def _require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: int) -> None:
+    """Refuse fewer than `fewest` completion sets, and sides that hold other images."""
+    if len(sets) < fewest:
+        raise Refused(f"needs at least {fewest} completions of every image, got {len(sets)}")
+    for side in sides[1:]:
+        require_comparable(sides[0], side)
+        if len(side) != len(sides[0]):
+            raise Refused(
+                f"every completion set must hold every image, got {len(sides[0])} and {len(side)}"
+            )
+
+
+def div_fid(sets: Sequence[Features], seed: int = 0, inception: bool = False) -> Estimate:
+    """Return the mean distance of two of the K sets, with the jackknife error over images.
+
+    PICME prints DIV-FID without defining it; this is our definition. Higher is more diverse; 0
+    where all completions of an image agree. Each block costs another K (K - 1) / 2 distances.
+    """
+    _require_sets(sets, sets, fewest=2)
+    n, d = sets[0].shape
+    left_out = [_mean_distance(rest) for rest in _without_blocks(sets, seed)]
+    warnings = cautions(n, n, d, inception)
+    return _jackknifed(_mean_distance(sets), left_out, n, seed, warnings, len(sets))
+
+
+def fid_all(
+    real: Features, sets: Sequence[Features], seed: int = 0, inception: bool = False
+) -> Estimate:
+    """Return the distance of all N K completions together to the originals, lower is better.
+
+    A jackknife block holds images with all their completions.
+    """
+    _require_sets([real, *sets], sets, fewest=1)
+    n, d = real.shape
+    left_out = [
+        _distance_to_union(rest[0], rest[1:]) for rest in _without_blocks([real, *sets], seed)
+    ]
+    warnings = cautions(n, n * len(sets), d, inception)
+    return _jackknifed(_distance_to_union(real, sets), left_out, n, seed, warnings, len(sets))
+
+
+def _without_blocks(sides: Sequence[Features], seed: int) -> Iterator[list[Side]]:
+    n = len(sides[0])
+    count = min(BLOCKS, n)
+    # Every block's leaving must spare two images.
+    if count >= 2 and n >= 3:
+        yield from leaving_out(sides, count, seed)
+
+
+def _mean_distance(sets: Sequence[Side]) -> float:
+    return mean_of([distance(one, other) for one, other in combinations(sets, 2)])
+
+
+def _distance_to_union(real: Side, sets: Sequence[Side]) -> float:
+    moments = [one if isinstance(one, Moments) else Moments.of(one) for one in sets]
+    whole = real if isinstance(real, Moments) else Moments.of(real)
+    return frechet_distance(whole, merged(moments))
+
+
 def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ...]:
-    """Gives what a reader of a Frechet distance must know about its sizes and features."""
+    """Return what a reader of a Frechet distance must know about its sizes and features."""
     n = min(n_real, n_fake)
-    found = {
+    texts = {
         f"n <= d ({n} images, {d} features): the covariances are rank deficient": n <= d,
         f"n = {n}: Inception figures are usually of {PUBLISHED_N} images or more": inception
         and n < PUBLISHED_N,
         f"the sides differ in size ({n_real} real, {n_fake} completed)": n_real != n_fake,
         "features are not Inception: not comparable with published FID": not inception,
     }
-    return tuple(text for text, holds in found.items() if holds)
+    return tuple(text for text, holds in texts.items() if holds)
 
 
-def _estimate(
+def _jackknifed(
     value: float,
     left_out: Sequence[float],
-    sizes: tuple[int, int, int],
-    inception: bool,
-    seed: int | None,
+    n: int,
+    seed: int,
+    warnings: tuple[str, ...],
+    k: int | None = None,
 ) -> Estimate:
-    parameters = {"covariance": "unbiased-cov", "blocks": len(left_out)}
     return Estimate(
         value,
-        min(sizes[:2]),
+        n,
         jackknife_se(left_out) if left_out else None,
         f"jackknife-{len(left_out)}" if left_out else "",
-        parameters=parameters if seed is None else {**parameters, "seed": seed},
-        warnings=cautions(*sizes, inception),
+        k,
+        {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed},
+        warnings,
     )
 
 
@@ -194,7 +245,7 @@ def _require(real: Moments, fake: Moments) -> None:
 
 
 def _trace_of_root(s_real: Matrix, s_fake: Matrix) -> float:
-    """Gives tr (S_r S_f)^(1/2), from the eigenvalues of F^T S_f F for any factor F F^T = S_r.
+    """Return tr (S_r S_f)^(1/2), from the eigenvalues of F^T S_f F for any factor F F^T = S_r.
 
     The Cholesky factor saves two thirds of the time; a singular S_r has none, and takes `eigh`.
     """
@@ -208,10 +259,65 @@ def _trace_of_root(s_real: Matrix, s_fake: Matrix) -> float:
 
 
 def _settled(shift: float, traces: float, root: float) -> float:
-    """Gives the distance, 0 where it is a rounding error of either sign."""
+    """Return the distance, 0 where it is a rounding error of either sign."""
     value = shift + traces - 2 * root
     if not math.isfinite(value):
         raise Refused("the features are too large to be squared")
     if value < -NEGATIVE * traces:
         raise Refused(f"the distance came out as {value:.3g}: the covariances are inconsistent")
     return 0.0 if value <= ROUNDING * traces else value
+
+
+class Fid(FeatureMetric):
+    """The distance of originals and first completions; the mean over sets if several are kept."""
+
+    name = "fid"
+    summary = "Frechet distance of features, one completion each"
+    by_default = True
+    digits = 2
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        published = self.extractor(results).comparable
+        yield self.line(
+            results,
+            "fid",
+            "unbiased-cov, completion 0",
+            lambda real, sets: fid(real, sets[0], seed=SEED, inception=published),
+        )
+        if min(results.options.sets or 1, len(results.columns.sets)) > 1:
+            yield self.line(
+                results,
+                "fid of sets",
+                "mean over completion sets",
+                partial(fid_over_sets, inception=published),
+            )
+
+
+class DivFid(FeatureMetric):
+    """The mean distance of two completion sets, and of all completions from the originals."""
+
+    name = "div-fid"
+    summary = "Frechet distance between sets of completions; fid-all beside it"
+    better = "higher"
+    needs = frozenset({"features", "several"})
+    feature_sets = SETS
+    digits = 2
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        published = self.extractor(results).comparable
+        yield self.line(
+            results,
+            "div-fid",
+            "mean over pairs of sets (our definition)",
+            lambda real, sets: div_fid(sets, seed=SEED, inception=published),
+        )
+        yield self.line(
+            results,
+            "fid-all",
+            "all completions against the originals",
+            lambda real, sets: fid_all(real, sets, seed=SEED, inception=published),
+            better="lower",
+        )
+
+
+METRICS = {"fid": Fid(), "div-fid": DivFid()}

@@ -6,19 +6,28 @@ by a good model alone: these figures favour blurred means.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import over_images
-from inpaint_cli.metrics.state import Estimate, Refused
+from inpaint_cli.metrics.metric import (
+    Chosen,
+    Figures,
+    Line,
+    MeasuredCase,
+    Metric,
+    Results,
+    mean_line,
+)
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-METRICS = ("psnr", "ssim", "mae")
+    from inpaint_cli.metrics.instruments import Instruments
+    from inpaint_cli.metrics.targets import Target
 
 CAP_DB = 100.0
 """What a perfect copy counts in a mean of PSNR, which would be infinite otherwise."""
@@ -29,85 +38,38 @@ WINDOW_PX = 11
 _Array = npt.NDArray[Any]
 
 
-def image_scores(
-    truth: Tensor, completions: Tensor, visible: Tensor, metrics: Collection[str] = METRICS
-) -> dict[str, float]:
-    """Gives the figures of one image, by name; a figure that it does not have is left out.
-
-    truth: uint8 [C, H, W]; completions: uint8 [K, C, H, W]; visible: bool [1, H, W]. A plain name
-    is the mean over the completions, `-best` the best one's (an oracle's choice that grows with K),
-    `-of-mean` that of their mean image, `-hole` that over the hidden values alone. PSNR is in
-    decibels, capped; `psnr-infinite` is the share of completions that equal the truth. MAE is in
-    [0, 1]. Refused where SSIM is asked for and the image is smaller than its window.
-    """
-    x, all_y = truth.cpu().numpy(), completions.cpu().numpy()
-    if all_y.shape[1:] != x.shape:
-        raise Refused(f"completions of shape {all_y.shape[1:]} for an image of shape {x.shape}.")
-    hidden = np.broadcast_to(~visible.cpu().numpy(), x.shape)
-    mean = all_y.mean(0, dtype=np.float64)
-    errors = _Errors.of(x, all_y, hidden), _Errors.of(x, mean[None], hidden)
-    found: dict[str, float] = {}
-    if "psnr" in metrics:
-        found |= _psnr_figures(*errors)
-    if "mae" in metrics:
-        found |= _mae_figures(*errors)
-    if "ssim" in metrics:
-        values = [ssim(x, y) for y in all_y]
-        found |= _figures("ssim", values, max(values), ssim(x, mean))
-    return found
-
-
-class _Errors:
+class Errors:
     """Mean squared and mean absolute errors [K] in grey levels, of all and of hidden values."""
 
-    def __init__(self, squared: _Array, absolute: _Array, hidden: int) -> None:
-        self.squared, self.absolute, self.hidden = squared, absolute, hidden
-
-    @classmethod
-    def of(cls, truth: _Array, images: _Array, hidden: _Array) -> _Errors:
-        count, rows = int(hidden.sum()), []
+    def __init__(self, truth: _Array, images: _Array, hidden: _Array) -> None:
+        self.hidden, rows = int(hidden.sum()), []
         for image in images:
             error = image.astype(np.float64) - truth  # integers below 2^53: their sums are exact
-            inside = error[hidden]
-            sums = np.array([(e @ e, np.abs(e).sum()) for e in (error.ravel(), inside)])
-            rows.append(sums / np.array([[truth.size], [max(count, 1)]]))
+            sums = np.array([(e @ e, np.abs(e).sum()) for e in (error.ravel(), error[hidden])])
+            rows.append(sums / np.array([[truth.size], [max(self.hidden, 1)]]))
         table = np.stack(rows)  # [K, whole or hole, squared or absolute]
-        return cls(table[:, :, 0].T, table[:, :, 1].T, count)
+        self.squared, self.absolute = table[:, :, 0].T, table[:, :, 1].T
 
 
-def _psnr_figures(each: _Errors, of_mean: _Errors) -> dict[str, float]:
-    found = _figures("psnr", *_psnr_summary(each.squared[0], of_mean.squared[0]))
-    found["psnr-infinite"] = float(np.mean(each.squared[0] == 0))
-    if each.hidden:
-        found |= _figures("psnr-hole", *_psnr_summary(each.squared[1], of_mean.squared[1]))
-    return found
+def arrays_of(case: MeasuredCase) -> tuple[_Array, _Array, _Array]:
+    """Return truth [C, H, W], completions [K, C, H, W] and their mean image, not rounded."""
+    truth, completions = case.truth.cpu().numpy(), case.completions.cpu().numpy()
+    if completions.shape[1:] != truth.shape:
+        raise Refused(
+            f"completions of shape {completions.shape[1:]} for an image of shape {truth.shape}."
+        )
+    return truth, completions, completions.mean(0, dtype=np.float64)
 
 
-def _psnr_summary(squared: _Array, of_mean: _Array) -> tuple[list[float], float, float]:
-    values = [min(psnr_of(float(error)), CAP_DB) for error in squared]
-    return values, max(values), min(psnr_of(float(of_mean[0])), CAP_DB)
-
-
-def _mae_figures(each: _Errors, of_mean: _Errors) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for index, name in enumerate(["mae", "mae-hole"][: 2 if each.hidden else 1]):
-        values = each.absolute[index] / 255
-        found |= _figures(name, values, values.min(), of_mean.absolute[index][0] / 255)
-    return found
-
-
-def _figures(
-    name: str, values: Sequence[float] | _Array, best: float, of_mean: float
-) -> dict[str, float]:
-    return {
-        name: float(np.mean(values)),
-        f"{name}-best": float(best),
-        f"{name}-of-mean": float(of_mean),
-    }
+def errors_of(case: MeasuredCase) -> tuple[Errors, Errors]:
+    """Return the errors of the completions, and those of their mean image."""
+    truth, completions, mean = case.once(arrays_of)
+    hidden = np.broadcast_to(~case.visible.cpu().numpy(), truth.shape)
+    return Errors(truth, completions, hidden), Errors(truth, mean[None], hidden)
 
 
 def psnr_of(squared_error: float) -> float:
-    """Gives the peak signal-to-noise ratio of a mean squared error, in decibels.
+    """Return the peak signal-to-noise ratio of a mean squared error, in decibels.
 
     >>> psnr_of(255**2), psnr_of(0)
     (0.0, inf)
@@ -118,10 +80,10 @@ def psnr_of(squared_error: float) -> float:
 
 
 def ssim(truth: _Array, image: _Array) -> float:
-    """Gives the structural similarity of two images [C, H, W] of levels 0..255 (Wang et al. 2004).
+    """Return the structural similarity of two images [C, H, W] of levels 0..255 (Wang et al. 2004).
 
     Gaussian windows that lie inside the image, population moments, mean over the channels: the form
-    of the papers' code, which is not the library's default.
+    of the papers' code.
     """
     if min(truth.shape[-2:]) < WINDOW_PX:
         height, width = truth.shape[-2:]
@@ -129,37 +91,140 @@ def ssim(truth: _Array, image: _Array) -> float:
             f"ssim: images of {width}x{height} pixels are smaller than its window of "
             f"{WINDOW_PX}x{WINDOW_PX}."
         )
-    try:
-        from skimage.metrics import structural_similarity
-    # Whatever breaks inside an optional package must not break more than what needs it.
-    except Exception as error:
-        raise Refused(
-            "ssim: needs scikit-image, which does not load here "
-            f"({str(error).partition(chr(10))[0]}). Install it with: pip install scikit-image"
-        ) from error
-    compare: Any = structural_similarity  # scikit-image describes no types of it
-    value = compare(
-        truth.astype(np.float64),
-        image.astype(np.float64),
-        channel_axis=0,
-        data_range=255,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
+    x, y = (side.astype(np.float64) for side in (truth, image))
+    mean_x, mean_y, xx, yy, xy = (_blurred(values) for values in (x, y, x * x, y * y, x * y))
+    variances = (xx - mean_x**2) + (yy - mean_y**2)
+    luminance = (2 * mean_x * mean_y + (0.01 * 255) ** 2) / (
+        mean_x**2 + mean_y**2 + (0.01 * 255) ** 2
     )
-    return float(value)
+    structure = (2 * (xy - mean_x * mean_y) + (0.03 * 255) ** 2) / (variances + (0.03 * 255) ** 2)
+    return float((luminance * structure).mean())
 
 
-def psnr_estimate(columns: Mapping[str, _Array], name: str = "psnr") -> Estimate:
-    """Gives PSNR over the images from the columns of `image_scores`: infinite if all are perfect.
+def _blurred(values: _Array) -> _Array:
+    """Return the Gaussian means of [C, H, W], where the window lies inside."""
+    import cv2
 
-    Otherwise perfect copies count as 100 dB, and a warning says how many there are.
+    edge = WINDOW_PX // 2
+    blurred = [cv2.GaussianBlur(plane, (WINDOW_PX, WINDOW_PX), 1.5) for plane in values]
+    return np.stack(blurred)[:, edge:-edge, edge:-edge]
+
+
+class PictureMetric(Metric):
+    """A figure of completions beside their original: the mean over K, the best, the mean image."""
+
+    by_default = True
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        oracle = ("the oracle's choice of K, which grows with K",)
+        k = results.k
+        for base, where in ((self.name, "all pixels"), (f"{self.name}-hole", "hidden pixels")):
+            if base not in results.columns.figures:
+                continue
+            over = "" if k == 1 else f", mean over {k}"
+            yield self.first(mean_line(self, results, base, where + over), results)
+            if k > 1:
+                best, variant = f"{base} best of {k} (oracle)", f"{where}, best of {k} (oracle)"
+                yield mean_line(self, results, f"{base}-best", variant, label=best, warnings=oracle)
+                label, variant = f"{base} of mean image", f"{where}, of the mean image"
+                yield mean_line(self, results, f"{base}-of-mean", variant, label=label)
+
+    def first(self, line: Line, results: Results) -> Line:
+        """Return the line of the mean over completions as this metric has it."""
+        return line
+
+    def summed_up(
+        self, column: str, values: Sequence[float] | _Array, best: float, of_mean: float
+    ) -> Figures:
+        """Return the figures of one image: the mean, the best one's, the mean image's."""
+        return {
+            column: float(np.mean(values)),
+            f"{column}-best": float(best),
+            f"{column}-of-mean": float(of_mean),
+        }
+
+
+class Psnr(PictureMetric):
+    """Peak signal-to-noise ratio; `psnr-infinite` is the share of completions without an error."""
+
+    name = "psnr"
+    summary = "peak signal-to-noise ratio; hole only, best of K, mean image"
+    better = "higher"
+    digits, unit = 2, "dB"
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        each, of_mean = case.once(errors_of)
+        figures: Figures = {"psnr-infinite": float(np.mean(each.squared[0] == 0))}
+        for place, column in enumerate(["psnr", "psnr-hole"][: 2 if each.hidden else 1]):
+            values = [min(psnr_of(float(error)), CAP_DB) for error in each.squared[place]]
+            mean_image = min(psnr_of(float(of_mean.squared[place][0])), CAP_DB)
+            figures |= self.summed_up(column, values, max(values), mean_image)
+        return figures
+
+    def first(self, line: Line, results: Results) -> Line:
+        if line.label != self.name:
+            return line
+
+        def compute(chosen: Chosen) -> Estimate:
+            columns = results.columns.figures
+            values, infinite = (columns[name][chosen] for name in ("psnr", "psnr-infinite"))
+            count = int((infinite > 0).sum())
+            estimate = psnr_estimate(values, infinite)
+            return replace(
+                estimate, k=results.k, parameters={"cap_db": 100}, entries={"n_infinite": count}
+            )
+
+        return replace(line, compute=compute)
+
+
+def psnr_estimate(values: _Array, infinite: _Array) -> Estimate:
+    """Return PSNR over the images: infinite if all completions are perfect.
+
+    Otherwise perfect copies count as 100 dB, and a warning tells how many there are.
     """
-    values, perfect = np.asarray(columns[name]), np.asarray(columns["psnr-infinite"])
-    if bool((perfect == 1).all()):
+    if bool((infinite == 1).all()):
         return over_images(np.full(len(values), np.inf))
-    copies = int((perfect > 0).sum())
+    copies = int((infinite > 0).sum())
     warning = (
         f"{copies} images have completions that equal the original; each counts as {CAP_DB:.0f} dB"
     )
     return over_images(values, warnings=[warning] if copies else [])
+
+
+class Ssim(PictureMetric):
+    """Structural similarity; of the whole picture alone."""
+
+    name = "ssim"
+    summary = "structural similarity (Gaussian window of 11)"
+    better = "higher"
+
+    def refusal(self, target: Target, instruments: Instruments) -> Refused | None:
+        side = min(target.setting.height, target.setting.width)
+        if side < WINDOW_PX:
+            return Refused(
+                f"images {side} pixels across are smaller than its window of {WINDOW_PX}"
+            )
+        return super().refusal(target, instruments)
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        truth, completions, mean = case.once(arrays_of)
+        values = [ssim(truth, image) for image in completions]
+        return self.summed_up("ssim", values, max(values), ssim(truth, mean))
+
+
+class Mae(PictureMetric):
+    """Mean absolute error in [0, 1]."""
+
+    name = "mae"
+    summary = "mean absolute error in 0..1; hole only, best of K, mean image"
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        each, of_mean = case.once(errors_of)
+        figures: Figures = {}
+        for place, column in enumerate(["mae", "mae-hole"][: 2 if each.hidden else 1]):
+            values, mean_image = each.absolute[place] / 255, of_mean.absolute[place][0] / 255
+            figures |= self.summed_up(column, values, values.min(), mean_image)
+        return figures
+
+
+METRICS = {one.name: one for one in (Psnr(), Ssim(), Mae())}

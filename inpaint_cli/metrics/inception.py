@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from inpaint_cli import torchvision_import
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics.estimate import Refused
 
 SIDE = 299
 CLASSES = 1008
@@ -27,7 +27,7 @@ RESIZES: dict[Resize, str] = {
     "torch-fidelity",
     "clean": "bicubic to 299x299, antialiased, clipped to 0..255 and not rounded, as clean-fid",
 }
-"""What `--fid-resize` takes, and the rule in words. Figures of the two do not compare."""
+"""Name -> the rule in words. Figures of the two do not compare."""
 
 
 class Inception(nn.Module):
@@ -50,10 +50,9 @@ class Inception(nn.Module):
 
 
 def resized(images: Tensor, resize: Resize, size: tuple[int, int] = (SIDE, SIDE)) -> Tensor:
-    """Gives float images of 0..255 [N, C, H, W] in `size`, by one of `RESIZES`."""
+    """Return float images of 0..255 [N, C, H, W] in `size`, by one of `RESIZES`."""
     if resize == "clean":
-        wide = F.interpolate(images, size, mode="bicubic", antialias=True)
-        return wide.clamp(0, 255)
+        return F.interpolate(images, size, mode="bicubic", antialias=True).clamp(0, 255)
     like_tensorflow = library(
         "torch_fidelity.interpolate_compat_tensorflow"
     ).interpolate_bilinear_2d_like_tensorflow1x
@@ -61,7 +60,7 @@ def resized(images: Tensor, resize: Resize, size: tuple[int, int] = (SIDE, SIDE)
 
 
 def load(path: Path, resize: Resize = "tf1") -> Inception:
-    """Builds the network and loads the published weights. Refused where that is not possible.
+    """Build the network and load the published weights. Refused where that is not possible.
 
     The file is read with weights_only=True: nothing in it is executed.
     """
@@ -76,7 +75,7 @@ def load(path: Path, resize: Resize = "tf1") -> Inception:
 
 
 def of_state(state: dict[str, Tensor], resize: Resize = "tf1") -> Inception:
-    """Builds the network from its weights by name."""
+    """Build the network from its weights by name."""
     shape = tuple(state["fc.weight"].shape) if "fc.weight" in state else None
     if shape != (CLASSES, FEATURES):
         raise Refused(
@@ -95,7 +94,7 @@ def of_state(state: dict[str, Tensor], resize: Resize = "tf1") -> Inception:
 
 
 def library(module: str) -> Any:
-    """Imports a module of torch-fidelity; Refused where it is missing or does not load."""
+    """Import a module of torch-fidelity; Refused where it is missing or does not load."""
     try:
         torchvision_import.load()
         return import_module(module)
@@ -103,7 +102,7 @@ def library(module: str) -> Any:
         raise Refused(str(error)) from error
     except ModuleNotFoundError as error:
         raise Refused(
-            "this needs torch-fidelity. Install it with: pip install 'inpaint[score]'"
+            "this needs torch-fidelity. Install it with: pip install torch-fidelity"
         ) from error
     # What it imports in turn may raise anything where versions do not fit.
     except Exception as error:

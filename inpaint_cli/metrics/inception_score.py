@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import over_images
+from inpaint_cli.metrics.metric import Chosen, Figures, Line, MeasuredCase, Metric, Results
 from inpaint_cli.metrics.moments import Features, Matrix
-from inpaint_cli.metrics.state import Estimate, Refused
 
 FEW = 10
 """Below this many completions a class the score is biased low."""
-LIBRARY_SEED = 2020
+FIDELITY_SEED = 2020
 """torch-fidelity's seed of its shuffle."""
 
 
-def observation_score(logits: Features, splits: int = 1) -> float:
-    """Gives exp of the mean KL(p_k || mean p) over the K completions of one image: [K, C] logits.
+def observation_score(logits: Features) -> float:
+    """Return exp of the mean KL(p_k || mean p) over the K completions of one image: [K, C] logits.
 
-    1 where all completions get the same probabilities, at most min(C, K). With several splits,
-    the mean of their scores, biased far more.
+    1 where all completions get the same probabilities, at most min(C, K).
     """
     if len(logits) < 2:
         raise Refused("needs at least 2 completions of an image")
-    return float(np.mean(split_scores(logits, splits)))
+    return split_scores(logits, 1)[0]
 
 
 def inception_score(
     scores: Sequence[float] | Matrix, k: int, classes: int, accuracy: float | None = None
 ) -> Estimate:
-    """Gives the mean of `observation_score` over images, with its error.
+    """Return the mean of `observation_score` over images, with its error.
 
     accuracy: what the classifier reaches on a test set.
     """
@@ -41,34 +41,31 @@ def inception_score(
         warnings.append(f"{k} completions for {classes} classes: biased low below {FEW * classes}")
     if accuracy is None:
         warnings.append("the classifier's own accuracy is unknown")
-    known = {} if accuracy is None else {"classifier_accuracy": accuracy}
+    stated = {} if accuracy is None else {"classifier_accuracy": accuracy}
     return over_images(
-        scores, k, {"variant": "per observation", "classes": classes, **known}, warnings
+        scores, k, {"variant": "per observation", "classes": classes, **stated}, warnings
     )
 
 
-def pooled_inception_score(
-    logits: Features, splits: int = 10, shuffle: bool = True, seed: int = LIBRARY_SEED
-) -> Estimate:
-    """Gives the classical score over all images and completions, [N, C], as torch-fidelity does.
+def pooled_inception_score(logits: Features, splits: int = 10) -> Estimate:
+    """Return the classical score over all images and completions, [N, C], as torch-fidelity does.
 
     The mean over splits; `std` in `extra` is their spread (ddof 0), which is no standard error. It
     measures the diversity of the data set, not that of the completions.
     """
-    if shuffle:
-        # The library's own generator, so that its figures are met.
-        logits = logits[np.random.RandomState(seed).permutation(len(logits))]
-    scores = split_scores(logits, splits)
+    # torch-fidelity's own generator, so that its figures are met.
+    order = np.random.RandomState(FIDELITY_SEED).permutation(len(logits))
+    scores = split_scores(logits[order], splits)
     return Estimate(
         float(np.mean(scores)),
         len(logits),
-        parameters={"variant": "pooled", "splits": splits, "shuffle": shuffle, "seed": seed},
+        parameters={"variant": "pooled", "splits": splits, "shuffle": True, "seed": FIDELITY_SEED},
         extra={"std": float(np.std(scores))},
     )
 
 
 def split_scores(logits: Features, splits: int) -> list[float]:
-    """Gives the score of each split, rows i N // S to (i + 1) N // S; Refused for an empty one."""
+    """Return the score of each split, rows i N // S to (i + 1) N // S; Refused for an empty one."""
     n = len(logits)
     if not 1 <= splits <= n:
         raise Refused(f"{n} rows of logits cannot be parted into {splits} splits")
@@ -93,3 +90,43 @@ def _score(logits: Features) -> float:
 def _log_softmax(logits: Matrix) -> Matrix:
     shifted = logits - logits.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+class InceptionScore(Metric):
+    """The score of each image's completions; that of all images pooled where asked for."""
+
+    name = "is"
+    summary = "inception score of the completions of one image, mean over images"
+    better = "higher"
+    needs = frozenset({"logits", "several"})
+    digits = 3
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        extractor = case.instruments.extractor
+        assert extractor is not None  # the metric is refused without one
+        logits = extractor.logits(case.completions)
+        assert logits is not None
+        values = logits.double().numpy()
+        pooled: Figures = {"logits": values[0]} if case.options.pooled else {}
+        return {"is": observation_score(values), **pooled}
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        extractor = results.instruments.extractor
+        assert extractor is not None
+        label = f"is{extractor.suffix}"
+
+        def compute(chosen: Chosen) -> Estimate:
+            scores = results.column("is", chosen)
+            return inception_score(scores, results.k, extractor.classes, extractor.accuracy)
+
+        def pooled(chosen: Chosen) -> Estimate:
+            return pooled_inception_score(results.column("logits", chosen), min(10, len(chosen)))
+
+        yield Line(self, label, "per observation", compute, column="is", feature_id=extractor.name)
+        if "logits" in results.columns.figures:
+            yield Line(
+                self, f"{label} pooled", "pooled over images", pooled, feature_id=extractor.name
+            )
+
+
+METRICS = {"is": InceptionScore()}

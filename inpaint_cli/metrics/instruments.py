@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from inpaint_cli import zoo
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics import catalogue, features, weight_files
-from inpaint_cli.metrics.perceptual import load_perceptual
-from inpaint_cli.metrics.protocol import Request
-from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics import any_needs, features
+from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.protocol import MeasureOptions
+from inpaint_cli.zoo import weight_files
+from inpaint_cli.zoo.perceptual import load_perceptual
+from inpaint_cli.zoo.weight_files import MissingWeights
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LPIPS = "lpips"
-WRONG = "share of wrong classes"
-"""The figure of a classifier's card that tells its accuracy."""
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Instruments:
     """What took the place of what, where nothing was asked for by name."""
 
     def identity(self) -> list[Any]:
-        """Gives JSON-able data that differ where figures would."""
+        """Return JSON-able data that differ where figures would."""
         extractor, distance = self.extractor, self.distance
         return [
             None if extractor is None else [extractor.name, extractor.weights_sha256],
@@ -46,29 +45,25 @@ class Instruments:
         ]
 
     def descriptions(self) -> list[dict[str, Any]]:
-        """Gives the entries of a report's "features"."""
-        found = []
-        if self.extractor is not None:
-            found.append(_of_extractor(self.extractor))
-        if self.distance is not None:
-            found.append(_of_distance(self.distance))
-        return found
+        """Return the entries of a report's "features"."""
+        extractor = [] if self.extractor is None else [self.extractor.description()]
+        return extractor + ([] if self.distance is None else [_of_distance(self.distance)])
 
 
-def load(request: Request, device: torch.device, data: str = "") -> Instruments:
-    """Loads what the metrics need; what is missing is noted, and refuses the metrics later.
+def load(options: MeasureOptions, device: torch.device, data: str = "") -> Instruments:
+    """Load what the metrics need; what is missing is noted, and refuses the metrics later.
 
     data: name of the set that is scored; a classifier that was trained on it serves it best.
     UserError for names that mean nothing.
     """
     ready = Instruments()
-    wants_logits = catalogue.any_needs(request.metrics, "logits")
-    if wants_logits or catalogue.any_needs(request.metrics, "features"):
+    wants_logits = any_needs(options.metrics, "logits")
+    if wants_logits or any_needs(options.metrics, "features"):
         ready.extractor = _tried(
-            "features", ready, lambda: _extractor(request, device, data, ready)
+            "features", ready, lambda: _extractor(options, device, data, ready)
         )
-    if catalogue.any_needs(request.metrics, "perceptual"):
-        distance = _tried("perceptual", ready, lambda: _distance(request, data, ready))
+    if any_needs(options.metrics, "perceptual"):
+        distance = _tried("perceptual", ready, lambda: _distance(options, data, ready))
         ready.distance = None if distance is None else distance.to(device)
     return ready
 
@@ -78,70 +73,47 @@ def _tried(what: str, ready: Instruments, make: Callable[[], T]) -> T | None:
         return make()
     except Refused as error:
         ready.missing[what] = error
-        return None
+    except MissingWeights as error:
+        ready.missing[what] = Refused(str(error), missing_file=True)
+    return None
 
 
 def _extractor(
-    request: Request, device: torch.device, data: str, ready: Instruments
+    options: MeasureOptions, device: torch.device, data: str, ready: Instruments
 ) -> FeatureExtractor:
     # Only Inception has more than one way to resize, so who asks for one asks for it.
-    name = request.features or ("inception" if request.fid_resize != "tf1" else None)
+    name = options.features or ("inception" if options.fid_resize != "tf1" else None)
     if name is None:
-        name, remark = features.default(request.weights_dir, data)
+        name, remark = features.default(options.weights_dir, data)
         if remark:
             ready.notes.append(remark)
             return _shipped(name, lambda: features.load(name, device=device))
-    return features.load(name, request.weights_dir, device, request.fid_resize)
+    return features.load(name, options.weights_dir, device, options.fid_resize)
 
 
-def _distance(request: Request, data: str, ready: Instruments) -> PerceptualDistance:
-    if request.perceptual is not None:
-        return load_perceptual(request.perceptual, request.weights_dir)
+def _distance(options: MeasureOptions, data: str, ready: Instruments) -> PerceptualDistance:
+    if options.perceptual is not None:
+        return load_perceptual(options.perceptual, options.weights_dir)
     try:
-        weight_files.find("alex", request.weights_dir)
-    except Refused:
+        weight_files.find("alex", options.weights_dir)
+    except MissingWeights:
         name = features.default(Path(), data)[0]
         name = features.SHIPPED if name == "inception" else name
         ready.notes.append(
             "LPIPS' AlexNet is not on this machine, so perceptual distances are of "
             f"{name}, uncalibrated: figures cannot be compared with published ones "
-            "('--perceptual lpips' says what is missing)"
+            "(ask for the perceptual distance 'lpips' to see what is missing)"
         )
         return _shipped(name, lambda: load_perceptual(name))
-    return load_perceptual(LPIPS, request.weights_dir)
+    return load_perceptual(LPIPS, options.weights_dir)
 
 
 def _shipped(name: str, make: Callable[[], T]) -> T:
-    """Refuses, instead of blaming the user, where what ships is not there."""
+    """Refuse, instead of blaming the user, where what ships is not there."""
     try:
         return make()
     except UserError as error:
         raise Refused(f"{name} is not in this copy ({error})", missing_file=True) from error
-
-
-def accuracy_of(name: str) -> float | None:
-    """Gives the share of right classes that the card of a classifier of the zoo states."""
-    figures: dict[str, float] = next(
-        (e.card["figures"] for e in zoo.entries() if e.name == name), {}
-    )
-    wrong = figures.get(WRONG)
-    return None if wrong is None else 1 - float(wrong)
-
-
-def _of_extractor(extractor: FeatureExtractor) -> dict[str, Any]:
-    kinds = {"inception": "inception", "inception-clean": "inception"}
-    builtin = extractor.name in features.KINDS
-    return {
-        "id": extractor.name,
-        "kind": kinds.get(extractor.name, extractor.name if builtin else "classifier"),
-        "layer": "pool" if extractor.comparable else "penultimate",
-        "dim": extractor.dimension,
-        "resize": extractor.resize,
-        "input": "uint8 RGB",
-        "weights": None,
-        "weights_sha256": extractor.weights_sha256,
-        "comparable_with_published": extractor.comparable,
-    }
 
 
 def _of_distance(distance: PerceptualDistance) -> dict[str, Any]:
@@ -155,10 +127,5 @@ def _of_distance(distance: PerceptualDistance) -> dict[str, Any]:
         "input": "float32 -1..1",
         "weights": None,
         "weights_sha256": distance.sha256,
-        "comparable_with_published": is_published(distance),
+        "comparable_with_published": distance.is_published,
     }
-
-
-def is_published(distance: PerceptualDistance) -> bool:
-    """Says whether figures of a perceptual distance can be compared with published ones."""
-    return distance.calibrated and distance.name.startswith("lpips-")

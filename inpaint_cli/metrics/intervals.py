@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.metrics.state import Estimate, Refused
+from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.randomness import stream
 
-Values = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 RESAMPLES = 1000
+LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Interval:
-    """What a bootstrap gives: the spread of the resampled figures and their percentiles."""
+class Bounds:
+    """The spread of resampled figures, and the ends of their 95 % interval."""
 
     se: float
     low: float
@@ -31,20 +32,20 @@ class Interval:
 
 
 def permutation(n: int, seed: int, tag: str, *key: int) -> Indices:
-    """Gives the order of n images that (seed, tag, key) draws."""
+    """Return the order of n images that (seed, tag, key) draws."""
     return np.argsort(stream(seed, tag, *key).random(n), kind="stable")
 
 
 def blocks_of(n: int, count: int, seed: int, tag: str) -> list[Indices]:
-    """Parts n images at random into `count` blocks whose sizes differ by one at most.
+    """Part n images at random into `count` blocks whose sizes differ by one at most.
 
     At random, because files are often sorted by class, and then neighbours are no fair sample.
     """
     return [np.sort(block) for block in np.array_split(permutation(n, seed, tag), count)]
 
 
-def mean_of(values: Sequence[float] | Values) -> float:
-    """Gives the exactly rounded mean, whatever the order; Refused for none or for NaN."""
+def mean_of(values: Sequence[float] | Floats) -> float:
+    """Return the exactly rounded mean, whatever the order; Refused for none or for NaN."""
     if len(values) == 0:
         raise Refused("there is no image to average over")
     if np.isnan(values).any():
@@ -57,16 +58,16 @@ def mean_of(values: Sequence[float] | Values) -> float:
     return math.fsum(values) / len(values)
 
 
-def spread_of(values: Sequence[float] | Values) -> float | None:
-    """Gives the standard deviation (ddof 1); None for fewer than 2 values or infinite ones."""
+def spread_of(values: Sequence[float] | Floats) -> float | None:
+    """Return the standard deviation (ddof 1); None for fewer than 2 values or infinite ones."""
     if len(values) < 2 or not np.isfinite(values).all():
         return None
     mean = mean_of(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def standard_error(values: Sequence[float] | Values) -> float | None:
-    """Gives std(ddof 1) / sqrt(n); None for fewer than 2 values or infinite ones.
+def standard_error(values: Sequence[float] | Floats) -> float | None:
+    """Return std(ddof 1) / sqrt(n); None for fewer than 2 values or infinite ones.
 
     >>> standard_error([1.0, 3.0])
     1.0
@@ -76,13 +77,13 @@ def standard_error(values: Sequence[float] | Values) -> float | None:
 
 
 def over_images(
-    values: Sequence[float] | Values,
+    values: Sequence[float] | Floats,
     k: int | None = None,
     parameters: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
     extra: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Gives the mean of one value per image, with its standard error."""
+    """Return the mean of one value per image, with its standard error."""
     se = standard_error(values)
     return Estimate(
         value=mean_of(values),
@@ -97,7 +98,7 @@ def over_images(
 
 
 def over_sets(estimates: Sequence[Estimate]) -> Estimate:
-    """Gives the mean of a figure over the K completion sets, with their standard deviation.
+    """Return the mean of a figure over the K completion sets, with their standard deviation.
 
     The sets share their images, so this spread is that of the draw, not of the choice of images.
     """
@@ -115,8 +116,8 @@ def over_sets(estimates: Sequence[Estimate]) -> Estimate:
     )
 
 
-def ratio_of_sums(over: Values, under: Values) -> Estimate:
-    """Gives sum(over) / sum(under), one pair per image, with the linearised standard error.
+def ratio_of_sums(over: Floats, under: Floats) -> Estimate:
+    """Return sum(over) / sum(under), one pair per image, with the linearised standard error.
 
     For pooled figures such as bits per hidden dimension.
     """
@@ -128,8 +129,8 @@ def ratio_of_sums(over: Values, under: Values) -> Estimate:
     return Estimate(value, n, se, "" if se is None else "images")
 
 
-def jackknife_se(left_out: Sequence[float] | Values) -> float:
-    """Gives the standard error from the figures that lack one of G blocks each.
+def jackknife_se(left_out: Sequence[float] | Floats) -> float:
+    """Return the standard error from the figures that lack one of G blocks each.
 
     >>> round(jackknife_se([2.5, 2.0, 1.5]), 4)  # means of 1, 2, 3 without one: 1 / sqrt(3)
     0.5774
@@ -139,61 +140,27 @@ def jackknife_se(left_out: Sequence[float] | Values) -> float:
     return math.sqrt((count - 1) / count * math.fsum((value - mean) ** 2 for value in left_out))
 
 
-def resamples(n: int, seed: int, count: int = RESAMPLES) -> Iterator[Indices]:
-    """Draws `count` resamples of n images with replacement, [n] each, one after the other."""
+def resamples(n: int, seed: int) -> Iterator[Indices]:
+    """Yield 1000 resamples of n images with replacement, [n] each."""
     rng = stream(seed, "bootstrap", n)
-    for _ in range(count):
+    for _ in range(RESAMPLES):
         # Rounding up to n would need a draw within 1e-16 of 1.
         yield np.minimum((rng.random(n) * n).astype(np.int64), n - 1)
 
 
-def percentiles(figures: Values, level: float = 0.95) -> Interval:
-    """Gives spread (ddof 1) and percentile interval of resampled figures, by the linear rule."""
-    low, high = np.quantile(figures, [(1 - level) / 2, (1 + level) / 2], method="linear")
-    return Interval(float(np.std(figures, ddof=1)), float(low), float(high))
-
-
-def bootstrap(values: Values, indices: Iterable[Indices], level: float = 0.95) -> Interval:
-    """Gives the percentile bootstrap of the mean of one value per image.
+def bootstrap(values: Floats, indices: Iterable[Indices]) -> Bounds:
+    """Return the percentile bootstrap of the mean of one value per image, by the linear rule.
 
     indices: [n] for each resample, such as `resamples` draws or the rows of a matrix.
     """
     _require_finite(values)
-    return percentiles(np.array([values[row].mean() for row in indices]), level)
+    means = np.array([values[row].mean() for row in indices])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="linear")
+    return Bounds(float(np.std(means, ddof=1)), float(low), float(high))
 
 
-def bootstrap_ratio(
-    over: Values, under: Values, indices: Iterable[Indices], level: float = 0.95
-) -> Interval:
-    """Gives the percentile bootstrap of sum(over) / sum(under), one pair per image.
-
-    Refused where a resample has nothing to divide by.
-    """
-    _require_finite(over)
-    sums = np.array([(over[row].sum(), under[row].sum()) for row in indices])
-    if not (np.isfinite(sums[:, 1]) & (sums[:, 1] > 0)).all():
-        raise Refused("some bootstrap resamples have nothing to divide by")
-    return percentiles(sums[:, 0] / sums[:, 1], level)
-
-
-def cluster_bootstrap(
-    values: Values, group: Indices, indices: Iterable[Indices], level: float = 0.95
-) -> Interval:
-    """Gives the percentile bootstrap of the mean where values of one group go together.
-
-    group: [n], the image of each value; indices: [number of groups] for each resample, into
-    the sorted groups.
-    """
-    position = np.unique(group, return_inverse=True)[1]
-    counts = np.bincount(position).astype(np.float64)
-    sums = np.asarray(np.bincount(position, weights=values), np.float64)
-    return bootstrap_ratio(sums, counts, indices, level)
-
-
-def paired_difference(
-    ours: Values, theirs: Values, seed: int = 0, level: float = 0.95, count: int = RESAMPLES
-) -> Estimate:
-    """Gives the mean of ours - theirs over the same images, with bootstrap bounds in `extra`.
+def paired_difference(ours: Floats, theirs: Floats, seed: int = 0) -> Estimate:
+    """Return the mean of ours - theirs over the same images, with bootstrap bounds in `extra`.
 
     The caller has made sure that ids and masks agree.
     """
@@ -204,14 +171,14 @@ def paired_difference(
     differences = np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)
     if len(differences) < 2:
         return over_images(differences)
-    bounds = bootstrap(differences, resamples(len(differences), seed, count), level)
+    ends = bootstrap(differences, resamples(len(differences), seed))
     return over_images(
         differences,
-        parameters={"level": level, "resamples": count, "seed": seed},
-        extra={"low": bounds.low, "high": bounds.high, "bootstrap_se": bounds.se},
+        parameters={"level": LEVEL, "resamples": RESAMPLES, "seed": seed},
+        extra={"low": ends.low, "high": ends.high},
     )
 
 
-def _require_finite(values: Values) -> None:
+def _require_finite(values: Floats) -> None:
     if len(values) == 0 or not np.isfinite(values).all():
         raise Refused("some images have no finite number, so they cannot be resampled")

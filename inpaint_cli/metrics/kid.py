@@ -3,60 +3,50 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import mean_of, permutation, standard_error
+from inpaint_cli.metrics.metric import SEED, FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features, Matrix, require_comparable, row_blocks
-from inpaint_cli.metrics.state import Estimate, Refused
 
 BLOCK = 1000
 FEWEST_BLOCKS = 5
 """Fewer give no standard error."""
 SUBSETS = 100
-LIBRARY_SEED = 2020
+FIDELITY_SEED = 2020
 """torch-fidelity's seed of its subsets."""
 
 
 def kernel(a: Matrix, b: Matrix) -> Matrix:
-    """Gives (a.b/d + 1)^3 of every row of a with every row of b."""
+    """Return (a.b/d + 1)^3 of every row of a with every row of b."""
     return np.asarray((a @ b.T / a.shape[1] + 1.0) ** 3)
 
 
-def mmd2(real: Features, fake: Features, unbiased: bool = True) -> float:
-    """Gives the squared maximum mean discrepancy of all rows, in memory of one block squared.
+def mmd2(real: Features, fake: Features) -> float:
+    """Return the squared maximum mean discrepancy of all rows, in memory of one block squared.
 
-    Unbiased leaves out the diagonals of real with real and fake with fake, so it may fall below 0,
-    and does so for identical sets; biased gives 0 there.
+    Unbiased: the diagonals of real with real and fake with fake are left out, so it may fall below
+    0, and does so for identical sets.
     """
-    n, m = len(real), len(fake)
-    both = 2 * _kernel_sum(real, fake) / (n * m)
-    if not unbiased:
-        return _kernel_sum(real, real) / n**2 + _kernel_sum(fake, fake) / m**2 - both
+    both = 2 * _kernel_sum(real, fake) / (len(real) * len(fake))
     within = [
         (_kernel_sum(x, x) - _diagonal_sum(x)) / (len(x) * (len(x) - 1)) for x in (real, fake)
     ]
     return within[0] + within[1] - both
 
 
-def block_values(real: Features, fake: Features, size: int) -> list[float]:
-    """Gives the unbiased figure of each pair of disjoint consecutive blocks of `size` rows.
-
-    Rows that fill no block are left out.
-    """
-    starts = range(0, min(len(real), len(fake)) - size + 1, size)
-    return [mmd2(real[s : s + size], fake[s : s + size]) for s in starts]
-
-
-def kid(real: Features, fake: Features, block: int = BLOCK, seed: int = 0) -> Estimate:
-    """Gives the mean over disjoint random blocks of image pairs, with the error over blocks.
+def kid(real: Features, fake: Features, seed: int = 0) -> Estimate:
+    """Return the mean over disjoint random blocks of image pairs, with the error over blocks.
 
     The figure is not times 1000. It may fall slightly below 0, and stays so.
     """
     require_comparable(real, fake)
     n = min(len(real), len(fake))
-    size = _size(block, n)
+    size = _size(BLOCK, n)
     # One order for both sides: a pair in two blocks would make the blocks dependent.
     orders = [permutation(len(side), seed, "kid")[: n // size * size] for side in (real, fake)]
     values = [
@@ -77,7 +67,7 @@ def kid(real: Features, fake: Features, block: int = BLOCK, seed: int = 0) -> Es
             "images_used": len(values) * size,
             "seed": seed,
         },
-        warnings=(*_reduced(block, size, n), *(() if se is not None else (few,))),
+        warnings=(*_reduced(BLOCK, size, n), *(() if se is not None else (few,))),
         extra={"values": values},
     )
 
@@ -87,9 +77,9 @@ def kid_of_subsets(
     fake: Features,
     subsets: int = SUBSETS,
     size: int = BLOCK,
-    seed: int = LIBRARY_SEED,
+    seed: int = FIDELITY_SEED,
 ) -> Estimate:
-    """Gives the field's form: the mean over the random subsets that torch-fidelity draws.
+    """Return the field's form: the mean over the random subsets that torch-fidelity draws.
 
     They overlap, so their spread (ddof 0, `std` in `extra`) is no standard error: there is none.
     """
@@ -142,3 +132,23 @@ def _diagonal_sum(a: Features) -> float:
 
 def _cubes(means: npt.NDArray[np.float64]) -> float:
     return float(((means + 1.0) ** 3).sum())
+
+
+class Kid(FeatureMetric):
+    """The distance of originals and first completions."""
+
+    name = "kid"
+    summary = "kernel distance of features, unbiased"
+    by_default = True
+    digits, factor, unit = 3, 1000, "x1000"
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        yield self.line(
+            results,
+            "kid",
+            "block, completion 0",
+            lambda real, sets: kid(real, sets[0], seed=SEED),
+        )
+
+
+METRICS = {"kid": Kid()}

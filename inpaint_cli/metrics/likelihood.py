@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional
 
+from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import over_images, ratio_of_sums
-from inpaint_cli.metrics.state import Estimate, Refused
+from inpaint_cli.metrics.metric import Chosen, Line, Metric, Results
 
 LN2 = math.log(2)
 
 _Floats = npt.NDArray[np.float64]
 
 
-def hidden_nats(logits: Tensor, values: Tensor, visible: Tensor) -> Tensor:
-    """Gives -log p of the hidden values, float64 [N], from the logits of independent categoricals.
-
-    logits: [N, levels, C, H, W]; values: integers [N, C, H, W]; visible: bool [N, 1, H, W].
-    """
-    log_probs = functional.log_softmax(logits.double(), dim=1)
-    own = log_probs.gather(1, values.long()[:, None])[:, 0]
-    # Not a product: 0 times the infinity of an impossible visible value is not 0.
-    return -own.masked_fill(visible.expand_as(own), 0.0).flatten(1).sum(1)
-
-
-def importance_bound(log_weights: Tensor) -> Tensor:
-    """Gives log mean exp over the last dimension: a lower bound of the log-likelihood, in nats.
-
-    log_weights: [..., M]. M = 1 is the ELBO; the bound tightens with M (Burda et al. 2016).
-
-    >>> importance_bound(torch.tensor([[-1000.0, -1000.0]])).tolist()
-    [-1000.0]
-    """
-    return torch.logsumexp(log_weights.double(), -1) - math.log(log_weights.shape[-1])
-
-
-def bits_per_dim(nats: float, hidden: int) -> float | None:
-    """Gives the bits per hidden value of one image; None where nothing is hidden.
-
-    >>> bits_per_dim(math.log(256), 1)
-    8.0
-    """
-    return nats / LN2 / hidden if hidden else None
-
-
 @dataclass(frozen=True)
-class Likelihood:
-    """The nats and numbers of hidden values of all images, in the order of their ids."""
+class NatsOfImages:
+    """The nats and the number of hidden values of each image, in the order of their ids."""
 
     nats: Sequence[float]
     hidden: Sequence[int]
@@ -63,19 +30,19 @@ class Likelihood:
     """Of each value: guessing costs log2(levels) bits."""
 
     def bits_pooled(self) -> Estimate:
-        """Gives all nats over all hidden values, in bits per hidden dimension."""
+        """Return all nats over all hidden values, in bits per hidden dimension."""
         nats, hidden = self._kept()
         if not np.isfinite(nats).all():
             return self._labelled(over_images(nats))
         return self._labelled(ratio_of_sums(nats / LN2, hidden))
 
     def bits_mean(self) -> Estimate:
-        """Gives the mean over images of their own bits per hidden dimension."""
+        """Return the mean over images of their own bits per hidden dimension."""
         nats, hidden = self._kept()
         return self._labelled(over_images(nats / LN2 / hidden))
 
     def nats_mean(self) -> Estimate:
-        """Gives the mean nats of an image."""
+        """Return the mean nats of an image."""
         return self._labelled(over_images(self._kept()[0]))
 
     def _kept(self) -> tuple[_Floats, _Floats]:
@@ -97,3 +64,56 @@ class Likelihood:
             warnings=tuple(warnings),
             extra={"excluded": excluded},
         )
+
+
+class LikelihoodMetric(Metric):
+    """A figure of -log p(hidden | visible) of the originals, which `Case.nats` holds."""
+
+    needs = frozenset({"hole", "likelihood"})
+    digits = 3
+
+    def nats(self, results: Results, chosen: Chosen) -> NatsOfImages:
+        """Return the nats of the chosen images."""
+        columns = results.columns.figures
+        if "nats" not in columns:
+            raise Refused("no image here has a likelihood: nothing is hidden")
+        hidden = columns["hidden"][chosen]
+        nats = np.where(hidden > 0, columns["nats"][chosen], 0.0)
+        bound = results.bound or "exact"
+        return NatsOfImages(nats.tolist(), hidden.astype(int).tolist(), bound, results.levels)
+
+
+class Nll(LikelihoodMetric):
+    """Nats of an image, and of a hidden value."""
+
+    name = "nll"
+    summary = "negative log-likelihood of the hidden values"
+    unit = "nats"
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        def per_value(chosen: Chosen) -> Estimate:
+            bits = self.nats(results, chosen).bits_mean()
+            se = None if bits.se is None else bits.se * LN2
+            return replace(bits, value=bits.value * LN2, se=se)
+
+        yield Line(self, "nll", "per image", lambda c: self.nats(results, c).nats_mean())
+        yield Line(self, "nll per value", "per hidden value, mean over images", per_value)
+
+
+class BitsPerDim(LikelihoodMetric):
+    """All bits over all hidden values."""
+
+    name = "bits-per-dim"
+    summary = "the same in bits per hidden value, pooled"
+    unit = "bits"
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        yield Line(
+            self,
+            self.name,
+            "per hidden value, pooled",
+            lambda chosen: self.nats(results, chosen).bits_pooled(),
+        )
+
+
+METRICS = {"nll": Nll(), "bits-per-dim": BitsPerDim()}

@@ -1,30 +1,41 @@
-"""From a case to its figures: one row of columns per image, and the features of its pictures."""
+"""From cases to columns of figures, on the disk: a file per few images.
+
+So a killed run goes on where it stopped. A shard's content depends on the protocol and its number
+alone: any number of processes may make them in any order, and the whole, read in the order of the
+shards, is the same.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaint_cli import files, metrics
+from inpaint_cli.errors import ResourceError
 from inpaint_cli.masks.sets import pack
-from inpaint_cli.metrics import catalogue, forecasts, images
-from inpaint_cli.metrics.inception_score import observation_score
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.perceptual_scores import VARIANTS, perceptual_figures
-from inpaint_cli.metrics.protocol import Request
+from inpaint_cli.metrics.metric import Figures, MeasuredCase
+from inpaint_cli.metrics.protocol import MeasureOptions, digest_of
 from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.reporting import Advance
 
-VERSION = 2
+VERSION = 3
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
-NAMES_OF_IMAGES = tuple(images.METRICS)
-FORECASTS = ("crps", "energy", "coverage", "rank-histogram")
-Row = dict[str, float | np.ndarray]
-"""Name -> the figure of one image, or a vector of them."""
+COMPLETIONS = 512
+"""About so many completions make a shard."""
+FEWEST, MOST = 4, 32
+"""Images in a shard."""
+Column = npt.NDArray[np.float64]
+Features = npt.NDArray[np.float32]
 
 
 @dataclass
@@ -32,95 +43,63 @@ class Meter:
     """Measures the cases of one target."""
 
     target: Target
-    request: Request
-    metrics: frozenset[str]
-    """Those of the request that are not refused."""
-    tools: Instruments
+    options: MeasureOptions
+    wanted: frozenset[str]
+    """The metrics that are not refused."""
+    instruments: Instruments
+
+    def __post_init__(self) -> None:
+        self.metrics = [metrics.get(name) for name in metrics.METRICS if name in self.wanted]
 
     def shard(self, indices: Sequence[int], advance: Advance) -> dict[str, Tensor]:
-        """Gives the columns of some images, `c.NAME`, float64 [n, ...], and their features.
+        """Return the columns of some images, `c.NAME`, float64 [n, ...], and their features.
 
         "mask": uint8 [n, bytes], the masks as bits; "features": float32 [n, 1 + sets, d], the
         original first.
         """
-        rows, pictures = list[Row](), list[Tensor]()
+        rows, masks, pictures = list[Figures](), list[npt.NDArray[Any]](), list[Tensor]()
         for index in indices:
             case = self.target.case(index)
-            rows.append(self.row(case))
+            rows.append(self.figures(case))
+            if case.visible is not None:
+                masks.append(pack(case.visible.numpy()))
             if self.sets:
                 pictures.append(torch.cat([case.truth[None], case.completions[: self.sets]]))
             advance(self.target.k)
-        made = {f"c.{name}": column for name, column in columns_of(rows).items() if name != "mask"}
-        if "mask" in rows[0]:
-            made["mask"] = torch.from_numpy(np.stack([np.asarray(row["mask"]) for row in rows]))
-        if pictures and self.tools.extractor is not None:
-            found = self.tools.extractor.features(torch.cat(pictures))
-            made["features"] = found.reshape(len(pictures), 1 + self.sets, -1).contiguous()
-        return made
+        tensors = {f"c.{name}": column for name, column in columns_of(rows).items()}
+        if masks:
+            tensors["mask"] = torch.from_numpy(np.stack(masks))
+        if pictures and self.instruments.extractor is not None:
+            vectors = self.instruments.extractor.features(torch.cat(pictures))
+            tensors["features"] = vectors.reshape(len(pictures), 1 + self.sets, -1).contiguous()
+        return tensors
 
     @property
     def sets(self) -> int:
         """Of how many completions of each image the features are kept."""
-        if not catalogue.any_needs(tuple(self.metrics), "features"):
-            return 0
-        return self.request.feature_sets(self.target.k)
+        wanted = [metric.feature_sets for metric in self.metrics if "features" in metric.needs]
+        return min(self.options.sets or max(wanted), self.target.k) if wanted else 0
 
-    def row(self, case: Case) -> Row:
-        """Gives the figures of one image."""
-        seen = case.visible if case.visible is not None else torch.ones_like(case.truth[0]).bool()
-        seen = seen[None]
-        row: Row = {}
+    def figures(self, case: Case) -> Figures:
+        """Return the figures of one image."""
+        visible = case.visible
+        if visible is None:
+            visible = torch.ones_like(case.truth[0], dtype=torch.bool)
+        row: Figures = {}
         if case.visible is not None:
-            row["visible"] = float(case.visible.double().mean())
-            row["hidden"] = float((~seen.expand_as(case.truth)).sum())
-            row["mask"] = pack(case.visible.numpy())
-        wanted = [name for name in NAMES_OF_IMAGES if name in self.metrics]
-        if wanted:
-            row |= images.image_scores(case.truth, case.completions, seen, wanted)
-        if catalogue.any_needs(tuple(self.metrics), "perceptual"):
-            row |= self._perceptual(case, seen)
-        if any(name in self.metrics for name in FORECASTS):
-            row |= forecast_row(case, seen)
-        if "is" in self.metrics:
-            row |= self._classes(case)
+            row["visible"] = float(visible.double().mean())
+            row["hidden"] = float((~visible[None].expand_as(case.truth)).sum())
+        measured = MeasuredCase(case, self.instruments, self.options, self.wanted, visible[None])
+        for metric in self.metrics:
+            row |= metric.figures(measured)
         if case.nats is not None:
             row["nats"] = case.nats
             row["bound"] = float(self.target.bound == "elbo")
         return row
 
-    def _perceptual(self, case: Case, seen: Tensor) -> Row:
-        distance = self.tools.distance
-        assert distance is not None  # its metrics are refused without it
-        wanted = VARIANTS if case.visible is not None and self._diverse else ()
-        figures = perceptual_figures(distance, case.truth, case.completions, seen, variants=wanted)
-        return cast(Row, figures.columns())
 
-    @property
-    def _diverse(self) -> bool:
-        return "lpips-diversity" in self.metrics
-
-    def _classes(self, case: Case) -> Row:
-        assert self.tools.extractor is not None
-        logits = self.tools.extractor.logits(case.completions)
-        assert logits is not None
-        values = logits.double().numpy()
-        row: Row = {"is": observation_score(values)}
-        if self.request.pooled:
-            row["logits"] = values[0]
-        return row
-
-
-def forecast_row(case: Case, seen: Tensor) -> Row:
-    """Gives the scores of the completions as a forecast, and the rank histogram as shares."""
-    members, truth = forecasts.hidden_values(case.truth, case.completions, seen)
-    row: Row = dict(forecasts.forecast_scores(members, truth))
-    if truth.size:
-        row["ranks"] = forecasts.rank_counts(members, truth) / truth.size
-    return row
-
-
-def columns_of(rows: Sequence[Row]) -> dict[str, Tensor]:
-    """Gives the rows as columns, float64; NaN where an image has no such figure.
+def columns_of(rows: Sequence[Figures]) -> dict[str, Tensor]:
+    """Return the rows as columns, float64; NaN where an image has no such figure.
 
     >>> columns_of([{"a": 1.0}, {"a": 2.0, "b": np.array([3.0, 4.0])}])["b"].tolist()
     [[nan, nan], [3.0, 4.0]]
@@ -128,8 +107,106 @@ def columns_of(rows: Sequence[Row]) -> dict[str, Tensor]:
     shapes = {name: np.shape(value) for row in rows for name, value in row.items()}
     columns = {}
     for name, shape in shapes.items():
-        if name == "mask":
-            continue
         blank = np.full(shape, np.nan)
         columns[name] = torch.from_numpy(np.stack([np.asarray(r.get(name, blank)) for r in rows]))
     return columns
+
+
+def parts(count: int, k: int) -> list[range]:
+    """Return the images of each shard: enough to fill a batch, few enough to lose little.
+
+    >>> [len(part) for part in parts(70, 10)]
+    [32, 32, 6]
+    """
+    size = min(MOST, max(FEWEST, COMPLETIONS // k))
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All images of a target, measured."""
+
+    count: int
+    figures: dict[str, Column]
+    """Name -> [N, ...], NaN where an image has no such figure."""
+    real: Features | None
+    """[N, d], on the disk."""
+    sets: tuple[Features, ...]
+    """Likewise, of each completion set."""
+    masks_sha256: str | None
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """The folder of one target under one protocol."""
+
+    folder: Path
+    parts: list[range]
+    keep: bool
+
+    @classmethod
+    def of(cls, identity: Any, parts: list[range], given: Path | None) -> WorkFolder:
+        """Return the folder for what `identity` describes, below `given` or the caches."""
+        base = files.home() / "score" if given is None else given
+        folder = base / digest_of(identity)[:16]
+        files.make_folder(folder)
+        return cls(folder, parts, keep=given is not None)
+
+    def path(self, number: int) -> Path:
+        """Return the file of a shard."""
+        return self.folder / f"shard-{number:06}.safetensors"
+
+    def todo(self, rank: int = 0, processes: int = 1) -> list[int]:
+        """Return the shards of this process that are not there yet."""
+        numbers = range(rank, len(self.parts), processes)
+        return [number for number in numbers if not self.path(number).exists()]
+
+    def save(self, number: int, tensors: dict[str, Tensor]) -> None:
+        """Write a shard in one piece."""
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        with files.replacing(self.path(number)) as temporary:
+            try:
+                save_file({name: t.contiguous() for name, t in tensors.items()}, temporary)
+            except SafetensorError as error:
+                raise ResourceError(f"{self.folder}: cannot be written ({error}).") from error
+
+    def load(self) -> Columns:
+        """Read all shards in their order; features go from file to file, not into memory."""
+        from safetensors.numpy import load_file
+
+        count = self.parts[-1].stop
+        columns, sides = dict[str, Column](), list[Features]()
+        masks, masked = hashlib.sha256(), False
+        for number, part in enumerate(self.parts):
+            tensors = load_file(self.path(number))
+            for name, values in tensors.items():
+                if name.startswith("c."):
+                    blank = np.full((count, *values.shape[1:]), np.nan)
+                    columns.setdefault(name[2:], blank)[part.start : part.stop] = values
+            if "mask" in tensors:
+                masks.update(tensors["mask"].tobytes())
+                masked = True
+            if "features" in tensors:
+                sides = sides or self._sides(count, tensors["features"].shape[1:])
+                for side, rows in zip(sides, tensors["features"].swapaxes(0, 1), strict=True):
+                    side[part.start : part.stop] = rows
+        digest = masks.hexdigest() if masked else None
+        return Columns(count, columns, sides[0] if sides else None, tuple(sides[1:]), digest)
+
+    def nothing(self) -> Columns:
+        """Return the columns of a score whose every metric is refused: none."""
+        return Columns(self.parts[-1].stop, {}, None, (), None)
+
+    def _sides(self, count: int, shape: Sequence[int]) -> list[Features]:
+        names = ["real", *(f"set-{number}" for number in range(shape[0] - 1))]
+        return [
+            np.memmap(self.folder / f"{name}.f32", np.float32, "w+", shape=(count, shape[1]))
+            for name in names
+        ]
+
+    def remove(self) -> None:
+        """Remove the folder, unless the user named its place."""
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)

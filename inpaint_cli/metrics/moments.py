@@ -1,20 +1,17 @@
-"""Mean and scatter of feature vectors as a mergeable state (Chan, Golub & LeVeque 1979).
+"""Mean and scatter of feature vectors, added up part by part (Chan, Golub & LeVeque 1979).
 
 Never sums of squares minus a squared sum: features near 1e6 would lose their covariance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Iterator
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.metrics.state import Refused
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from inpaint_cli.metrics.estimate import Refused
 
 Features = npt.NDArray[np.floating[Any]]
 """[n, d], in memory or a numpy.memmap; row i belongs to image i in the order of ids."""
@@ -24,7 +21,7 @@ ROWS = 2048
 
 
 def row_blocks(features: Features, size: int = ROWS) -> Iterator[Matrix]:
-    """Yields the rows in order, `size` at a time, as float64."""
+    """Yield the rows in order, `size` at a time, as float64."""
     for start in range(0, len(features), size):
         yield np.asarray(features[start : start + size], np.float64)
 
@@ -39,7 +36,7 @@ class Moments:
 
     @classmethod
     def of(cls, features: Features) -> Self:
-        """Gives the moments of the rows of [n, d]."""
+        """Return the moments of the rows of [n, d]."""
         moments = cls(features.shape[1])
         moments.update(features)
         return moments
@@ -60,12 +57,12 @@ class Moments:
         return bool(np.isfinite(self.mean).all() and np.isfinite(self.scatter).all())
 
     def update(self, features: Features) -> None:
-        """Takes in the rows of [n, d]; rows that are not finite spoil the state visibly."""
+        """Take in the rows of [n, d]; rows that are not finite spoil the sums visibly."""
         if features.ndim != 2 or features.shape[1] != self.d:
             raise ValueError(f"features must be [n, {self.d}], got {list(features.shape)}")
         for rows in row_blocks(features):
             part = type(self)(self.d)
-            # What is not finite is found out by is_finite.
+            # `is_finite` detects what is not.
             with np.errstate(over="ignore", invalid="ignore"):
                 part.n, part.mean = len(rows), rows.mean(axis=0)
                 centred = rows - part.mean
@@ -73,7 +70,7 @@ class Moments:
             self.merge(part)
 
     def merge(self, other: Self) -> None:
-        """Takes in the state of another shard."""
+        """Take in the rows of another part."""
         if other.d != self.d:
             raise ValueError(f"features of {other.d} values do not fit those of {self.d}")
         if other.n == 0:
@@ -87,7 +84,7 @@ class Moments:
         self.n = n
 
     def without(self, part: Self) -> Self:
-        """Gives the moments of the rows that are not in `part`, some of the rows of this.
+        """Return the moments of the rows that are not in `part`, some of the rows of this.
 
         `merge` undone. The loss of digits is harmless: what is subtracted is of the size of the
         whole, and the error is a rounding error of the whole's scatter.
@@ -102,28 +99,9 @@ class Moments:
         rest.scatter -= np.outer(shift, shift * (part.n * rest.n / self.n))
         return rest
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Gives everything as named tensors, to be saved."""
-        import torch
-
-        return {
-            "n": torch.tensor(self.n),
-            "mean": torch.from_numpy(self.mean.copy()),
-            "scatter": torch.from_numpy(self.scatter.copy()),
-        }
-
-    @classmethod
-    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
-        """Gives back what `tensors` gave."""
-        moments = cls(len(tensors["mean"]))
-        moments.n = int(tensors["n"])
-        moments.mean = tensors["mean"].numpy().copy()
-        moments.scatter = tensors["scatter"].numpy().copy()
-        return moments
-
 
 def merged(parts: Iterator[Moments] | list[Moments]) -> Moments:
-    """Gives the moments of all parts together, merged in their order; at least one."""
+    """Return the moments of all parts together, merged in their order; at least one."""
     parts = iter(parts)
     first = next(parts)
     total = Moments(first.d)
@@ -134,7 +112,7 @@ def merged(parts: Iterator[Moments] | list[Moments]) -> Moments:
 
 
 def require_comparable(real: Features, fake: Features) -> None:
-    """Refuses feature matrices that no metric could compare: lengths, sizes, non-finite values."""
+    """Refuse feature matrices that no metric could compare: lengths, sizes, non-finite values."""
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
         raise Refused(
             f"features of both sides must be [n, d] with equal d, got {list(real.shape)} and "

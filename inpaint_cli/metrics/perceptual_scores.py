@@ -7,7 +7,7 @@ square of a difference of embeddings, so moments of the embedding replace the pa
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.lpips import SIGMAS
 from inpaint_cli.models.perceptual import PerceptualDistance
 
-SIGMAS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-"""Widths of the faithfulness weights. The paper (IPA, App. H) lists none of its own."""
-
-VARIANTS = ("hole-crop", "hole-mean")
-"""Forms of the diversity beside that of the whole image."""
+BATCH = 16
+"""Completions that the network sees at a time."""
 
 _Floats = npt.NDArray[np.float64]
 
@@ -43,19 +41,18 @@ class PerceptualFigures:
     diversity_hole_mean: float | None = None
     """The same averaged over the hidden pixels, from the spatial map; None likewise."""
 
-    def columns(self, sigmas: Sequence[float] = SIGMAS) -> dict[str, float]:
-        """Gives the figures by name; one that the image does not have is left out.
+    def columns(self) -> dict[str, float]:
+        """Return the figures by name; one that the image does not have is left out.
 
         `lpips-gt@k` is the minimum expected of k of the K completions, for k = 1, 10 and K.
         """
         count = len(self.to_truth)
         depths = sorted({1, min(10, count), count})
-        found = {f"lpips-gt@{k}": expected_minimum(self.to_truth, k) for k in depths}
-        found |= self._diversities()
-        if count > 1:
-            for sigma in sigmas:
-                found[f"fwv@{sigma:g}"] = weighted_variance(self.to_truth, self.to_mean, sigma)
-        return found
+        columns = {f"lpips-gt@{k}": expected_minimum(self.to_truth, k) for k in depths}
+        columns |= self._diversities()
+        for sigma in SIGMAS if count > 1 else ():
+            columns[f"fwv@{sigma:g}"] = weighted_variance(self.to_truth, self.to_mean, sigma)
+        return columns
 
     def _diversities(self) -> dict[str, float]:
         named = {
@@ -72,22 +69,21 @@ def perceptual_figures(
     completions: Tensor,
     visible: Tensor,
     *,
-    batch: int = 16,
-    variants: Collection[str] = (),
+    of_hole: bool = False,
 ) -> PerceptualFigures:
-    """Scores one image: truth uint8 [C, H, W], completions uint8 [K, C, H, W], visible [1, H, W].
+    """Score one image: truth uint8 [C, H, W], completions uint8 [K, C, H, W], visible [1, H, W].
 
-    batch: completions at a time. variants: of `VARIANTS`, what else the diversity is wanted of.
-    Equal completions pass the network once, so a deterministic model has a diversity of exactly 0.
+    of_hole: also the diversity of the hole's box and of the hidden pixels. Equal completions pass
+    the network once, so a deterministic model has a diversity of exactly 0.
     """
     first, place = distinct(completions)
     counts = torch.bincount(place).double()
     rows = completions[first]
     with torch.inference_mode():
-        to_truth, to_mean, spread = _pass(distance, truth, rows, counts, batch)
-        crop = _crop_spread(distance, rows, counts, visible, batch, variants)
+        to_truth, to_mean, spread = _pass(distance, truth, rows, counts)
+        crop = _crop_spread(distance, rows, counts, visible) if of_hole else None
     pairs = (len(completions) - 1) / 2
-    hole_mean = _over_hidden(spread.maps, visible) if "hole-mean" in variants else None
+    hole_mean = _over_hidden(spread.maps, visible) if of_hole else None
     return PerceptualFigures(
         to_truth.numpy()[place.numpy()],
         to_mean.numpy()[place.numpy()],
@@ -98,15 +94,15 @@ def perceptual_figures(
 
 
 def _pass(
-    distance: PerceptualDistance, truth: Tensor, rows: Tensor, counts: Tensor, batch: int
+    distance: PerceptualDistance, truth: Tensor, rows: Tensor, counts: Tensor
 ) -> tuple[Tensor, Tensor, Spread]:
-    """Gives the distances to truth and mean image, and the spread, of distinct completions."""
+    """Return the distances to truth and mean image, and the spread, of distinct completions."""
     mean = (rows.double() * counts.to(rows.device)[:, None, None, None]).sum(0) / counts.sum()
     pair = torch.stack([truth.double(), mean.to(truth.device)])
-    anchors = list(_members(distance, pair, batch=2))
+    anchors = list(_members(distance, pair))
     spread = Spread()
     distances = torch.empty(2, len(rows), dtype=torch.float64)
-    for index, phi in enumerate(_members(distance, rows, batch)):
+    for index, phi in enumerate(_members(distance, rows)):
         spread.update(phi, float(counts[index]))
         for row, anchor in zip(distances, anchors, strict=True):
             row[index] = math.fsum(_square_of(p, q) for p, q in zip(phi, anchor, strict=True))
@@ -121,14 +117,12 @@ def _crop_spread(
     rows: Tensor,
     counts: Tensor,
     visible: Tensor,
-    batch: int,
-    variants: Collection[str],
 ) -> float | None:
     box = hole_box(visible)
-    if box is None or "hole-crop" not in variants:
+    if box is None:
         return None
     spread = Spread()
-    for index, phi in enumerate(_members(distance, rows[:, :, box[0], box[1]], batch)):
+    for index, phi in enumerate(_members(distance, rows[:, :, box[0], box[1]])):
         spread.update(phi, float(counts[index]))
     return spread.total()
 
@@ -143,7 +137,7 @@ class Spread:
         """Per level [H_l, W_l]: the squared deviations, summed over members and channels."""
 
     def update(self, phi: Sequence[Tensor], times: float) -> None:
-        """Takes in a member that occurs `times` times: float64 levels [C_l, H_l, W_l]."""
+        """Take in a member that occurs `times` times: float64 levels [C_l, H_l, W_l]."""
         self.count += times
         if not self.means:
             self.means = list(phi)
@@ -155,21 +149,21 @@ class Spread:
             self.maps[level] += (deviation * (values - self.means[level])).sum(0) * times
 
     def total(self) -> float:
-        """Gives sum_k |phi_k - mean|^2; 2 / (K - 1) of it is the mean distance of two members."""
+        """Return sum_k |phi_k - mean|^2; 2 / (K - 1) of it is the mean distance of two members."""
         return math.fsum(float(level.sum()) for level in self.maps)
 
 
 def distinct(completions: Tensor) -> tuple[Tensor, Tensor]:
-    """Gives where each distinct completion first occurs, and for each completion which one it is.
+    """Return where each distinct completion first occurs, and for each completion which one it is.
 
     >>> [part.tolist() for part in distinct(torch.tensor([[5], [7], [5]]))]
     [[0, 1], [0, 1, 0]]
     """
-    known: dict[bytes, int] = {}
+    numbers: dict[bytes, int] = {}
     first: list[int] = []
     place: list[int] = []
     for index, image in enumerate(completions.cpu().numpy()):
-        number = known.setdefault(image.tobytes(), len(known))
+        number = numbers.setdefault(image.tobytes(), len(numbers))
         if number == len(first):
             first.append(index)
         place.append(number)
@@ -177,7 +171,7 @@ def distinct(completions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def hole_box(visible: Tensor) -> tuple[slice, slice] | None:
-    """Gives rows and columns of the bounding box of what is hidden; None where nothing is.
+    """Return rows and columns of the bounding box of what is hidden; None where nothing is.
 
     visible: bool [1, H, W].
     """
@@ -190,16 +184,8 @@ def hole_box(visible: Tensor) -> tuple[slice, slice] | None:
     )
 
 
-def spatial_map(a: Sequence[Tensor], b: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-    """Gives where two embeddings differ, [N, H, W]: each level enlarged, then summed.
-
-    Its mean is near the distance, and equal to it only where levels are enlarged by whole factors.
-    """
-    return enlarged([(p - q).square().sum(1) for p, q in zip(a, b, strict=True)], size)
-
-
 def enlarged(levels: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-    """Gives the sum [N, *size] of maps [N, H_l, W_l] of sums, enlarged as maps of means."""
+    """Return the sum [N, *size] of maps [N, H_l, W_l] of sums, enlarged as maps of means."""
     parts = [
         functional.interpolate(
             level[:, None] * (level.shape[-2] * level.shape[-1]),
@@ -220,7 +206,7 @@ def _over_hidden(maps: Sequence[Tensor], visible: Tensor) -> float | None:
 
 
 def expected_minimum(distances: _Floats, k: int) -> float:
-    """Gives the mean of the smallest of k distances, over all choices of k among these K.
+    """Return the mean of the smallest of k distances, over all choices of k among these K.
 
     >>> expected_minimum(np.array([3.0, 1.0, 2.0]), 2)
     1.3333333333333333
@@ -235,31 +221,26 @@ def expected_minimum(distances: _Floats, k: int) -> float:
     )
 
 
-def running_minimum(distances: _Floats) -> _Floats:
-    """Gives [K], the smallest of the first 1, 2, ..., K distances."""
-    return np.minimum.accumulate(distances)
-
-
 def weighted_variance(to_truth: _Floats, to_mean: _Floats, sigma: float) -> float:
-    """Gives sum_k exp(-d(x_k, x) / (2 sigma^2)) d(x_k, mean) of one image (IPA, App. G.3).
+    """Return sum_k exp(-d(x_k, x) / (2 sigma^2)) d(x_k, mean) of one image (IPA, App. G.3).
 
     It grows with K: the paper's FWV is its mean over the images, with K = 100.
     """
     return float(np.exp(-to_truth / (2 * sigma**2)) @ to_mean)
 
 
-def _members(distance: PerceptualDistance, images: Tensor, batch: int) -> Iterator[list[Tensor]]:
-    """Yields each image's embedding, float64 [C_l, H_l, W_l], of images of levels 0..255.
+def _members(distance: PerceptualDistance, images: Tensor) -> Iterator[list[Tensor]]:
+    """Yield each image's embedding, float64 [C_l, H_l, W_l], of images of levels 0..255.
 
-    One image at a time is widened: that is where the memory would go.
+    One image at a time becomes float64: that is where the memory would go.
     """
     like = next(distance.parameters())
-    wide = like.device if like.device.type != "mps" else torch.device("cpu")  # no float64 on MPS
-    for start in range(0, len(images), batch):
-        part = images[start : start + batch].to(like.device)
-        phi = distance.embedding(part.to(like.dtype) / 127.5 - 1)
-        for index in range(len(part)):
-            yield [level[index].to(wide).double() for level in phi]
+    in_float64 = like.device if like.device.type != "mps" else torch.device("cpu")  # MPS has none
+    for start in range(0, len(images), BATCH):
+        batch = images[start : start + BATCH].to(like.device)
+        phi = distance.embedding(batch.to(like.dtype) / 127.5 - 1)
+        for index in range(len(batch)):
+            yield [level[index].to(in_float64).double() for level in phi]
 
 
 def _square_of(a: Tensor, b: Tensor) -> float:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from inpaint_cli import metrics
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
-from inpaint_cli.metrics.catalogue import METRICS
 from inpaint_cli.metrics.tables import label_of
 
 Document = dict[str, Any]
@@ -17,25 +17,26 @@ DPI = 120
 
 
 def require() -> None:
-    """Raises UserError where matplotlib is missing or does not load."""
+    """Raise UserError where matplotlib is missing or does not load."""
     _figure()
 
 
 def _figure() -> Any:
-    """Gives matplotlib's Figure: used without pyplot, it keeps no state and opens no window."""
+    """Return matplotlib's Figure: used without pyplot, it keeps no state and opens no window."""
     try:
         from matplotlib.figure import Figure
     # Whatever breaks inside an optional package must not break more than what needs it.
     except Exception as error:
         raise UserError(
-            "--plots: needs matplotlib, which does not load here "
-            f"({str(error).partition(chr(10))[0]}). Install it with: pip install 'inpaint[plots]'"
+            f"needs matplotlib, which does not load here ({str(error).partition(chr(10))[0]}). "
+            "Install it with: pip install 'inpaint[plots]'",
+            setting="plots",
         ) from error
     return Figure
 
 
 def write_all(documents: Sequence[Document], folder: Path) -> list[Path]:
-    """Writes a PNG per metric over the ranges, where there are any, and per rank histogram."""
+    """Write a PNG per metric over the ranges, where there are any, and per rank histogram."""
     paths = []
     labels = dict.fromkeys(label_of(e) for d in documents for e in d["metrics"] if "groups" in e)
     for label in labels:
@@ -51,7 +52,7 @@ def write_all(documents: Sequence[Document], folder: Path) -> list[Path]:
 
 
 def _file_name(label: str) -> str:
-    """Gives a label as a file name.
+    """Return a label as a file name.
 
     >>> _file_name("coverage 81.8 %"), _file_name("lpips-gt@10")
     ('coverage-81.8', 'lpips-gt@10')
@@ -66,13 +67,13 @@ def _over_ranges(documents: Sequence[Document], label: str) -> Any:
         entry = next((e for e in document["metrics"] if label_of(e) == label), None)
         if entry is None or "groups" not in entry:
             continue
-        factor = METRICS[entry["name"]].factor
+        factor = metrics.get(entry["name"]).factor
         kept = {n: g for n, g in entry["groups"].items() if isinstance(g["value"], float)}
         values = [group["value"] * factor for group in kept.values()]
         errors = [(group["se"] or 0.0) * factor for group in kept.values()]
-        axes.errorbar(list(kept), values, errors, marker="o", capsize=3,
-                      label=document["model"]["name"])  # fmt: skip
-        unit = METRICS[entry["name"]].unit
+        name = document["model"]["name"]
+        axes.errorbar(list(kept), values, errors, marker="o", capsize=3, label=name)
+        unit = metrics.get(entry["name"]).unit
         better = {"lower": ", lower is better", "higher": ", higher is better"}
         axes.set_ylabel(f"{label}{f' [{unit}]' if unit else ''}{better.get(entry['better'], '')}")
         if entry.get("target") is not None:
@@ -84,7 +85,7 @@ def _over_ranges(documents: Sequence[Document], label: str) -> Any:
 
 
 def _histogram(document: Document, entry: Document) -> Any:
-    """Gives the rank histogram with its 95 % band over images and the line of a right forecast."""
+    """Return the rank histogram with its 95 % band over images and the line of a right forecast."""
     arrays = entry["arrays"]
     shares, low, high = arrays["rank_histogram"], arrays["band_low"], arrays["band_high"]
     places = list(range(len(shares)))
@@ -97,8 +98,8 @@ def _histogram(document: Document, entry: Document) -> Any:
     axes.axhline(1 / len(shares), color="tab:orange", linestyle="--", label="a right forecast")
     axes.set_xlabel(f"rank of the original among {len(shares) - 1} completions")
     axes.set_ylabel("share of hidden values")
-    axes.set_title(f"{document['model']['name']}: U = too sure, dome = too vague, slope = bias",
-                   fontsize=9)  # fmt: skip
+    shapes = "U = too sure, dome = too vague, slope = bias"
+    axes.set_title(f"{document['model']['name']}: {shapes}", fontsize=9)
     axes.legend()
     return figure
 

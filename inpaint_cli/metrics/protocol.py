@@ -1,4 +1,4 @@
-"""What is asked of a score, and the common ground on which completions are compared."""
+"""What is asked of a score, and the ground on which completions are compared: sizes and masks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from inpaint_cli import masks, metrics
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics import catalogue
+from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.masks.sets import MaskSet, read_set
+from inpaint_cli.reporting import Reporter
 
-K = 10
-"""Completions per image where nothing else is asked for."""
 SIDE = 64
 """Side at which methods without a size of their own are scored, if nothing else is asked for."""
-SETS = 5
-"""Most completion sets whose features p-ids, u-ids and div-fid take (PICME: five)."""
 
 Bin = tuple[float, float]
 BINS: tuple[Bin, ...] = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.0))
@@ -26,7 +25,7 @@ Resize = Literal["tf1", "clean"]
 
 
 def bin_name(ends: Bin) -> str:
-    """Gives a bin in percent visible.
+    """Return a bin in percent visible.
 
     >>> bin_name((0.2, 0.4))
     '20-40'
@@ -35,7 +34,7 @@ def bin_name(ends: Bin) -> str:
 
 
 def bin_of(fraction: float) -> int:
-    """Gives the bin that a visible fraction falls into.
+    """Return the bin that a visible fraction falls into.
 
     >>> [bin_of(share) for share in (0.0, 0.2, 0.59, 1.0)]
     [0, 1, 2, 4]
@@ -44,14 +43,14 @@ def bin_of(fraction: float) -> int:
 
 
 @dataclass(frozen=True)
-class Request:
+class MeasureOptions:
     """What is to be measured, whatever the target is."""
 
-    metrics: tuple[str, ...] = catalogue.DEFAULT
+    metrics: tuple[str, ...] = field(default_factory=metrics.defaults)
     features: str | None = None
-    """Name or path after --features; None = Inception where it lies, else the classifier."""
+    """Name or path; None = Inception where it lies, else the classifier that ships."""
     perceptual: str | None = None
-    """Name or path after --perceptual; None = LPIPS where its trunk lies, else the classifier."""
+    """Name or path; None = LPIPS where its trunk lies, else the classifier that ships."""
     weights_dir: Path | None = None
     by_visible: bool = False
     sets: int | None = None
@@ -61,15 +60,6 @@ class Request:
     """Also the inception score of all images pooled."""
     strict: bool = False
     """Any refusal is an error."""
-
-    def feature_sets(self, k: int) -> int:
-        """Gives of how many completions per image the features are kept."""
-        if not catalogue.any_needs(self.metrics, "features"):
-            return 0
-        if self.sets is not None:
-            return min(self.sets, k)
-        several = {"p-ids", "u-ids", "div-fid"} & set(self.metrics)
-        return min(SETS, k) if several else 1
 
 
 @dataclass(frozen=True)
@@ -85,8 +75,8 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a model says of itself that decides the setting."""
+class ModelSize:
+    """Size, channels and levels that a model requires."""
 
     name: str
     size: int
@@ -95,32 +85,32 @@ class Needs:
     levels: int
 
 
-def settings_of(models: Sequence[Needs], side: int | None) -> list[Setting]:
-    """Gives each model's setting: models of one size and colour share size, colour and levels.
+def settings_of(models: Sequence[ModelSize], side: int | None) -> list[Setting]:
+    """Return each model's setting: models of one size and colour share size, colour and levels.
 
     Methods of any size take those of the first model that has one. side: the common size asked for;
     models of another size then complete in windows, and keep all 256 levels.
     """
     fixed = [model for model in models if model.size]
     lead = (fixed or list(models))[0]
-    joined = [
-        model if model.size else Needs(model.name, lead.size or SIDE, lead.channels, 256)
+    placed = [
+        model if model.size else ModelSize(model.name, lead.size or SIDE, lead.channels, 256)
         for model in models
     ]
     if side is not None:
         plain = all(model.size in (0, side) for model in models)
-        levels = min(model.levels for model in joined) if plain else 256
-        return [Setting(side, side, model.channels, levels, windows=not plain) for model in joined]
+        levels = min(model.levels for model in placed) if plain else 256
+        return [Setting(side, side, model.channels, levels, windows=not plain) for model in placed]
     settings = []
-    for model in joined:
-        same = [o for o in joined if (o.size, o.channels) == (model.size, model.channels)]
-        levels = min(other.levels for other in same)
+    for model in placed:
+        kind = model.size, model.channels
+        levels = min(other.levels for other in placed if (other.size, other.channels) == kind)
         settings.append(Setting(model.size, model.size, model.channels, levels))
     return settings
 
 
-def unequal_warning(models: Sequence[Needs], settings: Sequence[Setting]) -> str | None:
-    """Says that figures at unequal sizes do not compare, where they are unequal."""
+def unequal_warning(models: Sequence[ModelSize], settings: Sequence[Setting]) -> str | None:
+    """Return the warning that figures at unequal sizes do not compare; None if sizes are equal."""
     if len({(s.height, s.width, s.channels, s.levels) for s in settings}) < 2:
         return None
     shown = ", ".join(
@@ -129,30 +119,111 @@ def unequal_warning(models: Sequence[Needs], settings: Sequence[Setting]) -> str
     )
     return (
         f"the models are scored at unequal sizes ({shown}), so their figures do not compare. "
-        "--size S lets all complete pictures of one size."
+        "Set size, and all complete pictures of that size."
     )
 
 
 def digest_of(value: Any) -> str:
-    """Gives the SHA-256 of JSON-able data, in hex."""
+    """Return the SHA-256 of JSON-able data, in hex."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def check_counts(k: int | None, limit: int | None, sets: int | None, side: int | None) -> None:
-    """Raises UserError for numbers that mean nothing."""
-    least = {"-k": (k, 1), "--limit": (limit, 1), "--sets": (sets, 1), "--size": (side, 8)}
+    """Raise UserError for numbers that mean nothing."""
+    least = {"k": (k, 1), "limit": (limit, 1), "sets": (sets, 1), "size": (side, 8)}
     for name, (value, minimum) in least.items():
         if value is not None and value < minimum:
-            raise UserError(f"{name}: must be at least {minimum}, got {value}.")
+            raise UserError(f"must be at least {minimum}, got {value}.", setting=name)
 
 
 @dataclass(frozen=True)
-class Facts:
+class TargetFacts:
     """What a report says of a target, as JSON-able tables of the report's own names."""
 
     model: dict[str, Any]
     dataset: dict[str, Any]
     masks: dict[str, Any]
     completions: dict[str, Any]
-    pairing: dict[str, Any]
     warnings: tuple[str, ...] = field(default_factory=tuple)
+
+
+def dataset_facts(
+    name: str, split: str, ids: Sequence[str], setting: Setting, preprocess: str
+) -> dict[str, Any]:
+    """Return what a report says of the images of a target."""
+    return {
+        "name": name,
+        "split": split,
+        "n_images": len(ids),
+        "ids_sha256": digest_of(list(ids)),
+        "height": setting.height,
+        "width": setting.width,
+        "channels": setting.channels,
+        "levels": setting.levels,
+        "preprocess": preprocess,
+    }
+
+
+@dataclass(frozen=True)
+class MaskChoice:
+    """The mask of each image: drawn by kind and seed, or read from a stored set."""
+
+    kind: str
+    height: int
+    width: int
+    seed: int
+    stored: MaskSet | None = None
+
+    def __getitem__(self, index: int) -> Mask:
+        if self.stored is not None:
+            return self.stored[index]
+        return masks.draw(self.kind, self.height, self.width, seed=self.seed, index=index)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a report says, but for the hash and the fractions, which are measured."""
+        kind = self.stored.kind if self.stored else self.kind
+        mixture = masks.is_kind(kind) and masks.parse(kind).is_mixture
+        drawn = masks.specification(kind, self.height, self.width)
+        return {
+            "distribution": kind,
+            "params": {"specification": drawn},
+            "seed": self.stored.seed if self.stored else self.seed,
+            "convention": "1=observed",
+            "bins": [list(ends) for ends in BINS] if mixture else None,
+            "bin_weights": [1 / len(BINS)] * len(BINS) if mixture else None,
+        }
+
+
+def choose_masks(
+    text: str,
+    setting: Setting,
+    count: int,
+    seed: int,
+    by_visible: bool,
+    reporter: Reporter | None = None,
+) -> MaskChoice:
+    """Return the masks for `count` images of one size; text: KIND, DIR or FILE.npz.
+
+    by_visible: a random kind without a range of its own is drawn in the equal mixture of the five
+    ranges. UserError where a stored set does not fit; a warning where it was changed.
+    """
+    path = Path(text)
+    if path.suffix == ".npz" or path.is_dir():
+        stored = read_set(path, reporter)
+        if (stored.height, stored.width) != (setting.height, setting.width):
+            raise UserError(
+                f"{text}: masks of {stored.height}x{stored.width}, but the images have "
+                f"{setting.height}x{setting.width} pixels (height x width).",
+                setting="masks",
+            )
+        if len(stored) < count:
+            raise UserError(
+                f"{text}: {len(stored)} masks for {count} images. Give more masks, or limit the "
+                f"images to {len(stored)}.",
+                setting="masks",
+            )
+        return MaskChoice(stored.kind, setting.height, setting.width, stored.seed, stored)
+    kind = masks.parse(text)
+    if by_visible and "@" not in text and kind.distribution.is_random:
+        text = f"{text}@mixture"
+    return MaskChoice(text, setting.height, setting.width, seed)

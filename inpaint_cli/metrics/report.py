@@ -6,22 +6,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from inpaint_cli import __version__
-from inpaint_cli.metrics.catalogue import METRICS
+from inpaint_cli import __version__, metrics
+from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.intervals import paired_difference
-from inpaint_cli.metrics.protocol import BINS, Facts, Request, bin_name, bin_of
-from inpaint_cli.metrics.shards import Measured
-from inpaint_cli.metrics.state import Estimate, Refused
-from inpaint_cli.metrics.summary import SEED, Chosen, Line, Sources, bounds_of, lines_of
+from inpaint_cli.metrics.intervals import RESAMPLES, paired_difference
+from inpaint_cli.metrics.measuring import Columns
+from inpaint_cli.metrics.metric import SEED, Chosen, Line, Results
+from inpaint_cli.metrics.protocol import BINS, MeasureOptions, TargetFacts, bin_name, bin_of
 from inpaint_cli.metrics.targets import Target
 
 SCHEMA = "inpaint.score/1"
-RESAMPLED = 1000
 METHODS = {"images": "image se", "blocks": "blocks", "sets": "std over completion sets"}
 Document = dict[str, Any]
 
@@ -33,75 +31,70 @@ class Scored:
     target: Target
     document: Document
     lines: list[Line]
-    sources: Sources
+    results: Results
 
 
 def document_of(
     target: Target,
-    request: Request,
-    tools: Instruments,
-    measured: Measured,
+    options: MeasureOptions,
+    instruments: Instruments,
+    columns: Columns,
     refused: Mapping[str, Refused],
     device: str,
 ) -> Scored:
-    """Gives the report of a measured target; `timing` is the caller's to add."""
+    """Return the report of a measured target; `timing` is the caller's to add."""
     facts = target.facts()
-    bound = bound_of(measured)
-    sources = Sources(measured, request, tools, target.k, target.setting.levels, bound)
-    kept, metrics, left = list[Line](), list[Document](), _refusals(refused)
-    whole = np.arange(measured.count)
-    for name in request.metrics:
-        if name in refused:
-            continue
-        for line in _lines(name, sources, left):
+    bound = bound_of(columns)
+    results = Results(columns, options, instruments, target.k, target.setting.levels, bound)
+    lines, entries = list[Line](), list[Document]()
+    refusals = [_refusal(name, error) for name, error in refused.items()]
+    whole = np.arange(columns.count)
+    for name in options.metrics:
+        for line in [] if name in refused else _lines(name, results, refusals):
             try:
-                metrics.append(_entry(line, sources, whole, facts))
-                kept.append(line)
+                entries.append(_entry(line, results, whole, facts))
+                lines.append(line)
             except Refused as error:
-                left.append(_refusal(line.label, error))
+                refusals.append(_refusal(line.label, error))
     document = {
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "tool": _tool(device),
         "model": {"name": target.name, **facts.model},
-        "protocol": _protocol(facts, measured, metrics),
-        "features": tools.descriptions(),
-        "metrics": metrics,
-        "refused": left,
+        "protocol": _protocol(facts, columns),
+        "features": instruments.descriptions(),
+        "metrics": entries,
+        "refused": refusals,
         "bound": {"kind": bound} if bound else None,
     }
-    return Scored(target, document, kept, sources)
+    return Scored(target, document, lines, results)
 
 
-def bound_of(measured: Measured) -> str | None:
-    """Says whether likelihoods are "exact" or a bound, "elbo"; None where there are none."""
-    column = measured.columns.get("bound")
+def bound_of(columns: Columns) -> str | None:
+    """Return whether likelihoods are "exact" or a bound, "elbo"; None where there are none."""
+    column = columns.figures.get("bound")
     if column is None:
         return None
     return "elbo" if np.nanmax(column) > 0 else "exact"
 
 
-def _lines(name: str, sources: Sources, left: list[Document]) -> list[Line]:
+def _lines(name: str, results: Results, refusals: list[Document]) -> list[Line]:
     try:
-        return lines_of(name, sources)
+        return list(metrics.get(name).lines(results))
     except Refused as error:
-        left.append(_refusal(name, error))
+        refusals.append(_refusal(name, error))
         return []
 
 
-def _refusals(refused: Mapping[str, Refused]) -> list[Document]:
-    return [_refusal(name, error) for name, error in refused.items()]
-
-
 def _refusal(name: str, error: Refused) -> Document:
-    """Gives a refusal in one line, without the folders that were searched."""
+    """Return a refusal in one line, without the folders that were searched."""
     reason = error.reason.partition("\n")[0].strip()
     need = "a file that is not on this machine" if error.missing_file else None
     return {"name": name, "reason": reason, "need": need, "have": None}
 
 
 def number(value: float | None) -> float | str | None:
-    """Gives a number as JSON has it: infinities as text, never NaN.
+    """Return a number as JSON has it: infinities as text, never NaN.
 
     >>> number(float("inf")), number(1.5), number(None)
     ('inf', 1.5, None)
@@ -115,92 +108,87 @@ def number(value: float | None) -> float | str | None:
     return float(value)
 
 
-ARRAYS = ("rank_histogram", "band_low", "band_high")
-
-
-def _entry(line: Line, sources: Sources, chosen: Chosen, facts: Facts) -> Document:
-    """Gives the entry of one line: the figure, its error, its ranges, its warnings."""
-    made = line.compute(chosen)
-    features = METRICS[line.metric].features
+def _entry(line: Line, results: Results, chosen: Chosen, facts: TargetFacts) -> Document:
+    """Return the entry of one line: the figure, its error, its ranges, its warnings."""
+    estimate = line.compute(chosen)
+    features = "features" in line.metric.needs
     entry: Document = {
-        "name": line.metric,
+        "name": line.metric.name,
         "variant": line.variant,
         "feature_id": line.feature_id,
-        "value": number(made.value),
-        "unit": _unit(line.metric),
+        "value": number(estimate.value),
+        "unit": _unit(line.metric.unit),
         "better": line.direction,
-        "se": number(made.se),
-        "se_method": METHODS.get(made.se_method, made.se_method) or None,
+        "se": number(estimate.se),
+        "se_method": METHODS.get(estimate.se_method, estimate.se_method) or None,
         "ci95": None,
-        "n_images": made.n,
-        "n_real": made.n if features else None,
-        "n_fake": made.n if features else None,
-        "k": made.k,
-        "params": _params(line, made),
-        "warnings": list(dict.fromkeys([*made.warnings, *(facts.warnings if features else ())])),
+        "n_images": estimate.n,
+        "n_real": estimate.n if features else None,
+        "n_fake": estimate.n if features else None,
+        "k": estimate.k,
+        "params": _params(line, estimate),
+        "warnings": list(
+            dict.fromkeys([*estimate.warnings, *(facts.warnings if features else ())])
+        ),
     }
-    bounds = bounds_of(line, sources, chosen)
+    bounds = line.bounds(results, chosen)
     if bounds:
         entry["ci95"] = [number(end) for end in bounds]
-        entry["params"]["ci95"] = f"percentile bootstrap of {RESAMPLED} over images, seed {SEED}"
+        entry["params"]["ci95"] = f"percentile bootstrap of {RESAMPLES} over images, seed {SEED}"
     if line.target is not None:
         entry["target"] = line.target
-    if "n_infinite" in made.extra:
-        entry["n_infinite"] = made.extra["n_infinite"]
-    if ARRAYS[0] in made.extra:
-        entry["arrays"] = plain({name: made.extra[name] for name in ARRAYS})
-    if sources.request.by_visible:
-        entry["groups"] = _groups(line, sources)
+    entry |= plain(estimate.entries)
+    if results.options.by_visible:
+        entry["groups"] = _groups(line, results)
     return entry
 
 
-def _params(line: Line, made: Estimate) -> Document:
-    """Gives what else decides the figure, and what else came out of its computation."""
-    extra = {n: v for n, v in made.extra.items() if n not in (*ARRAYS, "n_infinite")}
-    found: Document = plain({"label": line.label, **line.params, **made.parameters, **extra})
-    return found
+def _params(line: Line, estimate: Estimate) -> Document:
+    """Return what else decides the figure, and what else came out of its computation."""
+    params = {"label": line.label, **line.params, **estimate.parameters, **estimate.extra}
+    return cast(Document, plain(params))
 
 
-def _unit(metric: str) -> str | None:
-    """Gives the unit of the unscaled value: shares are fractions, kid is not times 1000."""
-    unit = METRICS[metric].unit
+def _unit(unit: str) -> str | None:
+    """Return the unit of the unscaled value: shares are fractions, kid is not times 1000."""
     return "fraction" if unit == "%" else None if unit.startswith("x") else unit or None
 
 
-def _groups(line: Line, sources: Sources) -> Document:
-    """Gives the figure of each range of the visible fraction."""
-    visible = sources.measured.columns["visible"]
+def _groups(line: Line, results: Results) -> Document:
+    """Return the figure of each range of the visible fraction."""
+    visible = results.columns.figures["visible"]
     bins = np.array([bin_of(share) for share in visible])
-    groups = {}
+    groups, group = {}, Document()
     for place, ends in enumerate(BINS):
         chosen = np.flatnonzero(bins == place)
         try:
             if not len(chosen):
                 raise Refused("no image in this range")
-            made = line.compute(chosen)
-            group = {"value": number(made.value), "se": number(made.se), "n_images": made.n}
-            groups[bin_name(ends)] = {**group, "refused": None}
+            estimate = line.compute(chosen)
+            value, se = number(estimate.value), number(estimate.se)
+            group = {"value": value, "se": se, "n_images": estimate.n, "refused": None}
         except Refused as error:
             reason = error.reason.partition("\n")[0]
-            groups[bin_name(ends)] = {
-                "value": None, "se": None, "n_images": len(chosen), "refused": reason
-            }  # fmt: skip
+            group = {"value": None, "se": None, "n_images": len(chosen), "refused": reason}
+        groups[bin_name(ends)] = group
     return groups
 
 
-def _protocol(facts: Facts, measured: Measured, metrics: Sequence[Document]) -> Document:
-    visible = measured.columns.get("visible")
-    masks = {**facts.masks, "sha256": measured.masks_sha256}
+def _protocol(facts: TargetFacts, columns: Columns) -> Document:
+    visible = columns.figures.get("visible")
+    masks = {**facts.masks, "sha256": columns.masks_sha256}
     if visible is not None:
         masks["observed_fraction"] = {
-            "mean": float(visible.mean()), "min": float(visible.min()), "max": float(visible.max())
-        }  # fmt: skip
-    used = list(range(len(measured.sets)))
+            "mean": float(visible.mean()),
+            "min": float(visible.min()),
+            "max": float(visible.max()),
+        }
+    used = list(range(len(columns.sets)))
     return {
         "dataset": facts.dataset,
         "masks": masks,
         "completions": {**facts.completions, "set_index_used": used},
-        "pairing": facts.pairing,
+        "pairing": {"by": "id", "real_set": f"the same {columns.count} images"},
         "range": "0..255 uint8",
     }
 
@@ -220,7 +208,7 @@ def _tool(device: str) -> Document:
 
 
 def plain(value: Any) -> Any:
-    """Gives data as JSON has it: numpy's numbers and arrays turned, infinities as text."""
+    """Return data as JSON has it: numpy's numbers and arrays turned, infinities as text."""
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, np.ndarray):
@@ -237,7 +225,7 @@ def plain(value: Any) -> Any:
 
 
 def compare(all_scored: Sequence[Scored]) -> None:
-    """Adds to each report but the first how its means differ from the first's, image by image.
+    """Add to each report but the first how its means differ from the first's, image by image.
 
     Only where ids and masks are the same, so that each difference is of one image under one mask.
     """
@@ -264,19 +252,19 @@ def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
     twin = next((other for other in theirs.lines if other.label == line.label), None)
     if line.column is None or twin is None or twin.column is None:
         return None
-    columns = [ours.sources.measured.columns.get(line.column),
-               theirs.sources.measured.columns.get(twin.column)]  # fmt: skip
-    if columns[0] is None or columns[1] is None:
+    a = ours.results.columns.figures.get(line.column)
+    b = theirs.results.columns.figures.get(twin.column)
+    if a is None or b is None:
         return None
-    both = np.isfinite(columns[0]) & np.isfinite(columns[1])
+    both = np.isfinite(a) & np.isfinite(b)
     try:
-        made = paired_difference(columns[0][both], columns[1][both], SEED)
+        estimate = paired_difference(a[both], b[both], SEED)
     except Refused:
         return None
     return {
         "against": theirs.target.name,
-        "difference": number(made.value),
-        "se": number(made.se),
-        "ci95": plain([made.extra.get("low"), made.extra.get("high")]),
-        "n_images": made.n,
+        "difference": number(estimate.value),
+        "se": number(estimate.se),
+        "ci95": plain([estimate.extra.get("low"), estimate.extra.get("high")]),
+        "n_images": estimate.n,
     }

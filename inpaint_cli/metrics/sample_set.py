@@ -14,19 +14,19 @@ from PIL import Image
 from inpaint_cli.data.image_set import ImageSet
 
 NAME = "samples"
-"""As typed after --data; also what is scored where --data is not given."""
+"""As typed for a data set; also what is scored where none is given."""
 FOLDER = Path(__file__).parent / "samples"
 CONTRAST = 128
 
 
 def layout() -> dict[str, Any]:
-    """Gives what pictures.json says: side, columns of the grid, and where each crop is from."""
+    """Return what pictures.json says: side, columns of the grid, and where each crop is from."""
     facts: dict[str, Any] = json.loads((FOLDER / "pictures.json").read_text("utf-8"))
     return facts
 
 
 def load(size: int, channels: int, levels: int = 256) -> ImageSet:
-    """Gives the pictures as `data.open` gives a set: uint8 [N, channels, size, size].
+    """Return the pictures as `data.load_images` gives a set: uint8 [N, channels, size, size].
 
     With 2 levels pixels become 0 or 255, as there.
     """
@@ -61,7 +61,7 @@ def _tiles(facts: dict[str, Any]) -> list[Image.Image]:
 
 
 def _prepared(tile: Image.Image, size: int, channels: int) -> npt.NDArray[np.uint8]:
-    """Gives one picture as uint8 [channels, size, size]."""
+    """Return one picture as uint8 [channels, size, size]."""
     resized = tile.resize((size, size), Image.Resampling.LANCZOS)
     if channels == 1:
         return np.asarray(resized.convert("L"))[None]

@@ -7,18 +7,19 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from inpaint_cli.metrics.catalogue import ARROWS, METRICS
+from inpaint_cli import metrics
+from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, bin_name
 
 Document = dict[str, Any]
-Rows = list[list[str]]
+Grid = list[list[str]]
 NARROW = 80
 """Below this width the table leaves out the errors, then the counts."""
 REFUSED = "refused"
 CSV = (
-    "model", "metric", "label", "variant", "visible", "value", "se", "ci_low", "ci_high", "unit",
-    "better", "n", "k", "features", "refused",
-)  # fmt: skip
+    *("model", "metric", "label", "variant", "visible", "value", "se", "ci_low", "ci_high"),
+    *("unit", "better", "n", "k", "features", "refused"),
+)
 
 
 class Notes:
@@ -28,24 +29,24 @@ class Notes:
         self.texts: list[str] = []
 
     def marks(self, texts: Iterable[str]) -> str:
-        """Gives the numbers of some remarks, such as "1,3"."""
+        """Return the numbers of some remarks, such as "1,3"."""
         for text in texts:
             if text not in self.texts:
                 self.texts.append(text)
         return ",".join(str(n) for n in sorted({self.texts.index(text) + 1 for text in texts}))
 
     def lines(self) -> list[str]:
-        """Gives the remarks with their numbers."""
+        """Return the remarks with their numbers."""
         return [f"{number} {text}" for number, text in enumerate(self.texts, 1)]
 
 
 def text_of(documents: Sequence[Document], width: int = 100) -> str:
-    """Gives the reports as a plain table; Unicode arrows say which way is better."""
+    """Return the reports as a plain table; Unicode arrows say which way is better."""
     return "\n\n".join(_block(block, width) for block in _blocks(documents)) + "\n"
 
 
 def markdown_of(documents: Sequence[Document]) -> str:
-    """Gives the reports as Markdown."""
+    """Return the reports as Markdown."""
     parts = []
     for block in _blocks(documents):
         notes = Notes()
@@ -62,41 +63,45 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def csv_of(documents: Sequence[Document]) -> str:
-    """Gives one line a figure and range of the visible fraction; numbers in full."""
+    """Return one line a figure and range of the visible fraction; numbers in full."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV, lineterminator="\n", restval="")
     writer.writeheader()
     for document in documents:
         model = {"model": document["model"]["name"]}
         for entry in document["metrics"]:
-            low, high = entry["ci95"] or ("", "")
-            writer.writerow({
-                **model, "metric": entry["name"], "label": label_of(entry),
-                "variant": entry["variant"], "visible": "all", "value": entry["value"],
-                "se": entry["se"], "ci_low": low, "ci_high": high, "unit": entry["unit"],
-                "better": entry["better"], "n": entry["n_images"], "k": entry["k"],
+            common = {
+                **model,
+                "metric": entry["name"],
+                "label": label_of(entry),
+                "variant": entry["variant"],
+                "unit": entry["unit"],
+                "better": entry["better"],
+                "k": entry["k"],
                 "features": entry["feature_id"],
-            })  # fmt: skip
+            }
+            low, high = entry["ci95"] or ("", "")
+            writer.writerow(common | _of_images("all", entry) | {"ci_low": low, "ci_high": high})
             for name, group in entry.get("groups", {}).items():
-                writer.writerow({
-                    **model, "metric": entry["name"], "label": label_of(entry),
-                    "variant": entry["variant"], "visible": name, "value": group["value"],
-                    "se": group["se"], "unit": entry["unit"], "better": entry["better"],
-                    "n": group["n_images"], "k": entry["k"], "features": entry["feature_id"],
-                    "refused": group["refused"],
-                })  # fmt: skip
+                writer.writerow(common | _of_images(name, group) | {"refused": group["refused"]})
         for refusal in document["refused"]:
             writer.writerow({**model, "metric": refusal["name"], "refused": refusal["reason"]})
     return buffer.getvalue()
 
 
+def _of_images(visible: str, figure: Document) -> Document:
+    """Return the cells of CSV that differ between the ranges of an entry."""
+    cells = {"visible": visible, "value": figure["value"], "se": figure["se"]}
+    return {**cells, "n": figure["n_images"]}
+
+
 def label_of(entry: Document) -> str:
-    """Gives what a table calls an entry."""
+    """Return what a table calls an entry."""
     return str(entry["params"].get("label", entry["name"]))
 
 
 def shown(entry_name: str, value: Any, digits: int | None = None) -> str:
-    """Gives a number as a table shows it, scaled and rounded as its metric wants.
+    """Return a number as a table shows it, scaled and rounded as its metric wants.
 
     >>> shown("p-ids", 0.2124), shown("lpips-gt", 0.12), shown("psnr", "inf"), shown("fid", None)
     ('21.2', '0.1200', 'inf', '-')
@@ -105,14 +110,14 @@ def shown(entry_name: str, value: Any, digits: int | None = None) -> str:
         return "-"
     if isinstance(value, str):
         return value
-    metric = METRICS[entry_name]
+    metric = metrics.get(entry_name)
     return f"{value * metric.factor:.{metric.digits if digits is None else digits}f}"
 
 
 def titles_of(block: Sequence[Document]) -> list[str]:
-    """Gives the head of a table: who, which data, how many, which masks."""
+    """Return the head of a table: who, which data, how many, which masks."""
     first = block[0]["protocol"]
-    data, masks, made = first["dataset"], first["masks"], first["completions"]
+    data, masks, completions = first["dataset"], first["masks"], first["completions"]
     k = sorted({document["protocol"]["completions"]["k"] for document in block})
     counts = "K=" + " or ".join(map(str, k))
     seed = "" if masks["seed"] is None else f" seed {masks['seed']}"
@@ -123,13 +128,13 @@ def titles_of(block: Sequence[Document]) -> list[str]:
         f"{data['n_images']} images of {data['width']}x{data['height']}",
         counts,
         kind,
-        "composited" if made["composited"] else "as stored",
+        "composited" if completions["composited"] else "as stored",
     ]
     return [" · ".join(parts)]
 
 
 def _blocks(documents: Sequence[Document]) -> list[list[Document]]:
-    """Gives the tables: one for all models on the same images; before it, with ranges, one each."""
+    """Return the tables: one for all models on the same images, and with ranges first one each."""
     blocks: dict[Any, list[Document]] = {}
     for document in documents:
         data = document["protocol"]["dataset"]
@@ -151,8 +156,8 @@ def _block(block: Sequence[Document], width: int) -> str:
     return "\n".join([*titles_of(block), *lines, *notes.lines()])
 
 
-def _grid(block: Sequence[Document], notes: Notes, *, errors: bool, counts: bool) -> Rows:
-    """Gives the cells, the head first: alone with ranges, or models side by side."""
+def _grid(block: Sequence[Document], notes: Notes, *, errors: bool, counts: bool) -> Grid:
+    """Return the cells, the head first: alone with ranges, or models side by side."""
     bins = any("groups" in entry for entry in block[0]["metrics"])
     if len(block) > 1:
         return _side_by_side(block, notes, errors)
@@ -174,42 +179,41 @@ def _grid(block: Sequence[Document], notes: Notes, *, errors: bool, counts: bool
 
 
 def _titled(entry: Document) -> str:
-    """Gives the label with the unit of the shown value."""
-    unit = METRICS[entry["name"]].unit
+    """Return the label with the unit of the shown value."""
+    unit = metrics.get(entry["name"]).unit
     return f"{label_of(entry)} [{unit}]" if unit else label_of(entry)
 
 
 def _bins(entry: Document, marks: list[str]) -> list[str]:
-    """Gives the figures of the ranges, and notes which are refused for what."""
+    """Return the figures of the ranges, and notes which are refused for what."""
     groups = entry.get("groups", {})
     reasons: dict[str, list[str]] = {}
     for name, group in groups.items():
         if group["refused"]:
             reasons.setdefault(group["refused"], []).append(name)
-    marks += [f"{', '.join(own)} %: {reason}" for reason, own in reasons.items()]
+    marks += [f"{', '.join(names)} %: {reason}" for reason, names in reasons.items()]
     return [f"{shown(entry['name'], g['value'])} ({g['n_images']})" for g in groups.values()]
 
 
-def _side_by_side(block: Sequence[Document], notes: Notes, errors: bool) -> Rows:
-    """Gives a column a model; the sign ≠ marks a difference beyond its 95 % interval."""
+def _side_by_side(block: Sequence[Document], notes: Notes, errors: bool) -> Grid:
+    """Return a column a model; the sign ≠ marks a difference beyond its 95 % interval."""
     rows = [["metric", "", *(document["model"]["name"] for document in block), "notes"]]
     entries = [{label_of(e): e for e in document["metrics"]} for document in block]
-    labels = dict.fromkeys(label for own in entries for label in own)
+    labels = dict.fromkeys(label for by_label in entries for label in by_label)
     for label in labels:
-        known = next(own[label] for own in entries if label in own)
-        cells, marks = [], list[str]()
-        for own in entries:
-            if label in own:
-                marks += own[label]["warnings"]
-            cells.append(_cell(own.get(label), errors))
-        rows.append([_titled(known), ARROWS[known["better"]], *cells, notes.marks(marks)])
+        column = [by_label.get(label) for by_label in entries]
+        present = [entry for entry in column if entry]
+        marks = [text for entry in present for text in entry["warnings"]]
+        cells = [_cell(entry, errors) for entry in column]
+        first = present[0]
+        rows.append([_titled(first), ARROWS[first["better"]], *cells, notes.marks(marks)])
     refused = {r["name"]: None for document in block for r in document["refused"]}
     for name in refused:
         cells, marks = [], []
         for document in block:
-            own_reason = [r["reason"] for r in document["refused"] if r["name"] == name]
-            cells.append(REFUSED if own_reason else "")
-            marks += own_reason
+            reasons = [r["reason"] for r in document["refused"] if r["name"] == name]
+            cells.append(REFUSED if reasons else "")
+            marks += reasons
         rows.append([name, "", *cells, notes.marks(marks)])
     return rows
 
@@ -226,7 +230,7 @@ def _cell(entry: Document | None, errors: bool) -> str:
     return text
 
 
-def _aligned(rows: Rows) -> list[str]:
+def _aligned(rows: Grid) -> list[str]:
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = []
     for row in rows:

@@ -17,8 +17,14 @@ from torch import Tensor
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Model
-from inpaint_cli.metrics.mask_choice import Masks, masks_of
-from inpaint_cli.metrics.protocol import Facts, Needs, Setting, digest_of
+from inpaint_cli.metrics.protocol import (
+    MaskChoice,
+    ModelSize,
+    Setting,
+    TargetFacts,
+    choose_masks,
+    dataset_facts,
+)
 from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.photos.completing import CompletionRequest, complete_photo
 from inpaint_cli.photos.memory import Batches
@@ -50,49 +56,49 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """Gives what a table calls it."""
+        """What a table calls it."""
         ...
 
     @property
     def ids(self) -> Sequence[str]:
-        """Gives the name of each image."""
+        """The name of each image."""
         ...
 
     @property
     def k(self) -> int:
-        """Gives the completions of every image."""
+        """The number of completions of every image."""
         ...
 
     @property
     def setting(self) -> Setting:
-        """Gives size, channels and levels."""
+        """Size, channels and levels."""
         ...
 
     @property
     def has_masks(self) -> bool:
-        """Says whether cases know what is hidden."""
+        """Whether cases know what is hidden."""
         ...
 
     @property
     def has_likelihood(self) -> bool:
-        """Says whether cases have `nats`."""
+        """Whether cases have `nats`."""
         ...
 
     @property
     def bound(self) -> str | None:
-        """Gives "exact" or "elbo" once a case was made; None without a likelihood."""
+        """Either "exact" or "elbo" once a case was made; None without a likelihood."""
         ...
 
     def case(self, index: int) -> Case:
-        """Makes case `index`; it depends on the target and the index alone."""
+        """Make case `index`; it depends on the target and the index alone."""
         ...
 
-    def facts(self) -> Facts:
-        """Gives what a report says of the target."""
+    def facts(self) -> TargetFacts:
+        """Return what a report says of the target."""
         ...
 
     def fingerprint(self) -> Any:
-        """Gives JSON-able data that differ where a case might."""
+        """Return JSON-able data that differ where a case might."""
         ...
 
 
@@ -109,14 +115,14 @@ class Contestant:
     """Name of its weight file, without folders."""
 
     @property
-    def needs(self) -> Needs:
+    def size(self) -> ModelSize:
         """What decides the setting in which it is scored."""
         model = self.model
-        return Needs(self.name, model.size, model.channels, model.levels)
+        return ModelSize(self.name, model.size, model.channels, model.levels)
 
 
 def subset(images: ImageSet, limit: int | None) -> list[int]:
-    """Gives the rows of the images that are scored: all, or `limit` at random, in their order.
+    """Return the rows of the images that are scored: all, or `limit` at random, in their order.
 
     The draw is the same in every run, and a smaller limit takes some of a larger one's.
     """
@@ -135,7 +141,7 @@ class ModelTarget:
     images: ImageSet
     rows: Sequence[int]
     setting: Setting
-    masks: Masks
+    masks: MaskChoice
     wanted_k: int
     seed: int = 0
     temperature: float | None = None
@@ -168,78 +174,68 @@ class ModelTarget:
         levels = self.setting.levels
         image = to_bytes(to_levels(stored, levels), levels) if levels < 256 else stored
         if bool(visible.all()):
-            made, nats = image[None].expand(self.k, -1, -1, -1), None
+            completions, nats = image[None].expand(self.k, -1, -1, -1), None
         else:
-            made, nats = self._made(image[None], visible[None, None])
-        return Case(scored(image, levels), visible, scored(made, levels), nats)
+            completions, nats = self._completed(image[None], visible[None, None])
+        return Case(scored(image, levels), visible, scored(completions, levels), nats)
 
-    def _made(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
+    def _completed(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
         if self.setting.windows:
             return self._in_windows(image[0], visible[0, 0]), None
         model: Any = self.contestant.model
         device = self.contestant.device
         image, visible = image.to(device), visible.to(device)
-        made = self._drawn(image, visible)
+        completions = self._drawn(image, visible)
         if not self.has_likelihood:
-            return made, None
+            return completions, None
         with torch.inference_mode():
-            return made, -float(model.log_prob(image, visible)[0])
+            return completions, -float(model.log_prob(image, visible)[0])
 
     def _drawn(self, image: Tensor, visible: Tensor) -> Tensor:
-        """Draws the completions in bounded batches."""
+        """Draw the completions in bounded batches."""
         noise = Noise.of_completions(self.seed, content_key(image, visible), range(self._draws))
         model = self.contestant.model
         try:
-            parts = self.batches.drawn(model, image, visible, noise, temperature=self._heat)
+            parts = self.batches.drawn(model, image, visible, noise, temperature=self._temperature)
         except ResourceError as error:
             raise ResourceError(f"{self.name}: {error}") from error
         self.bound = "elbo" if parts[0].lower_bound else "exact"
         return self._all(torch.cat([part.images.cpu() for part in parts]))
 
     def _all(self, drawn: Tensor) -> Tensor:
-        """Gives k completions of those that were drawn."""
+        """Return k completions of those that were drawn."""
         return drawn.repeat(self.k // len(drawn), 1, 1, 1)
 
     @property
-    def _heat(self) -> float | None:
+    def _temperature(self) -> float | None:
         return self.temperature if self.contestant.model.stochastic else None
 
     def _in_windows(self, image: Tensor, visible: Tensor) -> Tensor:
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
         request = CompletionRequest(
-            n=self._draws, seed=self.seed, temperature=self._heat, detail="none"
+            n=self._draws, seed=self.seed, temperature=self._temperature, detail="none"
         )
-        made = complete_photo(photo, visible.numpy(), self.contestant.model, request)
-        pictures = np.stack([made.samples(number) for number in range(self._draws)])
+        completed = complete_photo(photo, visible.numpy(), self.contestant.model, request)
+        pictures = np.stack([completed.samples(number) for number in range(self._draws)])
         return self._all(torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))))
 
-    def facts(self) -> Facts:
-        setting, who = self.setting, self.contestant
-        rules = "; ".join(self.images.rules) or "none"
+    def facts(self) -> TargetFacts:
+        setting, who, images = self.setting, self.contestant, self.images
+        rules = "; ".join(images.rules) or "none"
         warnings = []
-        if self.images.split == "train":
+        if images.split == "train":
             warnings.append("the images scored are training images")
-        temperature = 1.0 if self._heat is None else self._heat
+        temperature = 1.0 if self._temperature is None else self._temperature
         sampler: dict[str, Any] = {"temperature": temperature if who.model.stochastic else None}
         sampler["at"] = "windows of its own size" if setting.windows else "its own size"
-        return Facts(
+        return TargetFacts(
             model={
                 "family": who.family,
                 "checkpoint": who.checkpoint,
                 "checkpoint_sha256": who.weights_sha256,
                 "sampler": sampler,
             },
-            dataset={
-                "name": self.images.name,
-                "split": self.images.split,
-                "n_images": len(self.rows),
-                "ids_sha256": digest_of(self.ids),
-                "height": setting.height,
-                "width": setting.width,
-                "channels": setting.channels,
-                "levels": setting.levels,
-                "preprocess": rules,
-            },
+            dataset=dataset_facts(images.name, images.split, self.ids, setting, rules),
             masks=self.masks.facts(),
             completions={
                 "k": self.k,
@@ -248,27 +244,26 @@ class ModelTarget:
                 "quantised": quantised(setting.levels),
                 "source": "model",
             },
-            pairing={"by": "id", "real_set": f"the same {len(self.rows)} images"},
             warnings=tuple(warnings),
         )
 
     def fingerprint(self) -> Any:
         facts = self.facts()
-        found = [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
+        print_of = [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
         stored = self.masks.stored
         # Kind and seed tell drawn masks, but not what lies in files.
-        return found if stored is None else [*found, stored.sha256]
+        return print_of if stored is None else [*print_of, stored.sha256]
 
 
 def quantised(levels: int) -> str:
-    """Says how the values of both sides came to be bytes."""
+    """Return in words how the values of both sides came to be bytes."""
     if levels == 256:
         return "uint8"
     return f"level q of {levels} as round(255 q / {levels - 1}), both sides"
 
 
 def scored(image: Tensor, levels: int) -> Tensor:
-    """Gives images with each value at the nearest of `levels` levels, as bytes; 256 = as they are.
+    """Return images with each value at the nearest of `levels` levels, as bytes; 256 = as they are.
 
     >>> scored(torch.tensor([0, 9, 255], dtype=torch.uint8), 32).tolist()
     [0, 8, 255]
@@ -280,38 +275,36 @@ def scored(image: Tensor, levels: int) -> Tensor:
 
 
 def refuse_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
-    """Raises UserError where a temperature is given that no model would take."""
+    """Raise UserError where a temperature is given that no model would take."""
     if temperature is not None and not any(c.model.stochastic for c in contestants):
-        raise UserError("--temperature: every model here is deterministic and has none.")
+        raise UserError("every model here is deterministic and has none.", setting="temperature")
 
 
 def prepared(
     contestants: Sequence[Contestant],
     settings: Sequence[Setting],
     load: Mapping[Setting, ImageSet],
-    choices: Choices,
+    options: CompletionOptions,
     reporter: Reporter | None = None,
 ) -> list[ModelTarget]:
-    """Gives a target for each model; models of one setting share images and masks."""
-    targets, masks = [], dict[Setting, Masks]()
+    """Return a target for each model; models of one setting share images and masks."""
+    targets, masks = [], dict[Setting, MaskChoice]()
     for contestant, setting in zip(contestants, settings, strict=True):
         images = load[setting]
-        rows = subset(images, choices.limit)
+        rows = subset(images, options.limit)
         if setting not in masks:
-            masks[setting] = masks_of(
-                choices.masks, setting, len(rows), choices.seed, choices.by_visible, reporter
+            masks[setting] = choose_masks(
+                options.masks, setting, len(rows), options.seed, options.by_visible, reporter
             )
-        targets.append(
-            ModelTarget(
-                contestant, images, rows, setting, masks[setting], choices.k, choices.seed,
-                choices.temperature,
-            )
-        )  # fmt: skip
+        chosen = masks[setting]
+        target = ModelTarget(contestant, images, rows, setting, chosen, options.k, options.seed)
+        target.temperature = options.temperature
+        targets.append(target)
     return targets
 
 
 @dataclass(frozen=True)
-class Choices:
+class CompletionOptions:
     """What is completed, how often, under which masks."""
 
     data: tuple[str, ...] = ()
@@ -326,21 +319,23 @@ class Choices:
     download: bool = False
 
 
-def load_images(choices: Choices, setting: Setting, reporter: Reporter) -> ImageSet:
-    """Gives the images of `--data` and `--split`, or the set that ships, in one setting."""
+def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter) -> ImageSet:
+    """Return the images of the data and split asked for, or the set that ships, in one setting."""
     from inpaint_cli import data
     from inpaint_cli.metrics import sample_set
 
-    if choices.data in ((), (sample_set.NAME,)):
-        if choices.split != "test":
-            raise UserError(f"--split {choices.split}: the sample set has a test split only.")
+    if options.data in ((), (sample_set.NAME,)):
+        if options.split != "test":
+            raise UserError(
+                f"{options.split}: the sample set has a test split only.", setting="split"
+            )
         return sample_set.load(setting.height, setting.channels, setting.levels)
-    return data.open(
-        choices.data,
+    return data.load_images(
+        options.data,
         size=setting.height,
         channels=setting.channels,
         levels=setting.levels,
-        split=choices.split,  # type: ignore[arg-type]
-        download=choices.download,
+        split=options.split,  # type: ignore[arg-type]
+        download=options.download,
         reporter=reporter,
     )

@@ -69,17 +69,8 @@ class HoleSource:
         if self.kind is not None:
             visible = masks.draw_at_scale(self.kind, *size, model_size=model_size, seed=seed)
             visible = ~visible if self.invert else visible
-        elif mask is not None or self.alpha:
-            visible = files.read_mask(
-                mask or photo,
-                size=size,
-                invert=self.invert,
-                alpha=self.alpha,
-                resize=self.resize,
-                reporter=reporter,
-            )
         else:
-            visible = np.ones(size, np.bool_)
+            visible = self._read(photo, mask, size, reporter)
         # Grown last, so that boxes grow as well: the hole is grown, not the file.
         visible = files.apply_grow(files.hide_boxes(visible, self.boxes), self.grow)
         by_polarity = mask is not None or self.alpha or self.invert
@@ -92,6 +83,21 @@ class HoleSource:
             alpha=self.alpha,
         )
         return visible
+
+    def _read(
+        self, photo: Path, mask: Path | None, size: tuple[int, int], reporter: Reporter
+    ) -> Mask:
+        """Return what the mask file or the photo's transparency leaves visible; else everything."""
+        if mask is None and not self.alpha:
+            return np.ones(size, np.bool_)
+        return files.read_mask(
+            mask or photo,
+            size=size,
+            invert=self.invert,
+            alpha=self.alpha,
+            resize=self.resize,
+            reporter=reporter,
+        )
 
     def fields(self, mask: Path | None, size: tuple[int, int], seed: int) -> dict[str, Any]:
         """Return the hole as plain data, for a record; mask, size: as for `visible`.

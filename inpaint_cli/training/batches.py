@@ -41,7 +41,7 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True)
-class Split:
+class BatchDivision:
     """How a batch is divided over processes and accumulated parts."""
 
     batch_size: int
@@ -58,11 +58,11 @@ class Split:
 
     @property
     def size(self) -> int:
-        """Gives the images that one process takes at once."""
+        """The images that one process takes at once."""
         return self.batch_size // (self.parts * self.world)
 
     def start(self, number: int) -> int:
-        """Gives the first sample of this process's micro-batch `number` = step * parts + part."""
+        """Return the first sample of this process's micro-batch `number` = step * parts + part."""
         return (number * self.world + self.rank) * self.size
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ class Split:
 
 
 @dataclass
-class Order:
+class SampleOrder:
     """The endless row of samples of a data set of `count` images."""
 
     count: int
@@ -83,7 +83,7 @@ class Order:
     _epochs: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     def keys(self, start: int, stop: int) -> Keys:
-        """Gives (epoch, index) of the samples `start` to `stop`."""
+        """Return (epoch, index) of the samples `start` to `stop`."""
         return [
             (
                 position // self.count,
@@ -115,18 +115,18 @@ class MaskSource:
     def of(
         cls, training: Training, seed: int, shape: tuple[int, int], folder: Path | None
     ) -> MaskSource:
-        """Gives the masks of a stage; `folder` holds beforehand drawn ones."""
+        """Return the masks of a stage; `folder` holds beforehand drawn ones."""
         cache = None
         if training.mask_cache and folder is not None:
             from inpaint_cli.masks.cache import MaskCache
 
             # Of a seed of their own: validation and scoring draw the masks of the small ones.
-            own = tag_of(f"mask cache {seed}")
-            cache = MaskCache.open(training.masks, *shape, training.mask_cache, own, folder)
+            cache_seed = tag_of(f"mask cache {seed}")
+            cache = MaskCache.open(training.masks, *shape, training.mask_cache, cache_seed, folder)
         return cls(training, seed, *shape, cache)
 
     def draw(self, keys: Keys) -> Tensor:
-        """Gives `visible` bool [N, 1, H, W] of the samples `keys`."""
+        """Return `visible` bool [N, 1, H, W] of the samples `keys`."""
         from inpaint_cli import masks
 
         if self.cache is not None:
@@ -148,21 +148,27 @@ class MaskSource:
         return torch.cat(drawn)
 
 
-Item = tuple[Tensor, Tensor, Tensor | None, Keys]
+MicroBatch = tuple[Tensor, Tensor, Tensor | None, Keys]
+"""Image, visible, label, keys of the samples that a process takes at once."""
 
 
-class MicroBatches(Dataset[Item]):
-    """Micro-batch number -> image, visible, label, keys of this process's share of it."""
+class MicroBatches(Dataset[MicroBatch]):
+    """The micro-batches of this process, by their number."""
 
     def __init__(
-        self, images: Images, order: Order, split: Split, masks: MaskSource, augment: str
+        self,
+        images: Images,
+        order: SampleOrder,
+        division: BatchDivision,
+        masks: MaskSource,
+        augment: str,
     ) -> None:
-        self.images, self.order, self.split = images, order, split
+        self.images, self.order, self.division = images, order, division
         self.masks, self.augment = masks, augment
 
-    def __getitem__(self, number: int) -> Item:
-        start = self.split.start(number)
-        keys = self.order.keys(start, start + self.split.size)
+    def __getitem__(self, number: int) -> MicroBatch:
+        start = self.division.start(number)
+        keys = self.order.keys(start, start + self.division.size)
         indices = [index for _, index in keys]
         pixels = np.stack([self.images.images[index] for index in indices])
         if self.augment != "none":
@@ -179,7 +185,7 @@ class MicroBatches(Dataset[Item]):
 def augmented(
     image: npt.NDArray[np.uint8], kind: str, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
-    """Gives `image` [C, H, W] mirrored at random; "crop" also cuts 75-100 % of the side."""
+    """Return `image` [C, H, W] mirrored at random; "crop" also cuts 75-100 % of the side."""
     if rng.random() < 0.5:
         image = image[:, :, ::-1]
     if kind == "crop":
@@ -195,8 +201,8 @@ def augmented(
     return np.ascontiguousarray(image)
 
 
-def loader(batches: MicroBatches, numbers: range, workers: int, pin: bool) -> Iterator[Item]:
-    """Gives the micro-batches `numbers`, in order, prepared by `workers` processes (0: by this)."""
+def loader(batches: MicroBatches, numbers: range, workers: int, pin: bool) -> Iterator[MicroBatch]:
+    """Return the micro-batches `numbers`, prepared by so many processes (0: by this one)."""
     return iter(
         DataLoader(
             batches,
@@ -210,8 +216,8 @@ def loader(batches: MicroBatches, numbers: range, workers: int, pin: bool) -> It
     )
 
 
-def to_device(item: Item, device: torch.device, seed: int, tag: str) -> tuple[Batch, Noise]:
-    """Gives the batch on `device` and the noise of its samples."""
+def as_batch(item: MicroBatch, device: torch.device, seed: int, tag: str) -> tuple[Batch, Noise]:
+    """Return the batch on `device` and the noise of its samples."""
     image, visible, label, keys = item
     batch = Batch(
         image.to(device, non_blocking=True),
@@ -222,14 +228,14 @@ def to_device(item: Item, device: torch.device, seed: int, tag: str) -> tuple[Ba
 
 
 def labels_of(images: Images, indices: Sequence[int]) -> Tensor | None:
-    """Gives the classes of some images, int64; None where the data have none."""
+    """Return the classes of some images, int64; None where the data have none."""
     if images.labels is None:
         return None
     return torch.from_numpy(np.asarray(images.labels)[list(indices)].astype(np.int64))
 
 
 def held_out(images: Images, count: int) -> Sequence[int]:
-    """Gives `count` indices spread evenly over a set, or all of a smaller one."""
+    """Return `count` indices spread evenly over a set, or all of a smaller one."""
     total = len(images.images)
     count = min(count, total)
     return [i * total // count for i in range(count)]

@@ -51,23 +51,23 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """Gives the tensors below `prefix`, which is left out of their names."""
+        """Return the tensors below `prefix`, which is left out of their names."""
         cut = len(prefix) + 1
         return {n[cut:]: t for n, t in self.tensors.items() if n.startswith(f"{prefix}/")}
 
 
 def path_of(folder: Path, stage: str, step: int) -> Path:
-    """Gives the file of a checkpoint."""
+    """Return the file of a checkpoint."""
     return folder / f"{stage}-{step:08d}.safetensors"
 
 
 def best_path(folder: Path, stage: str) -> Path:
-    """Gives the file of the best weights, a model like any other."""
+    """Return the file of the best weights, a model like any other."""
     return folder / f"{stage}-best.safetensors"
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Writes a checkpoint; the older ones but the last two go."""
+    """Write a checkpoint; the older ones but the last two go."""
     progress = checkpoint.progress
     path = path_of(folder, progress.stage, progress.step)
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
@@ -80,7 +80,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
 
 
 def load_newest(folder: Path, stage: str, reporter: Reporter) -> Checkpoint | None:
-    """Gives the newest checkpoint of a stage that can be read, None if there is none at all."""
+    """Return the newest checkpoint of a stage that can be read, None if there is none at all."""
     paths = _files(folder, stage)
     for path in reversed(paths):
         try:
@@ -93,7 +93,7 @@ def load_newest(folder: Path, stage: str, reporter: Reporter) -> Checkpoint | No
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:
-    """Says whether no floating tensor holds NaN or infinity."""
+    """Return whether no floating tensor holds NaN or infinity."""
     return all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
 
 
@@ -110,7 +110,7 @@ def _files(folder: Path, stage: str) -> list[Path]:
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Copies tensors that share memory (tied weights), which safetensors refuses."""
+    """Copy tensors that share memory (tied weights), which safetensors refuses."""
     seen: set[int] = set()
     result = {}
     for name, tensor in tensors.items():

@@ -1,24 +1,28 @@
-"""The run folder: its numbered name, its files, and the lock that keeps two trainers apart."""
+"""The run folder: its numbered name, its files, and whether a run is new or goes on."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from inpaint_cli import __version__
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli import __version__, locking
+from inpaint_cli.errors import ResourceError, UserError, unknown_name
+from inpaint_cli.family import Model, Stage
 from inpaint_cli.files import make_folder, write_text
-from inpaint_cli.training.recipe import Recipe, from_file
-from inpaint_cli.weights import read_header
+from inpaint_cli.training.recipe import Recipe, RecipeChoices, from_file
+from inpaint_cli.training.takeover import finished_in, kept_of, take_over
+from inpaint_cli.weights import read_header, save_weights
+
+NEWEST = "newest"
+"""In the place of a run folder that is resumed: the newest of that model and data."""
 
 
 @dataclass(frozen=True)
@@ -29,63 +33,51 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """Gives the file from which the run can be repeated."""
+        """The file from which the run can be repeated."""
         return self.path / "config.toml"
 
     @property
     def log(self) -> Path:
-        """Gives the log, one JSON object a line."""
+        """The log, one JSON object a line."""
         return self.path / "log.jsonl"
 
     @property
     def samples(self) -> Path:
-        """Gives the folder of the sheets of held-out completions."""
+        """The folder of the sheets of held-out completions."""
         return self.path / "samples"
 
     @property
     def checkpoints(self) -> Path:
-        """Gives the folder of what a resumed run needs."""
+        """The folder of what a resumed run needs."""
         return self.path / "checkpoints"
 
     @property
     def weights(self) -> Path:
-        """Gives the file of the trained model."""
+        """The file of the trained model."""
         return self.path / "model.safetensors"
 
     def finished_stages(self) -> list[str]:
-        """Gives the stages that are finished, in their order."""
+        """Return the stages that are finished, in their order."""
         return [name for name in self._header().get("stages", "").split(",") if name]
 
     def stage_trained_further(self) -> str | None:
-        """Gives the stage that starts from the weight file, which holds it trained already."""
+        """Return the stage that starts from the weight file, which holds it trained already."""
         return self._header().get("further")
 
     def stage_in_progress(self) -> str | None:
-        """Gives the stage whose unfinished weights the weight file holds."""
+        """Return the stage whose unfinished weights the weight file holds."""
         return self._header().get("in_progress")
 
     def _header(self) -> dict[str, str]:
         return read_header(self.weights) if self.weights.is_file() else {}
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps a second trainer out; the system lifts the lock however this process ends."""
-        handle = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            # Not flock: a process that prepares batches would inherit that, and outlive this one.
-            fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            os.close(handle)
-            raise UserError(f"{self.path}: another process is training in this folder.") from None
-        except OSError:
-            pass  # a file system without locks
-        try:
-            yield
-        finally:
-            os.close(handle)
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep a second trainer out; the system lifts the lock however this process ends."""
+        refusal = f"{self.path}: another process is training in this folder."
+        return locking.locked(self.path / ".lock", refusal)
 
     def clean(self) -> None:
-        """Removes the temporary files of a process that was killed while it wrote."""
+        """Remove the temporary files of a process that was killed while it wrote."""
         for folder in (self.path, self.checkpoints, self.samples):
             for pattern in (".*.safetensors", ".*.toml", ".*.json", ".*.jsonl", ".*.png"):
                 for path in folder.glob(pattern):
@@ -93,7 +85,7 @@ class RunFolder:
 
 
 def create(runs: Path, recipe: Recipe) -> RunFolder:
-    """Makes the next folder NNNN-MODEL-DATA of `runs`, with its config.toml."""
+    """Make the next folder NNNN-MODEL-DATA of `runs`, with its config.toml."""
     make_folder(runs)
     label = "+".join(_label(source) for source in recipe.data)[:60]
     number = max((number for number, _ in _numbered(runs)), default=0) + 1
@@ -114,15 +106,15 @@ def create(runs: Path, recipe: Recipe) -> RunFolder:
 
 
 def open_existing(path: Path) -> tuple[RunFolder, Recipe]:
-    """Gives the run folder `path` and its recipe. UserError if it is not one."""
+    """Return the run folder `path` and its recipe. UserError if it is not one."""
     folder = RunFolder(path)
     if not folder.config.is_file():
-        raise UserError(f"--resume: {path} is not a run folder (it holds no config.toml).")
+        raise UserError(f"{path} is not a run folder (it holds no config.toml).", setting="resume")
     return folder, from_file(folder.config)
 
 
 def newest(runs: Path, model: str | None, data: Sequence[str]) -> Path:
-    """Gives the newest run of that model and data in `runs`. UserError if there is none."""
+    """Return the newest run of that model and data in `runs`. UserError if there is none."""
     for _, path in sorted(_numbered(runs), reverse=True):
         try:
             recipe = from_file(path / "config.toml")
@@ -131,11 +123,87 @@ def newest(runs: Path, model: str | None, data: Sequence[str]) -> Path:
         if model in (None, recipe.model) and tuple(data) in ((), recipe.data):
             return path
     what = " ".join(filter(None, [model, *data])) or "anything"
-    raise UserError(f"--resume: no run of {what} in {runs}/. Start one without --resume.")
+    raise UserError(f"no run of {what} in {runs}/. Start a new one.", setting="resume")
+
+
+def start_new(choices: RecipeChoices, runs: Path) -> tuple[RunFolder, Recipe]:
+    """Make the folder of a new run, with what it takes over from the weights it stands on."""
+    recipe = choices.recipe()
+    kept = kept_of(choices.weights, choices.stage) if choices.weights else []
+    trained = list(kept)
+    for stage in recipe.family.stages():
+        if stage.name in recipe.stages:
+            check_needs(stage, trained, None)
+            trained.append(stage.name)
+    if choices.weights is None:
+        return create(runs, recipe), recipe
+    model = recipe.build()
+    take_over(model, recipe.family.stages(), choices.weights)
+    further = {"further": choices.stage} if choices.stage in finished_in(choices.weights) else {}
+    folder = create(runs, recipe)
+    save_weights(
+        folder.weights,
+        cast(Model, model),
+        family=recipe.model,
+        preset=recipe.preset,
+        extra={"stages": ",".join(kept), **further},
+    )
+    return folder, recipe
+
+
+def resume_run(choices: RecipeChoices, runs: Path, where: str) -> tuple[RunFolder, Recipe]:
+    """Return the run folder `where`, or NEWEST below `runs`, to go on with, and its recipe."""
+    for setting, value in (
+        ("set", choices.settings),
+        ("config", choices.config),
+        ("preset", choices.preset),
+        ("seed", choices.seed is not None),
+        ("perceptual", choices.perceptual),
+        ("from_weights", choices.weights),
+    ):
+        if value:
+            raise UserError(
+                "a resumed run keeps its settings. Start a new run instead.", setting=setting
+            )
+    path = newest(runs, choices.model, choices.data) if where == NEWEST else Path(where)
+    folder, recipe = open_existing(path)
+    if choices.model not in (None, recipe.model):
+        raise UserError(
+            f"{path} is a run of '{recipe.model}', not of '{choices.model}'.", setting="model"
+        )
+    if choices.data and tuple(choices.data) != recipe.data:
+        raise UserError(f"{path} is a run on {', '.join(recipe.data)}.", setting="data")
+    if choices.stage and choices.stage not in recipe.stages:
+        recipe = _with_stage(folder, recipe, choices.stage)
+    return folder, recipe
+
+
+def _with_stage(folder: RunFolder, recipe: Recipe, name: str) -> Recipe:
+    """Add a stage to a run, if what it stands on is finished."""
+    stages = {stage.name: stage for stage in recipe.family.stages()}
+    if name not in stages:
+        raise unknown_name(f"{recipe.model} has no stage", name, stages, setting="stage")
+    check_needs(stages[name], folder.finished_stages(), folder)
+    recipe = replace(recipe, stages=(*recipe.stages, name))
+    write_text(folder.config, recipe.to_toml())
+    return recipe
+
+
+def check_needs(stage: Stage[Any], finished: Sequence[str], folder: RunFolder | None) -> None:
+    """Raise UserError if `stage` stands on a stage that is not in `finished`."""
+    missing = [name for name in stage.needs if name not in finished]
+    if missing:
+        where = f" in {folder.path}" if folder else ""
+        raise UserError(
+            f"'{stage.name}' stands on '{missing[0]}', which is not trained{where}. Train that "
+            f"first: name no stage to train all in order, or '{missing[0]}', and resume its run "
+            f"with '{stage.name}'.",
+            setting="stage",
+        )
 
 
 def write_environment(folder: RunFolder, device: str, facts: Mapping[str, Any]) -> None:
-    """Writes environment.json: versions, machine, command line; the home folder appears as ~."""
+    """Write environment.json: versions, machine, command line; the home folder appears as ~."""
     import numpy as np
     import torch
 
@@ -161,12 +229,12 @@ def write_environment(folder: RunFolder, device: str, facts: Mapping[str, Any]) 
 def _numbered(runs: Path) -> list[tuple[int, Path]]:
     if not runs.is_dir():
         return []
-    found = ((re.match(r"(\d{4,})-", path.name), path) for path in runs.iterdir())
-    return [(int(match[1]), path) for match, path in found if match and path.is_dir()]
+    names = ((re.match(r"(\d{4,})-", path.name), path) for path in runs.iterdir())
+    return [(int(match[1]), path) for match, path in names if match and path.is_dir()]
 
 
 def _label(source: str) -> str:
-    """Gives the part of a folder name that stands for a data source.
+    """Return the part of a folder name that stands for a data source.
 
     >>> _label("/home/me/My photos.zip")
     'my-photos'

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import write_text
+from inpaint_cli.reporting import Advance
+from inpaint_cli.training.loop import StepReport, Trainer
 
 
 class Log:
@@ -21,7 +24,7 @@ class Log:
         self._board = _board(path.parent / "tensorboard") if tensorboard else None
 
     def write(self, kind: str, stage: str, step: int, values: Mapping[str, Any]) -> None:
-        """Writes one line; numbers also go to TensorBoard."""
+        """Write one line; numbers also go to TensorBoard."""
         line = {"kind": kind, "stage": stage, "step": step, **_finite(values)}
         try:
             self._file.write(json.dumps(line) + "\n")
@@ -33,14 +36,69 @@ class Log:
                 self._board.add_scalar(f"{stage}/{name}", value, step)
 
     def close(self) -> None:
-        """Closes the files."""
+        """Close the files."""
         self._file.close()
         if self._board is not None:
             self._board.close()
 
 
+class StageLog:
+    """What is logged of one stage, with the rate since the line before, and its progress bar."""
+
+    def __init__(self, log: Log, trainer: Trainer, advance: Advance) -> None:
+        self._log, self._trainer, self._advance = log, trainer, advance
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin to measure the rate here: a validation before it is no training."""
+        self._start, self._waited = time.monotonic(), 0.0
+        self._first_step = self._trainer.progress.step
+
+    def line(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Write one line about the step that the stage is at."""
+        progress = self._trainer.progress
+        self._log.write(kind, progress.stage, progress.step, values)
+
+    def event(self, name: str, values: Mapping[str, Any]) -> None:
+        """Write that something happened."""
+        self.line("event", {"event": name, **values})
+
+    def step(self, report: StepReport) -> None:
+        """Write a step where that is due, and move the progress bar."""
+        trainer, step, text = self._trainer, self._trainer.progress.step, ""
+        self._waited += report.waited
+        if report.skipped:
+            norms = {n: v if math.isfinite(v) else str(v) for n, v in report.norms.items()}
+            self.event("skip", {"gradient_norm": norms})
+        if step % trainer.training.log_every == 0 or step == trainer.steps:
+            text = self._write_step(report)
+            self.restart()
+        self._advance(1, text)
+
+    def _write_step(self, report: StepReport) -> str:
+        """Write the figures of a step; return those that stand beside the progress bar."""
+        trainer, step = self._trainer, self._trainer.progress.step
+        seconds = max(time.monotonic() - self._start, 1e-9)
+        rate = (step - self._first_step) * trainer.training.batch_size / seconds
+        self.line(
+            "step",
+            {
+                "epoch": step * trainer.training.batch_size / trainer.batches.order.count,
+                "seconds": trainer.progress.seconds,
+                "images_per_second": rate,
+                "wait_share": self._waited / seconds,
+                "lr": trainer.rate(step - 1),
+                "loss": report.losses,
+                "gradient_norm": report.norms,
+                **report.scalars,
+            },
+        )
+        losses = " ".join(f"{name} {value:.4g}" for name, value in report.losses.items())
+        return f"{rate:.0f} images/s, loss {losses}"
+
+
 def cut(path: Path, stage: str, step: int) -> None:
-    """Removes what a killed run logged after `step` of `stage`, and a half-written line."""
+    """Remove what a killed run logged after `step` of `stage`, and a half-written line."""
     if not path.is_file():
         return
     kept = []
@@ -56,7 +114,7 @@ def cut(path: Path, stage: str, step: int) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """Gives `value` with null for NaN and infinities, which JSON lacks."""
+    """Return `value` with null for NaN and infinities, which JSON lacks."""
     if isinstance(value, Mapping):
         return {name: _finite(entry) for name, entry in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -77,6 +135,7 @@ def _board(folder: Path) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise UserError(
-            "--tensorboard: TensorBoard is not installed. Run: pip install 'inpaint[tensorboard]'."
+            "TensorBoard is not installed. Run: pip install 'inpaint[tensorboard]'.",
+            setting="tensorboard",
         ) from error
     return SummaryWriter(str(folder))

@@ -1,29 +1,26 @@
-"""The training loop of one stage: batch, masks, loss, step, average, log, validate, save."""
+"""The training loop of one stage: batch, masks, loss, step, average."""
 
 from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from inpaint_cli.device import has_fast_bf16, rank
-from inpaint_cli.errors import ResourceError
-from inpaint_cli.family import Stage, Training
-from inpaint_cli.randomness import tag_of
-from inpaint_cli.training import ranks
-from inpaint_cli.training.batches import Item, MicroBatches, loader, to_device
+from inpaint_cli import ranks
+from inpaint_cli.device import has_fast_bf16, rank, world_size
+from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.family import Batch, Model, Stage, Training
+from inpaint_cli.randomness import Noise, tag_of
+from inpaint_cli.training.batches import MicroBatch, MicroBatches, as_batch, loader
 from inpaint_cli.training.checkpoints import Checkpoint, Progress
-from inpaint_cli.training.optimisation import (
-    Average,
-    Optimiser,
-    freeze_others,
-    rate_factor,
-)
+from inpaint_cli.training.optimisation import Average, Optimiser, freeze_others, rate_factor
 
 MOST_SKIPPED = 100
 """Steps left out in a row (`skip_norm`) after which a run gives up."""
@@ -43,7 +40,7 @@ class StepReport:
     skipped: bool = False
 
     def faults(self) -> list[str]:
-        """Says which losses and gradient norms are not finite."""
+        """Return which losses and gradient norms are not finite."""
         named = [(f"the loss '{name}'", value) for name, value in self.losses.items()]
         named += [(f"the gradient norm of '{name}'", value) for name, value in self.norms.items()]
         return [f"{name} is {value}" for name, value in named if not math.isfinite(value)]
@@ -57,7 +54,7 @@ class BrokenStep(ResourceError):
 class Trainer:
     """One stage in training: the model, its optimisers, its average, and how far it is."""
 
-    stage: Stage
+    stage: Stage[Any]
     training: Training
     model: nn.Module
     batches: MicroBatches
@@ -77,16 +74,16 @@ class Trainer:
         self.average = Average(self.model, decay) if decay else None
         self.progress = Progress(self.stage.name)
         self.autocast = uses_bfloat16(self.training, self.device)
-        self.losses = ranks.parallel(ranks.Losses(self.stage, self.model))
+        self.losses = parallel(StageLosses(self.stage, self.model))
 
     @property
     def best_model(self) -> nn.Module:
-        """Gives the model that is validated and saved: the averaged one, if there is one."""
+        """The model that is validated and saved: the averaged one, if there is one."""
         return self.average.model if self.average else self.model
 
     def run(self, after_step: Callable[[StepReport], bool], stop: Callable[[], int]) -> None:
-        """Trains until the last step, or until `after_step` says that it is enough."""
-        parts = self.batches.split.parts
+        """Train until the last step, or until `after_step` says that it is enough."""
+        parts = self.batches.division.parts
         numbers = range(self.progress.step * parts, self.steps * parts)
         items = loader(self.batches, numbers, self.workers, pin=self.device.type == "cuda")
         self.model.train()
@@ -98,8 +95,8 @@ class Trainer:
                 if not after_step(report):
                     break
 
-    def step(self, items: Iterator[Item], stop: Callable[[], int] = lambda: 0) -> StepReport:
-        """Takes one optimiser step. BrokenStep if anything is not finite."""
+    def step(self, items: Iterator[MicroBatch], stop: Callable[[], int] = lambda: 0) -> StepReport:
+        """Take one optimiser step. BrokenStep if anything is not finite."""
         # For layers that draw by themselves (dropout); keyed by the step: resuming is exact.
         torch.manual_seed(tag_of(f"layers {self.seed} {self.progress.step} {rank()}") >> 1)
         for optimiser in self.optimisers:
@@ -111,19 +108,17 @@ class Trainer:
         self.progress.step += 1
         return report
 
-    def gradients(self, items: Iterator[Item]) -> tuple[dict[tuple[str, str], Tensor], float]:
-        """Adds up the gradients of all parts; gives the means of losses and scalars."""
-        parts = self.batches.split.parts
+    def gradients(self, items: Iterator[MicroBatch]) -> tuple[dict[tuple[str, str], Tensor], float]:
+        """Add up the gradients of all parts; return mean losses and scalars, and the wait."""
+        parts = self.batches.division.parts
         sums: dict[tuple[str, str], Tensor] = {}
         waited = 0.0
         for part in range(parts):
             start = time.monotonic()
-            batch, noise = to_device(
-                next(items), self.device, self.seed, f"train {self.stage.name}"
-            )
+            batch, noise = as_batch(next(items), self.device, self.seed, f"train {self.stage.name}")
             waited += time.monotonic() - start
             batch = replace(batch, progress=self.progress.step / self.steps)
-            with ranks.last_part(self.losses, part == parts - 1):
+            with exchange_gradients(self.losses, part == parts - 1):
                 with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
                     losses, scalars = self.losses(batch, self.progress.step, noise)
                 (torch.stack(list(losses.values())).sum() / parts).backward()  # type: ignore[no-untyped-call]
@@ -140,9 +135,9 @@ class Trainer:
         stop: int,
         waited: float,
     ) -> StepReport:
-        """Fetches all figures of a step at once, averaged over ranks: one wait for the device."""
-        own = [norm.float().reshape(()).to(self.device) for norm in norms.values()]
-        values = ranks.mean_over_ranks(torch.stack([*sums.values(), *own])).tolist()
+        """Fetch all figures of a step at once, averaged over ranks: one wait for the device."""
+        flat = [norm.float().reshape(()).to(self.device) for norm in norms.values()]
+        values = ranks.mean_over_ranks(torch.stack([*sums.values(), *flat])).tolist()
         named = dict(zip(sums, values, strict=False))
         return StepReport(
             losses={name: v for (kind, name), v in named.items() if kind == "loss"},
@@ -153,7 +148,7 @@ class Trainer:
         )
 
     def _apply(self, report: StepReport, norms: Mapping[str, Tensor]) -> None:
-        """Changes the weights by what the gradients say, unless they say nonsense."""
+        """Change the weights by what the gradients say, unless they say nonsense."""
         self._check(report)
         if report.skipped:
             return
@@ -181,11 +176,11 @@ class Trainer:
             raise BrokenStep(faults[0])
 
     def rate(self, step: int) -> float:
-        """Gives the learning rate of a step (from 0)."""
+        """Return the learning rate of a step (from 0)."""
         return self.training.lr * rate_factor(self.training, step, self.steps)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Gives all tensors of a checkpoint."""
+        """Return all tensors of a checkpoint."""
         tensors = {f"model/{n}": t for n, t in self.model.state_dict().items()}
         if self.average:
             tensors |= {f"average/{n}": t for n, t in self.average.model.state_dict().items()}
@@ -195,7 +190,7 @@ class Trainer:
         return tensors
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Goes back to where a checkpoint was written."""
+        """Go back to where a checkpoint was written."""
         self.model.load_state_dict(checkpoint.part("model"))
         if self.average:
             self.average.model.load_state_dict(checkpoint.part("average"))
@@ -204,15 +199,67 @@ class Trainer:
         self.progress = checkpoint.progress
 
 
+class StageLosses(nn.Module):
+    """Calls `stage.loss` in `forward`, where DistributedDataParallel looks for the model's use."""
+
+    def __init__(self, stage: Stage[Any], model: nn.Module) -> None:
+        super().__init__()
+        self.stage, self.model = stage, model
+
+    def forward(
+        self, batch: Batch, step: int, noise: Noise
+    ) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+        result = self.stage.loss(cast(Model, self.model), batch, step, noise)
+        return dict(result.losses), dict(result.scalars)
+
+
+def parallel(losses: StageLosses) -> nn.Module:
+    """Return `losses` so that its gradients are the means over all processes."""
+    if world_size() == 1:
+        return losses
+    losses = _with_joined_batches(losses)
+    # Buffers are not copied from the first process: those of our layers are the same everywhere,
+    # because they are computed from the joined batch.
+    with warnings.catch_warnings():
+        # The successor of `broadcast_buffers` is not in every torch that we support.
+        warnings.simplefilter("ignore", FutureWarning)
+        return nn.parallel.DistributedDataParallel(
+            losses, broadcast_buffers=False, find_unused_parameters=True
+        )
+
+
+def _with_joined_batches(losses: StageLosses) -> StageLosses:
+    """Return `losses` with batch normalisations that take the batch of all processes together.
+
+    Their parameters, buffers and names stay. UserError where torch has none: anywhere but on CUDA.
+    """
+    if not any(isinstance(module, nn.BatchNorm2d) for module in losses.modules()):
+        return losses
+    if any(parameter.device.type != "cuda" for parameter in losses.parameters()):
+        raise UserError(
+            "several processes train a model with batch normalisation on CUDA devices only. Use "
+            "one process here."
+        )
+    joined: StageLosses = nn.SyncBatchNorm.convert_sync_batchnorm(losses)  # type: ignore[no-untyped-call]
+    return joined
+
+
+def exchange_gradients(losses: nn.Module, last: bool) -> AbstractContextManager[Any]:
+    """Exchange gradients between processes in the last accumulated part only."""
+    if isinstance(losses, nn.parallel.DistributedDataParallel) and not last:
+        return losses.no_sync()
+    return nullcontext()
+
+
 def uses_bfloat16(training: Training, device: torch.device) -> bool:
-    """Says whether a stage is trained under bfloat16 autocast on `device`."""
+    """Return whether a stage is trained under bfloat16 autocast on `device`."""
     if training.precision == "auto":
         return has_fast_bf16(device)
     return training.precision == "bfloat16"
 
 
 def steps_of(training: Training, images: int) -> int:
-    """Gives the optimiser steps of a stage on `images` training images.
+    """Return the optimiser steps of a stage on `images` training images.
 
     >>> steps_of(Training(batch_size=64, epochs=2), 1000), steps_of(Training(steps=7), 1000)
     (32, 7)

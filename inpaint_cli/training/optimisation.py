@@ -14,7 +14,7 @@ from inpaint_cli.family import ParameterGroup, Training
 
 
 def rate_factor(training: Training, step: int, steps: int) -> float:
-    """Gives the share of the full learning rate at `step` (from 0) of `steps`.
+    """Return the share of the full learning rate at `step` (from 0) of `steps`.
 
     >>> [rate_factor(Training(warmup_steps=4), step, 9) for step in (0, 3, 8)]
     [0.25, 1.0, 1.0]
@@ -50,24 +50,24 @@ class Optimiser:
         )
 
     def step(self, factor: float) -> None:
-        """Changes the parameters, at `factor` times the full learning rate."""
+        """Change the parameters, at `factor` times the full learning rate."""
         for group in self.torch.param_groups:
             group["lr"] = self.lr * factor
         self.torch.step()
 
     def gradient_norm(self) -> Tensor:
-        """Gives the L2 norm of the gradients, a scalar on their device."""
+        """Return the L2 norm of the gradients, a scalar on their device."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         if not gradients:
             return torch.zeros(())
         return nn.utils.get_total_norm(gradients)
 
     def clip(self, norm: Tensor, limit: float) -> None:
-        """Scales the gradients, of norm `norm`, down to `limit`."""
+        """Scale the gradients, of norm `norm`, down to `limit`."""
         nn.utils.clip_grads_with_norm_(self.parameters, limit, norm)
 
     def state(self) -> dict[str, Tensor]:
-        """Gives the moments and counters as named tensors."""
+        """Return the moments and counters as named tensors."""
         return {
             f"{index}/{name}": torch.as_tensor(value)
             for index, entries in self.torch.state_dict()["state"].items()
@@ -75,7 +75,7 @@ class Optimiser:
         }
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Takes over what `state` gave."""
+        """Take over what `state` returned."""
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
             index, _, name = key.partition("/")
@@ -104,25 +104,25 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module, count: int) -> None:
-        """Takes in the weights of `model` after `count` earlier updates."""
-        own, new = self.model.state_dict(), model.state_dict()
+        """Take in the weights of `model` after `count` earlier updates."""
+        averaged, new = self.model.state_dict(), model.state_dict()
         floating = [name for name, tensor in new.items() if tensor.is_floating_point()]
         decay = min(self.decay, (1 + count) / (10 + count))
         average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        average([own[n] for n in floating], [new[n] for n in floating], count)
+        average([averaged[n] for n in floating], [new[n] for n in floating], count)
         for name in new.keys() - set(floating):
-            own[name].copy_(new[name])
+            averaged[name].copy_(new[name])
 
 
 def freeze_others(model: nn.Module, groups: Sequence[ParameterGroup]) -> None:
-    """Lets the parameters of `groups` be trained and no others."""
+    """Let the parameters of `groups` be trained and no others."""
     trained = {id(parameter) for group in groups for parameter in group.parameters}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in trained)
 
 
-def place(model: nn.Module, device: torch.device) -> nn.Module:
-    """Moves a model to `device`, convolutional ones with channels last in memory: faster there."""
+def to_device(model: nn.Module, device: torch.device) -> nn.Module:
+    """Move a model to `device`, convolutional ones with channels last in memory: faster there."""
     model = model.to(device)
     convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
     if convolves and all(parameter.dim() != 5 for parameter in model.parameters()):

@@ -1,4 +1,4 @@
-"""What `--dry-run` shows: the plan of a run, its parameters and an estimate of its memory."""
+"""The plan of a run that is not started: its stages, parameters and an estimate of its memory."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from torch import Tensor, nn
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.family import Model, Stage
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training.batches import MaskSource, MicroBatches, Order, Split, to_device
+from inpaint_cli.training.batches import (
+    BatchDivision,
+    MaskSource,
+    MicroBatches,
+    SampleOrder,
+    as_batch,
+)
 from inpaint_cli.training.loop import steps_of, uses_bfloat16
 from inpaint_cli.training.optimisation import freeze_others
 from inpaint_cli.training.recipe import Recipe
-from inpaint_cli.training.session import Machine, build, open_data
 
 MEASURED_IMAGES = 2
 """Images of the forward pass that measures what is kept for the backward pass."""
@@ -24,17 +29,17 @@ MIB = 2**20
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A run that was not started: for people as `text`, for programs as `facts`."""
+class RunReport:
+    """What there is to tell of a run: for people as `text`, for programs as `facts`."""
 
     text: str
     facts: Mapping[str, Any]
 
 
-def plan(recipe: Recipe, machine: Machine, reporter: Reporter) -> Plan:
-    """Plans a run. It opens the data and takes one forward pass, but trains and writes nothing."""
-    train, validation = open_data(recipe, machine, reporter)
-    model = build(recipe)
+def plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporter) -> RunReport:
+    """Plan a run. It loads the data and takes one forward pass, but trains and writes nothing."""
+    train, validation = recipe.load_images(download, reporter)
+    model = recipe.build()
     stages = {stage.name: stage for stage in recipe.family.stages()}
     parts = {name: count(part) for name, part in model.named_children()}
     facts = {
@@ -43,43 +48,42 @@ def plan(recipe: Recipe, machine: Machine, reporter: Reporter) -> Plan:
         "data": train.describe(),
         "validation_images": len(validation.images),
         "seed": recipe.seed,
-        "device": str(machine.device),
+        "device": str(device),
         "processes": world_size(),
         "parameters": {"total": count(model), **parts},
         "stages": {
-            name: _stage_facts(recipe, stages[name], model, train, machine)
-            for name in recipe.stages
+            name: _stage_facts(recipe, stages[name], model, train, device) for name in recipe.stages
         },
     }
-    return Plan(_text(facts), facts)
+    return RunReport(_text(facts), facts)
 
 
 def count(module: nn.Module) -> int:
-    """Gives the number of parameters."""
+    """Return the number of parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _stage_facts(
-    recipe: Recipe, stage: Stage, model: nn.Module, train: Any, machine: Machine
+    recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, device: torch.device
 ) -> dict[str, Any]:
     training = recipe.training(stage.name)
-    split = Split(training.batch_size, training.accumulate, world_size(), rank())
+    division = BatchDivision(training.batch_size, training.accumulate, world_size(), rank())
     return {
         "steps": steps_of(training, len(train.images)),
-        "batch": str(split),
-        "precision": "bfloat16" if uses_bfloat16(training, machine.device) else "float32",
+        "batch": str(division),
+        "precision": "bfloat16" if uses_bfloat16(training, device) else "float32",
         "optimiser": training.optimiser,
         "lr": training.lr,
         "masks": training.masks,
         "needs": list(stage.needs),
-        "memory_bytes": memory(recipe, stage, model, train, split),
+        "memory_bytes": memory(recipe, stage, model, train, division),
     }
 
 
 def memory(
-    recipe: Recipe, stage: Stage, model: nn.Module, train: Any, split: Split
+    recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, division: BatchDivision
 ) -> dict[str, int]:
-    """Estimates the memory of a stage in bytes: what is kept, not what passes through.
+    """Estimate the memory of a stage in bytes: what is kept, not what passes through.
 
     The activations are those of a float32 forward pass of two images, times the images at once.
     """
@@ -92,17 +96,17 @@ def memory(
         "gradients": trained,
         "optimiser": 2 * trained,
         "average": state if recipe.training(stage.name).ema_decay else 0,
-        "activations": _activations(recipe, stage, model, train) * split.size // MEASURED_IMAGES,
+        "activations": _activations(recipe, stage, model, train) * division.size // MEASURED_IMAGES,
     }
 
 
-def _activations(recipe: Recipe, stage: Stage, model: nn.Module, train: Any) -> int:
-    """Gives the bytes that autograd keeps for the backward pass of two images."""
-    order = Order(len(train.images), recipe.seed)
+def _activations(recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any) -> int:
+    """Return the bytes that autograd keeps for the backward pass of two images."""
+    order = SampleOrder(len(train.images), recipe.seed)
     training = recipe.training(stage.name)
     masks = MaskSource.of(training, recipe.seed, train.images.shape[2:], None)
-    item = MicroBatches(train, order, Split(MEASURED_IMAGES, 1), masks, "none")[0]
-    batch, noise = to_device(item, torch.device("cpu"), recipe.seed, f"train {stage.name}")
+    sample = MicroBatches(train, order, BatchDivision(MEASURED_IMAGES, 1), masks, "none")[0]
+    batch, noise = as_batch(sample, torch.device("cpu"), recipe.seed, f"train {stage.name}")
     weights = {t.untyped_storage().data_ptr() for t in model.state_dict().values()}
     kept: dict[int, Tensor] = {}
 

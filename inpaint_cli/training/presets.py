@@ -24,7 +24,7 @@ class Look:
 
 
 def choose_preset(family: Family, data: Sequence[str], download: bool = False) -> str:
-    """Gives the preset named after the data, else the smallest that takes the size of its images.
+    """Return the preset named after the data, else the smallest that takes the size of its images.
 
     Where no preset is that large, it is the smallest one of at least 32 pixels. Presets with as
     many channels as the first image come first.
@@ -39,7 +39,7 @@ def choose_preset(family: Family, data: Sequence[str], download: bool = False) -
 
 
 def smallest_that_takes(family: Family, look: Look) -> str:
-    """Gives the preset for images that look like `look` (see `choose_preset`)."""
+    """Return the preset for images that look like `look` (see `choose_preset`)."""
     sides = {name: config.size or ANY_SIZE for name, config in family.presets.items()}
     fitting = [n for n, config in family.presets.items() if config.channels == look.channels]
     fitting = fitting or list(sides)
@@ -52,13 +52,13 @@ def smallest_that_takes(family: Family, look: Look) -> str:
 
 
 def first_image(source: str, download: bool = False) -> Look:
-    """Gives the look of the first image of a data source that can be read."""
+    """Return the look of the first image of a data source that can be read."""
     from PIL import Image, UnidentifiedImageError
 
     from inpaint_cli.data import locate
 
-    found = locate.find(source, download)
-    for _, raw in found.read(found.listing().members[:20]):
+    images = locate.find(source, download)
+    for _, raw in images.read(images.listing().members[:20]):
         if isinstance(raw, bytes):
             try:
                 with Image.open(io.BytesIO(raw)) as image:

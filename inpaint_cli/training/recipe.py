@@ -1,4 +1,4 @@
-"""What a run is: model, preset, data, seed, stages and config; from options, to and from TOML.
+"""What a run is: model, preset, data, seed, stages and config; from choices, to and from TOML.
 
 Precedence: dataclass defaults < preset < file (`--config`) < `--set`.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from inpaint_cli import models
+from inpaint_cli import models, ranks
 from inpaint_cli.configuration import (
     from_dict,
     override,
@@ -21,14 +21,21 @@ from inpaint_cli.configuration import (
 )
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
+from inpaint_cli.randomness import tag_of
+from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.presets import choose_preset
 from inpaint_cli.training.takeover import settings_of
 from inpaint_cli.weights import OWN_PRESET
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from inpaint_cli.data import ImageSet
+
 FORMAT = 1
 KEYS = ("format", "model", "preset", "data", "seed", "stages", "perceptual", "config")
 NO_DISTANCE = "none"
-"""`--perceptual` of a run whose losses use no perceptual distance."""
+"""The `perceptual` of a run whose losses use no perceptual distance."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +55,45 @@ class Recipe:
 
     @property
     def family(self) -> Family:
-        """Gives the family that is trained."""
+        """The family that is trained."""
         return models.get(self.model)
 
     def training(self, stage: str) -> Training:
-        """Gives how `stage` is trained."""
+        """Return how `stage` is trained."""
         return self.config.training.get(stage, Training())
 
+    def build(self) -> nn.Module:
+        """Return the model with the random weights of the seed, the same on every device."""
+        import torch
+
+        with torch.random.fork_rng():
+            torch.manual_seed(tag_of(f"weights {self.seed}") >> 1)
+            return cast("nn.Module", self.family.build(self.config))
+
+    def load_images(self, download: bool, reporter: Reporter) -> tuple[ImageSet, ImageSet]:
+        """Return training and held-out images; the first process prepares the cache."""
+        from inpaint_cli import data
+
+        if self.config.size == 0:
+            raise UserError(
+                "this model takes any size; name the one to train at, as size=N.", setting="set"
+            )
+
+        def load(split: data.Split) -> ImageSet:
+            return data.load_images(
+                self.data,
+                size=self.config.size,
+                channels=self.config.channels,
+                levels=self.config.levels,
+                split=split,
+                download=download,
+                reporter=reporter if ranks.is_first() else Reporter(quiet=True),
+            )
+
+        return ranks.first_before_the_others(lambda: (load("train"), load("validation")))
+
     def to_toml(self) -> str:
-        """Gives the complete config.toml; `from_file` is its inverse."""
+        """Return the complete config.toml; `from_file` is its inverse."""
         head = {
             "format": FORMAT,
             "model": self.model,
@@ -71,8 +108,8 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What was asked for on the command line; None or empty = not said."""
+class RecipeChoices:
+    """What a user asked for, from which a recipe is made; None or empty = left open."""
 
     model: str | None = None
     data: Sequence[str] = ()
@@ -87,25 +124,26 @@ class Choices:
     """A weight file whose finished stages the run stands on."""
 
     def recipe(self) -> Recipe:
-        """Gives the recipe that these choices make. UserError where they do not make one."""
+        """Return the recipe that these choices make. UserError where they do not make one."""
         file = self._file()
         family = _family(self.model or file.get("model"))
         data = tuple(self.data) or tuple(file.get("data", ()))
         if not data:
             raise UserError(
-                "--data: say what to train on: a folder of images, a zip file or a named data set."
+                "say what to train on: a folder of images, a zip file or a named data set.",
+                setting="data",
             )
         stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
         for stage in stages:
             if stage not in family.stage_names:
-                raise unknown_name(
-                    f"--stage: {family.name} has no stage", stage, family.stage_names
-                )
+                subject = f"{family.name} has no stage"
+                raise unknown_name(subject, stage, family.stage_names, setting="stage")
         preset = self.preset or file.get("preset") or choose_preset(family, data, self.download)
-        own = preset == OWN_PRESET and "config" in file  # all of it stands there
-        if preset not in family.presets and not own:
-            raise unknown_name(f"--preset: {family.name} has no preset", preset, family.presets)
-        base = next(iter(family.presets)) if own else preset
+        is_whole = preset == OWN_PRESET and "config" in file  # all of it stands there
+        if preset not in family.presets and not is_whole:
+            subject = f"{family.name} has no preset"
+            raise unknown_name(subject, preset, family.presets, setting="preset")
+        base = next(iter(family.presets)) if is_whole else preset
         config = _complete(family, family.presets[base])
         if "config" in file:
             config = _merge(config, file["config"], str(self.weights or self.config))
@@ -113,26 +151,29 @@ class Choices:
         seed = self.seed if self.seed is not None else int(file.get("seed", 0))
         perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
         if perceptual != NO_DISTANCE and not family.perceptual:
-            raise UserError(f"--perceptual: {family.name} trains without a perceptual distance.")
+            text = f"{family.name} trains without a perceptual distance."
+            raise UserError(text, setting="perceptual")
         _check_whole(config)
         return Recipe(family.name, preset, data, seed, stages, config, perceptual)
 
     def _file(self) -> dict[str, Any]:
-        """Gives what --config says, or the header of --from-weights."""
+        """Return the settings of the config file, or those of the weight file."""
         if self.weights is None:
             return _read(self.config) if self.config else {}
-        for option, value in (("--config", self.config), ("--preset", self.preset)):
+        for setting, value in (("config", self.config), ("preset", self.preset)):
             if value:
-                raise UserError(f"{option}: --from-weights brings its own. Change it with --set.")
+                raise UserError("the weights bring their own; change it with set.", setting=setting)
         file = settings_of(self.weights, self.stage)
         if self.model not in (None, file["model"]):
-            raise UserError(f"--model: {self.weights} is of '{file['model']}', not '{self.model}'.")
+            raise UserError(
+                f"{self.weights} is of '{file['model']}', not '{self.model}'.", setting="model"
+            )
         return file
 
 
 def from_file(path: Path) -> Recipe:
-    """Reads a config.toml."""
-    return Choices(config=path).recipe()
+    """Read a config.toml."""
+    return RecipeChoices(config=path).recipe()
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -150,7 +191,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _complete(family: Family, config: Config) -> Config:
-    """Gives `config` with a Training for every stage, its values in the types of their fields."""
+    """Return `config` with a Training for every stage, its values in the types of their fields."""
     training = {name: config.training.get(name, Training()) for name in family.stage_names}
     return from_dict(type(config), to_dict(replace(config, training=training)))
 
@@ -169,17 +210,17 @@ def _merge(config: Config, changes: Mapping[str, Any], where: str) -> Config:
 def _override(
     config: Config, settings: Mapping[str, str], family: Family, stages: Sequence[str]
 ) -> Config:
-    """Applies `--set`: STAGE.NAME goes to that stage, a name of `Training` to every one trained."""
+    """Apply settings: STAGE.NAME goes to that stage, a name of `Training` to every one trained."""
     for name, value in settings.items():
-        stage, dot, own = name.rpartition(".")
+        stage, dot, field = name.rpartition(".")
         if not dot:
             for each in stages:
                 config = override(config, {name: value}, each)
             continue
-        names = {known.replace("-", "_"): known for known in family.stage_names}
+        names = {each.replace("-", "_"): each for each in family.stage_names}
         if stage not in names:
-            raise unknown_name("--set: no stage", stage, names)
-        config = override(config, {own: value}, names[stage])
+            raise unknown_name("no stage", stage, names, setting="set")
+        config = override(config, {field: value}, names[stage])
     return config
 
 
@@ -194,18 +235,18 @@ def _check_whole(config: Config) -> None:
 
 def _family(name: str | None) -> Family:
     if name and name not in models.FAMILIES:
-        raise unknown_name("--model: no family", name, models.trainable())
+        raise unknown_name("no family", name, models.trainable(), setting="model")
     family = models.get(name) if name else None
     if family and family.stage_names:
         return family
-    known = ", ".join(models.trainable())
+    names = ", ".join(models.trainable())
     if family:
-        raise UserError(f"--model: '{family.name}' is not trained. Trained are {known}.")
-    raise UserError(f"--model: say what to train, one of {known}.")
+        raise UserError(f"'{family.name}' is not trained. Trained are {names}.", setting="model")
+    raise UserError(f"say what to train, one of {names}.", setting="model")
 
 
 def _without_none(data: Any) -> Any:
-    """Gives `data` with "none" for None, which TOML lacks; `from_dict` reads it back."""
+    """Return `data` with "none" for None, which TOML lacks; `from_dict` reads it back."""
     if isinstance(data, dict):
         return {name: _without_none(value) for name, value in data.items()}
     return "none" if data is None else data

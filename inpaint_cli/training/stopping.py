@@ -26,14 +26,14 @@ class Stop:
 
     @property
     def reason(self) -> int:
-        """Gives the signal's number, TIME_IS_UP, or 0: go on."""
+        """The signal's number, TIME_IS_UP, or 0: go on."""
         if self.signal_number:
             return self.signal_number
         return TIME_IS_UP if self._end is not None and time.monotonic() >= self._end else 0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Catches signals inside the block."""
+        """Catch signals inside the block."""
         if threading.current_thread() is not threading.main_thread():
             yield  # Python allows handlers in the main thread only
             return

@@ -16,22 +16,22 @@ from inpaint_cli.weights import load_weights, read_config, read_header
 
 
 def finished_in(path: Path) -> list[str]:
-    """Gives the stages that are finished in a weight file. UserError if there is none."""
+    """Return the stages that are finished in a weight file. UserError if there is none."""
     header = read_header(path)
     family = models.get(header["family"])
     # Files that say nothing of stages are whole models, such as those that ship.
-    said = header.get("stages", ",".join(family.stage_names))
-    stages = finished_stages(family, [name for name in said.split(",") if name])
+    trained = header.get("stages", ",".join(family.stage_names))
+    stages = finished_stages(family, [name for name in trained.split(",") if name])
     if not stages:
         raise UserError(
-            f"--from-weights: {path} holds no finished stage. A run that was stopped goes on with "
-            "--resume."
+            f"{path} holds no finished stage. A run that was stopped is resumed instead.",
+            setting="from_weights",
         )
     return stages
 
 
 def kept_of(path: Path, stage: str | None) -> list[str]:
-    """Gives the stages that a run on top of a weight file need not train.
+    """Return the stages that a run on top of a weight file need not train.
 
     Where `stage`, which is trained further, is one of the finished ones, those that stand on it are
     to be trained anew, too.
@@ -44,7 +44,7 @@ def kept_of(path: Path, stage: str | None) -> list[str]:
 
 
 def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
-    """Gives what a weight file says about a run that stands on it, as a config.toml would.
+    """Return what a weight file says about a run that stands on it, as a config.toml would.
 
     stage: the one that is asked for, if any; it may be finished, and is then trained further.
     """
@@ -55,14 +55,15 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
     left = [name for name in names if name not in finished]
     if not left and stage is None:
         raise UserError(
-            f"--from-weights: every stage of {path} is trained already. To train one further, name "
-            f"it with --stage: {', '.join(names)}."
+            f"every stage of {path} is trained already. To train one further, name it as the "
+            f"stage: {', '.join(names)}.",
+            setting="from_weights",
         )
     return {"model": header["family"], "preset": header["preset"], "stages": left, "config": config}
 
 
-def take_over(model: nn.Module, stages: Iterable[Stage], path: Path) -> None:
-    """Copies what the finished stages of `path` trained into `model`; the rest stays as it is.
+def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> None:
+    """Copy what the finished stages of `path` trained into `model`; the rest stays as it is.
 
     UserError where `model` has it in another shape.
     """
@@ -71,14 +72,17 @@ def take_over(model: nn.Module, stages: Iterable[Stage], path: Path) -> None:
     for name in names:
         if name not in theirs or theirs[name].shape != ours[name].shape:
             raise UserError(
-                f"--set: these settings change the shape of '{name}', which is trained in {path}. "
-                "Leave out those that belong to its finished stages."
+                f"these settings change the shape of '{name}', which is trained in {path}. "
+                "Leave out those that belong to its finished stages.",
+                setting="set",
             )
     model.load_state_dict({name: theirs[name] for name in names}, strict=False)
 
 
-def _trained(model: nn.Module, stages: Iterable[Stage], finished: Collection[str]) -> list[str]:
-    """Gives the names of what these stages train, with the buffers beside it."""
+def _trained(
+    model: nn.Module, stages: Iterable[Stage[Any]], finished: Collection[str]
+) -> list[str]:
+    """Return the names of what these stages train, with the buffers beside it."""
     trained = {
         id(parameter)
         for stage in stages

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ class Validation:
     """The held-out images of a stage, always with the same masks."""
 
     def __init__(
-        self, stage: Stage, training: Training, images: Images, device: torch.device
+        self, stage: Stage[Any], training: Training, images: Images, device: torch.device
     ) -> None:
         self.stage, self.training, self.device = stage, training, device
         self.images = images
@@ -38,18 +38,18 @@ class Validation:
     def figures(
         self, model: nn.Module, batch_size: int, stopped: Callable[[], bool] = lambda: False
     ) -> dict[str, float] | None:
-        """Gives the mean of each figure over the held-out images; None if `stopped` says so."""
-        own = list(self.indices)[rank() :: world_size()]
+        """Return the mean of each figure over the held-out images; None if `stopped` says so."""
+        indices = list(self.indices)[rank() :: world_size()]
         sums: dict[str, Tensor] = {}
-        for start in range(0, len(own), batch_size):
+        for start in range(0, len(indices), batch_size):
             if stopped() and world_size() == 1:
                 return None
-            batch, noise = self._batch(own[start : start + batch_size])
+            batch, noise = self._batch(indices[start : start + batch_size])
             with torch.no_grad():
                 for name, value in self.stage.validate(cast(Model, model), batch, noise).items():
                     value = value.detach().double().cpu()
-                    known = ~value.isnan()
-                    pair = torch.stack([value[known].sum(), known.sum().double()])
+                    counts = ~value.isnan()
+                    pair = torch.stack([value[counts].sum(), counts.sum().double()])
                     sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair
         return self._means(sums)
 
@@ -61,30 +61,30 @@ class Validation:
         return means
 
     def sheet(self, model: nn.Module, path: Path) -> None:
-        """Draws held-out images, what was visible of them, and completions."""
+        """Draw held-out images, what was visible of them, and completions."""
         from inpaint_cli.photos import sheets
 
         rows = []
         shown = held_out(self.images, self.training.sheet_images)
         for index in shown:
             batch, _ = self._batch([index])
-            made = self._pictures(cast(Model, model), batch)
+            completed = self._pictures(cast(Model, model), batch)
             hidden = torch.tensor(HIDDEN_COLOUR, dtype=torch.uint8, device=self.device)
             masked = torch.where(batch.visible, batch.image, hidden[:, None, None])
-            pictures = [*batch.image, *masked, *made]
+            pictures = [*batch.image, *masked, *completed]
             rows.append([_pixels(picture) for picture in pictures])
         labels = ["truth", "visible", *(str(i) for i in range(max(map(len, rows)) - 2))]
         with replacing(path) as temporary:
             sheets.grid(rows, column_labels=labels).save(temporary)
 
     def _pictures(self, model: Model, batch: Batch) -> Tensor:
-        """Gives what a sheet shows of one image: completions, or what the stage shows instead."""
+        """Return what a sheet shows of one image: completions, or what the stage shows instead."""
         key = content_key(batch.image, batch.visible)
         noise = Noise.of_completions(SEED, key, range(COMPLETIONS if model.stochastic else 1))
         with torch.no_grad():
-            if hasattr(self.stage, "pictures"):
-                own: Tensor = self.stage.pictures(model, batch, noise)
-                return own
+            pictures = self.stage.pictures(model, batch, noise)
+            if pictures is not None:
+                return pictures
             return model.complete(batch.image, batch.visible, noise).images
 
     def _batch(self, indices: list[int]) -> tuple[Batch, Noise]:
@@ -104,6 +104,6 @@ class Validation:
 
 
 def _pixels(image: Tensor) -> npt.NDArray[np.uint8]:
-    """Gives uint8 [C, H, W] as [H, W] or [H, W, 3]."""
+    """Return uint8 [C, H, W] as [H, W] or [H, W, 3]."""
     pixels = image.permute(1, 2, 0).cpu().numpy()
     return cast(npt.NDArray[np.uint8], pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)

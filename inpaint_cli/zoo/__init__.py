@@ -14,7 +14,7 @@ from inpaint_cli.weights import hash_of
 
 FOLDER = Path(__file__).parent
 DEFAULT = "latent-codes-photos64"
-"""The model of `inpaint complete` without --model: the best one that ships."""
+"""The model that completes where none is named: the best one that ships."""
 
 FOR_PHOTOS = ("pcnn-photos32", "ipa-photos64", "picme-photos64")
 """What a family's name means where several of its models ship: the one that takes any photo."""
@@ -48,7 +48,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Gives the models that ship, by name."""
+    """Return the models that ship, by name."""
     return [
         Entry(path.stem, path.with_suffix(".safetensors"), read_toml(path))
         for path in sorted(FOLDER.glob("*.toml"))
@@ -56,7 +56,7 @@ def entries() -> list[Entry]:
 
 
 def problem(entry: Entry) -> str | None:
-    """Says what is wrong with the weight file of an entry, if anything is; reads it all."""
+    """Return what is wrong with the weight file of an entry, if anything is; reads it all."""
     card, path = entry.card, entry.weights
     expected = f"{card['size']} bytes, SHA-256 {card['sha256']}"
     if not path.is_file():
@@ -66,48 +66,53 @@ def problem(entry: Entry) -> str | None:
     return None
 
 
-def find(name_or_path: str, option: str = "--model") -> Path | str:
-    """Gives the weight file of `--model NAME|RUN|FILE`, or the name of a family without weights.
+def find(name_or_path: str, setting: str = "model") -> Path | str:
+    """Return the weight file of a model, run folder or file; the name of a family without weights.
 
     A name of the zoo wins over a file of that name in the current folder; ./NAME means the file.
-    UserError where there is nothing, with the nearest name; it names `option`.
+    UserError about `setting` where there is nothing, with the nearest name.
     """
     named = {entry.name: entry for entry in entries()}
     if name_or_path in named:
         if not named[name_or_path].weights.is_file():
-            raise UserError(f"{option}: {problem(named[name_or_path])}")
+            raise UserError(f"{problem(named[name_or_path])}", setting=setting)
         return named[name_or_path].weights
     if name_or_path in models.FAMILIES:
-        return _of_family(name_or_path, named, option)
+        return _of_family(name_or_path, named, setting)
     path = Path(name_or_path)
     if path.is_dir():
         weights = path / "model.safetensors"
         if not weights.is_file():
-            raise UserError(f"{option}: {path} holds no model.safetensors: no run that got as far.")
+            raise UserError(
+                f"{path} holds no model.safetensors: this run has not saved a model yet.",
+                setting=setting,
+            )
         return weights
     if path.is_file():
         return path
     if path.suffix or "/" in name_or_path or len(path.parts) > 1:
-        raise UserError(f"{option}: {path}: no such file or folder.")
+        raise UserError(f"{path}: no such file or folder.", setting=setting)
     raise unknown_name(
-        f"{option}: no model",
+        "no model",
         name_or_path,
         [*named, *models.FAMILIES],
         "'inpaint models' lists all.",
+        setting=setting,
     )
 
 
-def _of_family(name: str, named: Mapping[str, Entry], option: str) -> Path | str:
+def _of_family(name: str, named: Mapping[str, Entry], setting: str) -> Path | str:
     if not models.get(name).stage_names:
         return name
     # By the card, not by the start of the name: "ipa" is not the family of "ipa-r-faces".
-    own = sorted(entry.name for entry in named.values() if entry.card.get("family") == name)
+    ships = sorted(entry.name for entry in named.values() if entry.card.get("family") == name)
     for preferred in (DEFAULT, *FOR_PHOTOS):
-        if preferred in own:
+        if preferred in ships:
             return named[preferred].weights
-    if not own:
+    if not ships:
         raise UserError(
-            f"{option}: no weights of '{name}' ship. Train some with "
-            f"'inpaint train --model {name}', then give the run folder."
+            f"no weights of '{name}' ship. Train some with 'inpaint train --model {name}', then "
+            "give the run folder.",
+            setting=setting,
         )
-    return named[own[0]].weights
+    return named[ships[0]].weights

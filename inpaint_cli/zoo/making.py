@@ -25,7 +25,7 @@ RUNS = Path("runs/zoo")
 
 
 def train(card: Mapping[str, Any]) -> Path:
-    """Runs the card's training command, or goes on with its run; gives the run folder."""
+    """Run the card's training command, or go on with its run; return the run folder."""
     folder = RUNS / card["name"]
     earlier = sorted(folder.glob("*/config.toml"))
     arguments = shlex.split(card["training"]["command"])[1:]
@@ -39,7 +39,7 @@ def train(card: Mapping[str, Any]) -> Path:
 
 
 def pack(name: str, run: Path) -> Path:
-    """Writes the run's weights into the zoo, matrices as float16, and brings the card up to date.
+    """Write the run's weights into the zoo, matrices as float16, and bring the card up to date.
 
     The card's texts and figures stay: figures must be measured anew with the packed weights.
     """
@@ -81,7 +81,7 @@ def _log(run: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Parses the command line above."""
+    """Parse the command line above."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="models of the zoo, all by default")
     parser.add_argument("--pack", nargs=2, metavar=("NAME", "RUN"))

@@ -76,17 +76,17 @@ class Fetched:
 
 
 def folder() -> Path:
-    """Gives the folder of downloads."""
+    """Return the folder of downloads."""
     return files.home() / "published"
 
 
 def place(name: str, into: Path | None = None) -> Path:
-    """Gives where the published file called `name` lies, or will lie: below `into`."""
+    """Return where the published file called `name` lies, or will lie: below `into`."""
     return (into or folder()) / PUBLISHED[name].file
 
 
 def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
-    """Gives the published file called `name`, downloaded unless it is there.
+    """Return the published file called `name`, downloaded unless it is there.
 
     UserError for an unknown name, for a file that is not what it was when it was downloaded, and
     for one that must be fetched by hand, with where from and where to. ResourceError where the
@@ -108,14 +108,14 @@ def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
 
 
 def how_to_convert(name: str, path: Path) -> str:
-    """Gives the command that makes a published file ours."""
+    """Return the command that makes a published file ours."""
     entry = PUBLISHED[name]
     read = shlex.quote(str(path))
     return f"inpaint convert --from {entry.layout} {read} -o {name}.safetensors"
 
 
 def _unknown(name: str) -> UserError:
-    """Gives the error for an unknown name: the nearest one and, unlike elsewhere, all of them."""
+    """Return the error for an unknown name: the nearest one and, unlike elsewhere, all of them."""
     near = get_close_matches(name.lower(), PUBLISHED, n=1)
     nearest = f"Did you mean '{near[0]}'? " if near else ""
     return UserError(
@@ -129,7 +129,7 @@ def _record(path: Path) -> Path:
 
 
 def _keep(path: Path, entry: Published) -> Fetched:
-    """Writes down what the file at `path` is; UserError if it was another before."""
+    """Write down what the file at `path` is; UserError if it was another before."""
     fetched = Fetched(path, entry.address, path.stat().st_size, hash_of(path))
     before = _read_record(path)
     if before and before.get("sha256") != fetched.sha256:
@@ -156,7 +156,7 @@ def _read_record(path: Path) -> dict[str, object]:
 
 
 def download(address: str, path: Path, reporter: Reporter) -> None:
-    """Downloads `address` to `path`; a part of an earlier try is continued if it still fits.
+    """Download `address` to `path`; a part of an earlier try is continued if it still fits.
 
     ResourceError where that fails; the part stays beside `path`, with the suffix .part.
     """
@@ -181,7 +181,7 @@ def download(address: str, path: Path, reporter: Reporter) -> None:
 
 @contextlib.contextmanager
 def _open(address: str, part: Path, stamp: Path) -> Iterator[tuple[HTTPResponse, int]]:
-    """Gives the server's answer and how many bytes of the file are there already.
+    """Yield the server's answer and how many bytes of the file are there already.
 
     The stamp is the server's mark of the version that the part is of: without the same mark there
     is nothing to continue, for two versions in one file would be neither.
@@ -212,7 +212,7 @@ def _open(address: str, part: Path, stamp: Path) -> Iterator[tuple[HTTPResponse,
 
 
 def _receive(response: HTTPResponse, part: Path, start: int, reporter: Reporter) -> None:
-    """Appends the answer to the part; ResourceError if less arrives than was promised."""
+    """Append the answer to the part; ResourceError if less arrives than was promised."""
     promised = response.headers.get("Content-Length")
     total = start + int(promised) if promised and promised.isdigit() else 0
     with (
@@ -236,7 +236,7 @@ def _copy(
     start: int,
     advance: Callable[[int], None],
 ) -> int:
-    """Copies the answer in pieces; gives the size of the file so far."""
+    """Copy the answer in pieces; return the size of the file so far."""
     done = start
     while piece := response.read(PIECE):
         write(piece)

@@ -6,25 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
+from inpaint_cli.models.completion_model import CompletionModel
 
 if TYPE_CHECKING:
     from inpaint_cli.models.classical.config import ClassicalConfig
     from inpaint_cli.randomness import Noise
 
 
-class ClassicalModel(nn.Module):
+class ClassicalModel(CompletionModel):
     """A deterministic method without weights, in the form of the other models."""
 
+    config: ClassicalConfig
     stochastic = False
-
-    def __init__(self, config: ClassicalConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
 
     def complete(
         self,
@@ -35,12 +32,15 @@ class ClassicalModel(nn.Module):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Completes one image; UserError if more than one is asked for, or nothing is visible."""
+        """Complete one image; UserError if more than one is asked for, or nothing is visible."""
         if len(noise) != 1:
-            raise UserError(f"-n {len(noise)}: {self.config.method} is deterministic: n is 1.")
+            raise UserError(
+                f"{self.config.method} is deterministic: must be 1, got {len(noise)}.", setting="n"
+            )
         if temperature is not None:
             raise UserError(
-                f"--temperature: {self.config.method} is deterministic and has none. Leave it out."
+                f"{self.config.method} is deterministic and has none. Leave it out.",
+                setting="temperature",
             )
         if options:
             raise UserError(f"{self.config.method}: takes no option '{next(iter(options))}'.")
@@ -61,7 +61,7 @@ def inpainted(
     known: np.ndarray[Any, np.dtype[np.bool_]],
     config: ClassicalConfig,
 ) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Gives uint8 [H, W, C] with what is not `known` filled in.
+    """Return uint8 [H, W, C] with what is not `known` filled in.
 
     OpenCV leaves a frame of one pixel unfilled and reads what lies under the hole there: so the
     picture gets a border that repeats its edge and is hidden where the edge is.
@@ -71,10 +71,12 @@ def inpainted(
     method = cv2.INPAINT_TELEA if config.method == "telea" else cv2.INPAINT_NS
     border = int(np.ceil(config.radius)) + 1
     edges = (border,) * 4
-    wide = cv2.copyMakeBorder(shown, *edges, cv2.BORDER_REPLICATE)
+    bordered = cv2.copyMakeBorder(shown, *edges, cv2.BORDER_REPLICATE)
     hidden = cv2.copyMakeBorder((~known).astype(np.uint8), *edges, cv2.BORDER_REPLICATE)
     channels = (
-        [np.ascontiguousarray(wide)] if shown.shape[2] in (1, 3) else [*wide.transpose(2, 0, 1)]
+        [np.ascontiguousarray(bordered)]
+        if shown.shape[2] in (1, 3)
+        else [*bordered.transpose(2, 0, 1)]
     )
     filled = np.dstack([cv2.inpaint(part, hidden, config.radius, method) for part in channels])
     return np.ascontiguousarray(filled[border:-border, border:-border])

@@ -42,10 +42,19 @@ class ClassifierConfig(Config):
 
 
 _TRAINING = Training(
-    batch_size=128, epochs=14, lr=3e-3, optimiser="adamw", weight_decay=0.05, schedule="cosine",
-    warmup_steps=300, masks="everything", validate_every=500, validate_images=1000,
-    checkpoint_every=250, sheet_images=0,
-)  # fmt: skip
+    batch_size=128,
+    epochs=14,
+    lr=3e-3,
+    optimiser="adamw",
+    weight_decay=0.05,
+    schedule="cosine",
+    warmup_steps=300,
+    masks="everything",
+    validate_every=500,
+    validate_images=1000,
+    checkpoint_every=250,
+    sheet_images=0,
+)
 """Ours, for a quarter of an hour on one CPU core; nothing is hidden."""
 
 _CIFAR10 = ClassifierConfig(
@@ -53,17 +62,29 @@ _CIFAR10 = ClassifierConfig(
 )
 
 _MNIST = ClassifierConfig(
-    size=28, channels=1, widths=(16, 32, 64), shift=2,
+    size=28,
+    channels=1,
+    widths=(16, 32, 64),
+    shift=2,
     training={"classes": replace(_TRAINING, epochs=3, warmup_steps=100)},
-)  # fmt: skip
+)
 
 _DIGITS = ClassifierConfig(
-    size=8, channels=1, widths=(16, 32), shift=1,
-    training={"classes": replace(
-        _TRAINING, steps=600, batch_size=64, warmup_steps=50, validate_every=200,
-        checkpoint_every=200,
-    )},
-)  # fmt: skip
+    size=8,
+    channels=1,
+    widths=(16, 32),
+    shift=1,
+    training={
+        "classes": replace(
+            _TRAINING,
+            steps=600,
+            batch_size=64,
+            warmup_steps=50,
+            validate_every=200,
+            checkpoint_every=200,
+        )
+    },
+)
 
 PRESETS = {"digits": _DIGITS, "mnist": _MNIST, "cifar10": _CIFAR10}
 """All ours: no paper prescribes this network."""

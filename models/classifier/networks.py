@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
-from inpaint_cli.models.layers import BatchNorm2d
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.pixels import to_unit
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    """Gives a 3x3 convolution and its batch normalisation."""
+    """Return a 3x3 convolution and its batch normalisation."""
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), BatchNorm2d(outputs)
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs)
     )
 
 
@@ -52,15 +52,14 @@ class Level(nn.Module):
         return result
 
 
-class Classifier(nn.Module):
+class Classifier(CompletionModel):
     """Images [N, C, S, S] in [-1, 1] -> logits [N, classes]."""
 
+    config: ClassifierConfig
     stochastic = False
 
     def __init__(self, config: ClassifierConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        super().__init__(config)
         inputs = (config.channels, *config.widths)
         self.trunk = nn.ModuleList(
             Level(inputs[i], width, stride=min(i + 1, 2), blocks=config.blocks if i else 0)
@@ -73,7 +72,7 @@ class Classifier(nn.Module):
         return logits
 
     def outputs(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Gives features [N, d] and logits [N, classes], float32, of uint8 images of any size.
+        """Return features [N, d] and logits [N, classes], float32, of uint8 images of any size.
 
         Features are the averages of the last level. Images get the model's size and channels.
         """
@@ -82,24 +81,24 @@ class Classifier(nn.Module):
             return pooled, self.head(pooled)
 
     def features(self, images: Tensor) -> Tensor:
-        """Gives the features alone (see `outputs`)."""
+        """Return the features alone (see `outputs`)."""
         return self.outputs(images)[0]
 
     def logits(self, images: Tensor) -> Tensor:
-        """Gives the class logits alone (see `outputs`)."""
+        """Return the class logits alone (see `outputs`)."""
         return self.outputs(images)[1]
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        """Gives the maps [N, C_l, H_l, W_l] of all levels, of images [N, 1 or 3, H, W] in [-1, 1].
+        """Return the maps [N, C_l, H_l, W_l] of all levels, of images [N, 1 or 3, H, W] in [-1, 1].
 
         They are not resized: a distance of maps at 32 pixels would miss what is finer. The gradient
         reaches the images.
         """
-        x, found = with_channels(images, self.channels), []
+        x, features = with_channels(images, self.channels), []
         for level in self.trunk:
             x = level(x)
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
     def complete(
         self,
@@ -110,7 +109,7 @@ class Classifier(nn.Module):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Raises UserError: nothing is completed."""
+        """Raise UserError: nothing is completed."""
         raise UserError("classifier: tells images apart and completes none; it serves metrics.")
 
     def _pooled(self, x: Tensor) -> Tensor:
@@ -119,12 +118,12 @@ class Classifier(nn.Module):
         return x.mean((2, 3))
 
     def _own(self, images: Tensor) -> Tensor:
-        """Gives uint8 images in the model's size, channels and scale."""
+        """Return uint8 images in the model's size, channels and scale."""
         return resized(with_channels(to_unit(images), self.channels), self.size)
 
 
 def with_channels(images: Tensor, channels: int) -> Tensor:
-    """Gives float images [N, 1 or 3, H, W] with `channels` channels: grey is repeated, RGB weighed.
+    """Return float images [N, 1 or 3, H, W] in `channels` channels; grey is repeated, RGB weighed.
 
     >>> with_channels(torch.ones(1, 3, 1, 1), 1).flatten().tolist()
     [1.0]
@@ -138,7 +137,7 @@ def with_channels(images: Tensor, channels: int) -> Tensor:
 
 
 def resized(images: Tensor, size: int) -> Tensor:
-    """Gives float images [N, C, size, size]: bilinear, antialiased where it shrinks."""
+    """Return float images [N, C, size, size]: bilinear, antialiased where it shrinks."""
     if images.shape[2:] == (size, size):
         return images
     return F.interpolate(images, (size, size), mode="bilinear", antialias=True)

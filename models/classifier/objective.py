@@ -3,79 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.classifier.networks import Classifier
 from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
 
 
-class ClassStage:
+class ClassStage(Stage[Classifier]):
     """The only stage: the whole network, by the cross entropy of the classes."""
 
     name = "classes"
-    needs: tuple[str, ...] = ()
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives one group with every parameter."""
-        return [ParameterGroup("all", list(cast(nn.Module, model).parameters()))]
+    def trainable(self, model: Classifier) -> list[ParameterGroup]:
+        """Return one group with every parameter."""
+        return [ParameterGroup("all", list(model.parameters()))]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives the cross entropy in nats, of smoothed targets and randomly moved images."""
-        classifier = cast(Classifier, model)
-        label = checked_labels(batch, classifier.config.classes)
-        image = moved(batch.image, classifier.config.shift, noise)
-        logits = classifier(to_unit(image)).float()
-        loss = F.cross_entropy(logits, label, label_smoothing=classifier.config.smoothing)
+    def loss(self, model: Classifier, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return the cross entropy in nats, of smoothed targets and randomly moved images."""
+        label = checked_labels(batch, model.config.classes)
+        image = moved(batch.image, model.config.shift, noise)
+        logits = model(to_unit(image)).float()
+        loss = F.cross_entropy(logits, label, label_smoothing=model.config.smoothing)
         return StepResult({"all": loss}, {"error": wrong(logits.detach(), label).float().mean()})
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives 1 for a wrong class and 0 for the right one; and minus log p of the right one."""
-        classifier = cast(Classifier, model)
-        label = checked_labels(batch, classifier.config.classes)
-        logits = classifier.logits(batch.image)
+    def validate(self, model: Classifier, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return 1 for a wrong class and 0 for the right one; and minus log p of the right one."""
+        label = checked_labels(batch, model.config.classes)
+        logits = model.logits(batch.image)
         nats = F.cross_entropy(logits.cpu().double(), label.cpu(), reduction="none")
         return {"error": wrong(logits, label).cpu().double(), "cross_entropy": nats}
 
 
 def wrong(logits: Tensor, label: Tensor) -> Tensor:
-    """Says of each image whether its largest logit is that of another class."""
+    """Return, for each image, whether its largest logit is that of another class."""
     return logits.argmax(1) != label
 
 
 def checked_labels(batch: Batch, classes: int) -> Tensor:
-    """Gives the classes of a batch; UserError where the data have none, or too many."""
+    """Return the classes of a batch; UserError where the data have none, or too many."""
     if batch.label is None:
         raise UserError(
-            "--data: these images have no classes, and a classifier learns them. Give one folder "
-            "per class, inside train/ and test/ if there are such, or a named set with classes."
+            "these images have no classes, and a classifier learns them. Give one folder per "
+            "class, inside train/ and test/ if there are such, or a named set with classes.",
+            setting="data",
         )
     largest = int(batch.label.max())
     if largest >= classes:
         raise UserError(
-            f"--data: has {largest + 1} classes or more, and this classifier tells {classes} "
-            f"apart. Say how many: --set classes={largest + 1}."
+            f"has {largest + 1} classes or more, and this classifier tells {classes} apart. Say "
+            f"how many: classes={largest + 1}.",
+            setting="data",
         )
     return batch.label
 
 
 def moved(image: Tensor, most: int, noise: Noise) -> Tensor:
-    """Gives every image [C, H, W] moved at random by -most..most pixels; edges are reflected."""
+    """Return every image [C, H, W] moved at random by -most..most pixels; edges are reflected."""
     if not most:
         return image
     height, width = image.shape[2:]
-    wide = F.pad(image.float(), (most,) * 4, mode="reflect").to(image.dtype)
+    margined = F.pad(image.float(), (most,) * 4, mode="reflect").to(image.dtype)
     corner = (noise.uniform(2) * (2 * most + 1)).long().to(image.device)
     rows = corner[:, :1] + torch.arange(height, device=image.device)
     columns = corner[:, 1:] + torch.arange(width, device=image.device)
     each = torch.arange(len(image), device=image.device)[:, None, None]
-    picked = wide.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]]
+    picked = margined.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]]
     return picked.permute(0, 3, 1, 2)
 
 

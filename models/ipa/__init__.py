@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.ipa.config import VaeConfig
@@ -74,7 +74,7 @@ class IpaFamily:
         self.summary, self.layouts = summary, layouts
         self.presets: Mapping[str, Config] = presets(name)
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Stage[Any], ...]:
         """Return the stages in training order."""
         from inpaint_cli.models.ipa.objective import STAGES
 

@@ -48,14 +48,14 @@ class LogBound(NamedTuple):
 
     @classmethod
     def of(cls, log_weights: Tensor) -> LogBound:
-        """Gives the bound of log weights [N, K].
+        """Return the bound of log weights [N, K].
 
         A weight that is no number, after states that no training saw, counts as 0: still a bound.
         """
-        wide = log_weights.double()
-        wide = torch.where(wide.isnan(), -torch.inf, wide)
-        nats = torch.logsumexp(wide, 1) - math.log(wide.shape[1])
-        effective = torch.exp(2 * torch.logsumexp(wide, 1) - torch.logsumexp(2 * wide, 1))
+        precise = log_weights.double()
+        precise = torch.where(precise.isnan(), -torch.inf, precise)
+        nats = torch.logsumexp(precise, 1) - math.log(precise.shape[1])
+        effective = torch.exp(2 * torch.logsumexp(precise, 1) - torch.logsumexp(2 * precise, 1))
         return cls(nats, effective)
 
 
@@ -69,7 +69,7 @@ def log_weights(
     samples: int,
     shares: Mapping[int, Tensor] | None = None,
 ) -> Tensor:
-    """Gives `samples` log weights of one image, float64 [samples], all terms at the drawn z.
+    """Return `samples` log weights of one image, float64 [samples], all terms at the drawn z.
 
     FORWARD: log p(counted|z) + log c(z) - log q(z), z ~ q; REVERSE: with p, c in their place.
     shares: how far z is drawn from the first of the pair, see `walk`.
@@ -83,7 +83,7 @@ def log_weights(
 
 
 def hidden_shares(hidden: Tensor, sides: Iterable[int]) -> dict[int, Tensor]:
-    """Gives side -> the share of each place that is hidden, [1, 1, side, side], of one mask.
+    """Return side -> the share of each place that is hidden, [1, 1, side, side], of one mask.
 
     >>> hidden = torch.tensor([[[[True, False], [False, False]]]])
     >>> hidden_shares(hidden, [1])[1].item()
@@ -102,7 +102,7 @@ def log_prob_hidden(
     pair: tuple[Name, Name] = FORWARD,
     counted: Tensor | None = None,
 ) -> LogBound:
-    """Bounds log p(hidden | visible) by z near q(z|image) in holes; 0 where nothing is hidden.
+    """Bound log p(hidden | visible) by z near q(z|image) in holes; 0 where nothing is hidden.
 
     pair: ALONE bounds log p(hidden) instead, as if nothing were visible. counted: bool
     [N, 1, H, W], which of the hidden pixels count; None = all. Of a model of edges:
@@ -110,24 +110,22 @@ def log_prob_hidden(
     input has the same bound.
     """
     if model.config.condition == "edges":
-        drawing, photo = drawing_and_photo(image, made=False)
+        drawing, photo = drawing_and_photo(image, draw_edges=False)
         hidden = torch.zeros_like(photo[:, :1], dtype=torch.bool)
         return _each(model, photo, hidden, samples, pair, drawing)
-    found = _each(model, image, visible, samples, pair, image, counted)
+    bound = _each(model, image, visible, samples, pair, image, counted)
     complete = visible.flatten(1).all(1).cpu()
-    return LogBound(torch.where(complete, 0.0, found.nats), found.effective)
+    return LogBound(torch.where(complete, 0.0, bound.nats), bound.effective)
 
 
 @torch.no_grad()
-def log_prob_visible(
-    model: CompletingVae, image: Tensor, visible: Tensor, samples: int = SAMPLES
-) -> LogBound:
-    """Bounds log p(visible pixels) by z ~ c(z|y); 0 where nothing is visible."""
+def log_prob_visible(model: CompletingVae, image: Tensor, visible: Tensor) -> LogBound:
+    """Bound log p(visible pixels) by z ~ c(z|y); 0 where nothing is visible."""
     if model.config.condition == "edges":
         raise UserError("log_prob_visible: a model of edges has no visible pixels.")
-    found = _each(model, image, visible, samples, REVERSE, image)
+    bound = _each(model, image, visible, SAMPLES, REVERSE, image)
     nothing = ~visible.flatten(1).any(1).cpu()
-    return LogBound(torch.where(nothing, 0.0, found.nats), found.effective)
+    return LogBound(torch.where(nothing, 0.0, bound.nats), bound.effective)
 
 
 def _each(
@@ -139,7 +137,7 @@ def _each(
     condition: Tensor,
     counted: Tensor | None = None,
 ) -> LogBound:
-    """Gives the bounds of images one by one. counted: None = the hidden pixels, or REVERSE's."""
+    """Return the bounds of images one by one. counted: None = the hidden pixels, or REVERSE's."""
     rows = []
     if counted is None:
         counted = visible if pair == REVERSE else ~visible
@@ -157,8 +155,8 @@ def _each(
         key = hashlib.sha256(key + seen.cpu().numpy().tobytes()).digest()
         noise = Noise.of_completions(0, key, range(samples))
         parts = [
-            log_weights(model, sides, x, part, own.normal, pair, len(own), shares)
-            for own in noise.split(AT_ONCE)
+            log_weights(model, sides, x, part, streams.normal, pair, len(streams), shares)
+            for streams in noise.split(AT_ONCE)
         ]
         rows.append(torch.cat(parts))
     return LogBound.of(torch.stack(rows))

@@ -109,17 +109,17 @@ class VaeConfig(Config):
 
     @cached_property
     def encoder_places(self) -> tuple[BlockPlace, ...]:
-        """Gives the encoder's blocks, fine to coarse."""
+        """The encoder's blocks, fine to coarse."""
         return parse_blocks(self.enc_blocks, "enc_blocks")
 
     @cached_property
     def decoder_places(self) -> tuple[BlockPlace, ...]:
-        """Gives the decoder's blocks, coarse to fine; one group of latents each."""
+        """The decoder's blocks, coarse to fine; one group of latents each."""
         return parse_blocks(self.dec_blocks, "dec_blocks")
 
     @cached_property
     def widths(self) -> dict[int, int]:
-        """Gives the widths of resolutions that have one of their own."""
+        """The widths of resolutions that have one of their own."""
         pairs = [part.split(":") for part in self.custom_widths.split(",") if part.strip()]
         try:
             return {int(res): int(width) for res, width in pairs}
@@ -129,31 +129,31 @@ class VaeConfig(Config):
             ) from None
 
     def width_at(self, res: int) -> int:
-        """Gives the channels of feature maps of side `res`."""
+        """Return the channels of feature maps of side `res`."""
         return self.widths.get(res, self.width)
 
     def middle_at(self, res: int) -> int:
-        """Gives the channels inside the blocks at side `res`."""
+        """Return the channels inside the blocks at side `res`."""
         return int(self.width_at(res) * self.bottleneck)
 
     @property
     def partial_channels(self) -> int:
-        """Gives the input channels of the partial encoder."""
+        """The input channels of the partial encoder."""
         return self.channels + (self.condition == "mask")
 
     @property
     def output_channels(self) -> int:
-        """Gives the numbers per pixel that describe its mixture of logistics."""
+        """The numbers per pixel that describe its mixture of logistics."""
         return self.mixtures * (10 if self.channels == 3 else 3)
 
     @property
     def latent_shapes(self) -> list[tuple[int, int, int]]:
-        """Gives the shapes [zdim, side, side] of the groups of latents, coarse to fine."""
+        """The shapes [zdim, side, side] of the groups of latents, coarse to fine."""
         return [(self.zdim, place.res, place.res) for place in self.decoder_places]
 
 
 def parse_blocks(text: str, where: str) -> tuple[BlockPlace, ...]:
-    """Reads a block string of the authors.
+    """Read a block string of the authors.
 
     >>> [tuple(place) for place in parse_blocks("4x2,4d4,1", "enc_blocks")]
     [(4, 1, 0), (4, 1, 0), (4, 4, 0), (1, 1, 0)]
@@ -178,18 +178,18 @@ def parse_blocks(text: str, where: str) -> tuple[BlockPlace, ...]:
 def _check_sharing(config: VaeConfig) -> None:
     """An encoder that is shared is trained with its VAE, and tells its two roles by the mask."""
     needed = {"trained": "all", "objective": "forward", "condition": "mask", "start": "random"}
-    found = [f"{n}={getattr(config, n)}" for n in needed if getattr(config, n) != needed[n]]
-    found += [f"vae={config.vae}"] if config.vae else []
-    if config.share_encoders and found:
+    differing = [f"{n}={getattr(config, n)}" for n in needed if getattr(config, n) != needed[n]]
+    differing += [f"vae={config.vae}"] if config.vae else []
+    if config.share_encoders and differing:
         wanted = ", ".join(f"{name}={value}" for name, value in needed.items())
         raise UserError(
             f"share_encoders: is trained from scratch: needs {wanted} and no vae, got "
-            f"{', '.join(found)}."
+            f"{', '.join(differing)}."
         )
 
 
 def _check_encoder(config: VaeConfig) -> None:
-    """Follows the encoder down from the image: each block must find the side it says."""
+    """Follow the encoder down from the image: each block must find the side it says."""
     side = config.size
     for place in config.encoder_places:
         if place.mixin:
@@ -202,7 +202,7 @@ def _check_encoder(config: VaeConfig) -> None:
 
 
 def _check_decoder(config: VaeConfig) -> None:
-    """Follows the decoder up to the image."""
+    """Follow the decoder up to the image."""
     produced = {place.res // place.down for place in config.encoder_places} | {config.size}
     seen: set[int] = set()
     for place in config.decoder_places:

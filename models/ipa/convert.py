@@ -29,7 +29,7 @@ NO_WEIGHTS = ("opt.th", "config.th", ".jsonl")
 
 
 def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
-    """Gives the model in the authors' file, or in their folder (its averaged weights).
+    """Return the model in the authors' file, or in their folder (its averaged weights).
 
     `vdvae` gives a VAE whose partial encoder is random, still to be trained. A TOML file among
     `files` names a `preset`, settings that differ from it, or all settings. UserError tells what
@@ -40,8 +40,8 @@ def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
     conditional = any(name.startswith("part_encoder.") for name in state)
     if conditional != (layout == "ipa"):
         raise UserError(
-            f"{weights}: {'has' if conditional else 'has no'} partial encoder: read it with "
-            f"--from {'ipa' if conditional else 'vdvae'}."
+            f"{weights}: {'has a' if conditional else 'has no'} partial encoder: read it as layout "
+            f"'{'ipa' if conditional else 'vdvae'}'."
         )
     if not conditional:
         # The VAE class of plai-group/ipa owns heads that nothing uses.
@@ -64,7 +64,7 @@ def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
 
 
 def locate(files: Sequence[Path]) -> tuple[Path, Path | None]:
-    """Gives the state dict and the TOML file, if there is one, among what the user named."""
+    """Return the state dict and the TOML file, if there is one, among what the user named."""
     weights, settings = [], None
     for path in files:
         if path.suffix == ".toml":
@@ -73,7 +73,8 @@ def locate(files: Sequence[Path]) -> tuple[Path, Path | None]:
             weights.append(_in_folder(path) if path.is_dir() else path)
     if len(weights) != 1:
         raise UserError(
-            f"--from vdvae|ipa: give one file of weights (the EMA file), got {len(weights)}."
+            f"vdvae|ipa: give one file of weights (the EMA file), got {len(weights)}.",
+            setting="from",
         )
     if weights[0].name.endswith(NO_WEIGHTS):
         raise UserError(f"{weights[0]}: holds no weights. Give the file ...model-ema.th.")
@@ -82,22 +83,24 @@ def locate(files: Sequence[Path]) -> tuple[Path, Path | None]:
 
 def _in_folder(folder: Path) -> Path:
     for pattern in ("*model-ema.th", "*model.th", "*.safetensors"):
-        found = sorted(folder.glob(pattern))
-        if len(found) > 1:
-            raise UserError(f"{folder}: {len(found)} files {pattern} in it; name the one you want.")
-        if found:
-            return found[0]
+        matching = sorted(folder.glob(pattern))
+        if len(matching) > 1:
+            raise UserError(
+                f"{folder}: {len(matching)} files {pattern} in it; name the one you want."
+            )
+        if matching:
+            return matching[0]
     raise UserError(f"{folder}: no model-ema.th and no model.th in it.")
 
 
 def strip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Takes the wrapper's prefix off the names, where all have it."""
+    """Take the wrapper's prefix off the names, where all have it."""
     wrapped = all(name.startswith(PREFIX) for name in state)
     return {name.removeprefix(PREFIX) if wrapped else name: t for name, t in state.items()}
 
 
 def read_settings(path: Path) -> VaeConfig:
-    """Gives the config that a TOML file describes: `preset`, and settings that differ from it."""
+    """Return the config that a TOML file describes: `preset`, and settings that differ from it."""
     table = read_toml(path)
     name = table.pop("preset", None)
     known = presets("ipa")
@@ -108,7 +111,7 @@ def read_settings(path: Path) -> VaeConfig:
 
 
 def infer(state: Mapping[str, Tensor], path: Path) -> VaeConfig:
-    """Gives the published preset whose networks have the sizes of `state`.
+    """Return the published preset whose networks have the sizes of `state`.
 
     Presets for several data sets share their networks: the one that the file's or its folder's name
     mentions is taken, else the first.
@@ -126,13 +129,13 @@ def infer(state: Mapping[str, Tensor], path: Path) -> VaeConfig:
 
 
 def _spoken(path: Path) -> str:
-    """Gives the file's and the folder's name without signs: "ffhq_256-ipa" says "ffhq256"."""
+    """Return the file's and the folder's name without signs: "ffhq_256-ipa" says "ffhq256"."""
     spoken = f"{path.parent.name} {path.name}".lower()
     return spoken.replace("_", "").replace("-", "")
 
 
 def measure(state: Mapping[str, Tensor], path: Path) -> dict[str, int]:
-    """Gives the sizes that tell presets apart; UserError where the tensors for it are missing."""
+    """Return the sizes that tell presets apart; UserError where the tensors for it are missing."""
     try:
         sizes = {
             "width": state["encoder.in_conv.weight"].shape[0],
@@ -159,7 +162,7 @@ def _count(state: Iterable[str], start: str) -> int:
 
 
 def _fits(config: VaeConfig, sizes: Mapping[str, int]) -> bool:
-    own = {
+    expected = {
         "width": config.width,
         "channels": config.channels,
         "zdim": config.zdim,
@@ -168,7 +171,7 @@ def _fits(config: VaeConfig, sizes: Mapping[str, int]) -> bool:
         "decoder blocks": len(config.decoder_places),
         "partial input": config.partial_channels if sizes["partial input"] else 0,
     }
-    return own == dict(sizes)
+    return expected == dict(sizes)
 
 
 def check(
@@ -177,7 +180,7 @@ def check(
     path: Path,
     conditional: bool,
 ) -> None:
-    """Raises UserError for tensors that are missing, misshapen or left over."""
+    """Raise UserError for tensors that are missing, misshapen or left over."""
     for name, shape in shapes.items():
         if name not in state:
             if is_partial(name) and not conditional:

@@ -11,7 +11,7 @@ from inpaint_cli.randomness import Noise, tag_of
 
 
 def training_draw(model: VdVae, noise: Noise) -> Draw:
-    """Gives the normals of a training step: those of `noise`, or on a GPU its own streams there."""
+    """Return the normals of a training step: those of `noise`, or on a GPU streams made there."""
     device = model.decoder.gain.device
     if device.type != "cuda":
         return noise.normal
@@ -34,7 +34,7 @@ class OnDevice:
             row.normal_(generator=generator)
 
     def __call__(self, *shape: int) -> Tensor:
-        """Gives the next [N, *shape] of them."""
+        """Return the next [N, *shape] of them."""
         size = torch.Size(shape).numel()
         self.used += size
         return self.numbers[:, self.used - size : self.used].view(-1, *shape)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli.models.ipa.gaussians import at_least_float32
+from inpaint_cli.models.layers import at_least_float32
 
 Likelihood = Literal["8-bit", "5-bit", "5-bit-published"]
 MIN_LOG_SCALE = -7.0
@@ -27,7 +27,7 @@ MARGIN = 1e-5
 """Uniform numbers stay this far from 0 and 1, so that their logarithms are finite."""
 
 
-class Mixture(NamedTuple):
+class LogisticMixture(NamedTuple):
     """Parameters of K logistics per pixel; `means`, `log_scales`, `coefficients` [..., C, K]."""
 
     logits: Tensor
@@ -38,8 +38,8 @@ class Mixture(NamedTuple):
     """tanh already applied; None for grey images."""
 
     @classmethod
-    def of(cls, params: Tensor, channels: int) -> Mixture:
-        """Reads [..., 10 K] (RGB) or [..., 3 K] (grey)."""
+    def of(cls, params: Tensor, channels: int) -> LogisticMixture:
+        """Read [..., 10 K] (RGB) or [..., 3 K] (grey)."""
         count = params.shape[-1] // (10 if channels == 3 else 3)
         params = at_least_float32(params)
         colours = torch.unflatten(params[..., count:], -1, (channels, -1))
@@ -50,7 +50,7 @@ class Mixture(NamedTuple):
 
 
 def to_target(image: Tensor, likelihood: Likelihood, dtype: torch.dtype) -> Tensor:
-    """Gives what the likelihood looks at, [N, H, W, C] in -1..1, for uint8 [N, C, H, W]."""
+    """Return what the likelihood looks at, [N, H, W, C] in -1..1, for uint8 [N, C, H, W]."""
     if likelihood == "8-bit":
         target = (image.to(dtype) - 127.5) / 127.5
     elif likelihood == "5-bit":
@@ -61,11 +61,11 @@ def to_target(image: Tensor, likelihood: Likelihood, dtype: torch.dtype) -> Tens
 
 
 def log_prob(params: Tensor, target: Tensor, likelihood: Likelihood = "8-bit") -> Tensor:
-    """Gives log p of every pixel, all colours jointly, in nats: [N, H, W].
+    """Return log p of every pixel, all colours jointly, in nats: [N, H, W].
 
     params: [N, H, W, 10 K or 3 K]; target: [N, H, W, C] from `to_target`.
     """
-    mixture = Mixture.of(params, target.shape[-1])
+    mixture = LogisticMixture.of(params, target.shape[-1])
     x = target.to(mixture.means.dtype)
     levels = 256 if likelihood == "8-bit" else 32
     entries = _log_mass(x[..., None], _conditional_means(mixture, x), mixture.log_scales, levels)
@@ -73,8 +73,8 @@ def log_prob(params: Tensor, target: Tensor, likelihood: Likelihood = "8-bit") -
     return torch.logsumexp(joint, -1)
 
 
-def _conditional_means(mixture: Mixture, x: Tensor) -> Tensor:
-    """Gives the means [..., C, K], given the true colours before each."""
+def _conditional_means(mixture: LogisticMixture, x: Tensor) -> Tensor:
+    """Return the means [..., C, K], given the true colours before each."""
     k = mixture.coefficients
     if k is None:
         return mixture.means
@@ -85,7 +85,7 @@ def _conditional_means(mixture: Mixture, x: Tensor) -> Tensor:
 
 
 def _log_mass(x: Tensor, means: Tensor, log_scales: Tensor, levels: int) -> Tensor:
-    """Gives the log mass of the bin round x under each logistic."""
+    """Return the log mass of the bin round x under each logistic."""
     half = 1 / (levels - 1)
     inverse = torch.exp(-log_scales)
     upper, lower = (x - means + half) * inverse, (x - means - half) * inverse
@@ -101,18 +101,18 @@ def _log_mass(x: Tensor, means: Tensor, log_scales: Tensor, levels: int) -> Tens
 
 
 def bounded(uniform: Tensor) -> Tensor:
-    """Gives uniform numbers in [0, 1) moved into [MARGIN, 1 - MARGIN), as `sample` wants them."""
+    """Return uniform numbers in [0, 1) moved into [MARGIN, 1 - MARGIN), as `sample` wants them."""
     return MARGIN + uniform * (1 - 2 * MARGIN)
 
 
 def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor) -> Tensor:
-    """Draws pixels in -1..1, [N, H, W, C], the colours one after the other.
+    """Draw pixels in -1..1, [N, H, W, C], the colours one after the other.
 
     u_mixture: [N, H, W, K] chooses the logistic of a pixel, u_logistic: [N, H, W, C] the draw from
     it; both uniform and `bounded`.
     """
     channels = u_logistic.shape[-1]
-    mixture = Mixture.of(params, channels)
+    mixture = LogisticMixture.of(params, channels)
     chosen = (mixture.logits - torch.log(-torch.log(u_mixture))).argmax(-1)
     index = chosen[..., None, None].expand(*chosen.shape, channels, 1)
     means, log_scales = (
@@ -125,8 +125,8 @@ def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor) -> Tensor:
 
 
 def mean(params: Tensor, channels: int) -> Tensor:
-    """Gives the mean pixel in -1..1, [N, H, W, C]; clipped once, at the end."""
-    mixture = Mixture.of(params, channels)
+    """Return the mean pixel in -1..1, [N, H, W, C]; clipped once, at the end."""
+    mixture = LogisticMixture.of(params, channels)
     means = mixture.means.transpose(-1, -2)
     if mixture.coefficients is not None:
         means = _in_turn(means, mixture.coefficients.transpose(-1, -2), limit=math.inf)
@@ -134,16 +134,16 @@ def mean(params: Tensor, channels: int) -> Tensor:
     return (weights[..., None] * means).sum(-2).clamp(-1, 1)
 
 
-def _in_turn(own: Tensor, k: Tensor, limit: float = 1.0) -> Tensor:
-    """Adds to each colour of [..., 3] what the clipped colours before it say."""
-    red = own[..., 0].clamp(-limit, limit)
-    green = (own[..., 1] + k[..., 0] * red).clamp(-limit, limit)
-    blue = (own[..., 2] + k[..., 1] * red + k[..., 2] * green).clamp(-limit, limit)
+def _in_turn(shares: Tensor, k: Tensor, limit: float = 1.0) -> Tensor:
+    """Add to each colour of [..., 3] what the clipped colours before it say."""
+    red = shares[..., 0].clamp(-limit, limit)
+    green = (shares[..., 1] + k[..., 0] * red).clamp(-limit, limit)
+    blue = (shares[..., 2] + k[..., 1] * red + k[..., 2] * green).clamp(-limit, limit)
     return torch.stack([red, green, blue], dim=-1)
 
 
 def to_bytes(pixels: Tensor, quantise: Literal["round", "trunc"] = "round") -> Tensor:
-    """Gives uint8 [N, C, H, W] for pixels in -1..1, [N, H, W, C].
+    """Return uint8 [N, C, H, W] for pixels in -1..1, [N, H, W, C].
 
     The bins of the likelihood say `round`; the authors' code cuts (`trunc`), which is half a level
     darker.

@@ -1,8 +1,8 @@
-"""The unconditional VD-VAE as a whole: its evidence bound, layer by layer, and its samples."""
+"""The unconditional VD-VAE as a whole: its evidence bound, layer by layer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +15,7 @@ from inpaint_cli.models.ipa.gaussians import Gaussian
 from inpaint_cli.models.ipa.vdvae import DecBlock, VdVae, recomputed
 
 Draw = Callable[..., Tensor]
-"""Gives standard normals [N, *shape] for `draw(*shape)`, as `Noise.normal` does."""
+"""A source of standard normals [N, *shape]: `draw(*shape)`, such as `Noise.normal`."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class Bound:
 
     @property
     def rate(self) -> Tensor:
-        """Gives the sum of the layers' divergences, [N]."""
+        """The sum of the layers' divergences, [N]."""
         return self.rates.sum(1)
 
     @property
     def total(self) -> Tensor:
-        """Gives distortion + rate, [N]; over ln 2 it is bits per dimension."""
+        """Distortion + rate, [N]; over ln 2 it is bits per dimension."""
         return self.distortion + self.rate
 
 
 def bound(model: VdVae, image: Tensor, draw: Draw, *, keep: bool = False) -> Bound:
-    """Gives the bound of uint8 [N, C, H, W] at latents drawn from the posterior.
+    """Return the bound of uint8 [N, C, H, W] at latents drawn from the posterior.
 
     With `keep` every layer is returned too, for tests and pictures; else nothing of it stays.
     """
@@ -83,64 +83,11 @@ def _layer(block: DecBlock, x: Tensor, side: Tensor, eps: Tensor) -> Layer:
 
 
 def log_likelihood(model: VdVae, params: Tensor, image: Tensor) -> Tensor:
-    """Gives log p of every pixel of uint8 [N, C, H, W], in nats: [N, H, W]."""
+    """Return log p of every pixel of uint8 [N, C, H, W], in nats: [N, H, W]."""
     likelihood = model.config.likelihood
     return dmol.log_prob(params, dmol.to_target(image, likelihood, params.dtype), likelihood)
 
 
 def like(drawn: Tensor, other: Tensor) -> Tensor:
-    """Moves random numbers, made on the CPU in float64, to where `other` lies."""
+    """Move random numbers, made on the CPU in float64, to where `other` lies."""
     return drawn.to(other.device, other.dtype, non_blocking=True)
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """What walking down the prior gave."""
-
-    px_z: Tensor
-    """The decoder's last state, [N, width, size, size]."""
-    latents: list[Tensor]
-
-
-def sample_prior(
-    model: VdVae,
-    draw: Draw,
-    temperature: float | Sequence[float] = 1.0,
-    latents: Sequence[Tensor] = (),
-) -> Sampled:
-    """Draws from the prior; `latents` fixes the first (coarsest) groups.
-
-    temperature: one factor on the standard deviations, or one for every group. `draw` is asked for
-    the groups that are not fixed only.
-    """
-    blocks = model.decoder.blocks()
-    factors = [temperature] * len(blocks) if isinstance(temperature, int | float) else temperature
-    used = list(latents)
-    batch = len(latents[0]) if latents else 0
-    states: dict[int, Tensor] = {}
-    for index, block in enumerate(blocks):
-        fixed = index < len(latents)
-        eps = None if fixed else draw(block.zdim, block.res, block.res)
-        batch = batch or len(eps if eps is not None else ())
-        states = states or model.decoder.start(batch)
-        x = block.enter(states)
-        seen = F.gelu(x)
-        if eps is None:
-            skip = block.skip(seen)
-        else:
-            prior, skip = block.describe(seen)
-            used.append(prior.sample(like(eps, prior.mean), factors[index]))
-        states[block.res] = block.leave(x, skip, used[index])
-    return Sampled(model.decoder.finish(states), used)
-
-
-def sample_pixels(model: VdVae, px_z: Tensor, uniform: Draw) -> Tensor:
-    """Draws pixels in -1..1, [N, H, W, C]: first the numbers of the mixtures, then of the pixels.
-
-    uniform: gives numbers in [0, 1), as `Noise.uniform` does. The temperature never enters here.
-    """
-    params = model.decoder.read(px_z)
-    side = model.size
-    u_mixture = like(dmol.bounded(uniform(side, side, model.config.mixtures)), params)
-    u_logistic = like(dmol.bounded(uniform(side, side, model.channels)), params)
-    return dmol.sample(params, u_mixture, u_logistic)

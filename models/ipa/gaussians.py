@@ -8,10 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Gives `x` in float32 if it is of half precision; divergences and likelihoods need that."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+from inpaint_cli.models.layers import at_least_float32
 
 
 class Gaussian(NamedTuple):
@@ -22,30 +19,30 @@ class Gaussian(NamedTuple):
 
     @classmethod
     def of(cls, features: Tensor) -> Gaussian:
-        """Gives the Gaussian whose mean and log standard deviation lie one after the other."""
+        """Return the Gaussian whose mean and log standard deviation lie one after the other."""
         return cls(*at_least_float32(features).chunk(2, dim=1))
 
     def sample(self, eps: Tensor, temperature: float = 1.0) -> Tensor:
-        """Gives the draw that standard normal `eps` selects; 0 gives the mean."""
+        """Return the draw that standard normal `eps` selects; 0 gives the mean."""
         return self.mean + self.log_std.exp() * temperature * eps
 
     def kl(self, other: Gaussian) -> Tensor:
-        """Gives KL(self || other) of every element, in nats."""
+        """Return KL(self || other) of every element, in nats."""
         # One exponential of the difference, not two: exp(2 a) / exp(2 b) overflows sooner.
         ratio = torch.exp(2 * (self.log_std - other.log_std))
         distance = (self.mean - other.mean) * torch.exp(-other.log_std)
         return other.log_std - self.log_std + 0.5 * (ratio + distance.square() - 1)
 
     def towards(self, other: Gaussian, weight: Tensor) -> Gaussian:
-        """Gives the normalised self^(1 - weight) * other^weight; weight 0..1, it broadcasts."""
+        """Return the normalised self^(1 - weight) * other^weight; weight 0..1, it broadcasts."""
         # Precisions add up; in logarithms, since exp(-2 log_std) overflows sooner.
-        own = torch.log1p(-weight) - 2 * self.log_std
-        others = weight.log() - 2 * other.log_std
-        precision = torch.logaddexp(own, others)
-        mean = (own - precision).exp() * self.mean + (others - precision).exp() * other.mean
+        ours = torch.log1p(-weight) - 2 * self.log_std
+        theirs = weight.log() - 2 * other.log_std
+        precision = torch.logaddexp(ours, theirs)
+        mean = (ours - precision).exp() * self.mean + (theirs - precision).exp() * other.mean
         return Gaussian(mean, -0.5 * precision)
 
     def log_prob(self, z: Tensor) -> Tensor:
-        """Gives the log density of every element of `z`, in nats."""
+        """Return the log density of every element of `z`, in nats."""
         distance = (z - self.mean) * torch.exp(-self.log_std)
         return -0.5 * distance.square() - self.log_std - 0.5 * math.log(2 * math.pi)

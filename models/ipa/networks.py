@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,25 +23,25 @@ T = TypeVar("T")
 class CompletingVae(VdVae):
     """IPA, IPA-R, AIPO or AIPO-R, as its config says."""
 
-    stochastic = True
+    has_log_prob = True
 
     def forward(self, work: Callable[[], T]) -> T:
-        """Gives work(): for torch.func.functional_call, which runs it with other weights."""
+        """Return work(): for torch.func.functional_call, which runs it with other weights."""
         return work()
 
-    def for_completion(self) -> CompletingVae:
-        """Gives the same model, its weights shared, without the path of the VAE that it took."""
+    def for_completion(self) -> Self:
+        """Return the same model, its weights shared, without the path of the VAE that it took."""
         with torch.device("meta"):
-            plain = CompletingVae(replace(self.config, vae=""))
+            plain = type(self)(replace(self.config, vae=""))
         plain.load_state_dict(self.state_dict(), assign=True)
         return plain.train(self.training)
 
     def partial_sides(self, image: Tensor, visible: Tensor) -> Sides:
-        """Gives what the heads of c take of the visible part; of edges, `image` is the drawing."""
+        """Return what the heads of c take of the visible part; of edges, `image` is the drawing."""
         return activated(self.part_encoder(partial_input(self, image, visible)))
 
     def log_pixels(self, px_z: Tensor, image: Tensor) -> Tensor:
-        """Gives log p of every pixel given the latents, in nats, [N, H, W]."""
+        """Return log p of every pixel given the latents, in nats, [N, H, W]."""
         return log_likelihood(self, self.decoder.read(px_z), image)
 
     def complete(
@@ -53,20 +53,20 @@ class CompletingVae(VdVae):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Completes one image len(noise) times; see `Model.complete` and `sampling.complete`."""
+        """Complete one image len(noise) times; see `Model.complete` and `sampling.complete`."""
         from inpaint_cli.models.ipa.sampling import complete
 
         with evaluating(self):
             return complete(self, image, visible, noise, temperature=temperature, **options)
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
-        """Gives a lower bound of log p(hidden | visible), float64 [N], nats (`bounds`)."""
+        """Return a lower bound of log p(hidden | visible), float64 [N], nats (`bounds`)."""
         from inpaint_cli.models.ipa.bounds import log_prob_hidden
 
         return log_prob_hidden(self, image, visible).nats
 
     def log_prob_visible(self, image: Tensor, visible: Tensor) -> Tensor:
-        """Gives a lower bound of log p(visible), float64 [N], nats; hidden values do not count."""
+        """Return a lower bound of log p(visible), float64 [N], nats; hidden values do not count."""
         from inpaint_cli.models.ipa.bounds import log_prob_visible
 
         return log_prob_visible(self, image, visible).nats

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.ipa import elbo
 from inpaint_cli.models.ipa.device_noise import training_draw
 from inpaint_cli.models.ipa.elbo import Bound
@@ -32,34 +31,29 @@ LOGGED_LAYERS = 3
 """Layers whose divergences are logged one by one, as the authors do."""
 
 
-class VaeStage:
+class VaeStage(Stage[CompletingVae]):
     """The VD-VAE: its negative evidence bound, in nats per dimension."""
 
     name = "vae"
-    needs: tuple[str, ...] = ()
 
-    def begin(self, model: Model) -> None:
-        """Goes on from the VAE that the config names, if it names one."""
-        vae = cast(CompletingVae, model)
-        if vae.config.vae:
-            load_vae(vae, Path(vae.config.vae))
+    def begin(self, model: CompletingVae) -> None:
+        """Go on from the VAE that the config names, if it names one."""
+        if model.config.vae:
+            load_vae(model, Path(model.config.vae))
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives everything but the partial encoder, unless that is the only one."""
-        vae = cast(CompletingVae, model)
-        named = vae.named_parameters()
-        return [ParameterGroup("vae", [p for n, p in named if _is_of_vae(vae, n)])]
+    def trainable(self, model: CompletingVae) -> list[ParameterGroup]:
+        """Return everything but the partial encoder, unless that is the only one."""
+        named = model.named_parameters()
+        return [ParameterGroup("vae", [p for n, p in named if _is_of_vae(model, n)])]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives distortion + rate (spec of Child 2021, the negative ELBO per dimension)."""
-        vae = cast(CompletingVae, model)
-        bound = elbo.bound(vae, _photo(vae, batch.image), training_draw(vae, noise))
+    def loss(self, model: CompletingVae, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return distortion + rate (spec of Child 2021, the negative ELBO per dimension)."""
+        bound = elbo.bound(model, _photo(model, batch.image), training_draw(model, noise))
         return StepResult({"vae": bound.total.mean()}, _scalars(bound))
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives bits per dimension, and the two terms in nats per dimension."""
-        vae = cast(CompletingVae, model)
-        bound = elbo.bound(vae, _photo(vae, batch.image), noise.normal)
+    def validate(self, model: CompletingVae, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return bits per dimension, and the two terms in nats per dimension."""
+        bound = elbo.bound(model, _photo(model, batch.image), noise.normal)
         return {
             "bits_per_dim": _wide(bound.total) / math.log(2),
             "distortion": _wide(bound.distortion),
@@ -67,44 +61,40 @@ class VaeStage:
         }
 
 
-class PartialEncoderStage:
+class PartialEncoderStage(Stage[CompletingVae]):
     """The partial encoder c(z|y): minus O_for or O_rev, in nats per dimension."""
 
     name = "partial-encoder"
-    needs: tuple[str, ...] = ()
     # Not ("vae",): with trained=all both are trained together from scratch, and `vae` may name a
     # file. `begin` refuses a VAE that nobody trained, so a finished stage says so of both.
     covers = ("vae",)
 
-    def begin(self, model: Model) -> None:
-        """Finds the VAE, and starts the partial encoder as the config says."""
-        vae = cast(CompletingVae, model)
-        config = vae.config
-        if config.vae and is_untrained(vae):
-            load_vae(vae, Path(config.vae))
-        if is_untrained(vae) and config.trained != "all":
+    def begin(self, model: CompletingVae) -> None:
+        """Find the VAE, and starts the partial encoder as the config says."""
+        config = model.config
+        if config.vae and is_untrained(model):
+            load_vae(model, Path(config.vae))
+        if is_untrained(model) and config.trained != "all":
             raise UserError(
-                "--stage: 'partial-encoder' stands on a trained VAE. Leave --stage out to train "
-                "'vae' first, name one with --set vae=FILE, or train both together with "
-                "--set trained=all."
+                "'partial-encoder' stands on a trained VAE. Train the stage 'vae' first (no stage "
+                "given does), name a trained one by vae=FILE, or train both by trained=all.",
+                setting="stage",
             )
         if config.start != "random":
-            start_from_encoder(vae, heads=config.start == "encoder")
+            start_from_encoder(model, heads=config.start == "encoder")
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives the partial encoder, and what else the config says."""
-        vae = cast(CompletingVae, model)
-        named = [(n, p) for n, p in vae.named_parameters() if _is_trained(vae, n)]
+    def trainable(self, model: CompletingVae) -> list[ParameterGroup]:
+        """Return the partial encoder, and what else the config says."""
+        named = [(n, p) for n, p in model.named_parameters() if _is_trained(model, n)]
         return [ParameterGroup("partial-encoder", [p for _, p in named])]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives the loss; with a frozen VAE that of the forward objective is the rate alone."""
-        vae = cast(CompletingVae, model)
-        if vae.config.objective == "reverse":
-            return self._reverse(vae, batch, step, noise)
-        if vae.config.trained == "all":
-            return self._joint(vae, batch, noise)
-        return self._frozen(vae, batch, noise)
+    def loss(self, model: CompletingVae, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return the loss; with a frozen VAE that of the forward objective is the rate alone."""
+        if model.config.objective == "reverse":
+            return self._reverse(model, batch, step, noise)
+        if model.config.trained == "all":
+            return self._joint(model, batch, noise)
+        return self._frozen(model, batch, noise)
 
     def _reverse(self, model: CompletingVae, batch: Batch, step: int, noise: Noise) -> StepResult:
         sides = model.partial_sides(batch.image, batch.visible)
@@ -155,23 +145,22 @@ class PartialEncoderStage:
         bound = Bound(distortion.detach()[None], per_image)
         return StepResult({self.name: loss + distortion}, _scalars(bound))
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives minus the bound of the objective and its terms, in nats per dimension.
+    def validate(self, model: CompletingVae, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return minus the bound of the objective and its terms, in nats per dimension.
 
         nats_per_hidden: minus the bound of log p(hidden | visible) over the hidden values, for both
         objectives, so that they compare; NaN where nothing is hidden.
         """
-        vae = cast(CompletingVae, model)
-        drawing, photo = _condition(vae, batch.image)
-        sides = vae.partial_sides(drawing, batch.visible)
-        counted = _counted(vae, batch.visible)
-        hidden = ~batch.visible if vae.config.condition == "mask" else None
-        conditional = forward_bound(vae, photo, sides, noise.normal, hidden)
+        drawing, photo = _condition(model, batch.image)
+        sides = model.partial_sides(drawing, batch.visible)
+        counted = _counted(model, batch.visible)
+        hidden = ~batch.visible if model.config.condition == "mask" else None
+        conditional = forward_bound(model, photo, sides, noise.normal, hidden)
         bound = conditional
-        if vae.config.objective == "reverse":
-            bound = reverse_bound(vae, photo, sides, noise.normal, batch.visible)
+        if model.config.objective == "reverse":
+            bound = reverse_bound(model, photo, sides, noise.normal, batch.visible)
         elif counted is None and hidden is not None:
-            bound = forward_bound(vae, photo, sides, noise.normal, counted)
+            bound = forward_bound(model, photo, sides, noise.normal, counted)
         return {
             "nats_per_dim": _wide(bound.total),
             "distortion": _wide(bound.distortion),
@@ -181,7 +170,7 @@ class PartialEncoderStage:
 
 
 def likelihood_weight(annealing: tuple[float, float, float], step: int) -> float:
-    """Gives the weight of the likelihood in the reverse objective at `step` (from 0).
+    """Return the weight of the likelihood in the reverse objective at `step` (from 0).
 
     >>> [likelihood_weight((2, 0.25, 1.0), step) for step in (0, 1, 2, 3)]
     [0.25, 0.5, 1.0, 1.0]
@@ -209,26 +198,26 @@ def _is_trained(model: CompletingVae, name: str) -> bool:
 
 
 def _condition(model: CompletingVae, image: Tensor) -> tuple[Tensor, Tensor]:
-    """Gives what the partial encoder looks at, and the photo that is predicted."""
+    """Return what the partial encoder looks at, and the photo that is predicted."""
     if model.config.condition == "edges":
         return drawing_and_photo(image)
     return image, image
 
 
 def _photo(model: CompletingVae, image: Tensor) -> Tensor:
-    """Gives the photo of a batch: the right half of pairs."""
+    """Return the photo of a batch: the right half of pairs."""
     paired = model.config.condition == "edges" and image.shape[-1] == 2 * image.shape[-2]
     return drawing_and_photo(image)[1] if paired else image
 
 
 def _counted(model: CompletingVae, visible: Tensor) -> Tensor | None:
-    """Gives the pixels whose likelihood the forward bound counts; None = all."""
+    """Return the pixels whose likelihood the forward bound counts; None = all."""
     config = model.config
     return None if config.condition == "edges" or config.predicted == "whole" else ~visible
 
 
 def _per_hidden(bound: Bound, photo: Tensor, hidden: Tensor | None) -> Tensor:
-    """Gives nats per hidden value, float64 [N], for nats per dimension."""
+    """Return nats per hidden value, float64 [N], for nats per dimension."""
     pixels = photo[0, 0].numel()
     if hidden is None:
         return _wide(bound.total)
@@ -237,12 +226,12 @@ def _per_hidden(bound: Bound, photo: Tensor, hidden: Tensor | None) -> Tensor:
 
 
 def _wide(values: Tensor) -> Tensor:
-    """Gives float64, on the CPU: MPS has none."""
+    """Return float64, on the CPU: MPS has none."""
     return values.cpu().double()
 
 
 def _scalars(bound: Bound) -> dict[str, Tensor]:
-    """Gives what is logged: both terms per dimension, and the rates of the coarsest layers."""
+    """Return what is logged: both terms per dimension, and the rates of the coarsest layers."""
     layers = bound.rates.mean(0).detach()[:LOGGED_LAYERS]
     return {
         "distortion": bound.distortion.mean().detach(),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
@@ -22,9 +21,20 @@ if TYPE_CHECKING:
 PARTS = ("part_encoder.", ".part_enc.")
 """Marks in the names of the partial encoder's parameters; all others are the VAE's."""
 VAE_SETTINGS = (
-    "size", "channels", "width", "custom_widths", "bottleneck", "zdim", "enc_blocks", "dec_blocks",
-    "no_bias_above", "mixtures", "likelihood", "shift", "scale",
-)  # fmt: skip
+    "size",
+    "channels",
+    "width",
+    "custom_widths",
+    "bottleneck",
+    "zdim",
+    "enc_blocks",
+    "dec_blocks",
+    "no_bias_above",
+    "mixtures",
+    "likelihood",
+    "shift",
+    "scale",
+)
 """What two configs must share for a partial encoder of one to serve the VAE of the other; and
 `share_encoders`, which older files do not say."""
 EDGE_STEP = 160
@@ -32,7 +42,7 @@ EDGE_STEP = 160
 
 
 def is_partial(name: str) -> bool:
-    """Says whether a parameter is one of the partial encoder and its heads.
+    """Return whether a parameter is one of the partial encoder and its heads.
 
     >>> [is_partial(n) for n in ("decoder.dec_blocks.0.part_enc.c1.bias", "decoder.gain")]
     [True, False]
@@ -40,13 +50,8 @@ def is_partial(name: str) -> bool:
     return any(mark in name for mark in PARTS)
 
 
-def partial_parameters(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yields the names and parameters of the partial encoder."""
-    return ((n, p) for n, p in model.named_parameters() if is_partial(n))
-
-
 def partial_input(model: VdVae, image: Tensor, visible: Tensor) -> Tensor:
-    """Gives what the partial encoder sees: the scaled image, 0 where hidden, and the mask.
+    """Return what the partial encoder sees: the scaled image, 0 where hidden, and the mask.
 
     image: uint8 [N, C, H, W]; visible: bool [N, 1, H, W]. A model of edges sees the drawing alone.
     """
@@ -57,15 +62,15 @@ def partial_input(model: VdVae, image: Tensor, visible: Tensor) -> Tensor:
     return seen.contiguous(memory_format=torch.channels_last)
 
 
-def drawing_and_photo(image: Tensor, *, made: bool = True) -> tuple[Tensor, Tensor]:
-    """Gives drawing and photo [N, C, S, S] of pairs [N, C, S, 2 S], drawing to the left.
+def drawing_and_photo(image: Tensor, *, draw_edges: bool = True) -> tuple[Tensor, Tensor]:
+    """Return drawing and photo [N, C, S, S] of pairs [N, C, S, 2 S], drawing to the left.
 
-    Photos alone, [N, C, S, S], get a drawing that is made of them, if `made`.
+    Photos alone, [N, C, S, S], get a drawing that is made of them, if `draw_edges`.
     """
     height, width = image.shape[-2:]
     if width == 2 * height:
         return image[..., :height], image[..., height:]
-    if not made:
+    if not draw_edges:
         raise UserError(
             f"edges: expected a drawing and its photo side by side, {2 * height}x{height}, "
             f"got {width}x{height}."
@@ -74,7 +79,7 @@ def drawing_and_photo(image: Tensor, *, made: bool = True) -> tuple[Tensor, Tens
 
 
 def edges_of(photo: Tensor) -> Tensor:
-    """Gives the edges of uint8 [N, C, H, W], black on white, in whole numbers on any device."""
+    """Return the edges of uint8 [N, C, H, W], black on white, in whole numbers on any device."""
     grey = photo.float().mean(1, keepdim=True).round()
     around = F.pad(grey, (1, 1, 1, 1), mode="replicate")
     kernel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
@@ -86,7 +91,7 @@ def edges_of(photo: Tensor) -> Tensor:
 
 @torch.no_grad()
 def start_from_encoder(model: VdVae, heads: bool) -> None:
-    """Copies the full encoder into the partial one, and its heads too if `heads`.
+    """Copy the full encoder into the partial one, and its heads too if `heads`.
 
     Weights of the mask's channel are 0, so that at first a wholly visible image gives c = q.
     """
@@ -100,12 +105,12 @@ def start_from_encoder(model: VdVae, heads: bool) -> None:
 
 
 def is_untrained(model: VdVae) -> bool:
-    """Says whether the VAE is as it was built: its prior is a standard normal everywhere."""
+    """Return whether the VAE is as it was built: its prior is a standard normal everywhere."""
     return not any(block.prior.c4.weight.any() for block in model.decoder.blocks())
 
 
 def differences(one: VaeConfig, other: VaeConfig) -> list[str]:
-    """Gives the settings in which two VAEs differ, with both values."""
+    """Return the settings in which two VAEs differ, with both values."""
     return [
         f"{name} {_shown(getattr(one, name))} and {_shown(getattr(other, name))}"
         for name in (*VAE_SETTINGS, "share_encoders")
@@ -118,35 +123,35 @@ def _shown(value: object) -> str:
 
 
 def refuse_other_vae(one: tuple[str, VaeConfig], other: tuple[str, VaeConfig]) -> None:
-    """Raises UserError where a partial encoder is for another VAE; each side with its name."""
-    found = differences(one[1], other[1])
-    if found:
+    """Raise UserError where a partial encoder is for another VAE; each side with its name."""
+    unlike = differences(one[1], other[1])
+    if unlike:
         raise UserError(
-            f"{one[0]} and {other[0]} are of different VAEs: {'; '.join(found)}. A partial encoder "
-            "serves the VAE it was trained with."
+            f"{one[0]} and {other[0]} are of different VAEs: {'; '.join(unlike)}. A partial "
+            "encoder serves the VAE it was trained with."
         )
 
 
 @torch.no_grad()
 def load_vae(model: VdVae, path: Path) -> None:
-    """Takes the VAE of a weight file over; UserError where it is none or another than `model`'s."""
+    """Take the VAE of a weight file over; UserError where it is none or another than `model`'s."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise UserError(f"vae: {path}: no such file.")
-    own = {n: t for n, t in model.state_dict().items() if not is_partial(n)}
+    wanted = {n: t for n, t in model.state_dict().items() if not is_partial(n)}
     try:
         with safe_open(path, framework="pt") as handle:
             config = _config_of(path, dict(handle.metadata() or {}))
             refuse_other_vae((f"vae: {path}", config), ("this model", model.config))
-            for name, tensor in own.items():
+            for name, tensor in wanted.items():
                 tensor.copy_(handle.get_tensor(name))
     except (SafetensorError, OSError) as error:
         raise UserError(f"vae: {path}: cannot be read ({error}).") from error
 
 
 def _config_of(path: Path, header: dict[str, str]) -> VaeConfig:
-    """Gives the config in the header of one of our files; UserError if it is of another family."""
+    """Return the config in the header of one of our files; UserError if it is of another family."""
     known = {field.name for field in fields(VaeConfig)}
     try:
         stored = json.loads(header["config"])

@@ -63,7 +63,7 @@ def walk(
     recompute: bool = False,
     shares: Mapping[int, Tensor] | None = None,
 ) -> Walk:
-    """Draws z from the first of `pair` at every layer, and compares with the second there.
+    """Draw z from the first of `pair` at every layer, and compares with the second there.
 
     sides: those of "q" and "c", as far as they are in `pair`; of `batch` images, or of one for all.
     sampled: the difference of the log densities at z instead of the analytic divergence.
@@ -93,7 +93,7 @@ def _step(
     eps: Tensor,
     *given: Tensor,
 ) -> tuple[Step, Tensor, Tensor]:
-    """Gives what happens at a layer, its divergence [N], and the state it leaves.
+    """Return what happens at a layer, its divergence [N], and the state it leaves.
 
     given: the sides there of those of `pair` that have an encoder.
     """
@@ -109,7 +109,7 @@ def _step(
 def _distributions(
     block: DecBlock, seen: Tensor, given: Sequence[Tensor], pair: Sequence[Name]
 ) -> tuple[dict[Name, Gaussian], Tensor]:
-    """Gives the Gaussians of a layer that are asked for, and what the layer adds to the state."""
+    """Return the Gaussians of a layer that are asked for, and what the layer adds to the state."""
     heads = {"q": block.enc, "c": block.part_enc}
     encoded = [name for name in pair if name != "p"]
     known: dict[Name, Gaussian] = {
@@ -132,7 +132,7 @@ def forward_bound(
     sampled: bool = False,
     recompute: bool = False,
 ) -> Bound:
-    """Gives -O_for in nats per dimension: z ~ q(z|image), divergences KL(q || c).
+    """Return -O_for in nats per dimension: z ~ q(z|image), divergences KL(q || c).
 
     condition: the partial encoder's sides; counted: bool [N, 1, H, W], the pixels whose likelihood
     counts; None = all.
@@ -152,14 +152,14 @@ def reverse_bound(
     sampled: bool = False,
     recompute: bool = False,
 ) -> Bound:
-    """Gives -O_rev in nats per dimension: z ~ c, divergences KL(c || p), visible pixels alone."""
+    """Return -O_rev in nats per dimension: z ~ c, divergences KL(c || p), visible pixels alone."""
     sides = {"c": condition}
     walked = walk(model, len(image), sides, draw, REVERSE, sampled=sampled, recompute=recompute)
     return per_dimension(walked, _nll(model, walked.states, image, visible), image)
 
 
 def per_dimension(walked: Walk, nll: Tensor, image: Tensor) -> Bound:
-    """Gives nats as nats per dimension; the divisor is that of whole images, always."""
+    """Return nats as nats per dimension; the divisor is that of whole images, always."""
     dimensions = image[0].numel()
     return Bound(nll / dimensions, walked.nats / dimensions)
 
@@ -167,7 +167,7 @@ def per_dimension(walked: Walk, nll: Tensor, image: Tensor) -> Bound:
 def _nll(
     model: CompletingVae, states: Mapping[int, Tensor], image: Tensor, counted: Tensor | None
 ) -> Tensor:
-    """Gives minus the log-likelihood of the counted pixels of each image, in nats."""
+    """Return minus the log-likelihood of the counted pixels of each image, in nats."""
     nats = model.log_pixels(model.decoder.finish(states), image)
     if counted is not None:
         nats = torch.where(counted[:, 0], nats, 0.0)
@@ -202,7 +202,7 @@ class FrozenRate:
 def frozen_rate(
     model: CompletingVae, image: Tensor, condition: Sides, draw: Draw, *, sampled: bool = False
 ) -> FrozenRate:
-    """Gives the rate of O_for with the VAE frozen, its gradient taken layer by layer.
+    """Return the rate of O_for with the VAE frozen, its gradient taken layer by layer.
 
     Neither z ~ q nor any state of the decoder depends on the partial encoder, so the VAE runs
     without a graph, and each head's graph is freed before the next layer. condition: of N images,
@@ -239,7 +239,7 @@ def _layer(
     gradients: dict[Tensor, Tensor],
     sampled: bool,
 ) -> Tensor:
-    """Gives the divergences [J * N] of one layer, and adds their gradients to `gradients`."""
+    """Return the divergences [J * N] of one layer, and adds their gradients to `gradients`."""
     seen, q, z = drawn
     masks = len(leaf) // len(seen)
     if masks > 1:
@@ -249,8 +249,8 @@ def _layer(
         c = block.part_enc(seen, block.part_enc.side(leaf))
         terms = q.log_prob(z) - c.log_prob(z) if sampled else q.kl(c)
         inputs = [p for p in (*block.part_enc.parameters(), leaf) if p.requires_grad]
-        found = torch.autograd.grad(terms.sum(), inputs, allow_unused=True)
-    for tensor, gradient in zip(inputs, found, strict=True):
+        partial_gradients = torch.autograd.grad(terms.sum(), inputs, allow_unused=True)
+    for tensor, gradient in zip(inputs, partial_gradients, strict=True):
         if gradient is not None:
             gradients[tensor] = gradients[tensor] + gradient if tensor in gradients else gradient
     return terms.detach().flatten(1).sum(1)

@@ -31,25 +31,28 @@ size of the batch and on the place in it; in float64 that changes no pixel, so c
 same whatever n is. Larger networks take one completion at a time there, in float32."""
 
 
+LayerNoise = Callable[[int, tuple[int, ...]], Tensor]
+"""Standard normals [batch, *shape] for (layer, shape)."""
+
 LARGEST_LOG_STD = 4.0
 """Deviations of latents are cut here when completing. Those of `ipa-cifar32` stay below e^2 but
 for a few far draws, after which the next layers ask for e^100 and the completion runs away."""
 
 
 @dataclass(frozen=True)
-class Task:
+class CompletionTask:
     """What is to be completed, and how."""
 
     image: Tensor
     visible: Tensor
     noise: Noise
-    plan: Plan
+    plan: CompletionPlan
     quantise: Literal["round", "trunc"]
     bound: int | None
 
 
 @dataclass(frozen=True)
-class Plan:
+class CompletionPlan:
     """How completions are drawn."""
 
     heats: list[float]
@@ -74,7 +77,7 @@ def complete(
     condition: str | None = None,
     quantise: Literal["round", "trunc"] = "round",
 ) -> Completions:
-    """Completes one image len(noise) times; `details["raw"]` holds what was drawn, uint8.
+    """Complete one image len(noise) times; `details["raw"]` holds what was drawn, uint8.
 
     The model is in eval mode and gradients are off. temperatures: one per layer, see
     `layer_temperatures`; prior_after: layers after these are the prior's; bound: importance
@@ -82,31 +85,36 @@ def complete(
     """
     config = model.config
     if condition is not None and condition != config.condition:
-        raise UserError(f"--condition {condition}: this model was trained on '{config.condition}'.")
+        raise UserError(
+            f"'{condition}', but this model was trained on '{config.condition}'.",
+            setting="condition",
+        )
     layers = len(model.decoder.blocks())
     heats = layer_temperatures(temperatures, temperature, layers)
-    plan = Plan(heats, fix_top, layers if prior_after is None else prior_after)
-    for name, number in (("fix-top", plan.fixed), ("prior-after", plan.prior_from)):
+    plan = CompletionPlan(heats, fix_top, layers if prior_after is None else prior_after)
+    for setting, number in (("fix_top", plan.fixed), ("prior_after", plan.prior_from)):
         if not 0 <= number <= layers:
-            raise UserError(f"--{name}: this model has {layers} layers, got {number}.")
-    task = Task(image, visible, noise, plan, quantise, bound)
+            raise UserError(f"this model has {layers} layers, got {number}.", setting=setting)
+    task = CompletionTask(image, visible, noise, plan, quantise, bound)
     weight = model.decoder.gain
     if weight.device.type != "cpu":
-        return finished(model, task, BATCH)
+        return sample_completions(model, task, BATCH)
     if weight.dtype == torch.float64 or parameter_count(model) >= DOUBLE_BELOW:
-        return finished(model, task, 0 if weight.dtype == torch.float64 else 1)
-    wide = {n: t.double() for n, t in model.state_dict().items()}
-    made: Completions = functional_call(model, wide, (lambda: finished(model, task, 0),))
-    return made
+        return sample_completions(model, task, 0 if weight.dtype == torch.float64 else 1)
+    doubled = {n: t.double() for n, t in model.state_dict().items()}
+    completions: Completions = functional_call(
+        model, doubled, (lambda: sample_completions(model, task, 0),)
+    )
+    return completions
 
 
 def parameter_count(model: CompletingVae) -> int:
-    """Gives the number of the model's weights."""
+    """Return the number of the model's weights."""
     return sum(p.numel() for p in model.parameters())
 
 
-def finished(model: CompletingVae, task: Task, size: int) -> Completions:
-    """Completes by networks of any type, `size` at once (0 = any number up to BATCH)."""
+def sample_completions(model: CompletingVae, task: CompletionTask, size: int) -> Completions:
+    """Complete by networks of any type, `size` at once (0 = any number up to BATCH)."""
     decoder = CompletionDecoder(model, task.image, task.visible, task.plan)
     parts = [decoder.pixels(part, size) for part in task.noise.split(size or BATCH)]
     raw = dmol.to_bytes(torch.cat(parts), task.quantise)
@@ -116,13 +124,12 @@ def finished(model: CompletingVae, task: Task, size: int) -> Completions:
     details: dict[str, Any] = {"raw": raw}
     log_prob = None
     if task.bound:
-        found = _bounds(model, task, images)
-        log_prob, details["effective_samples"] = found
+        log_prob, details["effective_samples"] = _bounds(model, task, images)
     return Completions(images, log_prob, details, lower_bound=True)
 
 
 def layer_temperatures(text: str | None, all_layers: float | None, layers: int) -> list[float]:
-    """Gives the temperature of each layer, coarse to fine, from "T" or "TxN" items.
+    """Return the temperature of each layer, coarse to fine, from "T" or "TxN" items.
 
     >>> layer_temperatures("0.5x2,1", None, 3)
     [0.5, 0.5, 1.0]
@@ -130,26 +137,29 @@ def layer_temperatures(text: str | None, all_layers: float | None, layers: int) 
     if text is None:
         return [1.0 if all_layers is None else all_layers] * layers
     if all_layers is not None:
-        raise UserError("--temperatures: give either these or --temperature.")
-    found: list[float] = []
+        raise UserError("give either these or one temperature.", setting="temperatures")
+    temperatures: list[float] = []
     for item in text.split(","):
         value, _, count = item.partition("x")
         try:
-            found += [float(value)] * int(count or 1)
+            temperatures += [float(value)] * int(count or 1)
         except ValueError:
-            raise UserError(f"--temperatures: '{item}' is neither T nor TxN.") from None
-    if len(found) != layers or not all(0 <= value < float("inf") for value in found):
+            raise UserError(f"'{item}' is neither T nor TxN.", setting="temperatures") from None
+    if len(temperatures) != layers or not all(0 <= t < float("inf") for t in temperatures):
         raise UserError(
-            f"--temperatures: this model has {layers} layers, so {layers} numbers from 0 up are "
-            f"needed, got {len(found)}, such as 1x{layers - 1},0.8."
+            f"this model has {layers} layers, so {layers} numbers from 0 up are needed, got "
+            f"{len(temperatures)}, such as 1x{layers - 1},0.8.",
+            setting="temperatures",
         )
-    return found
+    return temperatures
 
 
 class CompletionDecoder:
     """The walk down z ~ c(z|y) for one y; what depends on y alone is computed once."""
 
-    def __init__(self, model: CompletingVae, image: Tensor, visible: Tensor, plan: Plan) -> None:
+    def __init__(
+        self, model: CompletingVae, image: Tensor, visible: Tensor, plan: CompletionPlan
+    ) -> None:
         self.model, self.plan = model, plan
         self.blocks = model.decoder.blocks()
         sides = model.partial_sides(image, visible)
@@ -157,13 +167,13 @@ class CompletionDecoder:
         self.sides = [block.part_enc.side(sides[block.res]) for block in guided]
 
     def pixels(self, noise: Noise, size: int) -> Tensor:
-        """Gives pixels in -1..1, [n, H, W, C], of n streams run as a batch of `size` (0 = n)."""
+        """Return pixels in -1..1, [n, H, W, C], of n streams run as a batch of `size` (0 = n)."""
         n = len(noise)
         first = Noise(noise.seed, noise.tag, [(0,)])
 
         def normal(index: int, shape: tuple[int, ...]) -> Tensor:
-            own = padded(noise.normal(*shape), size)
-            return first.normal(*shape).expand_as(own) if index < self.plan.fixed else own
+            drawn = padded(noise.normal(*shape), size)
+            return first.normal(*shape).expand_as(drawn) if index < self.plan.fixed else drawn
 
         px_z, _ = self.walk(max(n, size), normal)
         config = self.model.config
@@ -172,10 +182,8 @@ class CompletionDecoder:
         u_logistic = padded(noise.uniform(*square, config.channels), size)
         return self.read(px_z, u_mixture, u_logistic)[:n]
 
-    def walk(
-        self, batch: int, normal: Callable[[int, tuple[int, ...]], Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """Gives the decoder's last state and the latents; normal(layer, shape) gives the noise."""
+    def walk(self, batch: int, normal: LayerNoise) -> tuple[Tensor, list[Tensor]]:
+        """Return the decoder's last state and the latents; normal(layer, shape) gives the noise."""
         states, latents = dict(self.model.decoder.start(batch)), []
         for index, block in enumerate(self.blocks):
             x = block.enter(states)
@@ -189,7 +197,7 @@ class CompletionDecoder:
         index: int,
         block: DecBlock,
         seen: Tensor,
-        normal: Callable[[int, tuple[int, ...]], Tensor],
+        normal: LayerNoise,
     ) -> tuple[Tensor, Tensor]:
         if index >= self.plan.prior_from:
             source, skip = block.describe(seen)
@@ -200,15 +208,15 @@ class CompletionDecoder:
         return source.sample(eps, self.plan.heats[index]), skip
 
     def read(self, px_z: Tensor, u_mixture: Tensor, u_logistic: Tensor) -> Tensor:
-        """Draws pixels in -1..1 from uniform numbers in [0, 1)."""
+        """Draw pixels in -1..1 from uniform numbers in [0, 1)."""
         params = self.model.decoder.read(px_z)
         uniform = (like(dmol.bounded(u), params) for u in (u_mixture, u_logistic))
         return dmol.sample(params, *uniform)
 
 
-def _bounds(model: CompletingVae, task: Task, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Gives the bound of each completion, and its effective samples, float64 [n]."""
+def _bounds(model: CompletingVae, task: CompletionTask, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the bound of each completion, and its effective samples, float64 [n]."""
     if model.config.condition == "edges":
         images = torch.cat([task.image.expand_as(images), images], -1)
-    found = [log_prob_hidden(model, made[None], task.visible, task.bound or 1) for made in images]
-    return torch.cat([f.nats for f in found]), torch.cat([f.effective for f in found])
+    bounds = [log_prob_hidden(model, x[None], task.visible, task.bound or 1) for x in images]
+    return torch.cat([b.nats for b in bounds]), torch.cat([b.effective for b in bounds])

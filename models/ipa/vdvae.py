@@ -23,8 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.ipa.config import VaeConfig
-from inpaint_cli.models.ipa.gaussians import Gaussian, at_least_float32
+from inpaint_cli.models.ipa.gaussians import Gaussian
+from inpaint_cli.models.layers import at_least_float32
 
 T = TypeVar("T")
 
@@ -33,7 +35,7 @@ SMALLEST_3X3 = 3
 
 
 def recomputed(work: Callable[..., T], *inputs: Tensor, wanted: bool) -> T:
-    """Gives work(*inputs); if `wanted`, nothing but the inputs is kept for the backward pass.
+    """Return work(*inputs); if `wanted`, nothing but the inputs is kept for the backward pass.
 
     It then calls `work` again, which must therefore draw no random numbers.
     """
@@ -57,12 +59,12 @@ class Block(nn.Module):
         self.c4 = nn.Conv2d(middle, c_out, 1)
 
     def inner(self, t: Tensor) -> Tensor:
-        """Maps the output of c1 to the input of c4."""
+        """Map the output of c1 to the input of c4."""
         t = self.c3(F.gelu(self.c2(F.gelu(t))))
         return F.gelu(t)
 
     def after_gelu(self, activated: Tensor) -> Tensor:
-        """Gives the block's output where GELU was already applied to its input."""
+        """Return the block's output where GELU was already applied to its input."""
         return cast(Tensor, self.c4(self.inner(self.c1(activated))))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,11 +93,11 @@ class Head(Block):
         self.width = width
 
     def side(self, activated: Tensor) -> Tensor:
-        """Gives what GELU(activations) [N, width, H, W] adds to c1: [N, middle, H, W]."""
+        """Return what GELU(activations) [N, width, H, W] adds to c1: [N, middle, H, W]."""
         return F.conv2d(activated, self.c1.weight[:, self.width :], self.c1.bias)
 
     def forward(self, seen: Tensor, side: Tensor) -> Gaussian:  # type: ignore[override]
-        """Gives the Gaussian for seen = GELU(state); `side` may be of one image for all states."""
+        """Return the Gaussian for seen = GELU(state); `side` may be of one image for all states."""
         t = F.conv2d(seen, self.c1.weight[:, : self.width]) + side
         return Gaussian.of(self.c4(self.inner(t)))
 
@@ -116,7 +118,7 @@ class DecBlock(nn.Module):
         self.resnet = ResidualBlock(self.width, middle, self.res)
 
     def enter(self, states: Mapping[int, Tensor]) -> Tensor:
-        """Gives the state that this block starts from, with its mixin added."""
+        """Return the state that this block starts from, with its mixin added."""
         x = states[self.res]
         if self.mixin:
             source = states[self.mixin][:, : self.width]
@@ -124,20 +126,20 @@ class DecBlock(nn.Module):
         return x
 
     def describe(self, seen: Tensor) -> tuple[Gaussian, Tensor]:
-        """Gives the prior of z for seen = GELU(state), and what it adds to the state."""
+        """Return the prior of z for seen = GELU(state), and what it adds to the state."""
         features = self.prior.after_gelu(seen)
         cut = 2 * self.zdim
         return Gaussian.of(features[:, :cut]), features[:, cut:]
 
     def skip(self, seen: Tensor) -> Tensor:
-        """Gives the second half of `describe` alone: enough where z comes from elsewhere."""
+        """Return the second half of `describe` alone: enough where z comes from elsewhere."""
         cut = 2 * self.zdim
         last = self.prior.c4
         bias = last.bias[cut:] if last.bias is not None else None
         return F.conv2d(self.prior.inner(self.prior.c1(seen)), last.weight[cut:], bias)
 
     def leave(self, x: Tensor, skip: Tensor, z: Tensor) -> Tensor:
-        """Gives the state after the block, for the z that was drawn."""
+        """Return the state after the block, for the z that was drawn."""
         return cast(Tensor, self.resnet(x + skip + self.z_proj(z)))
 
 
@@ -204,11 +206,11 @@ class Decoder(nn.Module):
         self.out_net = Output(config)
 
     def blocks(self) -> list[DecBlock]:
-        """Gives the blocks, coarse to fine."""
+        """Return the blocks, coarse to fine."""
         return [cast(DecBlock, block) for block in self.dec_blocks]
 
     def start(self, batch: int) -> dict[int, Tensor]:
-        """Gives the states that all of `batch` images start from, by side."""
+        """Return the states that all of `batch` images start from, by side."""
         states = {}
         for number, res in enumerate(self.sides):
             if number < len(self.bias_xs):
@@ -220,24 +222,24 @@ class Decoder(nn.Module):
         return states
 
     def finish(self, states: Mapping[int, Tensor]) -> Tensor:
-        """Gives the last state after gain and bias."""
+        """Return the last state after gain and bias."""
         return states[self.sides[-1]] * self.gain + self.bias
 
     def read(self, px_z: Tensor) -> Tensor:
-        """Gives the parameters of the mixtures of logistics, [N, H, W, channels]."""
+        """Return the parameters of the mixtures of logistics, [N, H, W, channels]."""
         return cast(Tensor, self.out_net(px_z))
 
 
-class VdVae(nn.Module):
+class VdVae(CompletionModel):
     """Decoder, encoder and partial encoder, freshly initialised as the authors do.
 
     Images come as uint8 [N, C, H, W]; `scaled` gives what the networks see.
     """
 
+    config: VaeConfig
+
     def __init__(self, config: VaeConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        super().__init__(config)
         self.decoder = Decoder(config)
         if not config.share_encoders:
             self.encoder = Encoder(config, config.channels)
@@ -247,13 +249,13 @@ class VdVae(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def scaled(self, image: Tensor) -> Tensor:
-        """Gives uint8 [N, C, H, W] in the networks' scale and their weights' type."""
+        """Return uint8 [N, C, H, W] in the networks' scale and their weights' type."""
         x = image.to(self.decoder.gain.dtype)
         x = (x + self.config.shift) * self.config.scale
         return x.contiguous(memory_format=torch.channels_last)
 
     def full_sides(self, image: Tensor) -> dict[int, Tensor]:
-        """Gives what the heads of q take of whole images uint8 [N, C, H, W], by side."""
+        """Return what the heads of q take of whole images uint8 [N, C, H, W], by side."""
         x = self.scaled(image)
         if not self.config.share_encoders:
             return activated(self.encoder(x))
@@ -262,13 +264,13 @@ class VdVae(nn.Module):
 
 
 def activated(activations: Mapping[int, Tensor]) -> dict[int, Tensor]:
-    """Gives GELU of an encoder's activations, which every head of that side takes."""
+    """Return GELU of an encoder's activations, which every head of that side takes."""
     return {res: F.gelu(x) for res, x in activations.items()}
 
 
 @torch.no_grad()
 def initialise(model: VdVae) -> None:
-    """Draws the weights: torch's defaults, no biases, last layers scaled by 1/sqrt(depth)."""
+    """Draw the weights: torch's defaults, no biases, last layers scaled by 1/sqrt(depth)."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.bias is not None:
             module.bias.zero_()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
@@ -56,7 +56,7 @@ class LatentFamily:
     )
     details: tuple[Detail, ...] = (Detail("tokens", per="completion"),)
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Stage[Any], ...]:
         """Return the stages in training order."""
         from inpaint_cli.models.latent_codes.objective import STAGES
 

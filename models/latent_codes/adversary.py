@@ -45,7 +45,7 @@ class Adversary:
 
     @classmethod
     def of(cls, model: LatentCodes, name: str, progress: float) -> Adversary:
-        """Gives the adversary `name` at a share of the stage's steps."""
+        """Return the adversary `name` at a share of the stage's steps."""
         config, place = model.config, STAGES.index("vqgan" if name == "vqgan" else "decoder")
         rivals = dict(model.discriminators.items())
         return cls(
@@ -67,7 +67,7 @@ class Adversary:
         mask: Tensor | None = None,
         penalise: bool = False,
     ) -> Outcome:
-        """Gives both sides' losses for images in [-1, 1]; `mask` is joined as a first channel.
+        """Return both sides' losses for images in [-1, 1]; `mask` is joined as a first channel.
 
         last: the weight at which the adaptive weight compares gradients. penalise: adds R1 to the
         discriminator's loss.

@@ -34,15 +34,15 @@ class Shape:
 
     @property
     def factor(self) -> int:
-        """Gives how much shorter the side of the coarsest level is."""
+        """How much shorter the side of the coarsest level is."""
         return 1 << (len(self.multipliers) - 1)
 
     def widths(self) -> tuple[int, ...]:
-        """Gives the channels of each level, from fine to coarse."""
+        """Return the channels of each level, from fine to coarse."""
         return tuple(self.width * multiplier for multiplier in self.multipliers)
 
     def attends(self, level: int) -> bool:
-        """Says whether a level (0 = finest) has attention."""
+        """Return whether a level (0 = finest) has attention."""
         return self.resolution >> level in self.attention
 
 
@@ -60,13 +60,14 @@ class ResBlock(nn.Module):
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm2 = normalisation(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        if in_channels != out_channels:
-            self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
+        self.nin_shortcut = (
+            nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
-        total: Tensor = (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x) + h
+        total: Tensor = (x if self.nin_shortcut is None else self.nin_shortcut(x)) + h
         return total
 
 
@@ -172,7 +173,7 @@ class Encoder(nn.Module):
         return self.levels(x)[-1]
 
     def levels(self, x: Tensor) -> list[Tensor]:
-        """Gives the features after each level, and last the coarsest map."""
+        """Return the features after each level, and last the coarsest map."""
         features = []
         x = self.conv_in(x)
         for level in self.down:
@@ -209,7 +210,7 @@ class Decoder(nn.Module):
 
 
 def at_side(image: Tensor, visible: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Gives a uint8 image in [-1, 1], and its mask, shrunk to `side` by whole factors.
+    """Return a uint8 image in [-1, 1], and its mask, shrunk to `side` by whole factors.
 
     A shrunk pixel is the mean of its block, and visible only where the whole block is; so it never
     holds anything hidden.

@@ -123,62 +123,121 @@ class LatentConfig(Config):
 
     @property
     def coarse_side(self) -> int:
-        """Gives the side at which everything but the refinement works."""
+        """The side at which everything but the refinement works."""
         return self.coarse_size or self.size
 
     @property
     def factor(self) -> int:
-        """Gives how many pixels a token is wide, at `coarse_side`."""
+        """How many pixels a token is wide, at `coarse_side`."""
         return 1 << (len(self.multipliers) - 1)
 
     @property
     def grid(self) -> int:
-        """Gives the tokens along a side."""
+        """The tokens along a side."""
         return self.coarse_side // self.factor
 
 
 _OURS = Training(
-    batch_size=32, steps=6000, lr=2e-4, optimiser="adam", betas=(0.9, 0.99), schedule="cosine",
-    warmup_steps=200, clip_norm=1.0, ema_decay=0.999, masks="freeform-scaled@mixture",
-    augment="crop", validate_every=1000, validate_images=256, checkpoint_every=500,
-)  # fmt: skip
+    batch_size=32,
+    steps=6000,
+    lr=2e-4,
+    optimiser="adam",
+    betas=(0.9, 0.99),
+    schedule="cosine",
+    warmup_steps=200,
+    clip_norm=1.0,
+    ema_decay=0.999,
+    masks="freeform-scaled@mixture",
+    augment="crop",
+    validate_every=1000,
+    validate_images=256,
+    checkpoint_every=500,
+)
 _OURS_TRANSFORMER = replace(_OURS, optimiser="adamw", weight_decay=0.05, lr=4e-4)
 
 
 def _ours(**changes: object) -> dict[str, Training]:
-    """Gives how the stages of our own presets are trained."""
+    """Return how the stages of our own presets are trained."""
     stages = {"vqgan": _OURS, "encoder": _OURS, "transformer": _OURS_TRANSFORMER, "decoder": _OURS}
     return {name: replace(training, **changes) for name, training in stages.items()}  # type: ignore[arg-type]
 
 
 _DIGITS = LatentConfig(
-    size=8, channels=1, levels=16, width=32, multipliers=(1, 2), blocks=1, attention=(4,),
-    latent_channels=32, embed_dim=16, codes=64, token_width=64, token_layers=2, token_heads=4,
-    disc_width=32, disc_layers=1, disc_start=(0.0, 0.0),
+    size=8,
+    channels=1,
+    levels=16,
+    width=32,
+    multipliers=(1, 2),
+    blocks=1,
+    attention=(4,),
+    latent_channels=32,
+    embed_dim=16,
+    codes=64,
+    token_width=64,
+    token_layers=2,
+    token_heads=4,
+    disc_width=32,
+    disc_layers=1,
+    disc_start=(0.0, 0.0),
     training=_ours(
-        batch_size=64, steps=400, lr=1e-3, warmup_steps=20, ema_decay=0.99, augment="none",
-        masks="freeform-scaled", validate_every=200, checkpoint_every=200,
+        batch_size=64,
+        steps=400,
+        lr=1e-3,
+        warmup_steps=20,
+        ema_decay=0.99,
+        augment="none",
+        masks="freeform-scaled",
+        validate_every=200,
+        checkpoint_every=200,
     ),
-)  # fmt: skip
+)
 
 _TINY32 = LatentConfig(
-    size=32, channels=3, levels=256, width=32, multipliers=(1, 1, 2), blocks=1, attention=(8,),
-    latent_channels=64, embed_dim=32, codes=256, token_width=256, token_layers=6, token_heads=8,
-    disc_width=32, disc_layers=2, training=_ours(steps=3000, lr=4e-4),
-)  # fmt: skip
+    size=32,
+    channels=3,
+    levels=256,
+    width=32,
+    multipliers=(1, 1, 2),
+    blocks=1,
+    attention=(8,),
+    latent_channels=64,
+    embed_dim=32,
+    codes=256,
+    token_width=256,
+    token_layers=6,
+    token_heads=8,
+    disc_width=32,
+    disc_layers=2,
+    training=_ours(steps=3000, lr=4e-4),
+)
 
 _SMALL64 = LatentConfig(
-    size=64, channels=3, levels=256, width=32, multipliers=(1, 1, 2, 4), blocks=1, attention=(8,),
-    latent_channels=128, embed_dim=32, codes=512, token_width=256, token_layers=8, token_heads=8,
+    size=64,
+    channels=3,
+    levels=256,
+    width=32,
+    multipliers=(1, 1, 2, 4),
+    blocks=1,
+    attention=(8,),
+    latent_channels=128,
+    embed_dim=32,
+    codes=512,
+    token_width=256,
+    token_layers=8,
+    token_heads=8,
     # So short a training does not come to overfit.
-    dropout=0.0, token_noise=0.05, label_smoothing=0.0, disc_width=32, disc_start=(1.0, 0.4),
+    dropout=0.0,
+    token_noise=0.05,
+    label_smoothing=0.0,
+    disc_width=32,
+    disc_start=(1.0, 0.4),
     training={
         "vqgan": replace(_OURS, batch_size=16, steps=3600, lr=4e-4, ema_decay=0.998),
         "encoder": replace(_OURS, batch_size=16, steps=500, warmup_steps=50, ema_decay=0.99),
         "transformer": replace(_OURS_TRANSFORMER, steps=5500),
         "decoder": replace(_OURS, batch_size=16, steps=1400, ema_decay=0.998),
     },
-)  # fmt: skip
+)
 """As latent-codes-photos64, which ships, was trained: three hours on two CPU cores."""
 
 _SMALL64_F4 = replace(
@@ -198,38 +257,82 @@ _SMALL64_F4 = replace(
 """Four times as many tokens as small64, each of 4 x 4 pixels, known if all of them are visible."""
 
 _PHOTO64 = replace(
-    _SMALL64, width=64, multipliers=(1, 1, 2, 2), blocks=2, token_width=384, token_heads=6,
-    dropout=0.1, token_noise=0.1, label_smoothing=0.1, disc_width=64, disc_start=(0.4, 0.3),
+    _SMALL64,
+    width=64,
+    multipliers=(1, 1, 2, 2),
+    blocks=2,
+    token_width=384,
+    token_heads=6,
+    dropout=0.1,
+    token_noise=0.1,
+    label_smoothing=0.1,
+    disc_width=64,
+    disc_start=(0.4, 0.3),
     training=_ours(batch_size=128, steps=20_000, lr=4e-4, warmup_steps=500),
-)  # fmt: skip
+)
 
 _PHOTO128 = replace(_PHOTO64, size=128, attention=(16,))
 
 _PLACES256 = LatentConfig(
-    size=256, channels=3, levels=256, width=128, multipliers=(1, 1, 2, 2, 4), blocks=2,
-    attention=(16,), latent_channels=256, embed_dim=256, codes=1024, codebook="gradient",
-    token_width=1408, token_layers=40, token_heads=16, restrictive="released", refinement=True,
-    disc_norm="batch", disc_start=(0.04, 0.05), disc_limit=1e4, r1_weight=1.0,
-    pixel_weight=(1.0, 0.0), perceptual_weight=(1.0, 0.1), raw_loss=False, token_masks="uniform",
-    token_noise=0.0, label_smoothing=0.0, unquantised=0.0,
+    size=256,
+    channels=3,
+    levels=256,
+    width=128,
+    multipliers=(1, 1, 2, 2, 4),
+    blocks=2,
+    attention=(16,),
+    latent_channels=256,
+    embed_dim=256,
+    codes=1024,
+    codebook="gradient",
+    token_width=1408,
+    token_layers=40,
+    token_heads=16,
+    restrictive="released",
+    refinement=True,
+    disc_norm="batch",
+    disc_start=(0.04, 0.05),
+    disc_limit=1e4,
+    r1_weight=1.0,
+    pixel_weight=(1.0, 0.0),
+    perceptual_weight=(1.0, 0.1),
+    raw_loss=False,
+    token_masks="uniform",
+    token_noise=0.0,
+    label_smoothing=0.0,
+    unquantised=0.0,
     training={
         "vqgan": Training(
             batch_size=10, epochs=20, lr=4.5e-5, betas=(0.5, 0.9), masks="nothing", augment="crop"
         ),
         "encoder": Training(
-            batch_size=16, epochs=20, lr=7.2e-5, betas=(0.9, 0.95), masks="freeform-large",
+            batch_size=16,
+            epochs=20,
+            lr=7.2e-5,
+            betas=(0.9, 0.95),
+            masks="freeform-large",
             augment="crop",
         ),
         "transformer": Training(
-            batch_size=12, epochs=20, lr=5.4e-5, optimiser="adamw", betas=(0.9, 0.95),
-            weight_decay=0.01, masks="freeform-large", augment="crop",
+            batch_size=12,
+            epochs=20,
+            lr=5.4e-5,
+            optimiser="adamw",
+            betas=(0.9, 0.95),
+            weight_decay=0.01,
+            masks="freeform-large",
+            augment="crop",
         ),
         "decoder": Training(
-            batch_size=6, epochs=20, lr=2.7e-5, betas=(0.5, 0.9), masks="freeform-large",
+            batch_size=6,
+            epochs=20,
+            lr=2.7e-5,
+            betas=(0.5, 0.9),
+            masks="freeform-large",
             augment="crop",
         ),
     },
-)  # fmt: skip
+)
 """The authors' configs on one GPU: their rate is 4.5e-6 times the images of a step."""
 
 PRESETS = {

@@ -44,7 +44,7 @@ TAMING_GRID = 16
 
 
 @dataclass(frozen=True)
-class Part:
+class ForeignNetwork:
     """One network in a file of the authors."""
 
     name: str
@@ -57,11 +57,11 @@ class Part:
 
     @property
     def depth(self) -> int:
-        """Gives how many networks it lies in."""
+        """How many networks it lies in."""
         return self.prefix.count(NEST)
 
     def shape(self, name: str, dimensions: int = 4) -> torch.Size:
-        """Gives the shape of a tensor. UserError where it is missing or of other dimensions."""
+        """Return the shape of a tensor. UserError where it is missing or of other dimensions."""
         if name not in self.state:
             raise UserError(f"{self.path}: '{self.prefix}{name}' is missing.")
         shape = self.state[name].shape
@@ -73,13 +73,13 @@ class Part:
         return shape
 
     def count(self, prefix: str) -> int:
-        """Gives how many numbers follow `prefix` in the names."""
+        """Return how many numbers follow `prefix` in the names."""
         names = (name.removeprefix(prefix) for name in self.state if name.startswith(prefix))
         return len({name.split(".")[0] for name in names})
 
 
 def convert(layout: str, files: Sequence[Path]) -> LatentCodes:
-    """Gives the model in the authors' files, in any order, or one with a VQGAN of taming.
+    """Return the model in the authors' files, in any order, or one with a VQGAN of taming.
 
     UserError tells what is missing or does not fit, by name and shape. float32 tensors stay where
     the files have them, so a model of a billion weights is not copied.
@@ -89,26 +89,26 @@ def convert(layout: str, files: Sequence[Path]) -> LatentCodes:
     return model.eval()
 
 
-def parts_in(state: Mapping[str, Tensor], path: Path, prefix: str = "") -> list[Part]:
-    """Gives the networks in a state dict of the authors, the outermost first.
+def parts_in(state: Mapping[str, Tensor], path: Path, prefix: str = "") -> list[ForeignNetwork]:
+    """Return the networks in a state dict of the authors, the outermost first.
 
     UserError where the outermost is none of them.
     """
-    own = {name: tensor for name, tensor in state.items() if not name.startswith(NEST)}
-    kind = _kind(own)
+    unnested = {name: tensor for name, tensor in state.items() if not name.startswith(NEST)}
+    kind = _kind(unnested)
     if kind is None and not prefix:
         names = ", ".join(f"'{name}'" for name in sorted(state)[:2])
         raise UserError(
             f"{path}: holds none of the networks {', '.join(NEEDED.values())} and refinement "
             f"(its names are like {names})."
         )
-    parts = [] if kind is None else [_part(kind, own, path, prefix)]
+    parts = [] if kind is None else [_part(kind, unnested, path, prefix)]
     nested = {n.removeprefix(NEST): t for n, t in state.items() if n.startswith(NEST)}
     return parts + (parts_in(nested, path, prefix + NEST) if nested else [])
 
 
 def _kind(state: Mapping[str, Tensor]) -> str | None:
-    """Gives which network these names are of."""
+    """Return which network these names are of."""
     tops = {name.split(".")[0] for name in state}
     if "transformer" in tops:
         return "transformer"
@@ -122,8 +122,8 @@ def _kind(state: Mapping[str, Tensor]) -> str | None:
     return "vqgan" if tops & {"quant_conv", "post_quant_conv"} else None
 
 
-def _part(kind: str, state: Mapping[str, Tensor], path: Path, prefix: str) -> Part:
-    """Gives a network without what the authors keep beside it."""
+def _part(kind: str, state: Mapping[str, Tensor], path: Path, prefix: str) -> ForeignNetwork:
+    """Return a network without what the authors keep beside it."""
     left_out = LEFT_OUT if kind == "vqgan" else (*LEFT_OUT, "quantize.")
     kept = {n: t for n, t in state.items() if not n.startswith(left_out)}
     if kind == "transformer":
@@ -134,18 +134,19 @@ def _part(kind: str, state: Mapping[str, Tensor], path: Path, prefix: str) -> Pa
             for name, tensor in kept.items()
             if not name.endswith(".attn.mask")
         }
-    return Part(kind, kept, path, prefix)
+    return ForeignNetwork(kind, kept, path, prefix)
 
 
-def from_authors(parts: Iterable[Part]) -> LatentCodes:
-    """Gives the model of these networks; their tensors become its own (on any device)."""
+def from_authors(parts: Iterable[ForeignNetwork]) -> LatentCodes:
+    """Return the model of these networks; their tensors become its own (on any device)."""
     chosen = chosen_of(parts)
     for name, what in NEEDED.items():
         if name not in chosen:
             have = ", ".join(sorted({part.path.name for part in chosen.values()}))
             raise UserError(
-                f"--from latent-codes: no {what} in {have}. Give the file with it as well "
-                "(the authors' VQGAN, encoder, transformer and decoder make up one model)."
+                f"latent-codes: no {what} in {have}. Give the file with it as well (the authors' "
+                "VQGAN, encoder, transformer and decoder make up one model).",
+                setting="from",
             )
     config = config_of(chosen)
     with torch.device("meta"):
@@ -154,14 +155,16 @@ def from_authors(parts: Iterable[Part]) -> LatentCodes:
     return model
 
 
-def from_taming(parts: Iterable[Part]) -> LatentCodes:
-    """Gives a model with the VQGAN found, the other networks random: they are to be trained.
+def from_taming(parts: Iterable[ForeignNetwork]) -> LatentCodes:
+    """Return a model with the VQGAN found, the other networks random: they are to be trained.
 
     Its sizes are the VQGAN's, its settings those of our preset `photo128`.
     """
     chosen = chosen_of(part for part in parts if part.name == "vqgan")
     if not chosen:
-        raise UserError("--from taming: no VQGAN in what was given ('quant_conv.weight', ...).")
+        raise UserError(
+            "taming: no VQGAN among the files given ('quant_conv.weight', ...).", setting="from"
+        )
     vqgan = chosen["vqgan"]
     config = _config(vqgan, TAMING_GRID, PRESETS["photo128"])
     with torch.random.fork_rng(devices=[]):
@@ -172,9 +175,9 @@ def from_taming(parts: Iterable[Part]) -> LatentCodes:
     return model
 
 
-def chosen_of(parts: Iterable[Part]) -> dict[str, Part]:
-    """Gives one network of each kind, the outermost; copies inside others must agree with it."""
-    chosen: dict[str, Part] = {}
+def chosen_of(parts: Iterable[ForeignNetwork]) -> dict[str, ForeignNetwork]:
+    """Return one network of each kind, the outermost; copies inside others must agree with it."""
+    chosen: dict[str, ForeignNetwork] = {}
     for part in sorted(parts, key=lambda part: part.depth):
         first = chosen.setdefault(part.name, part)
         if first is part:
@@ -192,16 +195,16 @@ def chosen_of(parts: Iterable[Part]) -> dict[str, Part]:
     return chosen
 
 
-def _agree(one: Part, other: Part) -> bool:
-    """Says whether two networks are copies, by one tensor of theirs."""
+def _agree(one: ForeignNetwork, other: ForeignNetwork) -> bool:
+    """Return whether two networks are copies, by one tensor of theirs."""
     a, b = (part.state.get(TELLING[part.name]) for part in (one, other))
     if a is None or b is None or a.is_meta or b.is_meta:
         return True
     return a.shape == b.shape and bool((a.float() - b.float()).norm() <= SAME * a.float().norm())
 
 
-def config_of(parts: Mapping[str, Part]) -> LatentConfig:
-    """Gives our config for the sizes of the authors' networks."""
+def config_of(parts: Mapping[str, ForeignNetwork]) -> LatentConfig:
+    """Return our config for the sizes of the authors' networks."""
     vqgan, transformer = parts["vqgan"], parts["transformer"]
     positions = transformer.shape("pos_emb", 3)[1] - 1
     grid = math.isqrt(positions)
@@ -223,7 +226,7 @@ def config_of(parts: Mapping[str, Part]) -> LatentConfig:
 
 
 def heads_of(width: int) -> int:
-    """Gives the heads of a transformer of this width, which its tensors do not tell.
+    """Return the heads of a transformer of this width, which its tensors do not tell.
 
     16, as in all configs of the authors; fewer where a head would be narrower than 8 channels.
 
@@ -235,9 +238,9 @@ def heads_of(width: int) -> int:
 
 
 def _config(
-    vqgan: Part, grid: int, preset: LatentConfig, refinement: Part | None = None
+    vqgan: ForeignNetwork, grid: int, preset: LatentConfig, refinement: ForeignNetwork | None = None
 ) -> LatentConfig:
-    """Gives `preset` with the sizes of a VQGAN, for `grid` tokens along a side."""
+    """Return `preset` with the sizes of a VQGAN, for `grid` tokens along a side."""
     width, channels = vqgan.shape("encoder.conv_in.weight")[:2]
     codes, embed_dim = vqgan.shape("quantize.embedding.weight", 2)
     multipliers = _multipliers(vqgan, "encoder.down.", width)
@@ -265,8 +268,8 @@ def _config(
         raise UserError(f"{vqgan.path}: {error}") from error
 
 
-def _finer(refinement: Part | None, coarse: tuple[int, ...], side: int) -> dict[str, Any]:
-    """Gives the fields of the config that tell whether there is a refinement, and how large."""
+def _finer(refinement: ForeignNetwork | None, coarse: tuple[int, ...], side: int) -> dict[str, Any]:
+    """Return the fields of the config that tell whether there is a refinement, and how large."""
     if refinement is None:
         return {"size": side, "refinement": False}
     width = refinement.shape("encoder.conv_in.weight")[0]
@@ -280,21 +283,22 @@ def _finer(refinement: Part | None, coarse: tuple[int, ...], side: int) -> dict[
     }
 
 
-def _multipliers(part: Part, levels: str, width: int) -> tuple[int, ...]:
-    """Gives the widths of the levels whose names begin with `levels` over `width`."""
+def _multipliers(part: ForeignNetwork, levels: str, width: int) -> tuple[int, ...]:
+    """Return the widths of the levels whose names begin with `levels` over `width`."""
     count = max(part.count(levels), 1)  # without any, the first is missing
     names = [f"{levels}{level}.block.0.conv2.weight" for level in range(count)]
     widths = [part.shape(name)[0] for name in names]
-    for name, wide in zip(names, widths, strict=True):
-        if wide % width:
+    for name, channels in zip(names, widths, strict=True):
+        if channels % width:
             raise UserError(
-                f"{part.path}: '{part.prefix}{name}' has {wide} channels, no multiple of {width}."
+                f"{part.path}: '{part.prefix}{name}' has {channels} channels, not a multiple of "
+                f"{width}."
             )
-    return tuple(wide // width for wide in widths)
+    return tuple(channels // width for channels in widths)
 
 
-def fill(model: nn.Module, parts: Iterable[Part]) -> None:
-    """Gives the children of `model` the tensors of these networks, in float32, without a copy.
+def fill(model: nn.Module, parts: Iterable[ForeignNetwork]) -> None:
+    """Give the children of `model` the tensors of these networks, in float32, without a copy.
 
     UserError for what is missing, misshapen or left over.
     """
@@ -303,20 +307,20 @@ def fill(model: nn.Module, parts: Iterable[Part]) -> None:
         child.load_state_dict(_fitting(part, child.state_dict()), assign=True)
 
 
-def _fitting(part: Part, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _fitting(part: ForeignNetwork, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
     where, prefix = part.path, part.prefix
     for name, tensor in expected.items():
         if name not in part.state:
             raise UserError(
                 f"{where}: '{prefix}{name}' is missing; it should be {shape_text(tensor)}."
             )
-        found = part.state[name]
-        if found.shape != tensor.shape or not found.is_floating_point():
+        stored = part.state[name]
+        if stored.shape != tensor.shape or not stored.is_floating_point():
             raise UserError(
-                f"{where}: '{prefix}{name}' is {shape_text(found)} of {_kind_of_number(found)}; "
+                f"{where}: '{prefix}{name}' is {shape_text(stored)} of {_kind_of_number(stored)}; "
                 f"the other tensors ask for {shape_text(tensor)} of float."
             )
-        if not found.is_meta and not torch.isfinite(found).all():
+        if not stored.is_meta and not torch.isfinite(stored).all():
             raise UserError(f"{where}: '{prefix}{name}' holds values that are no numbers.")
     surplus = sorted(part.state.keys() - expected.keys())
     if surplus:

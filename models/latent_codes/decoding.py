@@ -1,4 +1,7 @@
-"""From the visible pixels and the codes of all tokens to an image: E_prt, G and the refinement."""
+"""From the visible pixels and the codes of all tokens to an image.
+
+Names as in Chen & Zhao 2024: E_prt is the partial encoder, G the generator.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from torch import Tensor, nn
 from inpaint_cli.models.latent_codes.blocks import Decoder, Encoder, Shape
 from inpaint_cli.models.latent_codes.masked import (
     MaskedEncoder,
-    Rule,
+    MaskedLayers,
     Seen,
     mask_of,
     network_input,
@@ -16,7 +19,7 @@ from inpaint_cli.models.latent_codes.masked import (
 
 
 def compose(features: Tensor, codes: Tensor, known: Tensor) -> Tensor:
-    """Gives what G decodes: features where a token is known, else their mean with its code.
+    """Return what G decodes: features where a token is known, else their mean with its code.
 
     Features and code vectors are [N, embed_dim, h, w], `known` bool [N, 1, h, w] (Chen & Zhao 2024,
     equations 7 and 8).
@@ -25,7 +28,7 @@ def compose(features: Tensor, codes: Tensor, known: Tensor) -> Tensor:
 
 
 def composite(image: Tensor, visible: Tensor, output: Tensor) -> Tensor:
-    """Gives the image where it is visible and the output elsewhere, bit for bit, NaN or not."""
+    """Return the image where it is visible and the output elsewhere, bit for bit, NaN or not."""
     return torch.where(visible, image, output)
 
 
@@ -41,7 +44,7 @@ class ImageDecoder(nn.Module):
     def __init__(self, channels: int, shape: Shape, embed_dim: int, partial: bool) -> None:
         super().__init__()
         self.encoder: Encoder | MaskedEncoder = (
-            MaskedEncoder(channels + 1, shape, Rule("partial"))
+            MaskedEncoder(channels + 1, shape, MaskedLayers("partial"))
             if partial
             else Encoder(channels + 1, shape)
         )
@@ -53,7 +56,7 @@ class ImageDecoder(nn.Module):
         return self.decode(compose(self.encode(x, visible), codes, known))
 
     def encode(self, x: Tensor, visible: Tensor) -> Tensor:
-        """Gives the features of the visible pixels; [N, embed_dim, h, w]."""
+        """Return the features of the visible pixels; [N, embed_dim, h, w]."""
         shown = network_input(x, visible)
         if isinstance(self.encoder, MaskedEncoder):
             # Its own mask is dropped: it has grown over all tokens, and the codes would be ignored.
@@ -64,7 +67,7 @@ class ImageDecoder(nn.Module):
         return narrowed
 
     def decode(self, h: Tensor) -> Tensor:
-        """Gives the image of composed features [N, embed_dim, h, w]."""
+        """Return the image of composed features [N, embed_dim, h, w]."""
         image: Tensor = self.decoder(self.post_bottleneck_conv(h))
         return image
 
@@ -90,6 +93,6 @@ class Refinement(nn.Module):
         return refined
 
     def encode(self, x: Tensor) -> Tensor:
-        """Gives the features between encoder and decoder; [N, embed_dim, h, w]."""
+        """Return the features between encoder and decoder; [N, embed_dim, h, w]."""
         narrowed: Tensor = self.bottleneck_conv(self.encoder(x))
         return narrowed

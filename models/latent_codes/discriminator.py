@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.device import sum_over_ranks, world_size
-from inpaint_cli.models.layers import BatchNorm2d, GroupNorm
+from inpaint_cli.models.layers import GroupNorm, at_least_float32
 
 WIDEST = 8
 """The width of a layer is at most this many times that of the first."""
 
 
 class PatchDiscriminator(nn.Module):
-    """Says for overlapping patches whether they are of real images (Isola et al. 2017)."""
+    """A classifier of overlapping patches: of real images, or made (Isola et al. 2017)."""
 
     def __init__(
         self, channels: int, width: int, layers: int, norm: Literal["batch", "group"]
@@ -26,14 +26,14 @@ class PatchDiscriminator(nn.Module):
         parts.append(nn.LeakyReLU(0.2))
         before = width
         for layer in range(1, layers + 1):
-            wide = width * min(2**layer, WIDEST)
+            after = width * min(2**layer, WIDEST)
             stride = 2 if layer < layers else 1
             parts += [
-                nn.Conv2d(before, wide, 4, stride=stride, padding=1, bias=False),
-                BatchNorm2d(wide) if norm == "batch" else GroupNorm(min(16, wide), wide),
+                nn.Conv2d(before, after, 4, stride=stride, padding=1, bias=False),
+                nn.BatchNorm2d(after) if norm == "batch" else GroupNorm(min(16, after), after),
                 nn.LeakyReLU(0.2),
             ]
-            before = wide
+            before = after
         parts.append(nn.Conv2d(before, 1, 4, stride=1, padding=1))
         self.main = nn.Sequential(*parts)
         for module in self.main:
@@ -41,7 +41,7 @@ class PatchDiscriminator(nn.Module):
                 nn.init.normal_(module.weight, 0.0, 0.02)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Gives what each activation passes on, and last the logits [N, 1, h, w]."""
+        """Return what each activation passes on, and last the logits [N, 1, h, w]."""
         outputs = []
         for module in self.main:
             x = module(x)
@@ -51,27 +51,27 @@ class PatchDiscriminator(nn.Module):
 
 
 def frozen(discriminator: PatchDiscriminator, x: Tensor) -> list[Tensor]:
-    """Calls a discriminator so that no gradient reaches its parameters, only its input."""
+    """Call a discriminator so that no gradient reaches its parameters, only its input."""
     weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
     outputs: list[Tensor] = torch.func.functional_call(discriminator, weights, (x,))
     return outputs
 
 
 def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Gives the discriminator's loss from its logits."""
+    """Return the discriminator's loss from its logits."""
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 def adaptive_weight(
     reconstruction: Tensor, adversarial: Tensor, last: Tensor, limit: float
 ) -> Tensor:
-    """Gives |grad reconstruction| / |grad adversarial| at the last layer, at most `limit`.
+    """Return |grad reconstruction| / |grad adversarial| at the last layer, at most `limit`.
 
     Esser et al. 2021, eq. 7: both terms then pull equally at the output, whatever their scales. The
     norms are means over the processes of a run.
     """
     norms = [
-        torch.autograd.grad(loss, last, retain_graph=True)[0].float().norm()
+        at_least_float32(torch.autograd.grad(loss, last, retain_graph=True)[0]).norm()
         for loss in (reconstruction, adversarial)
     ]
     first, second = sum_over_ranks(torch.stack(norms).detach()) / world_size()
@@ -82,7 +82,7 @@ def adaptive_weight(
 def gradient_penalty(
     discriminator: PatchDiscriminator, real: Tensor, channels: slice = slice(None)
 ) -> Tensor:
-    """Gives the mean over images of |d sum D(real) / d real|^2 over some input channels (R1)."""
+    """Return the mean over images of |d sum D(real) / d real|^2 over some input channels (R1)."""
     real = real.detach().requires_grad_(True)
     with torch.autocast(real.device.type, enabled=False):
         total = discriminator(real)[-1].sum()
@@ -92,5 +92,5 @@ def gradient_penalty(
 
 
 def untouched(module: nn.Module) -> Tensor:
-    """Gives 0 with a zero gradient in each parameter: a loss before the discriminator joins."""
+    """Return 0 with a zero gradient in each parameter: a loss before the discriminator joins."""
     return 0.0 * torch.stack([parameter.sum() for parameter in module.parameters()]).sum()

@@ -19,7 +19,7 @@ BORDER_WEIGHT, FAR_WEIGHT = 0.5, 0.1
 
 
 def structure_loss(a: Tensor, b: Tensor) -> Tensor:
-    """Gives 0.5 x the error of gradients at three scales + 0.1 x (1 - SSIM), images in [-1, 1].
+    """Return 0.5 x the error of gradients at three scales + 0.1 x (1 - SSIM), images in [-1, 1].
 
     What stands in for a perceptual distance where none was chosen.
     """
@@ -39,7 +39,7 @@ def structure_loss(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _similarity(a: Tensor, b: Tensor) -> Tensor:
-    """Gives the mean SSIM over square windows (Wang et al. 2004), of images in [-1, 1]."""
+    """Return the mean SSIM over square windows (Wang et al. 2004), of images in [-1, 1]."""
 
     def mean(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, WINDOW, stride=1)
@@ -54,7 +54,7 @@ def _similarity(a: Tensor, b: Tensor) -> Tensor:
 
 
 def feature_distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-    """Gives the sum over levels of the mean absolute difference of normalised features."""
+    """Return the sum over levels of the mean absolute difference of normalised features."""
     terms = [
         (F.normalize(x.float(), dim=1) - F.normalize(y.float(), dim=1)).abs().mean()
         for x, y in zip(a, b, strict=True)
@@ -63,7 +63,7 @@ def feature_distance(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
 
 
 def border_weights(visible: Tensor) -> Tensor:
-    """Gives the weight [N, 1, H, W] of each pixel in the pixel loss of the raw output."""
+    """Return the weight [N, 1, H, W] of each pixel in the pixel loss of the raw output."""
     reach = max(1, round(BORDER * visible.shape[-1]))
     hidden = (~visible).float()
     near = F.max_pool2d(hidden, 2 * reach + 1, stride=1, padding=reach)

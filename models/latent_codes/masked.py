@@ -1,6 +1,7 @@
 """Convolutions that know which positions are visible, and the encoder that is made of them.
 
-It has the skeleton, and the state-dict names, of `blocks.Encoder`; only the layers differ.
+It has the skeleton, and the state-dict names, of `blocks.Encoder`; only the layers differ. "The
+authors" are Chen & Zhao 2024, by the code that they published.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.models.latent_codes.blocks import AttnBlock, Shape, normalisation
+from inpaint_cli.models.layers import at_least_float32
 
 EMPTY = 1e-8
 """What the authors add to the number of visible positions of a window."""
 
 
 def majority(mask: Tensor, alpha: float) -> Tensor:
-    """Gives the mask of the next coarser level; [N, 1, H, W] to [N, 1, H / 2, W / 2], 0 or 1.
+    """Return the mask of the next coarser level; [N, 1, H, W] to [N, 1, H / 2, W / 2], 0 or 1.
 
     A position is visible if at least the share `alpha` of its 2x2 block is. The paper asks for
     "at least", the authors' code for "more than" a number that is lower by a quarter.
@@ -37,12 +39,12 @@ def majority(mask: Tensor, alpha: float) -> Tensor:
 
 
 def network_input(x: Tensor, visible: Tensor) -> Tensor:
-    """Gives [mask - 0.5, x on visible positions]; hidden values, even NaN, do not enter it."""
+    """Return [mask - 0.5, x on visible positions]; hidden values, even NaN, do not enter it."""
     return torch.cat([visible.to(x.dtype) - 0.5, torch.where(visible, x, 0.0)], dim=1)
 
 
 def mask_of(visible: Tensor, x: Tensor) -> Tensor:
-    """Gives `visible` as 0 and 1 in the dtype of mask arithmetic: float32, or x's if wider."""
+    """Return `visible` as 0 and 1 in the dtype of mask arithmetic: float32, or x's if wider."""
     return visible.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -54,22 +56,22 @@ class Seen:
         self._derived: dict[Hashable, Tensor] = {}
 
     def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """Gives what `make` gave when it was first called for this key."""
+        """Return what `make` gave when it was first called for this key."""
         if key not in self._derived:
             self._derived[key] = make()
         return self._derived[key]
 
     def count(self, size: int, stride: int) -> Tensor:
-        """Gives how many positions of each window are visible; outside the image none is."""
+        """Return how many positions of each window are visible; outside the image none is."""
         return window_sum(self.mask, size, stride)
 
     def inside(self, size: int, stride: int) -> Tensor:
-        """Gives how many positions of each window lie inside the image; [1, 1, H, W]."""
+        """Return how many positions of each window lie inside the image; [1, 1, H, W]."""
         return window_sum(torch.ones_like(self.mask[:1]), size, stride)
 
 
 def window_sum(mask: Tensor, size: int, stride: int) -> Tensor:
-    """Gives the sum over each window of a zero-padded convolution with this size and stride."""
+    """Return the sum over each window of a zero-padded convolution with this size and stride."""
     return F.avg_pool2d(mask, size, stride, size // 2, divisor_override=1)
 
 
@@ -116,7 +118,7 @@ class StrictConv(nn.Module):
         return (y * scale.to(y.dtype)).addcmul_(bias, after.mask.to(y.dtype)), after
 
     def sum_over_windows(self, mask: Tensor) -> Tensor:
-        """Gives the sum of `mask` over each window; outside the image it is 0."""
+        """Return the sum of `mask` over each window; outside the image it is 0."""
         padded = F.pad(mask, self.margin)
         return F.avg_pool2d(padded, self.size, self.stride, divisor_override=1)
 
@@ -140,7 +142,7 @@ class ReleasedConv(nn.Module):
 
 
 def released_scale(seen: Seen, after: Seen, size: int, stride: int) -> Tensor:
-    """Gives what the authors' convolutions multiply with: size^2 / visible, 0 where hidden."""
+    """Return what the authors' convolutions multiply with: size^2 / visible, 0 where hidden."""
 
     def make() -> Tensor:
         return size**2 / (seen.count(size, stride) + EMPTY) * after.mask
@@ -200,18 +202,18 @@ class MaskedNorm(nn.Module):
         self.weight, self.bias = plain.weight, plain.bias
 
     def forward(self, x: Tensor, seen: Seen) -> Tensor:
-        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        precise = at_least_float32(x)
         visible = seen.once("visible", lambda: seen.mask.sum((2, 3)).clamp(min=1))
         # Hidden positions hold 0, with and without the mean: plain sums leave them out.
-        mean = self._share(wide.sum((2, 3)), visible)
-        centred = torch.addcmul(wide, mean, seen.mask, value=-1)
+        mean = self._share(precise.sum((2, 3)), visible)
+        centred = torch.addcmul(precise, mean, seen.mask, value=-1)
         variance = self._share(centred.square().sum((2, 3)), visible)
         scale = torch.rsqrt(variance + self.eps) * self.weight[:, None, None]
         normed = (centred * scale).addcmul_(self.bias[:, None, None], seen.mask)
         return normed.to(x.dtype)
 
     def _share(self, sums: Tensor, visible: Tensor) -> Tensor:
-        """Gives sums [N, C] as means over their groups; [N, C, 1, 1]."""
+        """Return sums [N, C] as means over their groups; [N, C, 1, 1]."""
         each = sums.shape[1] // self.groups
         means: Tensor = sums.reshape(len(sums), self.groups, each).mean(2) / visible
         return means.repeat_interleave(each, 1)[:, :, None, None]
@@ -240,7 +242,7 @@ class MaskedAttention(nn.Module):
 
 
 @dataclass(frozen=True)
-class Rule:
+class MaskedLayers:
     """How the layers of an encoder treat what is hidden."""
 
     form: Literal["strict", "released", "partial"]
@@ -251,7 +253,7 @@ class Rule:
     def convolution(
         self, in_channels: int, out_channels: int, size: int = 3, stride: int = 1
     ) -> nn.Module:
-        """Gives a layer (x, Seen) -> (x, Seen)."""
+        """Return a layer (x, Seen) -> (x, Seen)."""
         channels = (in_channels, out_channels)
         if self.form == "partial":
             return PartialConv(channels, size, stride)
@@ -260,16 +262,16 @@ class Rule:
         return ReleasedConv(channels, size, stride, self.alpha)
 
     def normalisation(self, channels: int) -> nn.Module:
-        """Gives a normalisation for `without_hidden`."""
+        """Return a normalisation for `without_hidden`."""
         return MaskedNorm(channels) if self.form == "strict" else normalisation(channels)
 
     def attention(self, channels: int) -> nn.Module:
-        """Gives a self-attention for `without_hidden`."""
+        """Return a self-attention for `without_hidden`."""
         return MaskedAttention(channels) if self.form == "strict" else AttnBlock(channels)
 
 
 def without_hidden(layer: nn.Module, x: Tensor, seen: Seen) -> Tensor:
-    """Applies a layer that leaves out what is hidden if it can (the authors' cannot)."""
+    """Apply a layer that leaves out what is hidden if it can (the authors' cannot)."""
     masked = isinstance(layer, MaskedNorm | MaskedAttention)
     result: Tensor = layer(x, seen) if masked else layer(x)
     return result
@@ -278,19 +280,22 @@ def without_hidden(layer: nn.Module, x: Tensor, seen: Seen) -> Tensor:
 class MaskedResBlock(nn.Module):
     """`blocks.ResBlock` of masked convolutions."""
 
-    def __init__(self, in_channels: int, out_channels: int, rule: Rule) -> None:
+    def __init__(self, in_channels: int, out_channels: int, layers: MaskedLayers) -> None:
         super().__init__()
-        self.norm1 = rule.normalisation(in_channels)
-        self.conv1 = rule.convolution(in_channels, out_channels)
-        self.norm2 = rule.normalisation(out_channels)
-        self.conv2 = rule.convolution(out_channels, out_channels)
-        if in_channels != out_channels:
-            self.nin_shortcut = rule.convolution(in_channels, out_channels, size=1)
+        self.norm1 = layers.normalisation(in_channels)
+        self.conv1 = layers.convolution(in_channels, out_channels)
+        self.norm2 = layers.normalisation(out_channels)
+        self.conv2 = layers.convolution(out_channels, out_channels)
+        self.nin_shortcut = (
+            layers.convolution(in_channels, out_channels, size=1)
+            if in_channels != out_channels
+            else None
+        )
 
     def forward(self, x: Tensor, seen: Seen) -> tuple[Tensor, Seen]:
         h, seen = self.conv1(F.silu(without_hidden(self.norm1, x, seen)), seen)
         h, seen = self.conv2(F.silu(without_hidden(self.norm2, h, seen)), seen)
-        if hasattr(self, "nin_shortcut"):
+        if self.nin_shortcut is not None:
             # The authors' partial form: with the mask that conv2 has grown.
             x, seen = self.nin_shortcut(x, seen)
         return x + h, seen
@@ -300,15 +305,15 @@ class MaskedLevel(nn.Module):
     """`blocks.Level` of masked layers."""
 
     def __init__(
-        self, widths: tuple[int, int], blocks: int, attends: bool, last: bool, rule: Rule
+        self, widths: tuple[int, int], blocks: int, attends: bool, last: bool, layers: MaskedLayers
     ) -> None:
         super().__init__()
         before, width = widths
         self.block = nn.ModuleList(
-            MaskedResBlock(width if index else before, width, rule) for index in range(blocks)
+            MaskedResBlock(width if index else before, width, layers) for index in range(blocks)
         )
-        self.attn = nn.ModuleList(rule.attention(width) for _ in range(blocks if attends else 0))
-        self.downsample = None if last else rule.convolution(width, width, stride=2)
+        self.attn = nn.ModuleList(layers.attention(width) for _ in range(blocks if attends else 0))
+        self.downsample = None if last else layers.convolution(width, width, stride=2)
 
     def forward(self, x: Tensor, seen: Seen) -> tuple[Tensor, Seen]:
         for index, block in enumerate(self.block):
@@ -321,11 +326,11 @@ class MaskedLevel(nn.Module):
 class MaskedMiddle(nn.Module):
     """`blocks.Middle` of masked layers."""
 
-    def __init__(self, channels: int, rule: Rule) -> None:
+    def __init__(self, channels: int, layers: MaskedLayers) -> None:
         super().__init__()
-        self.block_1 = MaskedResBlock(channels, channels, rule)
-        self.attn_1 = rule.attention(channels)
-        self.block_2 = MaskedResBlock(channels, channels, rule)
+        self.block_1 = MaskedResBlock(channels, channels, layers)
+        self.attn_1 = layers.attention(channels)
+        self.block_2 = MaskedResBlock(channels, channels, layers)
 
     def forward(self, x: Tensor, seen: Seen) -> tuple[Tensor, Seen]:
         x, seen = self.block_1(x, seen)
@@ -340,17 +345,17 @@ class MaskedEncoder(nn.Module):
     gives features [N, latent_channels, H / factor, W / factor] and the visible ones among them.
     """
 
-    def __init__(self, in_channels: int, shape: Shape, rule: Rule) -> None:
+    def __init__(self, in_channels: int, shape: Shape, layers: MaskedLayers) -> None:
         super().__init__()
         widths = shape.widths()
-        self.conv_in = rule.convolution(in_channels, shape.width)
+        self.conv_in = layers.convolution(in_channels, shape.width)
         self.down = nn.ModuleList(
-            MaskedLevel(pair, shape.blocks, shape.attends(level), level == len(widths) - 1, rule)
+            MaskedLevel(pair, shape.blocks, shape.attends(level), level == len(widths) - 1, layers)
             for level, pair in enumerate(zip((shape.width, *widths[:-1]), widths, strict=True))
         )
-        self.mid = MaskedMiddle(widths[-1], rule)
-        self.norm_out = rule.normalisation(widths[-1])
-        self.conv_out = rule.convolution(widths[-1], shape.latent_channels)
+        self.mid = MaskedMiddle(widths[-1], layers)
+        self.norm_out = layers.normalisation(widths[-1])
+        self.conv_out = layers.convolution(widths[-1], shape.latent_channels)
 
     def forward(self, x: Tensor, seen: Seen) -> tuple[Tensor, Seen]:
         x, seen = self.conv_in(x, seen)

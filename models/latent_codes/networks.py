@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from inpaint_cli.device import has_fast_bf16
 from inpaint_cli.family import Completions
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.evaluation import evaluating
 from inpaint_cli.models.latent_codes.blocks import Shape
 from inpaint_cli.models.latent_codes.config import LatentConfig
@@ -22,7 +23,7 @@ from inpaint_cli.randomness import Noise
 
 
 def shape_of(config: LatentConfig) -> Shape:
-    """Gives the skeleton that all convolutional networks share."""
+    """Return the skeleton that all convolutional networks share."""
     return Shape(
         config.width,
         config.multipliers,
@@ -33,17 +34,13 @@ def shape_of(config: LatentConfig) -> Shape:
     )
 
 
-class LatentCodes(nn.Module):
+class LatentCodes(CompletionModel):
     """VQGAN, restrictive encoder, transformer, partial encoder with generator, and refinement."""
 
-    stochastic = True
-    trained_stages: tuple[str, ...]
-    """Set by `convert` where a foreign file holds these stages only."""
+    config: LatentConfig
 
     def __init__(self, config: LatentConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        super().__init__(config)
         shape = shape_of(config)
         channels, embed_dim, codes = config.channels, config.embed_dim, config.codes
         self.vqgan = VQGAN(
@@ -75,7 +72,7 @@ class LatentCodes(nn.Module):
         self.perceptual: Any = None
 
     def _make_discriminators(self) -> nn.ModuleDict:
-        """Gives what only training needs, by stage."""
+        """Return what only training needs, by stage."""
         config = self.config
         if not config.disc_width or config.completion_only:
             return nn.ModuleDict()
@@ -92,20 +89,20 @@ class LatentCodes(nn.Module):
         )
 
     def use_perceptual(self, distance: Any) -> None:
-        """Takes a PerceptualDistance for the losses; it is neither trained nor saved."""
+        """Take a PerceptualDistance for the losses; it is neither trained nor saved."""
         # Past nn.Module, which would make its weights the model's.
         object.__setattr__(self, "perceptual", distance)
 
-    def for_completion(self) -> LatentCodes:
-        """Gives the same model, its weights shared, without what only training needs."""
+    def for_completion(self) -> Self:
+        """Return the same model, its weights shared, without what only training needs."""
         with torch.device("meta"):
-            lean = LatentCodes(replace(self.config, completion_only=True))
+            lean = type(self)(replace(self.config, completion_only=True))
         weights = self.state_dict()
         lean.load_state_dict({name: weights[name] for name in lean.state_dict()}, assign=True)
         return lean.train(self.training)
 
     def code_vectors(self, tokens: Tensor) -> Tensor:
-        """Gives the vectors [N, D, h, w] of tokens int64 [N, L] in reading order."""
+        """Return the vectors [N, D, h, w] of tokens int64 [N, L] in reading order."""
         grid = self.config.grid
         return self.vqgan.quantize.vectors(tokens.view(-1, grid, grid))
 
@@ -118,7 +115,7 @@ class LatentCodes(nn.Module):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Completes one image len(noise) times; see `Model.complete`."""
+        """Complete one image len(noise) times; see `Model.complete`."""
         from inpaint_cli.models.latent_codes.sampling import complete
 
         with evaluating(self), reduced_precision(image.device):
@@ -126,7 +123,7 @@ class LatentCodes(nn.Module):
 
 
 def reduced_precision(device: torch.device) -> torch.autocast:
-    """Gives bfloat16 autocast for completing, on graphics cards that are fast in it.
+    """Return bfloat16 autocast for completing, on graphics cards that are fast in it.
 
     Labels of visible tokens, confidences and draws are computed in float32 all the same. A CPU
     computes in float32 whatever it can, so that every CPU gives the same completions.

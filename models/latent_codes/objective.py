@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.latent_codes import losses, starts
 from inpaint_cli.models.latent_codes.adversary import R1_EVERY, Adversary
 from inpaint_cli.models.latent_codes.blocks import at_side
@@ -30,13 +30,13 @@ PIXEL_WEIGHT = 0.1
 
 
 def group(name: str, *modules: nn.Module | None) -> ParameterGroup:
-    """Gives the parameters of some networks as one group."""
+    """Return the parameters of some networks as one group."""
     present = [module for module in modules if module is not None]
     return ParameterGroup(name, [p for module in present for p in module.parameters()])
 
 
 def opponents(model: LatentCodes, stage: str) -> list[ParameterGroup]:
-    """Gives the group of a stage's discriminator, if the model has one."""
+    """Return the group of a stage's discriminator, if the model has one."""
     if stage not in model.discriminators:
         return []
     # Half the rate, and a shorter memory for the direction: its target moves.
@@ -53,43 +53,40 @@ def opponents(model: LatentCodes, stage: str) -> list[ParameterGroup]:
 
 
 def image_distance(model: LatentCodes, a: Tensor, b: Tensor) -> Tensor:
-    """Gives the perceptual distance of images in [-1, 1], or what stands in for it."""
+    """Return the perceptual distance of images in [-1, 1], or what stands in for it."""
     if model.perceptual is None:
         return losses.structure_loss(a, b)
     return cast(Tensor, model.perceptual(a, b)).mean()
 
 
 def decoded(model: LatentCodes, tokens: Tensor) -> Tensor:
-    """Gives the uint8 images that the VQGAN makes of tokens [N, h, w]."""
+    """Return the uint8 images that the VQGAN makes of tokens [N, h, w]."""
     return from_unit(model.vqgan.decode(model.vqgan.quantize.vectors(tokens)))
 
 
-class VQGANStage:
+class VQGANStage(Stage[LatentCodes]):
     """Images to codes and back; the other stages stand on it."""
 
     name = "vqgan"
-    needs: tuple[str, ...] = ()
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives the autoencoder, and its discriminator."""
-        latent = cast(LatentCodes, model)
-        return [group("autoencoder", latent.vqgan), *opponents(latent, self.name)]
+    def trainable(self, model: LatentCodes) -> list[ParameterGroup]:
+        """Return the autoencoder, and its discriminator."""
+        return [group("autoencoder", model.vqgan), *opponents(model, self.name)]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives |x - x'| + the perceptual distance + the codebook's and the adversarial term."""
-        latent = cast(LatentCodes, model)
-        config, vqgan = latent.config, latent.vqgan
+    def loss(self, model: LatentCodes, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return |x - x'| + the perceptual distance + the codebook's and the adversarial term."""
+        config, vqgan = model.config, model.vqgan
         x = to_unit(batch.image)
-        quantised = self._quantised(latent, x, batch, step, noise)
+        quantised = self._quantised(model, x, batch, step, noise)
         output = vqgan.decode(quantised.vectors).float()
         terms = {
             "l1": F.l1_loss(output, x),
-            "perceptual": image_distance(latent, output, x),
+            "perceptual": image_distance(model, output, x),
         }
         reconstruction = (
             config.pixel_weight[0] * terms["l1"] + config.perceptual_weight[0] * terms["perceptual"]
         )
-        adversary = Adversary.of(latent, self.name, batch.progress)
+        adversary = Adversary.of(model, self.name, batch.progress)
         against = adversary.play(output, x, reconstruction, vqgan.decoder.conv_out.weight)
         usage = torch.bincount(quantised.indices.flatten(), minlength=config.codes).float()
         terms |= {
@@ -105,7 +102,7 @@ class VQGANStage:
     def _quantised(
         self, model: LatentCodes, x: Tensor, batch: Batch, step: int, noise: Noise
     ) -> Quantised:
-        """Gives the codes of x; before an averaged codebook starts, the features themselves."""
+        """Return the codes of x; before an averaged codebook starts, the features themselves."""
         codebook, z = model.vqgan.quantize, model.vqgan.encode(x)
         if not codebook.averaged:
             return cast(Quantised, codebook(z))
@@ -119,63 +116,61 @@ class VQGANStage:
         codebook.follow(z, quantised.indices, step, noise.seed, revive)
         return quantised
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives the errors of the reconstruction: mean absolute, in [-1, 1], and PSNR in dB."""
-        latent = cast(LatentCodes, model)
+    def validate(self, model: LatentCodes, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return the errors of the reconstruction: mean absolute, in [-1, 1], and PSNR in dB."""
         x = to_unit(batch.image)
-        output = latent.vqgan(x)[0].float().clamp(-1, 1)
+        output = model.vqgan(x)[0].float().clamp(-1, 1)
         everything = torch.ones_like(batch.visible)
         square = mean_per_image((output - x).square(), everything)
         figures = {
             "l1": mean_per_image((output - x).abs(), everything),
             "psnr": 10 * torch.log10(4 / square.clamp_min(1e-10)),
         }
-        if latent.perceptual is not None:
-            distance = latent.perceptual(output, x).double()
+        if model.perceptual is not None:
+            distance = model.perceptual(output, x).double()
             # The figure that is minimised: what the eye sees of both errors.
             figures = {"l1+perceptual": figures["l1"] + distance, **figures}
         return figures
 
-    def pictures(self, model: Model, batch: Batch, noise: Noise) -> Tensor:
-        """Gives the reconstruction."""
-        output: Tensor = cast(LatentCodes, model).vqgan(to_unit(batch.image))[0]
+    def pictures(self, model: LatentCodes, batch: Batch, noise: Noise) -> Tensor:
+        """Return the reconstruction."""
+        output: Tensor = model.vqgan(to_unit(batch.image))[0]
         return from_unit(output)
 
 
-class EncoderStage:
+class EncoderStage(Stage[LatentCodes]):
     """The restrictive encoder: tokens of what is visible, from what is visible alone."""
 
     name = "encoder"
-    needs: tuple[str, ...] = ("vqgan",)
+    needs = ("vqgan",)
 
-    def begin(self, model: Model) -> None:
-        """Starts all but the released form from the VQGAN's encoder, whose tokens it learns."""
-        latent = cast(LatentCodes, model)
-        if latent.config.restrictive != "released":
-            starts.encoder_from_vqgan(latent)
+    def begin(self, model: LatentCodes) -> None:
+        """Start all but the released form from the VQGAN's encoder, whose tokens it learns."""
+        if model.config.restrictive != "released":
+            starts.encoder_from_vqgan(model)
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives the restrictive encoder."""
-        return [group("encoder", cast(LatentCodes, model).encoder)]
+    def trainable(self, model: LatentCodes) -> list[ParameterGroup]:
+        """Return the restrictive encoder."""
+        return [group("encoder", model.encoder)]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives the cross entropy at the visible tokens (eq. 5)."""
-        entropy, right, known = self._guess(cast(LatentCodes, model), batch)
+    def loss(self, model: LatentCodes, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return the cross entropy at the visible tokens (eq. 5)."""
+        entropy, right, known = self._guess(model, batch)
         loss = masked_mean(entropy, known)
         accuracy = masked_mean(right.float(), known)
         return StepResult({"encoder": loss}, {"ce": loss.detach(), "accuracy": accuracy})
 
     def _guess(self, model: LatentCodes, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Gives cross entropies, whether the guess is right, and the known tokens, [N, h, w]."""
+        """Return cross entropies, whether the guess is right, and the known tokens, [N, h, w]."""
         x, visible = at_side(batch.image, batch.visible, model.config.coarse_side)
         target = model.vqgan.tokens(x)
         logits, known = model.encoder(x, visible)
         entropy = F.cross_entropy(logits.float(), target, reduction="none")
         return entropy, logits.argmax(1) == target, known[:, 0]
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives the cross entropy in nats and the share of right tokens: all, and next to holes."""
-        entropy, right, known = self._guess(cast(LatentCodes, model), batch)
+    def validate(self, model: LatentCodes, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return the cross entropy in nats and the share of right tokens, all and at holes."""
+        entropy, right, known = self._guess(model, batch)
         border = known & (F.max_pool2d((~known).float()[:, None], 3, 1, 1)[:, 0] > 0)
         return {
             "nats_per_token": mean_per_image(entropy, known),
@@ -183,40 +178,37 @@ class EncoderStage:
             "border_accuracy": mean_per_image(right.float(), border),
         }
 
-    def pictures(self, model: Model, batch: Batch, noise: Noise) -> Tensor:
-        """Gives what the VQGAN makes of the guesses, with the true tokens where none is known."""
-        latent = cast(LatentCodes, model)
-        x, visible = at_side(batch.image, batch.visible, latent.config.coarse_side)
-        logits, known = latent.encoder(x, visible)
-        return decoded(latent, torch.where(known[:, 0], logits.argmax(1), latent.vqgan.tokens(x)))
+    def pictures(self, model: LatentCodes, batch: Batch, noise: Noise) -> Tensor:
+        """Return what the VQGAN makes of the guesses, with the true tokens where none is known."""
+        x, visible = at_side(batch.image, batch.visible, model.config.coarse_side)
+        logits, known = model.encoder(x, visible)
+        return decoded(model, torch.where(known[:, 0], logits.argmax(1), model.vqgan.tokens(x)))
 
 
-class TransformerStage:
+class TransformerStage(Stage[LatentCodes]):
     """The bidirectional transformer: the codes of missing tokens, from the known ones."""
 
     name = "transformer"
-    needs: tuple[str, ...] = ("vqgan",)
+    needs = ("vqgan",)
 
-    def begin(self, model: Model) -> None:
-        """Starts the token embeddings of our own presets from the code vectors."""
-        latent = cast(LatentCodes, model)
-        if latent.config.codebook == "averaged":
-            starts.transformer_from_codes(latent)
+    def begin(self, model: LatentCodes) -> None:
+        """Start the token embeddings of our own presets from the code vectors."""
+        if model.config.codebook == "averaged":
+            starts.transformer_from_codes(model)
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives the transformer."""
-        return [group("transformer", cast(LatentCodes, model).transformer)]
+    def trainable(self, model: LatentCodes) -> list[ParameterGroup]:
+        """Return the transformer."""
+        return [group("transformer", model.transformer)]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives the cross entropy at the missing tokens (section 3.2)."""
-        latent = cast(LatentCodes, model)
-        config = latent.config
-        tokens, known = self._tokens(latent, batch)
+    def loss(self, model: LatentCodes, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return the cross entropy at the missing tokens (section 3.2)."""
+        config = model.config
+        tokens, known = self._tokens(model, batch)
         draws = noise.uniform(3, tokens.shape[1] + 1).to(tokens.device)
         known = _known(known, draws[:, :2], mixed=config.token_masks == "mixed")
         wrong = draws[:, 2, 1:] < config.token_noise
         others = (draws[:, 2, 1:] / max(config.token_noise, 1e-9) * config.codes).long()
-        logits = latent.transformer(torch.where(wrong & known, others, tokens), known).float()
+        logits = model.transformer(torch.where(wrong & known, others, tokens), known).float()
         entropy = F.cross_entropy(
             logits.transpose(1, 2),
             tokens,
@@ -229,17 +221,16 @@ class TransformerStage:
         return StepResult({"transformer": loss}, scalars)
 
     def _tokens(self, model: LatentCodes, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Gives the codes int64 [N, L] of whole images, and which the drawn masks leave known."""
+        """Return the codes int64 [N, L] of whole images, and which the drawn masks leave known."""
         config = model.config
         x, visible = at_side(batch.image, batch.visible, config.coarse_side)
         known = token_mask(visible, config.factor, config.alpha)
         return model.vqgan.tokens(x).flatten(1), known.flatten(1)
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives the cross entropy in nats, and the share of right guesses, at missing tokens."""
-        latent = cast(LatentCodes, model)
-        tokens, known = self._tokens(latent, batch)
-        logits = latent.transformer(tokens, known).float()
+    def validate(self, model: LatentCodes, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return the cross entropy in nats, and the share of right guesses, at missing tokens."""
+        tokens, known = self._tokens(model, batch)
+        logits = model.transformer(tokens, known).float()
         entropy = F.cross_entropy(logits.transpose(1, 2), tokens, reduction="none")
         right = (logits.argmax(-1) == tokens).float()
         return {
@@ -247,18 +238,17 @@ class TransformerStage:
             "accuracy": mean_per_image(right, ~known),
         }
 
-    def pictures(self, model: Model, batch: Batch, noise: Noise) -> Tensor:
-        """Gives what the VQGAN makes of drawn tokens beside the true ones that are known."""
-        latent = cast(LatentCodes, model)
-        config, n = latent.config, len(noise)
-        tokens, known = (x.expand(n, -1) for x in self._tokens(latent, batch))
+    def pictures(self, model: LatentCodes, batch: Batch, noise: Noise) -> Tensor:
+        """Return what the VQGAN makes of drawn tokens beside the true ones that are known."""
+        config, n = model.config, len(noise)
+        tokens, known = (x.expand(n, -1) for x in self._tokens(model, batch))
         how = Drawing(config.sampling_steps, config.temperature, config.annealing)
-        drawn = draw_tokens(latent.transformer, tokens, known, gumbel_of(noise, tokens.device), how)
-        return decoded(latent, drawn.view(n, config.grid, config.grid))
+        drawn = draw_tokens(model.transformer, tokens, known, gumbel_of(noise, tokens.device), how)
+        return decoded(model, drawn.view(n, config.grid, config.grid))
 
 
 def _known(drawn: Tensor, draws: Tensor, mixed: bool) -> Tensor:
-    """Gives the tokens bool [N, L] that stay known in training; draws: uniform [N, 2, 1 + L].
+    """Return the tokens bool [N, L] that stay known in training; draws: uniform [N, 2, 1 + L].
 
     mixed: half of the images keep what the drawn mask leaves, the others hide a share
     cos(pi u / 2). Otherwise: a share between 15 and 75 %, of each image by itself.
@@ -269,46 +259,44 @@ def _known(drawn: Tensor, draws: Tensor, mixed: bool) -> Tensor:
     return torch.where(draws[:, 1, :1] < 0.5, drawn, scattered) if mixed else scattered
 
 
-class DecoderStage:
+class DecoderStage(Stage[LatentCodes]):
     """Partial encoder and generator, with the refinement: tokens and pixels to an image."""
 
     name = "decoder"
-    needs: tuple[str, ...] = ("vqgan",)
+    needs = ("vqgan",)
 
-    def begin(self, model: Model) -> None:
-        """Starts the generator from the VQGAN's decoder."""
-        starts.decoder_from_vqgan(cast(LatentCodes, model))
+    def begin(self, model: LatentCodes) -> None:
+        """Start the generator from the VQGAN's decoder."""
+        starts.decoder_from_vqgan(model)
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives both networks (and the refinement) as one group, and their discriminators."""
-        latent = cast(LatentCodes, model)
-        rivals = [rival for name in ("decoder", "refinement") for rival in opponents(latent, name)]
-        return [group("generator", latent.decoder, latent.refinement), *rivals]
+    def trainable(self, model: LatentCodes) -> list[ParameterGroup]:
+        """Return both networks (and the refinement) as one group, and their discriminators."""
+        rivals = [rival for name in ("decoder", "refinement") for rival in opponents(model, name)]
+        return [group("generator", model.decoder, model.refinement), *rivals]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives pixel, perceptual and adversarial terms of the composite (eq. 9 to 12)."""
-        latent = cast(LatentCodes, model)
-        x, visible = at_side(batch.image, batch.visible, latent.config.coarse_side)
-        tokens = latent.vqgan.tokens(x).flatten(1)
+    def loss(self, model: LatentCodes, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return pixel, perceptual and adversarial terms of the composite (eq. 9 to 12)."""
+        x, visible = at_side(batch.image, batch.visible, model.config.coarse_side)
+        tokens = model.vqgan.tokens(x).flatten(1)
         draws = noise.uniform(tokens.shape[1]).to(tokens.device)
-        others = (draws / WRONG_CODES * latent.config.codes).long()
+        others = (draws / WRONG_CODES * model.config.codes).long()
         tokens = torch.where(draws < WRONG_CODES, others, tokens)
-        output = self._output(latent, x, visible, tokens)
-        last = latent.decoder.decoder.conv_out.weight
+        output = self._output(model, x, visible, tokens)
+        last = model.decoder.decoder.conv_out.weight
         total, groups, scalars = self._terms(
-            latent, self.name, (x, visible, output), last, batch, step
+            model, self.name, (x, visible, output), last, batch, step
         )
-        if latent.refinement is not None:
+        if model.refinement is not None:
             whole = to_unit(batch.image)
-            finer = latent.refinement(composite(x, visible, output)).float()
-            last = latent.refinement.decoder.conv_out.weight
+            finer = model.refinement(composite(x, visible, output)).float()
+            last = model.refinement.decoder.conv_out.weight
             seen = (whole, batch.visible, finer)
-            more, rivals, values = self._terms(latent, "refinement", seen, last, batch, step)
+            more, rivals, values = self._terms(model, "refinement", seen, last, batch, step)
             total, groups, scalars = total + more, groups | rivals, scalars | values
         return StepResult({"generator": total, **groups}, scalars)
 
     def _output(self, model: LatentCodes, x: Tensor, visible: Tensor, tokens: Tensor) -> Tensor:
-        """Gives the generator's raw image [N, C, H, W] for codes int64 [N, L]."""
+        """Return the generator's raw image [N, C, H, W] for codes int64 [N, L]."""
         known = token_mask(visible, model.config.factor, model.config.alpha)
         output: Tensor = model.decoder(x, visible, model.code_vectors(tokens), known)
         return output.float()
@@ -322,7 +310,7 @@ class DecoderStage:
         batch: Batch,
         step: int,
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """Gives the loss of one network's output, its rival's losses, and figures to log."""
+        """Return the loss of one network's output, its rival's losses, and figures to log."""
         config = model.config
         x, visible, output = images
         whole = composite(x, visible, output)
@@ -352,17 +340,16 @@ class DecoderStage:
             scalars | dict(against.scalars),
         )
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives the mean absolute error at hidden pixels, in [-1, 1], with the true codes.
+    def validate(self, model: LatentCodes, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        """Return the mean absolute error at hidden pixels, in [-1, 1], with the true codes.
 
         Where a perceptual distance was chosen, that of the composite comes on top and first.
         """
-        latent = cast(LatentCodes, model)
-        x, visible = at_side(batch.image, batch.visible, latent.config.coarse_side)
-        output = self._output(latent, x, visible, latent.vqgan.tokens(x).flatten(1))
+        x, visible = at_side(batch.image, batch.visible, model.config.coarse_side)
+        output = self._output(model, x, visible, model.vqgan.tokens(x).flatten(1))
         figures = {"l1_hidden": mean_per_image((output - x).abs(), ~visible)}
-        if latent.perceptual is not None:
-            distance = latent.perceptual(composite(x, visible, output).clamp(-1, 1), x).double()
+        if model.perceptual is not None:
+            distance = model.perceptual(composite(x, visible, output).clamp(-1, 1), x).double()
             figures = {"l1+perceptual": figures["l1_hidden"].nan_to_num(0.0) + distance, **figures}
         return figures
 

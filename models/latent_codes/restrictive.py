@@ -10,16 +10,17 @@ from torch import Tensor, nn
 from inpaint_cli.models.latent_codes.blocks import Encoder, Shape
 from inpaint_cli.models.latent_codes.masked import (
     MaskedEncoder,
-    Rule,
+    MaskedLayers,
     Seen,
     majority,
     mask_of,
     network_input,
 )
+from inpaint_cli.models.layers import at_least_float32
 
 
 def token_mask(visible: Tensor, factor: int, alpha: float) -> Tensor:
-    """Gives which tokens are known; bool [N, 1, H, W] to [N, 1, H / factor, W / factor].
+    """Return which tokens are known; bool [N, 1, H, W] to [N, 1, H / factor, W / factor].
 
     A majority of majorities: `masked.majority` for each halving of the side, of which a power of
     two has log2(factor). It is what RestrictiveEncoder gives, without a network.
@@ -50,10 +51,10 @@ class RestrictiveEncoder(nn.Module):
         super().__init__()
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha must lie in (0, 1], got {alpha}")
-        rule = Rule(form, alpha)
+        layers = MaskedLayers(form, alpha)
         self.strict = form == "strict"
-        self.encoder = MaskedEncoder(channels + 1, shape, rule)
-        self.cls_head = rule.convolution(shape.latent_channels, codes, size=1)
+        self.encoder = MaskedEncoder(channels + 1, shape, layers)
+        self.cls_head = layers.convolution(shape.latent_channels, codes, size=1)
 
     def forward(self, x: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         shown = network_input(x, visible)
@@ -63,10 +64,9 @@ class RestrictiveEncoder(nn.Module):
         return self.classified(features, seen), seen.mask.bool()
 
     def classified(self, features: Tensor, seen: Seen) -> Tensor:
-        """Gives the logits of features, in float32: rounded to bfloat16, many codes would tie."""
+        """Return the logits of features, in float32: rounded to bfloat16, many codes would tie."""
         with torch.autocast(features.device.type, enabled=False):
-            wide = features.to(torch.promote_types(features.dtype, torch.float32))
-            logits: Tensor = self.cls_head(wide, seen)[0]
+            logits: Tensor = self.cls_head(at_least_float32(features), seen)[0]
         return logits
 
 
@@ -86,5 +86,5 @@ class OrdinaryEncoder(nn.Module):
     def forward(self, x: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         features = self.encoder(network_input(x, visible))
         with torch.autocast(features.device.type, enabled=False):
-            logits = self.cls_head(features.float())
+            logits = self.cls_head(at_least_float32(features))
         return logits, token_mask(visible, self.factor, self.alpha)

@@ -13,8 +13,13 @@ from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.decoding import compose, composite
 from inpaint_cli.models.latent_codes.seams import without_seams
-from inpaint_cli.models.latent_codes.token_sampling import Drawing, Order, draw_tokens, gumbel_of
-from inpaint_cli.models.pixels import finished, to_unit
+from inpaint_cli.models.latent_codes.token_sampling import (
+    Drawing,
+    TokenOrder,
+    draw_tokens,
+    gumbel_of,
+)
+from inpaint_cli.models.pixels import paste_visible, to_unit
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:
@@ -28,7 +33,7 @@ of a batch alike. On a CPU one at a time takes no longer, and relies on nothing.
 
 
 @dataclass(frozen=True)
-class Context:
+class TokenContext:
     """What depends on the visible pixels only, at the side at which the networks work."""
 
     x: Tensor
@@ -55,10 +60,10 @@ def complete(
     steps: int | None = None,
     annealing: float | None = None,
     top_k: int | None = None,
-    order: Order = "confidence",
+    order: TokenOrder = "confidence",
     keep_seams: bool = False,
 ) -> Completions:
-    """Completes one image len(noise) times; `details["tokens"]` holds the codes, int64 [n, h, w].
+    """Complete one image len(noise) times; `details["tokens"]` holds the codes, int64 [n, h, w].
 
     The model is in eval mode and gradients are off. None = as the model's config says. keep_seams:
     hidden pixels are as the networks drew them, as in the authors' code; otherwise they are
@@ -72,17 +77,17 @@ def complete(
         top_k=top_k,
         order=order,
     )
-    context = look(model, *at_side(image, visible, config.coarse_side))
+    context = encode_context(model, *at_side(image, visible, config.coarse_side))
     # Where every token is known nothing is drawn, and one picture serves all.
     drawn = noise if context.logits is not None else noise[:1]
     size = CPU_BATCH if image.device.type == "cpu" else DEVICE_BATCH
     images, tokens = [], []
     for group in drawn.split(DEVICE_BATCH):
-        made, picture = pictures_of(model, context, group, how, size)
+        drawn_tokens, picture = pictures_of(model, context, group, how, size)
         if not keep_seams:  # element by element, so the number of pictures changes nothing
             picture = without_seams(picture, to_unit(image), visible)
-        images.append(finished(picture, image, visible, model.levels))
-        tokens.append(made)
+        images.append(paste_visible(picture, image, visible, model.levels))
+        tokens.append(drawn_tokens)
     copies = len(noise) // len(drawn)
     grids = torch.cat(tokens).view(-1, *context.features.shape[-2:])
     return Completions(
@@ -91,20 +96,20 @@ def complete(
     )
 
 
-def look(model: LatentCodes, x: Tensor, visible: Tensor) -> Context:
-    """Runs what needs no noise: encoders, labels of known tokens, the transformer's first step."""
+def encode_context(model: LatentCodes, x: Tensor, visible: Tensor) -> TokenContext:
+    """Run what needs no noise: encoders, labels of known tokens, the transformer's first step."""
     labels, known = model.encoder(x, visible)
     known = known.flatten(1)
     tokens = torch.where(known, labels.argmax(1).flatten(1), 0)
     features = model.decoder.encode(x, visible)
     logits = None if known.all() else model.transformer(tokens, known)
-    return Context(x, visible, tokens, known, features, logits)
+    return TokenContext(x, visible, tokens, known, features, logits)
 
 
 def pictures_of(
-    model: LatentCodes, context: Context, noise: Noise, how: Drawing, size: int
+    model: LatentCodes, context: TokenContext, noise: Noise, how: Drawing, size: int
 ) -> tuple[Tensor, Tensor]:
-    """Gives tokens [n, L] and whole pictures [n, C, H, W], drawn `size` at a time."""
+    """Return tokens [n, L] and whole pictures [n, C, H, W], drawn `size` at a time."""
     tokens = [tokens_of(model, context, part, how, size) for part in noise.split(size)]
     pictures = [
         filled_up(lambda some: picture_of(model, context, some), size, drawn) for drawn in tokens
@@ -113,9 +118,9 @@ def pictures_of(
 
 
 def tokens_of(
-    model: LatentCodes, context: Context, noise: Noise, how: Drawing, size: int
+    model: LatentCodes, context: TokenContext, noise: Noise, how: Drawing, size: int
 ) -> Tensor:
-    """Gives the tokens [n, L] of n <= `size` completions, the networks run on `size` at once."""
+    """Return the tokens [n, L] of n <= `size` completions, the networks run on `size` at once."""
     n = len(noise)
     return draw_tokens(
         lambda tokens, known: filled_up(model.transformer, size, tokens, known),
@@ -127,8 +132,8 @@ def tokens_of(
     )
 
 
-def picture_of(model: LatentCodes, context: Context, tokens: Tensor) -> Tensor:
-    """Gives the whole pictures [n, C, size, size] for tokens [n, L], on [-1, 1], not clamped."""
+def picture_of(model: LatentCodes, context: TokenContext, tokens: Tensor) -> Tensor:
+    """Return the whole pictures [n, C, size, size] for tokens [n, L], on [-1, 1], not clamped."""
     known = context.known.view(1, 1, *context.features.shape[-2:])
     h = compose(context.features, model.code_vectors(tokens), known)
     picture = model.decoder.decode(h)

@@ -14,7 +14,7 @@ make a smooth field; it meets the edge exactly after any number."""
 
 
 def without_seams(picture: Tensor, target: Tensor, visible: Tensor) -> Tensor:
-    """Gives the picture with its hidden part shifted so that it meets the visible one.
+    """Return the picture with its hidden part shifted so that it meets the visible one.
 
     picture: float [n, C, H, W], over the whole image; target: float [1, C, H, W], read only where
     visible; visible: bool [1, 1, H, W]. The shift f is target - picture on the visible pixels
@@ -31,7 +31,7 @@ def without_seams(picture: Tensor, target: Tensor, visible: Tensor) -> Tensor:
 
 
 def _screened(values: Tensor, fixed: Tensor, free: Tensor, screen: float) -> Tensor:
-    """Gives the solution of laplace f = screen * f where free, f = values where fixed, else 0."""
+    """Return the solution of laplace f = screen * f where free, f = values where fixed, else 0."""
     field = torch.where(fixed, values, 0.0)
     if not free.any():
         return field
@@ -45,31 +45,31 @@ def _screened(values: Tensor, fixed: Tensor, free: Tensor, screen: float) -> Ten
 
 
 def _from_coarser(values: Tensor, fixed: Tensor, free: Tensor, screen: float) -> Tensor:
-    """Gives the solution at half the size, where one fixed pixel fixes its block, enlarged."""
+    """Return the solution at half the size, where one fixed pixel fixes its block, enlarged."""
     count = _sum_of_blocks(fixed.to(values.dtype))
     some = count > 0
     means = _sum_of_blocks(torch.where(fixed, values, 0.0)) / count.clamp_min(1)
     inside = (_sum_of_blocks(free.to(values.dtype)) > 0) & ~some
     coarse = _screened(means, some, inside, 4 * screen)
     height, width = values.shape[-2:]
-    wide = coarse.repeat_interleave(2, -1).repeat_interleave(2, -2)
-    return wide[..., :height, :width]
+    enlarged = coarse.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    return enlarged[..., :height, :width]
 
 
 def _beside(mask: Tensor) -> Tensor:
-    """Says which pixels have one of `mask` to the left, right, above or below."""
+    """Return which pixels have one of `mask` to the left, right, above or below."""
     return _sum_of_neighbours(mask.float()) > 0
 
 
 def _sum_of_neighbours(x: Tensor) -> Tensor:
-    """Gives the sum of the four neighbours of each pixel; those outside the image count as 0."""
+    """Return the sum of the four neighbours of each pixel; those outside the image count as 0."""
     padded = F.pad(x, (1, 1, 1, 1))
     rows, columns = padded[..., 1:-1, :], padded[..., :, 1:-1]
     return rows[..., :-2] + rows[..., 2:] + columns[..., :-2, :] + columns[..., 2:, :]
 
 
 def _sum_of_blocks(x: Tensor) -> Tensor:
-    """Gives the sums of 2 x 2 blocks; a missing last row or column counts as 0."""
+    """Return the sums of 2 x 2 blocks; a missing last row or column counts as 0."""
     x = F.pad(x, (0, x.shape[-1] % 2, 0, x.shape[-2] % 2))
     top, bottom = x[..., ::2, :], x[..., 1::2, :]
     return top[..., ::2] + top[..., 1::2] + bottom[..., ::2] + bottom[..., 1::2]

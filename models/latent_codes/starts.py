@@ -18,7 +18,7 @@ CERTAINTY = 10.0
 
 
 def decoder_from_vqgan(model: LatentCodes) -> None:
-    """Starts the generator from the VQGAN's decoder, and a plain partial encoder from its encoder.
+    """Start the generator from the VQGAN's decoder, and a plain partial encoder from its encoder.
 
     The authors copy the generator only. The encoder's copy sees the mask with weight 0 at first, so
     it starts as the encoder of the visible pixels.
@@ -34,7 +34,7 @@ def decoder_from_vqgan(model: LatentCodes) -> None:
 
 
 def encoder_from_vqgan(model: LatentCodes) -> None:
-    """Starts a strict restrictive encoder, or an ordinary one, from the VQGAN's encoder and codes.
+    """Start a strict restrictive encoder, or an ordinary one, from the VQGAN's encoder and codes.
 
     Where everything is visible it then names the VQGAN's codes.
     """
@@ -56,7 +56,7 @@ def encoder_from_vqgan(model: LatentCodes) -> None:
 
 
 def transformer_from_codes(model: LatentCodes) -> None:
-    """Starts the embeddings of tokens, and the head that names them, from the code vectors.
+    """Start the embeddings of tokens, and the head that names them, from the code vectors.
 
     Both are the same rotation of them into the transformer's width, of length 1: so codes that look
     alike are alike to it from the first step, which it would otherwise learn from examples alone.
@@ -64,8 +64,8 @@ def transformer_from_codes(model: LatentCodes) -> None:
     transformer = model.transformer
     table = F.normalize(model.vqgan.quantize.table.float(), dim=1)
     weight = transformer.tok_emb.weight
-    wide = stream(0, "code embeddings").random(table.shape[1] * weight.shape[1])
-    draws = torch.from_numpy(wide - 0.5).view(weight.shape[1], table.shape[1])
+    uniform = stream(0, "code embeddings").random(table.shape[1] * weight.shape[1])
+    draws = torch.from_numpy(uniform - 0.5).view(weight.shape[1], table.shape[1])
     rotation = torch.linalg.qr(draws).Q.float() if draws.shape[0] >= draws.shape[1] else draws
     vectors = F.normalize(table @ rotation.T.to(table), dim=1)
     weight[1:].copy_(vectors)
@@ -73,11 +73,11 @@ def transformer_from_codes(model: LatentCodes) -> None:
 
 
 def _parameter(source: nn.Module, *names: str) -> Tensor:
-    """Gives a parameter of a network, by the first of the names that it has."""
+    """Return a parameter of a network, by the first of the names that it has."""
     state: dict[str, Tensor] = source.state_dict()
     return next(state[name] for name in names if name in state)
 
 
 def _behind_a_mask(weight: Tensor) -> Tensor:
-    """Gives the weight of a first convolution that takes the mask as one more, first channel."""
+    """Return the weight of a first convolution that takes the mask as one more, first channel."""
     return torch.cat([torch.zeros_like(weight[:, :1]), weight], dim=1)

@@ -13,15 +13,15 @@ from torch import Tensor
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.randomness import Noise
 
-Order = Literal["confidence", "sampled"]
+TokenOrder = Literal["confidence", "sampled"]
 ORDER_NOISE = 4.5
 """Weight of the noise in the order "sampled" at its start (the choice of MaskGIT's code)."""
 
 Network = Callable[[Tensor, Tensor], Tensor]
 """Tokens int64 [n, L] and known bool [n, L] to logits [n, L, K]."""
 Gumbel = Callable[..., Tensor]
-"""Gives standard Gumbel noise, float32 [n, *shape]: called with (L, K) at every step, and then with
-(L,) in the order "sampled"."""
+"""A source of standard Gumbel noise, float32 [n, *shape]: called with (L, K) at every step, and
+then with (L,) in the order "sampled"."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Drawing:
     """The temperature is multiplied by this after each step."""
     top_k: int | None = None
     """Only so many of the likeliest codes are drawn; None = all."""
-    order: Order = "confidence"
+    order: TokenOrder = "confidence"
     """confidence: the positions that are surest before anything is drawn (the authors). sampled:
     codes are drawn everywhere, and those kept that were likeliest, with noise that fades (Chang et
     al. 2022), so completions differ in their order too."""
@@ -45,16 +45,15 @@ class Drawing:
         for name, least in (("steps", 1), ("temperature", 0), ("top_k", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
-                option = name.replace("_", "-")
-                raise UserError(f"--{option}: must be at least {least}, got {value}.")
+                raise UserError(f"must be at least {least}, got {value}.", setting=name)
         if not 0 < self.annealing <= 1:
-            raise UserError(f"--annealing: must lie in (0, 1], got {self.annealing}.")
-        if self.order not in get_args(Order):
-            raise unknown_name("--order: no order", self.order, get_args(Order))
+            raise UserError(f"must lie in (0, 1], got {self.annealing}.", setting="annealing")
+        if self.order not in get_args(TokenOrder):
+            raise unknown_name("no order", self.order, get_args(TokenOrder), setting="order")
 
 
 def tokens_per_step(unknown: int, steps: int) -> list[int]:
-    """Gives how many tokens each step draws: along a cosine, at least 1, `unknown` in all.
+    """Return how many tokens each step draws: along a cosine, at least 1, `unknown` in all.
 
     At most `steps` steps, fewer where `unknown` is small.
 
@@ -74,7 +73,7 @@ def tokens_per_step(unknown: int, steps: int) -> list[int]:
 
 
 def gumbel_of(noise: Noise, device: torch.device) -> Gumbel:
-    """Gives Gumbel noise with one stream per completion, whose draws no other shifts."""
+    """Return Gumbel noise with one stream per completion, whose draws no other shifts."""
 
     def draw(*shape: int) -> Tensor:
         # 0 has no logarithm; the largest double below 1 has one that still has a logarithm.
@@ -92,7 +91,7 @@ def draw_tokens(
     how: Drawing,
     first_logits: Tensor | None = None,
 ) -> Tensor:
-    """Gives tokens with the unknown ones filled in, int64 [n, L]; known ones stay as they are.
+    """Return tokens with the unknown ones filled in, int64 [n, L]; known ones stay as they are.
 
     tokens: int64 [n, L], any value where unknown; known: bool [n, L]. Each item has its own
     schedule. first_logits: what `network` gives for the input, [n or 1, L, K], where the caller
@@ -112,7 +111,7 @@ def drawing(
     how: Drawing,
     first_logits: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yields tokens and known after each step of `draw_tokens`."""
+    """Yield tokens and known after each step of `draw_tokens`."""
     unknown = (~known).sum(1).tolist()
     schedules = [tokens_per_step(count, how.steps) for count in unknown]
     for step in range(max(map(len, schedules), default=0)):
@@ -128,7 +127,7 @@ def drawing(
 
 
 def _log_probs(logits: Tensor, how: Drawing, step: int) -> Tensor:
-    """Gives the log-probabilities [n, L, K] of a step, -inf for codes that top-k leaves out."""
+    """Return the log-probabilities [n, L, K] of a step, -inf for codes that top-k leaves out."""
     logits = logits / ((how.temperature or 1.0) * how.annealing**step)
     if how.top_k is not None and how.top_k < logits.shape[-1]:
         least = logits.topk(how.top_k).values[..., -1:]
@@ -137,7 +136,7 @@ def _log_probs(logits: Tensor, how: Drawing, step: int) -> Tensor:
 
 
 def _drawn(log_probs: Tensor, gumbel: Gumbel, how: Drawing, step: int) -> tuple[Tensor, Tensor]:
-    """Gives a code for every position [n, L], and how sure each is, the larger the surer."""
+    """Return a code for every position [n, L], and how sure each is, the larger the surer."""
     highest, likeliest = log_probs.max(-1)
     if how.temperature == 0:
         return likeliest, highest
@@ -151,7 +150,7 @@ def _drawn(log_probs: Tensor, gumbel: Gumbel, how: Drawing, step: int) -> tuple[
 
 
 def _best(scores: Tensor, counts: list[int]) -> Tensor:
-    """Gives where each item's `counts` largest scores lie, bool [n, L]; ties: lower index first."""
+    """Return where each item's `counts` largest scores are, bool [n, L]; of ties the first."""
     order = scores.argsort(dim=1, descending=True, stable=True)
     wanted = torch.tensor(counts, device=scores.device)[:, None]
     first = torch.arange(scores.shape[1], device=scores.device) < wanted

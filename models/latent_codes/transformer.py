@@ -83,7 +83,7 @@ class BidirectionalTransformer(nn.Module):
         return self.logits_of(ids, may_attend(visible))[:, 1:, 1:]
 
     def logits_of(self, ids: Tensor, allowed: Tensor | None = None) -> Tensor:
-        """Gives the logits [N, L + 1, K + 1] of ids [N, L + 1], start position and [MASK] included.
+        """Return the logits [N, L + 1, K + 1] of ids [N, L + 1], with start position and [MASK].
 
         allowed: bool [N, 1, L + 1, L + 1], True where a query (row) may see a key; None: all may.
         """
@@ -95,7 +95,7 @@ class BidirectionalTransformer(nn.Module):
 
 
 def may_attend(visible: Tensor) -> Tensor:
-    """Gives who may see whom, bool [N, 1, T, T]: each the visible ones, and itself.
+    """Return who may see whom, bool [N, 1, T, T]: each the visible ones, and itself.
 
     visible: bool [N, T]. So hidden positions do not see each other, nor are they seen.
     """

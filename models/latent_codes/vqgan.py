@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from inpaint_cli.device import rank, sum_over_ranks
 from inpaint_cli.models.latent_codes.blocks import Decoder, Encoder, Shape
+from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.randomness import stream
 
 DECAY = 0.99
@@ -64,21 +65,22 @@ class Codebook(nn.Module):
 
     @property
     def table(self) -> Tensor:
-        """Gives the code vectors [K, D]; normalised in an averaged codebook."""
+        """The code vectors [K, D]; normalised in an averaged codebook."""
         weight = cast(Tensor, self.embedding.weight)
-        return F.normalize(weight.float(), dim=1) if self.averaged else weight
+        return F.normalize(at_least_float32(weight), dim=1) if self.averaged else weight
 
     def features(self, z: Tensor) -> Tensor:
-        """Gives encoder outputs [N, D, h, w] in float32 as they are compared with the codes."""
-        return F.normalize(z.float(), dim=1) if self.averaged else z.float()
+        """Return encoder outputs [N, D, h, w] in the precision in which they meet the codes."""
+        rows = at_least_float32(z)
+        return F.normalize(rows, dim=1) if self.averaged else rows
 
     def vectors(self, indices: Tensor) -> Tensor:
-        """Gives the codes [N, D, h, w] of indices [N, h, w]."""
+        """Return the codes [N, D, h, w] of indices [N, h, w]."""
         return F.embedding(indices, self.table).permute(0, 3, 1, 2)
 
     @torch.no_grad()
     def nearest(self, z: Tensor) -> Tensor:
-        """Gives the indices int64 [N, h, w] of the codes nearest to z [N, D, h, w]."""
+        """Return the indices int64 [N, h, w] of the codes nearest to z [N, D, h, w]."""
         with torch.autocast(z.device.type, enabled=False):
             rows = self.features(z).permute(0, 2, 3, 1)
             table = self.table
@@ -99,7 +101,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def follow(self, z: Tensor, indices: Tensor, step: int, seed: int, revive: bool) -> None:
-        """Moves averaged codes towards the features that chose them, in training."""
+        """Move averaged codes towards the features that chose them, in training."""
         rows = self.features(z).permute(0, 2, 3, 1).flatten(0, 2)
         counts, sums = self._assigned(rows, indices.flatten())
         self.counts.mul_(DECAY).add_(counts, alpha=1 - DECAY)
@@ -110,7 +112,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def start(self, z: Tensor, seed: int) -> None:
-        """Sets averaged codes to the k-means of a batch, by Lloyd's iterations."""
+        """Set averaged codes to the k-means of a batch, by Lloyd's iterations."""
         rows = self.features(z).permute(0, 2, 3, 1).flatten(0, 2)
         table = self._some(rows, seed, 0, self.codes)
         for _ in range(LLOYD_ITERATIONS):
@@ -122,13 +124,13 @@ class Codebook(nn.Module):
         self.ready.fill_(1)
 
     def _assigned(self, rows: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Gives how many rows [M, D] chose each code, and their sums, over all processes."""
+        """Return how many rows [M, D] chose each code, and their sums, over all processes."""
         counts = torch.bincount(indices, minlength=self.codes).to(rows.dtype)
         sums = torch.zeros_like(self.sums).index_add_(0, indices, rows)
         return sum_over_ranks(counts), sum_over_ranks(sums)
 
     def _some(self, rows: Tensor, seed: int, step: int, count: int) -> Tensor:
-        """Gives `count` random rows of the first process, the same in all of them."""
+        """Return `count` random rows of the first process, the same in all of them."""
         draws = torch.from_numpy(stream(seed, "codebook", step).random(count)).to(rows.device)
         chosen = rows[(draws * len(rows)).long()]
         return sum_over_ranks(chosen if rank() == 0 else torch.zeros_like(chosen))
@@ -169,18 +171,18 @@ class VQGAN(nn.Module):
         self.decoder = Decoder(channels, shape)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Gives z [N, D, h, w] of x [N, C, H, W] in [-1, 1], before quantisation."""
+        """Return z [N, D, h, w] of x [N, C, H, W] in [-1, 1], before quantisation."""
         z: Tensor = self.quant_conv(self.encoder(x))
         return z
 
     def decode(self, vectors: Tensor) -> Tensor:
-        """Gives the image [N, C, H, W] of code vectors [N, D, h, w]."""
+        """Return the image [N, C, H, W] of code vectors [N, D, h, w]."""
         x: Tensor = self.decoder(self.post_quant_conv(vectors))
         return x
 
     @torch.no_grad()
     def tokens(self, x: Tensor) -> Tensor:
-        """Gives the code indices int64 [N, h, w] of x [N, C, H, W] in [-1, 1]."""
+        """Return the code indices int64 [N, h, w] of x [N, C, H, W] in [-1, 1]."""
         return self.quantize.nearest(self.encode(x))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Quantised]:
@@ -189,6 +191,6 @@ class VQGAN(nn.Module):
 
 
 def perplexity(counts: Tensor) -> Tensor:
-    """Gives exp(entropy) of how often each code is used: at most the number of codes."""
+    """Return exp(entropy) of how often each code is used: at most the number of codes."""
     share = counts / counts.sum().clamp_min(1e-12)
     return torch.exp(-(share * share.clamp_min(1e-12).log()).sum())

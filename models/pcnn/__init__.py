@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.pcnn.config import PRESETS, PixelConfig
@@ -35,7 +35,7 @@ class PixelFamily:
     )
     details: tuple[Detail, ...] = (Detail("trace", drawn="frames", ending="-trace.gif"),)
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Stage[Any], ...]:
         """Return the stages in training order."""
         from inpaint_cli.models.pcnn.objective import STAGES
 

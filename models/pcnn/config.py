@@ -49,35 +49,78 @@ _TRAINING = Training(batch_size=64, epochs=50, lr=4e-4, masks="blobs")
 """The released configs: Adam with torch's defaults, constant rate, no decay, no averaging."""
 
 _MNIST = PixelConfig(
-    size=28, channels=1, levels=2, depth=16, filters=32, cond_filters=32,
+    size=28,
+    channels=1,
+    levels=2,
+    depth=16,
+    filters=32,
+    cond_filters=32,
     training={"pixels": _TRAINING},
-)  # fmt: skip
+)
 
 _CELEBA32 = PixelConfig(
-    size=32, channels=3, levels=32, depth=18, filters=66, cond_filters=66,
+    size=32,
+    channels=3,
+    levels=32,
+    depth=18,
+    filters=66,
+    cond_filters=66,
     # 60 epochs in the paper; 80 in the released config, to which the released weights belong.
     training={"pixels": replace(_TRAINING, epochs=80)},
-)  # fmt: skip
+)
 
 _DIGITS = PixelConfig(
-    size=8, channels=1, levels=16, depth=5, filters=32, cond_filters=32, kernel=3,
-    training={"pixels": replace(
-        _TRAINING, steps=1200, lr=2e-3, schedule="cosine", warmup_steps=50, ema_decay=0.99,
-        masks="freeform-scaled", validate_every=400, checkpoint_every=400,
-    )},
-)  # fmt: skip
+    size=8,
+    channels=1,
+    levels=16,
+    depth=5,
+    filters=32,
+    cond_filters=32,
+    kernel=3,
+    training={
+        "pixels": replace(
+            _TRAINING,
+            steps=1200,
+            lr=2e-3,
+            schedule="cosine",
+            warmup_steps=50,
+            ema_decay=0.99,
+            masks="freeform-scaled",
+            validate_every=400,
+            checkpoint_every=400,
+        )
+    },
+)
 
 # In short training the loss over hidden pixels (eq. 4) does not spend itself on learning to copy
 # visible levels, which the completion never needs.
 _SMALL32 = PixelConfig(
-    size=32, channels=3, levels=32, depth=9, filters=36, cond_filters=36, head=192,
+    size=32,
+    channels=3,
+    levels=32,
+    depth=9,
+    filters=36,
+    cond_filters=36,
+    head=192,
     loss_pixels="hidden",
-    training={"pixels": replace(
-        _TRAINING, batch_size=32, steps=3600, lr=1e-3, schedule="cosine", warmup_steps=200,
-        ema_decay=0.999, clip_norm=1.0, masks="freeform-scaled@mixture", augment="flip",
-        validate_every=500, validate_images=256, checkpoint_every=250,
-    )},
-)  # fmt: skip
+    training={
+        "pixels": replace(
+            _TRAINING,
+            batch_size=32,
+            steps=3600,
+            lr=1e-3,
+            schedule="cosine",
+            warmup_steps=200,
+            ema_decay=0.999,
+            clip_norm=1.0,
+            masks="freeform-scaled@mixture",
+            augment="flip",
+            validate_every=500,
+            validate_images=256,
+            checkpoint_every=250,
+        )
+    },
+)
 
 PRESETS = {"digits": _DIGITS, "mnist": _MNIST, "small32": _SMALL32, "celeba32": _CELEBA32}
 """mnist and celeba32 are the paper's; digits and small32 are ours, for a laptop."""

@@ -19,7 +19,7 @@ COLOURS = ("R", "G", "B")
 
 
 def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
-    """Gives the model in the authors' folder, or in model.pt with config.json beside it.
+    """Return the model in the authors' folder, or in model.pt with config.json beside it.
 
     The state dict may also be a safetensors file. UserError tells what does not fit, by name and
     shape. Pickles are read with weights_only: nothing in them is executed.
@@ -38,7 +38,7 @@ def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
 
 
 def read_config(path: Path) -> PixelConfig:
-    """Gives our config for the authors' config.json."""
+    """Return our config for the authors' config.json."""
     try:
         theirs = json.loads(path.read_text(encoding="utf-8"))
         channels = 1 if theirs["dataset"] == "mnist" or theirs.get("grayscale") else 3
@@ -71,22 +71,22 @@ def read_config(path: Path) -> PixelConfig:
 def translate(
     state: Mapping[str, Tensor], model: PixelConstrainedCNN, where: Path
 ) -> dict[str, Tensor]:
-    """Gives our state dict for theirs; UserError for what is missing, left over or misshapen."""
+    """Return our state dict for theirs; UserError for what is missing, left over or misshapen."""
     rgb = model.channels == 3
     left = dict(state)
     ours: dict[str, Tensor] = {}
     expected = model.state_dict()
     for name, tensor in expected.items():
         parts = their_names(name, rgb)
-        found = [left.pop(part) for part in parts if part in left]
-        if len(found) != len(parts):
+        pieces = [left.pop(part) for part in parts if part in left]
+        if len(pieces) != len(parts):
             if name.endswith("num_batches_tracked"):
                 ours[name] = torch.zeros_like(tensor)  # older files of the authors lack it
                 continue
             raise UserError(
-                f"{where}: '{parts[len(found)]}' is missing, shape for {shape_text(tensor)}."
+                f"{where}: '{parts[len(pieces)]}' is missing, shape for {shape_text(tensor)}."
             )
-        ours[name] = torch.cat(found) if len(found) > 1 else found[0]
+        ours[name] = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
         if ours[name].shape != tensor.shape:
             raise UserError(
                 f"{where}: '{parts[0]}' gives {shape_text(ours[name])}, the config asks for "
@@ -100,7 +100,7 @@ def translate(
 
 
 def their_names(name: str, rgb: bool) -> list[str]:
-    """Gives the authors' entries that make up our entry `name`, in the order of their outputs."""
+    """Return the authors' entries that make up our entry `name`, in the order of their outputs."""
     part, *rest = name.split(".")
     if part == "cond":
         index, last = int(rest[1]), ".".join(rest[2:])
@@ -124,14 +124,14 @@ def their_names(name: str, rgb: bool) -> list[str]:
 
 
 def _check_masks(left: Mapping[str, Tensor], model: PixelConstrainedCNN, where: Path) -> None:
-    """Compares the masks that the authors' files carry with what our layers see."""
+    """Compare the masks that the authors' files carry with what our layers see."""
     for name, mask in left.items():
         if name.endswith(".mask") and not torch.equal(mask.float(), our_mask(name, mask, model)):
             raise UserError(f"{where}: '{name}' is not the mask of this network's layer.")
 
 
 def our_mask(name: str, like: Tensor, model: PixelConstrainedCNN) -> Tensor:
-    """Gives the mask that our layers apply where the authors keep `name`."""
+    """Return the mask that our layers apply where the authors keep `name`."""
     parts = name.split(".")
     colour = COLOURS.index(parts[-2][-1]) if parts[-2].startswith("conv_") else 0
     groups = model.channels
@@ -155,7 +155,7 @@ def our_mask(name: str, like: Tensor, model: PixelConstrainedCNN) -> Tensor:
 
 
 def _locate(files: Sequence[Path]) -> tuple[Path, Path]:
-    """Gives (config.json, state dict) from what the user named."""
+    """Return (config.json, state dict) from what the user named."""
     config, weights = None, None
     for path in files:
         if path.is_dir():
@@ -169,7 +169,7 @@ def _locate(files: Sequence[Path]) -> tuple[Path, Path]:
     if weights is None and config is not None:
         return _locate([config.parent, config])
     if weights is None:
-        raise UserError("--from pcnn: give the authors' folder, or its model.pt.")
+        raise UserError("pcnn: give the authors' folder, or its model.pt.", setting="from")
     config = config or weights.parent / "config.json"
     for path in (config, weights):
         if not path.is_file():

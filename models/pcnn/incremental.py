@@ -61,7 +61,7 @@ class IncrementalSampler:
 
     @torch.inference_mode()
     def sample(self, uniforms: Tensor, temperature: float = 1.0) -> Samples:
-        """Draws one completion per row of `uniforms`, float64 [n, C, H, W] in [0, 1).
+        """Draw one completion per row of `uniforms`, float64 [n, C, H, W] in [0, 1).
 
         The uniforms of visible entries are not used.
         """
@@ -86,12 +86,12 @@ class IncrementalSampler:
         return Samples(levels, log_prob)
 
     def _image_row(self, levels: Tensor, reach: int) -> Tensor:
-        """Gives a row of levels [n, C, W] as the networks take it, [n, reach + W, C]."""
+        """Return a row of levels [n, C, W] as the networks take it, [n, reach + W, C]."""
         scaled = levels.transpose(1, 2).to(self.dtype) / self.top
         return nn.functional.pad(scaled, (0, 0, reach, 0)).contiguous()
 
     def _vertical_row(self, i: int, state: list[Tensor], *, keep: bool) -> Tensor:
-        """Computes row i of the vertical stack; gives what it adds to the horizontal one."""
+        """Compute row i of the vertical stack; gives what it adds to the horizontal one."""
         width, n = self.visible.shape[3], state[0].shape[1]
         channels = self.vertical[0].bias.numel()
         size = (len(self.vertical), width, n, channels) if keep else (0,)
@@ -100,9 +100,11 @@ class IncrementalSampler:
             v = layer.convolve(state[index], i, width)
             if keep:
                 torch.addmm(
-                    layer.to_horizontal_bias, v, layer.to_horizontal,
+                    layer.to_horizontal_bias,
+                    v,
+                    layer.to_horizontal,
                     out=added[index].view(-1, channels),
-                )  # fmt: skip
+                )
             if index + 1 < len(self.vertical):
                 first, second = v.chunk(2, dim=1)
                 gated = torch.tanh(second).mul_(torch.sigmoid(first))
@@ -119,7 +121,7 @@ class IncrementalSampler:
         temperature: float,
         log_prob: Tensor,
     ) -> None:
-        """Samples row i: writes `image`, `levels[:, :, i]` and adds to `log_prob`."""
+        """Sample row i: writes `image`, `levels[:, :, i]` and adds to `log_prob`."""
         n, columns, _ = image.shape
         filters = self.weights.out.shape[2]
         stack = torch.zeros(len(self.vertical), n, columns, filters, dtype=self.dtype)
@@ -159,10 +161,10 @@ class VerticalLayer:
 
     @staticmethod
     def pack(block: Block, dtype: torch.dtype) -> VerticalLayer:
-        """Copies a block's weights."""
+        """Copy a block's weights."""
         conv, across = block.vertical, block.vertical_to_horizontal
-        own = block.horizontal.bias
-        if conv.bias is None or across.bias is None or own is None:
+        horizontal_bias = block.horizontal.bias
+        if conv.bias is None or across.bias is None or horizontal_bias is None:
             raise TypeError("every convolution of the prior network has a bias")
         kernel = conv.weight.detach().cpu().to(dtype)[:, :, : conv.rows].permute(3, 2, 1, 0)
         slots = torch.arange(conv.rows)
@@ -176,23 +178,23 @@ class VerticalLayer:
             torch.stack(phases).contiguous(),
             conv.bias.detach().cpu().to(dtype),
             across.weight.detach().cpu().to(dtype)[:, :, 0, 0].t().contiguous(),
-            across.bias.detach().cpu().to(dtype) + own.detach().cpu().to(dtype),
+            across.bias.detach().cpu().to(dtype) + horizontal_bias.detach().cpu().to(dtype),
             conv.reach,
             block.first,
         )
 
     def empty(self, width: int, n: int) -> Tensor:
-        """Gives a row buffer for an image `width` columns wide, zero as above the image."""
+        """Return a row buffer for an image `width` columns wide, zero as above the image."""
         return self.kernels.new_zeros(width + 2 * self.reach, n, self.kernels.shape[2])
 
     def push(self, rows: Tensor, row: Tensor, i: int) -> None:
-        """Puts row i, [W, n, inputs], in the place of the oldest one."""
+        """Put row i, [W, n, inputs], in the place of the oldest one."""
         inputs, slot = row.shape[2], i % len(self.kernels)
         inside = slice(self.reach, self.reach + len(row))
         rows[inside, :, slot * inputs : (slot + 1) * inputs] = row
 
     def convolve(self, rows: Tensor, i: int, width: int) -> Tensor:
-        """Gives row i of the convolution, [W * n, 2F]."""
+        """Return row i of the convolution, [W * n, 2F]."""
         newest = i - 1 if self.first else i
         kernel = self.kernels[newest % len(self.kernels)]
         n = rows.shape[1]
@@ -203,7 +205,7 @@ class VerticalLayer:
 
 
 def pack_rows(prior: PriorNetwork, dtype: torch.dtype) -> RowWeights:
-    """Copies the weights of the horizontal stack and the head, cut by colour group."""
+    """Copy the weights of the horizontal stack and the head, cut by colour group."""
     colours = prior.channels
     blocks = [cast(Block, block) for block in prior.blocks]
     rows = [_by_colour(_taps(block.horizontal), colours, dtype) for block in blocks]
@@ -228,7 +230,7 @@ def pack_rows(prior: PriorNetwork, dtype: torch.dtype) -> RowWeights:
 
 
 def _taps(conv: HorizontalConv) -> Tensor:
-    """Gives the weight as [outputs, taps * inputs], leftmost column first."""
+    """Return the weight as [outputs, taps * inputs], leftmost column first."""
     return conv.masked_weight()[:, :, 0].transpose(1, 2).flatten(1)
 
 
@@ -237,7 +239,7 @@ def _points(conv: PointwiseConv) -> Tensor:
 
 
 def _by_colour(weight: Tensor, colours: int, dtype: torch.dtype) -> Tensor:
-    """Cuts [outputs, inputs] into [C, inputs, outputs / C]."""
+    """Cut [outputs, inputs] into [C, inputs, outputs / C]."""
     outputs, inputs = weight.shape
     cut = weight.detach().cpu().to(dtype).view(colours, outputs // colours, inputs)
     return cut.transpose(1, 2).contiguous()

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.models.layers import BatchNorm2d
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.pcnn.config import PixelConfig
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def gate(a: Tensor, groups: int = 1) -> Tensor:
-    """Halves the channels: tanh(second half) * sigmoid(first half), in each of `groups` pieces.
+    """Halve the channels: tanh(second half) * sigmoid(first half), in each of `groups` pieces.
 
     The order is that of the authors' code. Maps [N, 2F, ...] to [N, F, ...].
     """
@@ -45,7 +45,7 @@ class VerticalConv(nn.Conv2d):
 
 
 def seen_at_centre(outputs: int, inputs: int, groups: int, *, first: bool) -> Tensor:
-    """Gives 1 where output o may see input i at the same pixel, float [outputs, inputs].
+    """Return 1 where output o may see input i at the same pixel, float [outputs, inputs].
 
     R sees R, G sees R and G, B sees all; in the first layer a colour does not see itself, and with
     one group that leaves nothing.
@@ -72,7 +72,7 @@ class HorizontalConv(nn.Conv2d):
         self.register_buffer("centre", mask[:, :, None, None], persistent=False)
 
     def masked_weight(self) -> Tensor:
-        """Gives the weight without the columns that are never seen, [outputs, inputs, 1, r + 1]."""
+        """Return the weight without columns that are never seen, [outputs, inputs, 1, r + 1]."""
         left, centre = self.weight[..., : self.reach], self.weight[..., self.reach : self.reach + 1]
         return torch.cat([left, centre * self.centre], dim=3)
 
@@ -91,7 +91,7 @@ class PointwiseConv(nn.Conv2d):
         self.register_buffer("centre", mask[:, :, None, None], persistent=False)
 
     def masked_weight(self) -> Tensor:
-        """Gives the weight with zeros where a colour would see a later one."""
+        """Return the weight with zeros where a colour would see a later one."""
         return self.weight * self.centre
 
     def forward(self, x: Tensor) -> Tensor:
@@ -167,13 +167,13 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.convs = nn.Sequential(
             nn.Conv2d(filters, filters, 1),
-            BatchNorm2d(filters),
+            nn.BatchNorm2d(filters),
             nn.ReLU(),
             nn.Conv2d(filters, filters, kernel, padding=kernel // 2),
-            BatchNorm2d(filters),
+            nn.BatchNorm2d(filters),
             nn.ReLU(),
             nn.Conv2d(filters, filters, 1),
-            BatchNorm2d(filters),
+            nn.BatchNorm2d(filters),
             nn.ReLU(),
         )
 
@@ -202,7 +202,7 @@ class ConditioningNetwork(nn.Module):
         return logits.view(n, self.levels, self.channels, height, width)
 
 
-class PixelConstrainedCNN(nn.Module):
+class PixelConstrainedCNN(CompletionModel):
     """p(x | visible) = product over hidden entries of softmax(prior(x before it) + cond(visible)).
 
     Maps levels [N, C, H, W] (integers 0..K-1) and `visible` bool [N, 1, H, W] to the logits of the
@@ -210,12 +210,11 @@ class PixelConstrainedCNN(nn.Module):
     their sum (Dupont & Suresha 2018, eq. 3).
     """
 
-    stochastic = True
+    config: PixelConfig
+    has_log_prob = True
 
     def __init__(self, config: PixelConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        super().__init__(config)
         self.prior = PriorNetwork(config)
         self.cond = ConditioningNetwork(config)
 
@@ -223,21 +222,21 @@ class PixelConstrainedCNN(nn.Module):
         return self.prior_logits(levels), self.cond_logits(levels, visible)
 
     def prior_logits(self, levels: Tensor) -> Tensor:
-        """Gives the prior network's logits; entry (c, i, j) depends on earlier entries alone."""
+        """Return the prior network's logits; entry (c, i, j) depends on earlier entries alone."""
         return self._own(self.prior(self.scaled(levels)))
 
     def cond_logits(self, levels: Tensor, visible: Tensor) -> Tensor:
-        """Gives the conditioning network's logits, which do not depend on hidden levels."""
+        """Return the conditioning network's logits, which do not depend on hidden levels."""
         shown = visible.to(self.dtype)
         return self._own(self.cond(torch.cat([self.scaled(levels) * shown, shown], dim=1)))
 
     def scaled(self, levels: Tensor) -> Tensor:
-        """Gives levels as the networks take them: level / (K - 1), 0..1."""
+        """Return levels as the networks take them: level / (K - 1), 0..1."""
         return levels.to(self.dtype) / (self.levels - 1)
 
     @property
     def dtype(self) -> torch.dtype:
-        """Gives the floating type of the weights."""
+        """The floating type of the weights."""
         return self.cond.layers[0].weight.dtype  # type: ignore[return-value]
 
     def _own(self, logits: Tensor) -> Tensor:
@@ -245,7 +244,7 @@ class PixelConstrainedCNN(nn.Module):
         return logits.to(self.dtype)
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
-        """Gives the exact log p(hidden | visible), float64 [N], nats, of uint8 images."""
+        """Return the exact log p(hidden | visible), float64 [N], nats, of uint8 images."""
         from inpaint_cli.models.pcnn.sampling import log_prob
 
         return log_prob(self, image, visible)
@@ -259,7 +258,7 @@ class PixelConstrainedCNN(nn.Module):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Completes one image len(noise) times (see `inpaint_cli.family.Model`)."""
+        """Complete one image len(noise) times (see `inpaint_cli.family.Model`)."""
         from inpaint_cli.models.pcnn.sampling import complete
 
         return complete(self, image, visible, noise, temperature=temperature, **options)

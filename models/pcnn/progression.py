@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def revealed_at(visible: Tensor, steps: int) -> Tensor:
-    """Gives what is revealed at steps 0..S-1, bool [S, 1, H, W].
+    """Return what is revealed at steps 0..S-1, bool [S, 1, H, W].
 
     At step k the mask united with the first k * (H * W // S) pixels in raster order.
     """
@@ -31,7 +31,7 @@ def revealed_at(visible: Tensor, steps: int) -> Tensor:
 def probabilities(
     model: PixelConstrainedCNN, sample: Tensor, visible: Tensor, revealed: Tensor
 ) -> Tensor:
-    """Gives softmax(logits) at each step, float32 [S, K, C, H, W], in eval mode on the CPU.
+    """Return softmax(logits) at each step, float32 [S, K, C, H, W], in eval mode on the CPU.
 
     sample: levels [1, C, H, W]. The prior network sees sample * revealed; the conditioning network
     the original mask throughout. Ahead of the frontier this is no marginal but the next-pixel
@@ -43,7 +43,7 @@ def probabilities(
 
 
 def frames(model: PixelConstrainedCNN, sample: Tensor, visible: Tensor, steps: int) -> Tensor:
-    """Gives the progression as pictures, uint8 [S + 1, H, W, 3]; the last is the sample.
+    """Return the progression as pictures, uint8 [S + 1, H, W, 3]; the last is the sample.
 
     Unrevealed pixels show the probability of level 1, for more than two levels the expected level
     over K - 1 averaged over the colours, on OpenCV's plasma map over [0, 1]; revealed ones the

@@ -67,7 +67,7 @@ class RowInputs(NamedTuple):
 
 @_compiled
 def _accumulate(total: Array, x: Array, weight: Array, count: int) -> None:  # pragma: no cover
-    """Adds x[b, :count] @ weight[:count] to total[b]; four inputs at a time to spare loads."""
+    """Add x[b, :count] @ weight[:count] to total[b]; four inputs at a time to spare loads."""
     n, outputs = total.shape
     whole = count - count % 4
     for i in range(0, whole, 4):
@@ -89,7 +89,7 @@ def _accumulate(total: Array, x: Array, weight: Array, count: int) -> None:  # p
 
 @_compiled
 def _gate(a: Array, out: Array) -> None:  # pragma: no cover
-    """Writes tanh(second half) * sigmoid(first half) of each row of a."""
+    """Write tanh(second half) * sigmoid(first half) of each row of a."""
     n, half = out.shape
     for b in range(n):
         for o in range(half):
@@ -102,7 +102,7 @@ def _gate(a: Array, out: Array) -> None:  # pragma: no cover
 def _draw(  # pragma: no cover
     logits: Array, temperature: float, uniform: float
 ) -> tuple[int, float]:
-    """Gives the level drawn from softmax(logits / temperature), and its log-probability at 1.
+    """Return the level drawn from softmax(logits / temperature), and its log-probability at 1.
 
     level = number of k in 0..K-2 with cdf_k <= uniform, in float64.
     """
@@ -125,7 +125,7 @@ def _draw(  # pragma: no cover
 def _layers(  # pragma: no cover
     weights: RowWeights, state: RowState, inputs: RowInputs, gates: Array, j: int, c: int
 ) -> None:
-    """Computes colour group c of every layer at column j."""
+    """Compute colour group c of every layer at column j."""
     layers, n, _, filters = state.stack.shape
     colours, reach_inputs, piece = weights.first.shape
     reach = reach_inputs // colours - 1
@@ -158,31 +158,31 @@ def _layers(  # pragma: no cover
 def _head(  # pragma: no cover
     weights: RowWeights, h: Array, middle: Array, logits: Array, c: int
 ) -> None:
-    """Adds the prior network's logits [n, K] of colour c from the last layer's h [n, F].
+    """Add the prior network's logits [n, K] of colour c from the last layer's h [n, F].
 
     middle: [n, head], kept between the colours of a pixel.
     """
     n, filters = h.shape
-    colours, _, own = weights.head.shape
+    colours, _, hidden = weights.head.shape
     if colours == 1:
         for b in range(n):
             logits[b] += weights.head_bias[0]
         _accumulate(logits, h, weights.head[0], filters)
         return
-    total = np.empty((n, own), h.dtype)
+    total = np.empty((n, hidden), h.dtype)
     for b in range(n):
         total[b] = weights.head_bias[c]
         logits[b] += weights.logits_bias[c]
     _accumulate(total, h, weights.head[c], (c + 1) * (filters // colours))
-    middle[:, c * own : (c + 1) * own] = np.maximum(total, 0)
-    _accumulate(logits, middle, weights.logits[c], (c + 1) * own)
+    middle[:, c * hidden : (c + 1) * hidden] = np.maximum(total, 0)
+    _accumulate(logits, middle, weights.logits[c], (c + 1) * hidden)
 
 
 @_compiled
 def sample_row(  # pragma: no cover
     weights: RowWeights, state: RowState, inputs: RowInputs, temperature: float
 ) -> None:
-    """Samples the hidden pixels of one row, up to the last of them, for all n completions."""
+    """Sample the hidden pixels of one row, up to the last of them, for all n completions."""
     layers, n, _, filters = state.stack.shape
     colours, reach_inputs, _ = weights.first.shape
     reach = reach_inputs // colours - 1

@@ -22,7 +22,7 @@ TRACE_FRAMES = 24
 
 @torch.no_grad()
 def log_prob(model: PixelConstrainedCNN, image: Tensor, visible: Tensor) -> Tensor:
-    """Gives the log-probability of the hidden values given the visible ones, float64 [N], nats.
+    """Return the log-probability of the hidden values given the visible ones, float64 [N], nats.
 
     image: uint8 [N, C, H, W]; visible: bool [N, 1, H, W]. One forward pass of both networks as they
     are (in eval mode for a likelihood); every item with its own values (the authors' function
@@ -32,10 +32,10 @@ def log_prob(model: PixelConstrainedCNN, image: Tensor, visible: Tensor) -> Tens
     prior, cond = model(levels, visible)
     logits = prior + cond
     # MPS has no float64: there the sum alone is taken on the CPU.
-    wide = logits.cpu() if logits.device.type == "mps" else logits
-    log_probs = torch.log_softmax(wide.double(), dim=1)
-    chosen = log_probs.gather(1, levels.to(wide.device)[:, None]).squeeze(1)
-    return (chosen * ~visible.to(wide.device)).sum((1, 2, 3)).to(torch.float64)
+    precise = logits.cpu() if logits.device.type == "mps" else logits
+    log_probs = torch.log_softmax(precise.double(), dim=1)
+    chosen = log_probs.gather(1, levels.to(precise.device)[:, None]).squeeze(1)
+    return (chosen * ~visible.to(precise.device)).sum((1, 2, 3)).to(torch.float64)
 
 
 @torch.no_grad()
@@ -48,7 +48,7 @@ def complete(
     temperature: float | None = None,
     trace: bool = False,
 ) -> Completions:
-    """Completes one image len(noise) times, in float64 on the CPU (see `incremental`).
+    """Complete one image len(noise) times, in float64 on the CPU (see `incremental`).
 
     temperature: divides the logits; 1 by default. The log-probability is that of temperature 1.
     trace: adds `details["trace"]`, uint8 [S, H, W, 3], the progression of completion 0.
@@ -56,7 +56,7 @@ def complete(
     from inpaint_cli.models.pcnn.incremental import IncrementalSampler
 
     if temperature is not None and temperature <= 0:
-        raise UserError(f"--temperature: must be above 0, got {temperature}.")
+        raise UserError(f"must be above 0, got {temperature}.", setting="temperature")
     image, visible = image.cpu(), visible.cpu()
     levels = to_levels(image, model.levels)
     sampler = IncrementalSampler(model, levels, visible)

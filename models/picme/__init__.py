@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
@@ -61,7 +61,7 @@ class MixtureFamily:
         Detail("separation", recorded=dict),
     )
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Stage[Any], ...]:
         """Return the stages in training order."""
         from inpaint_cli.models.picme.objective import STAGES
 

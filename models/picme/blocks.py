@@ -61,7 +61,7 @@ class SpectralNorm(nn.Module):
 
 
 class Conv(nn.Conv2d):
-    """Convolution that keeps the side, with spectral normalisation unless told otherwise.
+    """Convolution that keeps the side, with spectral normalisation.
 
     With `halve` it gives the means over 2x2 of its outputs. They are computed as one convolution of
     stride 2, whose kernel is the mean of four shifts of the weight: less than half the work of a
@@ -73,30 +73,28 @@ class Conv(nn.Conv2d):
         c_in: int,
         c_out: int,
         size: int,
-        spectral: bool = True,
         padding: int | None = None,
         halve: bool = False,
     ) -> None:
         super().__init__(c_in, c_out, size, padding=size // 2 if padding is None else padding)
-        self.norm = SpectralNorm(self.weight) if spectral else None
+        self.norm = SpectralNorm(self.weight)
         self.halve = halve
         self._kept: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        weight: Tensor = self.weight if self.norm is None else self.norm(self.weight)
+        weight: Tensor = self.norm(self.weight)
         if self.halve:
             weight = self._halving(weight)
         return F.conv2d(x, weight, self.bias, 1 + self.halve, cast("tuple[int, int]", self.padding))
 
     def _halving(self, weight: Tensor) -> Tensor:
-        """Gives the mean of the shifted kernels, kept for as long as the quotient is."""
+        """Return the mean of the shifted kernels, kept for as long as the quotient is."""
         if self._kept is not None and self._kept[0] is weight:
             return self._kept[1]
         # Zero padding counts in this mean.
         kernel = F.avg_pool2d(weight, 2, stride=1, padding=1)
-        # A weight of its own may change in place, and a graph must not be kept.
-        fixed = self.norm is not None and not weight.requires_grad
-        self._kept = (weight, kernel) if fixed else None
+        # A graph must not be kept.
+        self._kept = None if weight.requires_grad else (weight, kernel)
         return kernel
 
 
@@ -133,12 +131,11 @@ class ResBlock(nn.Module):
         *,
         halve: bool = False,
         slope: float = SLOPE,
-        spectral: bool = True,
     ) -> None:
         super().__init__()
-        self.conv1 = Conv(c_in, hidden, 3, spectral)
-        self.conv2 = Conv(hidden, c_out, 3, spectral, halve=halve)
-        self.bypass = Conv(c_in, c_out, 1, spectral, halve=halve)
+        self.conv1 = Conv(c_in, hidden, 3)
+        self.conv2 = Conv(hidden, c_out, 3, halve=halve)
+        self.bypass = Conv(c_in, c_out, 1, halve=halve)
         self.slope = slope
 
     def forward(self, x: Tensor) -> Tensor:
@@ -211,12 +208,12 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def likeness(self, x: Tensor) -> Tensor:
-        """Gives [N, H W, H W]: how much of each position (last) another one takes; sums to 1."""
+        """Return [N, H W, H W]: how much of each position (last) another one takes; sums to 1."""
         query = self.query_conv(x).flatten(2)
         return torch.softmax(query.transpose(1, 2) @ query, dim=-1)
 
     def gathered(self, likeness: Tensor, x: Tensor) -> Tensor:
-        """Gives [N, C, H, W], what each position takes of x."""
+        """Return [N, C, H, W], what each position takes of x."""
         return (x.flatten(2) @ likeness.transpose(1, 2)).view_as(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -232,7 +229,7 @@ class ContextAttention(SelfAttention):
         self.model = ResBlock(channels + c_encoder, channels, channels, slope=0.01)
 
     def forward(self, x: Tensor, e: Tensor, m: Tensor) -> Tensor:  # type: ignore[override]
-        """Maps x [N, C, H, W] to its shape.
+        """Map x [N, C, H, W] to its shape.
 
         e: [N or 1, C_e, H, W], of the encoder. m: [N or 1, 1, H, W], the visible share.
         """

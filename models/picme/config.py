@@ -113,24 +113,32 @@ class MixtureConfig(Config):
 
     @property
     def side(self) -> int:
-        """Gives the side of the coarsest features and of the latent variables."""
+        """The side of the coarsest features and of the latent variables."""
         return int(self.size // 2**self.layers)
 
     def channels_at(self, depth: int) -> int:
-        """Gives the channels after block `depth` (from 0) of f, as of the discriminators."""
+        """Return the channels after block `depth` (from 0) of f, as of the discriminators."""
         return int(min(self.width * 2**depth, self.widest))
 
     @property
     def scales(self) -> int:
-        """Gives the number of sides at which g gives an image."""
+        """The number of sides at which g gives an image."""
         return self.layers - 1
 
 
 _TRAINING = Training(
     # Section 4 says Adam at 1e-4; PIC's code has the betas and a batch of 8.
-    batch_size=64, lr=1e-4, betas=(0.0, 0.999), clip_norm=100.0, ema_decay=0.999, augment="flip",
-    masks="random", validate_every=2000, validate_images=256, log_every=100,
-)  # fmt: skip
+    batch_size=64,
+    lr=1e-4,
+    betas=(0.0, 0.999),
+    clip_norm=100.0,
+    ema_decay=0.999,
+    augment="flip",
+    masks="random",
+    validate_every=2000,
+    validate_images=256,
+    log_every=100,
+)
 
 
 def _stage(steps: int, **changes: object) -> dict[str, Training]:
@@ -138,9 +146,15 @@ def _stage(steps: int, **changes: object) -> dict[str, Training]:
 
 
 _PHOTO256 = MixtureConfig(
-    size=256, channels=3, levels=256, layers=5, width=32, widest=128, latent_channels=128,
+    size=256,
+    channels=3,
+    levels=256,
+    layers=5,
+    width=32,
+    widest=128,
+    latent_channels=128,
     training=_stage(500_000, batch_size=8),
-)  # fmt: skip
+)
 
 _PHOTO128 = replace(
     _PHOTO256,
@@ -160,34 +174,70 @@ _PHOTO32 = replace(
 # What a laptop can train: the rate falls to 0 within a few thousand steps, and weaker KL terms let
 # the latent variables be used that early.
 _SHORT = {
-    "lr": 4e-4, "schedule": "cosine", "warmup_steps": 200, "batch_size": 32,
-    "validate_every": 500, "checkpoint_every": 250, "log_every": 20,
+    "lr": 4e-4,
+    "schedule": "cosine",
+    "warmup_steps": 200,
+    "batch_size": 32,
+    "validate_every": 500,
+    "checkpoint_every": 250,
+    "log_every": 20,
     "masks": "freeform-scaled@mixture",
-}  # fmt: skip
+}
 
 _SMALL32 = replace(
-    _PHOTO32, kl_weight=0.1, prior_weight=0.1, explore_steps=1000, revive_steps=500,
+    _PHOTO32,
+    kl_weight=0.1,
+    prior_weight=0.1,
+    explore_steps=1000,
+    revive_steps=500,
     training=_stage(4500, **_SHORT),
-)  # fmt: skip
+)
 
 _SMALL64 = replace(
-    _PHOTO64, kl_weight=0.1, prior_weight=0.1, explore_steps=1000, revive_steps=500,
+    _PHOTO64,
+    kl_weight=0.1,
+    prior_weight=0.1,
+    explore_steps=1000,
+    revive_steps=500,
     training=_stage(8000, **_SHORT),
-)  # fmt: skip
+)
 
 _SMALL128 = replace(
-    _PHOTO128, kl_weight=0.1, prior_weight=0.1, explore_steps=2000, revive_steps=1000,
+    _PHOTO128,
+    kl_weight=0.1,
+    prior_weight=0.1,
+    explore_steps=2000,
+    revive_steps=1000,
     training=_stage(20_000, **{**_SHORT, "batch_size": 16}),
-)  # fmt: skip
+)
 
 _DIGITS = MixtureConfig(
-    size=8, channels=1, levels=16, layers=2, width=16, widest=32, latent_channels=8,
-    infer_blocks=2, attention=0, disc_layers=1, kl_weight=0.1, explore_steps=300, revive_steps=200,
+    size=8,
+    channels=1,
+    levels=16,
+    layers=2,
+    width=16,
+    widest=32,
+    latent_channels=8,
+    infer_blocks=2,
+    attention=0,
+    disc_layers=1,
+    kl_weight=0.1,
+    explore_steps=300,
+    revive_steps=200,
     training=_stage(
-        1200, lr=1e-3, schedule="cosine", warmup_steps=50, ema_decay=0.99, augment="none",
-        masks="freeform-scaled", validate_every=400, checkpoint_every=400, log_every=20,
+        1200,
+        lr=1e-3,
+        schedule="cosine",
+        warmup_steps=50,
+        ema_decay=0.99,
+        augment="none",
+        masks="freeform-scaled",
+        validate_every=400,
+        checkpoint_every=400,
+        log_every=20,
     ),
-)  # fmt: skip
+)
 
 PRESETS = {
     "digits": _DIGITS,

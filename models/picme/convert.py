@@ -38,7 +38,7 @@ BLOCKS = (
 
 
 def convert(files: Sequence[Path]) -> MixtureOfPrimitives:
-    """Gives the model in a folder of PIC's checkpoints, or in the files of its networks.
+    """Return the model in a folder of PIC's checkpoints, or in the files of its networks.
 
     `..._net_E.pth` and `..._net_G.pth` are needed; the discriminators matter for training only.
     Pickles are read with weights_only: nothing in them is executed.
@@ -56,7 +56,7 @@ def convert(files: Sequence[Path]) -> MixtureOfPrimitives:
 
 
 def network_of(name: str) -> str:
-    """Gives the network that our entry `name` belongs to.
+    """Return the network that our entry `name` belongs to.
 
     >>> network_of("encoder.block0.conv1.bias"), network_of("discriminators.generated.conv.bias")
     ('encoder', 'generated')
@@ -66,7 +66,7 @@ def network_of(name: str) -> str:
 
 
 def their_name(name: str) -> str | None:
-    """Gives PIC's entry for ours; None for what only mixtures have.
+    """Return PIC's entry for ours; None for what only mixtures have.
 
     >>> their_name("decoder.out.0.conv1.norm.u")
     'out1.conv1.module.weight_u'
@@ -78,7 +78,7 @@ def their_name(name: str) -> str | None:
         stem = f"out{int(out[1]) + 1}.{out[2]}"
     else:
         pairs = ((re.fullmatch(ours, name), theirs) for ours, theirs in BLOCKS)
-        stem = next(found.expand(theirs) for found, theirs in pairs if found)
+        stem = next(match.expand(theirs) for match, theirs in pairs if match)
     if re.search(r"(conv\d?|bypass)\.norm\.u$", stem):
         return stem.replace(".norm.u", ".module.weight_u")
     if re.search(r"(conv\d?|bypass)\.(weight|bias)$", stem) and "query_conv" not in stem:
@@ -90,7 +90,7 @@ def their_name(name: str) -> str | None:
 def translate(
     state: Mapping[str, Tensor], expected: Mapping[str, Tensor], where: Path
 ) -> dict[str, Tensor]:
-    """Gives our entries of one network; UserError for what is missing, left over or misshapen."""
+    """Return our entries of one network; UserError for what is missing, left over or misshapen."""
     left = dict(state)
     ours: dict[str, Tensor] = {}
     for name, tensor in expected.items():
@@ -114,7 +114,7 @@ def translate(
 
 
 def config_of(states: Mapping[str, Mapping[str, Tensor]], where: Path) -> MixtureConfig:
-    """Gives the config that PIC's shapes tell; losses are set to PIC's."""
+    """Return the config that PIC's shapes tell; losses are set to PIC's."""
     e, rivals = states["E"], {"D", "D_rec"} <= states.keys()
     try:
         width, channels = e["block0.conv1.module.weight_bar"].shape[:2]
@@ -148,29 +148,29 @@ def _count(state: Mapping[str, Tensor], block: str) -> int:
 
 
 def _locate(files: Sequence[Path]) -> dict[str, Path]:
-    """Gives PIC's networks among the files, and those in folders."""
-    found: dict[str, Path] = {}
+    """Return PIC's networks among the files, and those in folders."""
+    networks: dict[str, Path] = {}
     for path in files:
         inside = sorted(path.iterdir()) if path.is_dir() else [path]
         for each in inside:
             match = re.search(r"_net_(E|G|D|D_rec)\.(pth|safetensors)$", each.name)
             if not match:
                 continue
-            if match[1] in found:
+            if match[1] in networks:
                 raise UserError(
-                    f"{each}: a second net_{match[1]}, beside {found[match[1]].name}. Name the "
+                    f"{each}: a second net_{match[1]}, beside {networks[match[1]].name}. Name the "
                     "files of one iteration."
                 )
-            found[match[1]] = each
+            networks[match[1]] = each
     for name in ("E", "G"):
-        if name not in found:
-            raise UserError(f"--from pic: no file ..._net_{name}.pth among what was given.")
-        if not found[name].is_file():
-            raise UserError(f"{found[name]}: no such file.")
-    return found
+        if name not in networks:
+            raise UserError(f"pic: no file ..._net_{name}.pth among those given.", setting="from")
+        if not networks[name].is_file():
+            raise UserError(f"{networks[name]}: no such file.")
+    return networks
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Gives the state dict in a file of PIC, without the prefix of parallel training."""
+    """Return the state dict in a file of PIC, without the prefix of parallel training."""
     state = foreign.read_state(path)
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}

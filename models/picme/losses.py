@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -20,7 +19,7 @@ from inpaint_cli.models.picme.mixture import (
 
 
 def frequency(weights: Tensor, chosen: Tensor) -> Tensor:
-    """Gives L_F (eq. 4): the mean over images of sum_i (v_i - weight_i)^2, v one-hot.
+    """Return L_F (eq. 4): the mean over images of sum_i (v_i - weight_i)^2, v one-hot.
 
     Its minimum is the share of the images to which each component is the nearest.
     """
@@ -29,7 +28,7 @@ def frequency(weights: Tensor, chosen: Tensor) -> Tensor:
 
 
 def backpropagate_max(q: Gaussian, p: Gaussian, config: MixtureConfig) -> Tensor:
-    """Gives the elements of L_BM (eq. 5) between the chosen component and the posterior.
+    """Return the elements of L_BM (eq. 5) between the chosen component and the posterior.
 
     The gradient at the posterior is multiplied by `posterior_share`; the values stay.
     """
@@ -46,7 +45,7 @@ def backpropagate_max(q: Gaussian, p: Gaussian, config: MixtureConfig) -> Tensor
 
 
 def element_mean(elements: Tensor, free_bits: float = 0.0) -> Tensor:
-    """Gives the mean of [B, ...] over images and elements, in nats.
+    """Return the mean of [B, ...] over images and elements, in nats.
 
     free_bits: an element whose mean over the images is less counts as much, without a gradient.
     """
@@ -55,7 +54,7 @@ def element_mean(elements: Tensor, free_bits: float = 0.0) -> Tensor:
 
 
 def to_standard(q: Mixture, chosen: Tensor, config: MixtureConfig) -> Tensor:
-    """Gives the elements [B, ...] of KL_0 of L_ELBO: to N(0, I), in nats.
+    """Return the elements [B, ...] of KL_0 of L_ELBO: to N(0, I), in nats.
 
     By weight (whose gradient is stopped): an upper bound of the mixture's own KL.
     """
@@ -67,7 +66,7 @@ def to_standard(q: Mixture, chosen: Tensor, config: MixtureConfig) -> Tensor:
 
 
 def hole_prior(visible: Tensor, like: Gaussian) -> Gaussian:
-    """Gives PIC's N(0, s^2) for the posterior: s grows with the visible share of each image."""
+    """Return PIC's N(0, s^2) for the posterior: s grows with the visible share of each image."""
     share = visible.to(like.mu.dtype).flatten(1).mean(1) - 1e-5
     deviation = 1 / (1 + torch.exp(8 * (share - 0.8)))
     shape = (-1, *[1] * (like.mu.ndim - 1))
@@ -76,7 +75,7 @@ def hole_prior(visible: Tensor, like: Gaussian) -> Gaussian:
 
 
 def at_sides(x: Tensor, images: Sequence[Tensor]) -> list[Tensor]:
-    """Gives x [N, C, S, S] at the sides of `images`: bilinear, corners aligned (PIC)."""
+    """Return x [N, C, S, S] at the sides of `images`: bilinear, corners aligned (PIC)."""
     return [
         x
         if x.shape[-1] == image.shape[-1]
@@ -86,21 +85,15 @@ def at_sides(x: Tensor, images: Sequence[Tensor]) -> list[Tensor]:
 
 
 def reconstruction(images: Sequence[Tensor], x: Tensor) -> Tensor:
-    """Gives the first half of L_R (eq. 6): mean |image - x| at each side, added up."""
+    """Return the first half of L_R (eq. 6): mean |image - x| at each side, added up."""
     pairs = zip(images, at_sides(x, images), strict=True)
     return torch.stack([(image - wanted).abs().mean() for image, wanted in pairs]).sum()
 
 
 def visible_reconstruction(images: Sequence[Tensor], x: Tensor, m: Tensor) -> Tensor:
-    """Gives the second half of L_R: the same between visible pixels; hidden ones count as right."""
+    """Return the second half of L_R: the same between visible pixels; hidden ones count 0."""
     triples = zip(images, at_sides(x, images), at_sides(m, images), strict=True)
     return torch.stack([(m_s * (a - x_s)).abs().mean() for a, x_s, m_s in triples]).sum()
-
-
-def laplace(image: Tensor, x: Tensor, m: Tensor, scale: float) -> Tensor:
-    """Gives -log p(I_m | z_m) in nats, the mean over images, under Laplace noise of `scale`."""
-    nats = (image - x).abs() / scale + math.log(2 * scale)
-    return (m * nats).flatten(1).sum(1).mean()
 
 
 def adversarial(
@@ -110,7 +103,7 @@ def adversarial(
     original_rec: Tensor,
     config: MixtureConfig,
 ) -> Tensor:
-    """Gives L_A (eq. 7) from scores of D (generated, original) and of D_rec (the other two).
+    """Return L_A (eq. 7) from scores of D (generated, original) and of D_rec (the other two).
 
     Paper: the generated image is to score like the original and the reconstruction 1; PIC: the
     other way round. Scores of originals carry no gradient.
@@ -121,10 +114,10 @@ def adversarial(
 
 
 def one(scores: Tensor) -> Tensor:
-    """Gives the mean squared distance of scores from 1."""
+    """Return the mean squared distance of scores from 1."""
     return (scores - 1).square().mean()
 
 
-def discrimination(original: Tensor, made: Tensor) -> Tensor:
-    """Gives a discriminator's loss from its scores (least squares, Mao et al. 2017)."""
-    return 0.5 * (one(original) + made.square().mean())
+def discrimination(original: Tensor, fake: Tensor) -> Tensor:
+    """Return a discriminator's loss from its scores (least squares, Mao et al. 2017)."""
+    return 0.5 * (one(original) + fake.square().mean())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ class Gaussian:
     """Standard deviations, of the shape of `mu`."""
 
     def stopped(self) -> Gaussian:
-        """Gives the same without gradients."""
+        """Return the same without gradients."""
         return Gaussian(self.mu.detach(), self.sigma.detach())
 
 
@@ -37,16 +36,16 @@ class Mixture:
 
     @property
     def primitives(self) -> int:
-        """Gives k."""
+        """K."""
         return int(self.weights.shape[1])
 
     def component(self, index: Tensor) -> Gaussian:
-        """Gives component `index`, int64 [B], of each image."""
+        """Return component `index`, int64 [B], of each image."""
         rows = torch.arange(len(index), device=index.device)
         return Gaussian(self.mu[rows, index], self.sigma[rows, index])
 
     def all_components(self) -> Gaussian:
-        """Gives every component as one Gaussian with B k images, the components of one together."""
+        """Return every component as one Gaussian of B k images, those of one together."""
         return Gaussian(self.mu.flatten(0, 1), self.sigma.flatten(0, 1))
 
 
@@ -69,13 +68,13 @@ class _Clamp(torch.autograd.Function):
 
 
 def clamped(x: Tensor, low: float, high: float) -> Tensor:
-    """Gives x within [low, high]; gradients that lead back inside pass the bounds."""
+    """Return x within [low, high]; gradients that lead back inside pass the bounds."""
     result: Tensor = _Clamp.apply(x, low, high)  # type: ignore[no-untyped-call]
     return result
 
 
 def kl(q: Gaussian, p: Gaussian) -> Tensor:
-    """Gives KL(q || p) of each element, in nats; every one is at least 0."""
+    """Return KL(q || p) of each element, in nats; every one is at least 0."""
     # 1/2 (r - 1 - log r) with r = (sigma_q / sigma_p)^2 is exact at r = 1.
     square = ((q.mu - p.mu) / p.sigma).square()
     ratio = (q.sigma / p.sigma).square()
@@ -83,32 +82,32 @@ def kl(q: Gaussian, p: Gaussian) -> Tensor:
 
 
 def kl_literal(q: Gaussian, p: Gaussian) -> Tensor:
-    """Gives the elements of eq. 5 as printed: no divergence, and unbounded below."""
+    """Return the elements of eq. 5 as printed: no divergence, and unbounded below."""
     square = ((q.mu - p.mu) / p.sigma).square()
     ratio = (q.sigma / p.sigma).square()
     return 0.5 * (ratio - ratio.log() - square)
 
 
 def kl_to_standard(q: Gaussian) -> Tensor:
-    """Gives KL(q || N(0, 1)) of each element, in nats."""
+    """Return KL(q || N(0, 1)) of each element, in nats."""
     return 0.5 * (q.mu.square() + q.sigma.square() - 1) - q.sigma.log()
 
 
 def divergences(q: Mixture, p: Gaussian) -> Tensor:
-    """Gives [B, k], KL(component i || p) in nats, summed over all elements."""
+    """Return [B, k], KL(component i || p) in nats, summed over all elements."""
     each = Gaussian(p.mu[:, None], p.sigma[:, None])
     return kl(Gaussian(q.mu, q.sigma), each).flatten(2).sum(2)
 
 
 @torch.no_grad()
 def nearest(q: Mixture, p: Gaussian) -> Tensor:
-    """Gives int64 [B], the component of least KL to p; of equal ones the first."""
+    """Return int64 [B], the component of least KL to p; of equal ones the first."""
     values = divergences(q, p)
     return (values == values.amin(1, keepdim=True)).long().argmax(1)
 
 
 def drawn_components(weights: Tensor, uniform: Tensor) -> Tensor:
-    """Gives int64 [B, n]: the smallest i with u < weight 0 + ... + weight i (Algorithm 2).
+    """Return int64 [B, n]: the smallest i with u < weight 0 + ... + weight i (Algorithm 2).
 
     weights: [B, k]; uniform: [B, n]. A component without weight is never drawn.
     """
@@ -120,37 +119,19 @@ def drawn_components(weights: Tensor, uniform: Tensor) -> Tensor:
 
 
 def sample(q: Gaussian, normal: Tensor, temperature: float = 1.0) -> Tensor:
-    """Gives mu + temperature x sigma x normal; gradients flow to mu and sigma."""
+    """Return mu + temperature x sigma x normal; gradients flow to mu and sigma."""
     return q.mu + temperature * q.sigma * normal
 
 
-def joint_log_prob(q: Mixture, z: Tensor) -> Tensor:
-    """Gives [B, n, k], log(weight i) + log N(z; component i), in nats, for z [B, n, ...]."""
-    mu, sigma = q.mu[:, None].flatten(3), q.sigma[:, None].flatten(3)
-    square = ((z.flatten(2)[:, :, None] - mu) / sigma).square()
-    density = -0.5 * (square + math.log(2 * math.pi)) - sigma.log()
-    return q.weights.log()[:, None] + density.sum(-1)
-
-
-def log_prob(q: Mixture, z: Tensor) -> Tensor:
-    """Gives [B, n], the log density of z [B, n, ...] under the mixture, in nats."""
-    return joint_log_prob(q, z).logsumexp(-1)
-
-
-def responsibility(q: Mixture, z: Tensor) -> Tensor:
-    """Gives [B, n, k], how likely each component is to have given z [B, n, ...]."""
-    return joint_log_prob(q, z).softmax(-1)
-
-
 def entropy(p: Tensor) -> Tensor:
-    """Gives the entropy of distributions over the last axis, in nats."""
+    """Return the entropy of distributions over the last axis, in nats."""
     terms: Tensor = torch.special.entr(p)
     return terms.sum(-1)
 
 
 @torch.no_grad()
 def distances(q: Mixture) -> Tensor:
-    """Gives [B, k, k], the mean of both KL divergences between components, in nats."""
+    """Return [B, k, k], the mean of both KL divergences between components, in nats."""
     one = Gaussian(q.mu[:, :, None], q.sigma[:, :, None])
     other = Gaussian(q.mu[:, None], q.sigma[:, None])
     return 0.5 * (kl(one, other) + kl(other, one)).flatten(3).sum(3)

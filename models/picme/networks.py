@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.family import Completions
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.evaluation import evaluating
+from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.models.picme.blocks import (
     SLOPE,
     ContextAttention,
@@ -32,13 +34,8 @@ OFFSET_DEVIATION = 0.5
 """Of the components' means at the start: equal components would all learn the same."""
 
 
-def wide(x: Tensor) -> Tensor:
-    """Gives x in float32 at least."""
-    return x if x.dtype == torch.float64 else x.float()
-
-
 def sigma_of(raw: Tensor, clamp: tuple[float, ...]) -> Tensor:
-    """Gives standard deviations for what a head gives; clamp: the range of their logarithm."""
+    """Return standard deviations for what a head gives; clamp: the range of their logarithm."""
     sigma = F.softplus(raw)
     if not clamp:
         return sigma
@@ -60,8 +57,8 @@ class MixingWeights(nn.Module):
         self.floor = floor
 
     def forward(self, h: Tensor) -> Tensor:
-        """Maps [N, C, H, W] to weights [N, k] that sum to 1, none below floor / k."""
-        pooled = F.leaky_relu(wide(h), SLOPE).mean((2, 3))
+        """Map [N, C, H, W] to weights [N, k] that sum to 1, none below floor / k."""
+        pooled = F.leaky_relu(at_least_float32(h), SLOPE).mean((2, 3))
         with torch.autocast(h.device.type, enabled=False):
             logits = F.linear(pooled, self.weight, self.bias)
         share = torch.softmax(logits, 1)
@@ -78,24 +75,23 @@ class MixtureHead(nn.Module):
         primitives: int,
         floor: float,
         clamp: tuple[float, ...],
-        spectral: bool = True,
     ) -> None:
         super().__init__()
         half = primitives * latent_channels
-        self.prior = ResBlock(channels, 2 * half, channels, spectral=spectral)
+        self.prior = ResBlock(channels, 2 * half, channels)
         self.mix = MixingWeights(channels, primitives, latent_channels, floor)
         self.clamp = clamp
         start_sigma(self.prior, half)
 
     def forward(self, h: Tensor) -> Mixture:
-        mean, raw = wide(self.prior(h)).chunk(2, 1)
+        mean, raw = at_least_float32(self.prior(h)).chunk(2, 1)
         shape = (len(h), *self.mix.offset.shape, *h.shape[2:])
         mu = mean.reshape(shape) + self.mix.offset[:, :, None, None]
         return Mixture(mu, sigma_of(raw, self.clamp).reshape(shape), self.mix(h))
 
 
 def start_sigma(head: ResBlock, first: int) -> None:
-    """Sets the biases of a head so that its raw scales, from row `first` on, start near 1."""
+    """Set the biases of a head so that its raw scales, from row `first` on, start near 1."""
     with torch.no_grad():
         cast(Tensor, head.conv2.bias)[first:] = RAW_BIAS
         cast(Tensor, head.bypass.bias)[first:] = 0.0
@@ -122,19 +118,19 @@ class Encoder(nn.Module):
         self.clamp = config.sigma_clamp
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Gives the features after each block, from fine to coarse."""
+        """Return the features after each block, from fine to coarse."""
         features = [self.block0(x)]
         for block in self.down:
             features.append(block(features[-1]))
         return features
 
     def posterior(self, z: Tensor) -> Gaussian:
-        """Gives p(z_c | I_c) from the coarsest features of what is hidden."""
-        mu, raw = wide(self.posterior_head(z)).chunk(2, 1)
+        """Return p(z_c | I_c) from the coarsest features of what is hidden."""
+        mu, raw = at_least_float32(self.posterior_head(z)).chunk(2, 1)
         return Gaussian(mu, sigma_of(raw, self.clamp))
 
     def mixture(self, z_m: Tensor) -> Mixture:
-        """Gives q(z_c | z_m) from the coarsest features of what is visible."""
+        """Return q(z_c | z_m) from the coarsest features of what is visible."""
         h = z_m
         for block in self.infer:
             h = block(h)
@@ -164,7 +160,7 @@ class Decoder(nn.Module):
             before = width + config.channels if block else width
 
     def forward(self, z_m: Tensor, z_c: Tensor, e: Tensor, m: Tensor) -> list[Tensor]:
-        """Gives images [N, channels, ., .] in [-1, 1], the whole one last.
+        """Return images [N, channels, ., .] in [-1, 1], the whole one last.
 
         z_c: [N, C, h, w]. z_m, e: features of what is visible, the coarsest and those of the
         attention, of N images or one. m: the mask at the side of e, [N or 1, 1, ., .].
@@ -200,28 +196,25 @@ class Discriminator(nn.Module):
             if number == 2 and self.attention is not None:
                 x = self.attention(x)
             x = block(x)
-        return wide(self.conv(F.leaky_relu(self.block1(x), SLOPE)))
+        return at_least_float32(self.conv(F.leaky_relu(self.block1(x), SLOPE)))
 
 
 def mask_at(m: Tensor, e: Tensor) -> Tensor:
-    """Gives the mask [N, 1, S, S] at the side of features: a share at the border of holes."""
+    """Return the mask [N, 1, S, S] at the side of features: a share at the border of holes."""
     return F.interpolate(m, e.shape[-2:], mode="bilinear", align_corners=True)
 
 
-class MixtureOfPrimitives(nn.Module):
+class MixtureOfPrimitives(CompletionModel):
     """The model: f, g, and, unless `completion_only`, the discriminators that training needs."""
 
-    stochastic = True
-
+    config: MixtureConfig
     usage: Tensor
     """[k], running share of the images to which each component was the nearest."""
     idle: Tensor
     """int64 [k], steps for which a component has hardly been used."""
 
     def __init__(self, config: MixtureConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        super().__init__(config)
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         played = config.disc_layers and not config.completion_only
@@ -231,16 +224,16 @@ class MixtureOfPrimitives(nn.Module):
         self.register_buffer("usage", torch.full((k,), 1 / k))
         self.register_buffer("idle", torch.zeros(k, dtype=torch.int64))
 
-    def for_completion(self) -> MixtureOfPrimitives:
-        """Gives the same model, its weights shared, without what only training needs."""
+    def for_completion(self) -> Self:
+        """Return the same model, its weights shared, without what only training needs."""
         with torch.device("meta"):
-            lean = MixtureOfPrimitives(replace(self.config, completion_only=True))
+            lean = type(self)(replace(self.config, completion_only=True))
         weights = self.state_dict()
         lean.load_state_dict({name: weights[name] for name in lean.state_dict()}, assign=True)
         return lean.train(self.training)
 
     def seen(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Gives z_m and the features for the attention of g."""
+        """Return z_m and the features for the attention of g."""
         return features[-1], features[self.config.layers - 2 - self.config.attention]
 
     def complete(
@@ -252,7 +245,7 @@ class MixtureOfPrimitives(nn.Module):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Completes one image len(noise) times; see `Model.complete`."""
+        """Complete one image len(noise) times; see `Model.complete`."""
         from inpaint_cli.models.picme.sampling import complete
 
         with evaluating(self):

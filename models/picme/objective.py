@@ -9,7 +9,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from inpaint_cli.family import Batch, Model, ParameterGroup, StepResult
+from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
+from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.models.means import mean_per_image
 from inpaint_cli.models.picme import losses
 from inpaint_cli.models.picme.mixture import (
@@ -23,7 +24,7 @@ from inpaint_cli.models.picme.mixture import (
     nearest,
     sample,
 )
-from inpaint_cli.models.picme.networks import Discriminator, MixtureOfPrimitives, mask_at, wide
+from inpaint_cli.models.picme.networks import Discriminator, MixtureOfPrimitives, mask_at
 from inpaint_cli.models.picme.usage import explored, follow, revive_idle
 from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
@@ -54,8 +55,8 @@ class Pictures:
     """From the components' z_c, [B, C, ., .], or [B k, C, ., .] where all are decoded."""
 
 
-def looked_at(model: MixtureOfPrimitives, x: Tensor, m: Tensor) -> Latents:
-    """Runs f once on what is visible and what is hidden of x [B, C, S, S] in [-1, 1]."""
+def encode_batch(model: MixtureOfPrimitives, x: Tensor, m: Tensor) -> Latents:
+    """Run f once on what is visible and what is hidden of x [B, C, S, S] in [-1, 1]."""
     features = model.encoder(torch.cat([m * x, (1 - m) * x]))
     z_m, e = model.seen([feature[: len(x)] for feature in features])
     mixture = model.encoder.mixture(z_m)
@@ -67,7 +68,7 @@ def looked_at(model: MixtureOfPrimitives, x: Tensor, m: Tensor) -> Latents:
 def drawn(
     model: MixtureOfPrimitives, latents: Latents, m: Tensor, normals: Tensor, every: bool
 ) -> Pictures:
-    """Runs g once on both kinds of z_c; normals: [B, 1 + components, C, h, w]."""
+    """Run g once on both kinds of z_c; normals: [B, 1 + components, C, h, w]."""
     mixture = latents.mixture
     normals = normals.to(mixture.mu)
     count = mixture.primitives if every else 1
@@ -82,51 +83,48 @@ def drawn(
 
     context = (both(latents.z_m), both(latents.e), both(mask_at(m, latents.e)))
     images = [
-        wide(image)
+        at_least_float32(image)
         for image in model.decoder(context[0], torch.cat([z_post, z]), context[1], context[2])
     ]
     n = len(m)
     return Pictures([image[:n] for image in images], [image[n:] for image in images])
 
 
-class CompletionStage:
+class CompletionStage(Stage[MixtureOfPrimitives]):
     """All networks together: one joint step in place of the alternation of Algorithm 1."""
 
     name = "completion"
-    needs: tuple[str, ...] = ()
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        """Gives f and g, and both discriminators."""
-        picme = cast(MixtureOfPrimitives, model)
-        own = [*picme.encoder.parameters(), *picme.decoder.parameters()]
-        groups = [ParameterGroup("generator", own)]
-        if picme.discriminators:
-            groups.append(ParameterGroup("discriminator", list(picme.discriminators.parameters())))
+    def trainable(self, model: MixtureOfPrimitives) -> list[ParameterGroup]:
+        """Return f and g, and both discriminators."""
+        painters = [*model.encoder.parameters(), *model.decoder.parameters()]
+        groups = [ParameterGroup("generator", painters)]
+        if model.discriminators:
+            groups.append(ParameterGroup("discriminator", list(model.discriminators.parameters())))
         return groups
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        """Gives L_FINAL, and the loss of both discriminators."""
-        picme = cast(MixtureOfPrimitives, model)
-        config = picme.config
-        revive_idle(picme, step, noise.seed)
+    def loss(self, model: MixtureOfPrimitives, batch: Batch, step: int, noise: Noise) -> StepResult:
+        """Return L_FINAL, and the loss of both discriminators."""
+        config = model.config
+        revive_idle(model, step, noise.seed)
         x, m = to_unit(batch.image), batch.visible.float()
         draws = noise.uniform(2)
-        latents = looked_at(picme, x, m)
-        follow(picme, latents.nearest)
+        latents = encode_batch(model, x, m)
+        follow(model, latents.nearest)
         k = config.primitives
         chosen = explored(latents.nearest, draws, k, step, config.explore_steps)
         latents = replace(latents, chosen=chosen)
         every = config.decode == "all"
         shape = latents.posterior.mu.shape[1:]
         normals = noise.normal(1 + (k if every else 1), *shape)
-        pictures = drawn(picme, latents, m, normals, every)
-        terms = self.terms(picme, latents, pictures, x, m)
-        against, groups = self._game(picme, pictures, x)
+        pictures = drawn(model, latents, m, normals, every)
+        terms = self.terms(model, latents, pictures, x, m)
+        against, groups = self._game(model, pictures, x)
         total = terms["total"] + config.adversarial_weight * against
         if against.requires_grad:
             terms["adversarial"] = against
         scalars = {name: value.detach() for name, value in terms.items()}
-        scalars |= watched(picme, latents)
+        scalars |= monitored(model, latents)
         return StepResult({"generator": total, **groups}, scalars)
 
     def terms(
@@ -137,7 +135,7 @@ class CompletionStage:
         x: Tensor,
         m: Tensor,
     ) -> dict[str, Tensor]:
-        """Gives every term but the adversarial ones, unweighted, and their weighted "total"."""
+        """Return every term but the adversarial ones, unweighted, and their weighted "total"."""
         config = model.config
         q, p = latents.mixture, latents.posterior
         copies = len(pictures.generated[-1]) // len(x)
@@ -166,18 +164,18 @@ class CompletionStage:
     def _game(
         self, model: MixtureOfPrimitives, pictures: Pictures, x: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Gives L_A and, as a group, the loss of both discriminators."""
+        """Return L_A and, as a group, the loss of both discriminators."""
         if not model.discriminators:
             return x.new_zeros(()), {}
-        made = {
+        painted = {
             "generated": pictures.generated[-1],
             "reconstructed": pictures.reconstructed[-1],
         }
-        own, originals, scores = [], {}, {}
-        for name, images in made.items():
+        judgements, originals, scores = [], {}, {}
+        for name, images in painted.items():
             rival = cast(Discriminator, model.discriminators[name])
             real, fake = rival(torch.cat([x, images.detach()])).tensor_split([len(x)])
-            own.append(losses.discrimination(real, fake))
+            judgements.append(losses.discrimination(real, fake))
             copies = len(images) // len(x)
             originals[name] = real.repeat_interleave(copies, 0)
             scores[name] = frozen(rival, images)
@@ -188,26 +186,27 @@ class CompletionStage:
             originals["reconstructed"],
             model.config,
         )
-        return against, {"discriminator": torch.stack(own).sum()}
+        return against, {"discriminator": torch.stack(judgements).sum()}
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Gives the objective without L_A, then the error of one completion, KL and entropy.
+    def validate(
+        self, model: MixtureOfPrimitives, batch: Batch, noise: Noise
+    ) -> Mapping[str, Tensor]:
+        """Return the objective without L_A, then the error of one completion, KL and entropy.
 
         Errors are mean absolute ones in [-1, 1]; KL in nats per latent element.
         """
-        picme = cast(MixtureOfPrimitives, model)
         x, m = to_unit(batch.image), batch.visible.float()
-        latents = looked_at(picme, x, m)
+        latents = encode_batch(model, x, m)
         uniform = noise.uniform(1)
         normals = noise.normal(2, *latents.posterior.mu.shape[1:])
-        pictures = drawn(picme, latents, m, normals, every=False)
+        pictures = drawn(model, latents, m, normals, every=False)
         objective = [
-            self.terms(picme, one_of(latents, i), one_pair(pictures, i), x[i : i + 1], m[i : i + 1])
+            self.terms(model, one_of(latents, i), one_pair(pictures, i), x[i : i + 1], m[i : i + 1])
             for i in range(len(x))
         ]
         index = drawn_components(latents.mixture.weights, uniform)[:, 0]
         z = sample(latents.mixture.component(index), normals[:, 1].to(latents.z_m))
-        image = picme.decoder(latents.z_m, z, latents.e, mask_at(m, latents.e))[-1]
+        image = model.decoder(latents.z_m, z, latents.e, mask_at(m, latents.e))[-1]
         best = divergences(latents.mixture, latents.posterior).amin(1)
         return {
             "objective": torch.stack([each["total"] for each in objective]).double(),
@@ -221,7 +220,7 @@ class CompletionStage:
 
 
 def one_of(latents: Latents, i: int) -> Latents:
-    """Gives what f says of image i."""
+    """Return what f says of image i."""
     q, p, one = latents.mixture, latents.posterior, slice(i, i + 1)
     return Latents(
         latents.z_m[one],
@@ -234,7 +233,7 @@ def one_of(latents: Latents, i: int) -> Latents:
 
 
 def one_pair(pictures: Pictures, i: int) -> Pictures:
-    """Gives the pictures of image i, where one component was decoded."""
+    """Return the pictures of image i, where one component was decoded."""
     return Pictures(
         [image[i : i + 1] for image in pictures.reconstructed],
         [image[i : i + 1] for image in pictures.generated],
@@ -242,15 +241,15 @@ def one_pair(pictures: Pictures, i: int) -> Pictures:
 
 
 def frozen(rival: Discriminator, images: Tensor) -> Tensor:
-    """Gives the scores of images so that no gradient reaches the discriminator's weights."""
+    """Return the scores of images so that no gradient reaches the discriminator's weights."""
     weights = {name: weight.detach() for name, weight in rival.named_parameters()}
     scores: Tensor = torch.func.functional_call(rival, weights, (images,))
     return scores
 
 
 @torch.no_grad()
-def watched(model: MixtureOfPrimitives, latents: Latents) -> dict[str, Tensor]:
-    """Gives what shows a collapse: of components, of their weights, of the posterior."""
+def monitored(model: MixtureOfPrimitives, latents: Latents) -> dict[str, Tensor]:
+    """Return what shows a collapse: of components, of their weights, of the posterior."""
     q, p = latents.mixture, latents.posterior
     share = model.usage / model.usage.sum()
     size = p.mu[0].numel()

@@ -12,12 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from inpaint_cli.models.picme.mixture import Mixture
-from inpaint_cli.models.pixels import finished
+from inpaint_cli.models.pixels import paste_visible
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:
     from inpaint_cli.models.picme.networks import MixtureOfPrimitives
-    from inpaint_cli.models.picme.sampling import Context
+    from inpaint_cli.models.picme.sampling import MixtureContext
 
 COLUMNS = 6
 """Completions of each component (figure 12)."""
@@ -34,14 +34,14 @@ Labels = npt.NDArray[np.int64]
 
 def by_primitive(
     model: MixtureOfPrimitives,
-    context: Context,
+    context: MixtureContext,
     image: Tensor,
     visible: Tensor,
     noise: Noise,
     temperature: float,
     projection: str,
 ) -> dict[str, Any]:
-    """Gives what `complete` adds to its details, of one image.
+    """Return what `complete` adds to its details, of one image.
 
     "by_primitive": uint8 [k, 6, C, H, W], row i drawn from component i; "weights": float64 [k];
     "latents": uint8 [H, W, 3], the picture of `scatter`; "separation": what `separation` gives.
@@ -61,37 +61,37 @@ def by_primitive(
 
 def completions_of(
     model: MixtureOfPrimitives,
-    context: Context,
+    context: MixtureContext,
     image: Tensor,
     visible: Tensor,
     noise: Noise,
     temperature: float,
     primitive: int,
 ) -> Tensor:
-    """Gives uint8 [6, C, H, W], completions of one component."""
+    """Return uint8 [6, C, H, W], completions of one component."""
     from inpaint_cli.models.picme.sampling import latents_of, picture_of
 
     # Keys of two numbers: no completion's own, which has one; and the same for any n.
-    own = Noise(noise.seed, noise.tag, [(primitive, column) for column in range(COLUMNS)])
-    z = latents_of(context.mixture, torch.full((COLUMNS,), primitive), own, temperature)
+    streams = Noise(noise.seed, noise.tag, [(primitive, column) for column in range(COLUMNS)])
+    z = latents_of(context.mixture, torch.full((COLUMNS,), primitive), streams, temperature)
     picture = picture_of(model, context, z, COLUMNS)
-    return finished(picture, image, visible, model.levels).cpu()
+    return paste_visible(picture, image, visible, model.levels).cpu()
 
 
 def sampled_latents(mixture: Mixture, noise: Noise) -> tuple[Points, Labels]:
-    """Gives z_c float64 [100 k, d] of one image, the same number of each component, and which."""
+    """Return z_c float64 [100 k, d] of one image, the same number of each component, and which."""
     from inpaint_cli.models.picme.sampling import latents_of
 
     k = mixture.primitives
     labels = np.repeat(np.arange(k), POINTS)
     keys = [(int(i), COLUMNS + number % POINTS) for number, i in enumerate(labels)]
-    own = Noise(noise.seed, noise.tag, keys)
-    z = latents_of(mixture, torch.from_numpy(labels), own, 1.0)
+    streams = Noise(noise.seed, noise.tag, keys)
+    z = latents_of(mixture, torch.from_numpy(labels), streams, 1.0)
     return z.flatten(1).double().cpu().numpy(), labels
 
 
 def projected(points: Points, method: str) -> Points:
-    """Gives points [N, d] in two dimensions: "pca" or "tsne", both without chance."""
+    """Return points [N, d] in two dimensions: "pca" or "tsne", both without chance."""
     from sklearn.decomposition import PCA
 
     flat = PCA(2, svd_solver="full").fit_transform(points)
@@ -106,7 +106,7 @@ def projected(points: Points, method: str) -> Points:
 
 
 def separation(points: Points, labels: Labels) -> dict[str, float]:
-    """Gives how far apart the components lie, by points [N, d] that are sampled from them.
+    """Return how far apart the components lie, by points [N, d] that are sampled from them.
 
     "silhouette": mean over points, in [-1, 1]; "distance_ratio": the mean distance between points
     of two components over that within one, 1 where components are alike. {} for one component.
@@ -125,7 +125,7 @@ def separation(points: Points, labels: Labels) -> dict[str, float]:
 
 
 def scatter(points: Points, labels: Labels, weights: list[float]) -> Image.Image:
-    """Gives a picture of points [N, 2], coloured by component, with the weights as its legend."""
+    """Return a picture of points [N, 2], coloured by component, with the weights as its legend."""
     low, high = points.min(0), points.max(0)
     inner = SIDE_PX - 2 * MARGIN_PX
     scale = inner / max(float((high - low).max()), 1e-12)
@@ -155,6 +155,6 @@ def _legend(picture: Image.Image, weights: list[float]) -> None:
 
 
 def colour_of(index: int, count: int) -> tuple[int, int, int]:
-    """Gives the colour of component `index` of `count`: hues apart, every second one darker."""
+    """Return the colour of component `index` of `count`: hues apart, every second one darker."""
     red, green, blue = colorsys.hsv_to_rgb(index / count, 0.75, 0.85 if index % 2 else 0.6)
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -13,7 +13,7 @@ from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.picme.mixture import Mixture, drawn_components
 from inpaint_cli.models.picme.networks import mask_at
-from inpaint_cli.models.pixels import finished, to_unit
+from inpaint_cli.models.pixels import paste_visible, to_unit
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PROJECTION = "pca"
 
 
 @dataclass(frozen=True)
-class Context:
+class MixtureContext:
     """What depends on the visible pixels only: f runs once per image."""
 
     z_m: Tensor
@@ -54,7 +54,7 @@ def complete(
     by_primitive: bool = False,
     projection: str = PROJECTION,
 ) -> Completions:
-    """Completes one image len(noise) times; the model is in eval mode and gradients are off.
+    """Complete one image len(noise) times; the model is in eval mode and gradients are off.
 
     temperature: factor of the deviations, 1 by default; 0 gives the components' means. primitive:
     the component that all are drawn from. stratify: completion i is drawn from component i mod k.
@@ -62,10 +62,12 @@ def complete(
     also what `pictures.by_primitive` gives.
     """
     if temperature is not None and temperature < 0:
-        raise UserError(f"--temperature: must not be negative, got {temperature}.")
+        raise UserError(f"must not be negative, got {temperature}.", setting="temperature")
     if projection != PROJECTION and not by_primitive:
-        raise UserError(f"--projection {projection}: belongs to --by-primitive. Give both.")
-    context = look(model, image, visible)
+        raise UserError(
+            f"'{projection}' belongs to the setting by_primitive. Give both.", setting="projection"
+        )
+    context = encode_context(model, image, visible)
     factor = 1.0 if temperature is None else temperature
     index, images = [], []
     size = CPU_BATCH if image.device.type == "cpu" else DEVICE_BATCH
@@ -73,7 +75,8 @@ def complete(
         uniform = part.uniform(1)[:, 0]
         chosen = components(context.mixture, uniform, part, primitive, stratify)
         z = latents_of(context.mixture, chosen, part, factor)
-        images.append(finished(picture_of(model, context, z, size), image, visible, model.levels))
+        picture = picture_of(model, context, z, size)
+        images.append(paste_visible(picture, image, visible, model.levels))
         index.append(chosen)
     primitives = torch.cat(index).cpu()
     weights = context.mixture.weights[0].double().cpu()
@@ -85,25 +88,27 @@ def complete(
     return Completions(torch.cat(images), details=details)
 
 
-def look(model: MixtureOfPrimitives, image: Tensor, visible: Tensor) -> Context:
-    """Runs f on what is visible of image uint8 [1, C, S, S]."""
+def encode_context(model: MixtureOfPrimitives, image: Tensor, visible: Tensor) -> MixtureContext:
+    """Run f on what is visible of image uint8 [1, C, S, S]."""
     # Not by multiplication: nothing under the mask may show.
     features = model.encoder(torch.where(visible, to_unit(image), 0))
     z_m, e = model.seen(features)
-    return Context(z_m, e, mask_at(visible.to(e), e), model.encoder.mixture(z_m))
+    return MixtureContext(z_m, e, mask_at(visible.to(e), e), model.encoder.mixture(z_m))
 
 
 def components(
     mixture: Mixture, uniform: Tensor, noise: Noise, primitive: int | None, stratify: bool
 ) -> Tensor:
-    """Gives int64 [n], the component of each completion; uniform: [n]."""
+    """Return int64 [n], the component of each completion; uniform: [n]."""
     k = mixture.primitives
     if primitive is not None:
         if stratify:
-            raise UserError("--primitive and --stratify contradict each other. Give one of them.")
+            raise UserError(
+                "contradicts the setting stratify. Give one of them.", setting="primitive"
+            )
         if not 0 <= primitive < k:
             raise UserError(
-                f"--primitive: this model has the primitives 0 to {k - 1}, got {primitive}."
+                f"this model has the primitives 0 to {k - 1}, got {primitive}.", setting="primitive"
             )
         return torch.full_like(uniform, primitive, dtype=torch.int64)
     if stratify:
@@ -113,15 +118,15 @@ def components(
 
 
 def latents_of(mixture: Mixture, index: Tensor, noise: Noise, temperature: float) -> Tensor:
-    """Gives z_c [n, C, h, w] from the components `index` [n] of one image's mixture."""
+    """Return z_c [n, C, h, w] from the components `index` [n] of one image's mixture."""
     many = Mixture(mixture.mu[0], mixture.sigma[0], mixture.weights)
     index = index.to(many.mu.device)
     normal = noise.normal(*many.mu.shape[1:]).to(many.mu)
     return many.mu[index] + temperature * many.sigma[index] * normal
 
 
-def picture_of(model: MixtureOfPrimitives, context: Context, z: Tensor, size: int) -> Tensor:
-    """Gives whole pictures [n, C, S, S] in [-1, 1]; g runs on exactly `size` >= n at once."""
+def picture_of(model: MixtureOfPrimitives, context: MixtureContext, z: Tensor, size: int) -> Tensor:
+    """Return whole pictures [n, C, S, S] in [-1, 1]; g runs on exactly `size` >= n at once."""
 
     def drawn(latents: Tensor) -> Tensor:
         images: list[Tensor] = model.decoder(context.z_m, latents, context.e, context.m)

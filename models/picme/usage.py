@@ -26,7 +26,7 @@ ROW_NOISE, OFFSET_NOISE = 0.1, 0.25
 
 
 def explored(chosen: Tensor, draws: Tensor, primitives: int, step: int, steps: int) -> Tensor:
-    """Gives `chosen` [B], some of them replaced by a component drawn evenly.
+    """Return `chosen` [B], some of them replaced by a component drawn evenly.
 
     draws: uniform [B, 2]. The chance falls linearly from a half to none at `steps`.
     """
@@ -39,7 +39,7 @@ def explored(chosen: Tensor, draws: Tensor, primitives: int, step: int, steps: i
 
 @torch.no_grad()
 def follow(model: MixtureOfPrimitives, nearest: Tensor) -> None:
-    """Takes the nearest components of a batch, int64 [B], into account."""
+    """Take the nearest components of a batch, int64 [B], into account."""
     k = len(model.usage)
     counts = sum_over_ranks(F.one_hot(nearest, k).sum(0).to(model.usage))
     model.usage.lerp_(counts / counts.sum(), 1 - DECAY)
@@ -48,7 +48,7 @@ def follow(model: MixtureOfPrimitives, nearest: Tensor) -> None:
 
 @torch.no_grad()
 def revive_idle(model: MixtureOfPrimitives, step: int, seed: int) -> None:
-    """Gives new life to components that have been idle for long; before f runs in a step."""
+    """Give new life to components that have been idle for long; before f runs in a step."""
     patience = model.config.revive_steps
     # Looked at rarely: each look waits for the device.
     if not patience or step % max(1, patience // 10):
@@ -59,7 +59,7 @@ def revive_idle(model: MixtureOfPrimitives, step: int, seed: int) -> None:
 
 @torch.no_grad()
 def revive(model: MixtureOfPrimitives, index: int, step: int, seed: int) -> None:
-    """Makes component `index` a near copy of the most used one, which shares its weight with it."""
+    """Make component `index` a near copy of the most used one, which shares its weight with it."""
     head, rng = model.encoder.head, stream(seed, "revive", step, index)
 
     def noise(like: Tensor) -> Tensor:

@@ -30,14 +30,14 @@ def test_masks_a_manifest_and_a_sheet_are_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size", "said"),
+    ("kind", "size", "remarked"),
     [("freeform", 64, True), ("freeform-scaled", 64, False), ("freeform", 256, False)],
 )
 def test_shapes_measured_in_pixels_are_remarked_on_where_they_hide_nearly_all(
-    tmp_path: Path, kind: str, size: int, said: bool
+    tmp_path: Path, kind: str, size: int, remarked: bool
 ) -> None:
-    made = run("--kind", kind, "-n", 1, "--size", size, "-o", tmp_path / "m")
-    assert ("-scaled go with the size" in made.stderr) == said
+    result = run("--kind", kind, "-n", 1, "--size", size, "-o", tmp_path / "m")
+    assert ("-scaled go with the size" in result.stderr) == remarked
 
 
 def test_the_same_command_gives_the_same_files(tmp_path: Path) -> None:

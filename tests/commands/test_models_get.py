@@ -23,7 +23,7 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """Gives a server that holds the published file "tried"."""
+    """Return a server that holds the published file "tried"."""
     with serving() as state:
         entry = Published("tried", "vdvae", "cifar10/model.th", state.address)
         monkeypatch.setitem(PUBLISHED, "tried", entry)
@@ -136,7 +136,7 @@ def test_no_model_hides_get_or_a_published_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "found"),
+    ("typed", "names"),
     [
         ("inpaint models ge", ["get"]),
         ("inpaint models tel", ["telea"]),
@@ -144,7 +144,7 @@ def test_no_model_hides_get_or_a_published_name() -> None:
         ("inpaint models telea ipa-i", []),
     ],
 )
-def test_the_shell_completes_published_names(typed: str, found: list[str]) -> None:
+def test_the_shell_completes_published_names(typed: str, names: list[str]) -> None:
     variables = {
         "_INPAINT_COMPLETE": "bash_complete",
         "COMP_WORDS": typed,
@@ -152,4 +152,4 @@ def test_the_shell_completes_published_names(typed: str, found: list[str]) -> No
     }
     result = CliRunner().invoke(main, [], prog_name="inpaint", env=variables)
     words = [line.partition(",")[2] for line in result.output.splitlines()]
-    assert list(filter(None, words)) == found
+    assert list(filter(None, words)) == names

@@ -16,7 +16,7 @@ from inpaint_cli import api, zoo
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 
-TELEA = ("--model", "telea", "--size", 16, "--limit", 10, "--features", "pixels8")
+TELEA = ("--model", "telea", "--size", 16, "--limit", 10, "--features", "classifier-mnist")
 
 
 def run(*arguments: object) -> Result:
@@ -32,7 +32,7 @@ def test_a_table_names_who_what_and_how() -> None:
         "composited"
     )
     assert head.split() == ["metric", "value", "±", "n", "k", "notes"]
-    assert rows[0].split()[:2] == ["fid@pixels8", "↓"]
+    assert rows[0].split()[:2] == ["fid@classifier-mnist", "↓"]
     assert any("not comparable with published FID" in row for row in rows)
 
 
@@ -68,8 +68,20 @@ def test_a_mask_set_that_was_changed_is_warned_of_once(tmp_path: Path) -> None:
     from inpaint_cli.masks.sets import draw_set, write_set
 
     write_set(draw_set("strokes", 16, 16, 4), tmp_path / "m")
-    asked = ("--model", "telea", "--model", "navier-stokes", "--size", 16, "--limit", 4,
-             "--metrics", "mae", "--masks", tmp_path / "m")  # fmt: skip
+    asked = (
+        "--model",
+        "telea",
+        "--model",
+        "navier-stokes",
+        "--size",
+        16,
+        "--limit",
+        4,
+        "--metrics",
+        "mae",
+        "--masks",
+        tmp_path / "m",
+    )
     assert "not those of the manifest" not in run(*asked).stderr
     manifest = tmp_path / "m" / "masks.json"
     manifest.write_text(manifest.read_text().replace('"sha256": "', '"sha256": "0'))
@@ -112,7 +124,7 @@ def test_weights_asked_for_by_name_and_missing_are_exit_code_1(
     assert result.exit_code == 1
     assert "weights-inception-2015-12-05-6726825d.pth" in result.stderr
     assert str(tmp_path) in result.stderr
-    assert "--features" in result.stderr
+    assert "classifier" in result.stderr
 
 
 def test_some_refused_for_a_missing_file_is_exit_code_3(
@@ -147,7 +159,7 @@ def test_some_refused_for_a_missing_file_is_exit_code_3(
         (("nowhere", "--seed", 0), "--seed: belongs to models"),
         (("nowhere", "--split", "test"), "--split: belongs to models"),
         (("nowhere", "--download"), "--download: belongs to models"),
-        (("nowhere", "--resize", "x"), "--resize x"),
+        (("nowhere", "--resize", "x"), "--resize: x: write a side"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
@@ -168,14 +180,29 @@ def test_check_computes_nothing_and_says_why_not() -> None:
 
 
 def test_list_names_every_metric() -> None:
-    from inpaint_cli.metrics.catalogue import METRICS
+    from inpaint_cli.metrics import METRICS
 
     assert [line[2:].split()[0] for line in run("--list").stdout.splitlines()] == list(METRICS)
 
 
 def test_a_common_size_lets_models_of_any_size_take_part() -> None:
-    result = run("--model", "pcnn-digits", "--model", "telea", "--data", "digits", "--limit", 5,
-                 "-k", 2, "--size", 16, "--metrics", "mae", "--json")  # fmt: skip
+    result = run(
+        "--model",
+        "pcnn-digits",
+        "--model",
+        "telea",
+        "--data",
+        "digits",
+        "--limit",
+        5,
+        "-k",
+        2,
+        "--size",
+        16,
+        "--metrics",
+        "mae",
+        "--json",
+    )
     assert result.exit_code == 0, result.output
     first, second = json.loads(result.stdout)
     assert first["model"]["sampler"]["at"].startswith("windows")
@@ -183,10 +210,23 @@ def test_a_common_size_lets_models_of_any_size_take_part() -> None:
 
 
 def test_unequal_sizes_are_warned_of() -> None:
-    result = run("--model", "pcnn-digits", "--model", "pcnn-mnist", "--data", "digits", "--limit",
-                 2, "-k", 1, "--metrics", "mae", "-q")  # fmt: skip
+    result = run(
+        "--model",
+        "pcnn-digits",
+        "--model",
+        "pcnn-mnist",
+        "--data",
+        "digits",
+        "--limit",
+        2,
+        "-k",
+        1,
+        "--metrics",
+        "mae",
+        "-q",
+    )
     assert "unequal sizes" in result.stderr
-    assert "--size" in result.stderr
+    assert "Set size" in result.stderr
     assert result.stdout.count("metric") == 2
 
 
@@ -222,18 +262,41 @@ def test_the_bare_command_works_offline(tmp_path: Path, monkeypatch: pytest.Monk
 def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
     from tests.training.test_processes import torchrun
 
-    arguments = ["-m", "inpaint_cli", "score", "--model", "telea", "--size", "16", "--limit", "40",
-                 "--metrics", "fid,kid,mae", "--features", "pixels8", "--json", "-q", "--device",
-                 "cpu"]  # fmt: skip
+    arguments = [
+        "-m",
+        "inpaint_cli",
+        "score",
+        "--model",
+        "telea",
+        "--size",
+        "16",
+        "--limit",
+        "40",
+        "--metrics",
+        "fid,kid,mae",
+        "--features",
+        "classifier-mnist",
+        "--json",
+        "-q",
+        "--device",
+        "cpu",
+    ]
     environment = {
-        **os.environ, "PYTHONPATH": str(top), "OMP_NUM_THREADS": "1", "INPAINT_HOME": str(tmp_path)
-    }  # fmt: skip
+        **os.environ,
+        "PYTHONPATH": str(top),
+        "OMP_NUM_THREADS": "1",
+        "INPAINT_HOME": str(tmp_path),
+    }
     documents = []
     for processes in (1, 2):
         done = subprocess.run(
             [sys.executable, *(torchrun(processes) if processes > 1 else []), *arguments],
-            cwd=top, env=environment, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+            cwd=top,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert done.returncode == 0, done.stderr
         documents.append(json.loads(done.stdout))
     for document in documents:

@@ -14,12 +14,10 @@ from inpaint_cli import models, zoo
 from inpaint_cli.cli import main
 from inpaint_cli.weights import load_weights
 
-TINY = [
-    "--set", "depth=2", "--set", "filters=2", "--set", "cond_filters=2", "--set", "head=3",
-    "--set", "steps=3",
-    "--set", "batch_size=4", "--set", "validate_images=4", "--set", "sheet_images=1",
-    "--device", "cpu", "--workers", "0",
-]  # fmt: skip
+SMALL = ("depth=2", "filters=2", "cond_filters=2", "head=3")
+SHORT = ("steps=3", "batch_size=4", "validate_images=4", "sheet_images=1")
+TINY = [word for setting in (*SMALL, *SHORT) for word in ("--set", setting)]
+TINY += ["--device", "cpu", "--workers", "0"]
 
 
 def train(*arguments: str) -> Result:

@@ -44,7 +44,7 @@ def tar_of(path: Path, tree: Mapping[str, bytes]) -> str:
     return str(path)
 
 
-def made(kind: str, where: Path, tree: Mapping[str, bytes]) -> str:
+def stored(kind: str, where: Path, tree: Mapping[str, bytes]) -> str:
     where.mkdir(parents=True, exist_ok=True)
     if kind == "folder":
         return folder_of(where / "set", tree)

@@ -26,7 +26,7 @@ def npz(path: Path, **arrays: Any) -> str:
 
 
 def opened(source: str, split: Split = "train", channels: int = 1, size: int = 8) -> ImageSet:
-    return data.open([source], size=size, channels=channels, split=split)
+    return data.load_images([source], size=size, channels=channels, split=split)
 
 
 def test_npz_keys_are_the_splits(tmp_path: Path) -> None:
@@ -52,10 +52,10 @@ def test_an_npz_without_splits_is_split_by_seed(
 ) -> None:
     arrays = {keys[0]: IMAGES} | ({keys[1]: np.arange(20)} if keys[1] else {})
     source = npz(tmp_path / "a.npz", **arrays)
-    found = [opened(source, split) for split in data.SPLITS]
-    assert sum(len(part) for part in found) == 20
-    assert all((part.labels is not None) == bool(keys[1]) for part in found)
-    for part in found:
+    image_set = [opened(source, split) for split in data.SPLITS]
+    assert sum(len(part) for part in image_set) == 20
+    assert all((part.labels is not None) == bool(keys[1]) for part in image_set)
+    for part in image_set:
         assert [int(name) for name in part.ids] == part.images[:, 0, 0, 0].tolist()
 
 
@@ -70,9 +70,9 @@ def test_an_npz_without_splits_is_split_by_seed(
 def test_npz_images_may_have_channels_last_first_or_be_flat(layout: Any, tmp_path: Path) -> None:
     colour = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
     source = npz(tmp_path / "a.npz", data=np.ascontiguousarray(layout(colour)))
-    found = opened(source, channels=3)
-    rows = [int(name) for name in found.ids]
-    assert (found.images == colour[rows].transpose(0, 3, 1, 2)).all()
+    image_set = opened(source, channels=3)
+    rows = [int(name) for name in image_set.ids]
+    assert (image_set.images == colour[rows].transpose(0, 3, 1, 2)).all()
 
 
 @pytest.mark.parametrize(
@@ -117,27 +117,27 @@ def test_an_npz_with_too_few_labels_is_refused(tmp_path: Path) -> None:
 
 
 def test_digits_need_no_file_and_keep_their_seventeen_values() -> None:
-    found = [opened("digits", split) for split in data.SPLITS]
-    assert sum(len(part) for part in found) == 1797
-    assert set(np.unique(found[0].images)) == {int(v * 255 / 16 + 0.5) for v in range(17)}
-    assert found[0].classes == tuple("0123456789")
+    image_set = [opened("digits", split) for split in data.SPLITS]
+    assert sum(len(part) for part in image_set) == 1797
+    assert set(np.unique(image_set[0].images)) == {int(v * 255 / 16 + 0.5) for v in range(17)}
+    assert image_set[0].classes == tuple("0123456789")
 
 
 def test_digits_agree_with_scikit_learn() -> None:
     from sklearn.datasets import load_digits
 
     raw = load_digits()
-    found = opened("digits", "test")
-    rows = [int(name) for name in found.ids]
-    assert found.labels is not None
-    assert (found.labels == raw.target[rows]).all()
-    assert (np.round(found.images[:, 0] * (16 / 255)) == raw.images[rows]).all()
+    image_set = opened("digits", "test")
+    rows = [int(name) for name in image_set.ids]
+    assert image_set.labels is not None
+    assert (image_set.labels == raw.target[rows]).all()
+    assert (np.round(image_set.images[:, 0] * (16 / 255)) == raw.images[rows]).all()
 
 
 def test_two_levels_make_digits_black_and_white() -> None:
     plain = opened("digits").images
-    found = data.open(["digits"], size=8, channels=1, levels=2, split="train").images
-    assert (found == np.where(np.asarray(plain) >= 128, 255, 0)).all()
+    image_set = data.load_images(["digits"], size=8, channels=1, levels=2, split="train").images
+    assert (image_set == np.where(np.asarray(plain) >= 128, 255, 0)).all()
 
 
 def test_a_stray_npz_in_a_folder_of_pictures_is_left_out(tmp_path: Path) -> None:

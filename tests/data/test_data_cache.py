@@ -9,7 +9,7 @@ import pytest
 
 from inpaint_cli import data
 from inpaint_cli.data import ImageSet, cache
-from inpaint_cli.data.cache import Plan
+from inpaint_cli.data.cache import SourcePlan
 from inpaint_cli.reporting import Reporter
 from tests.data.image_files import folder_of, photos, png, zip_of
 
@@ -29,7 +29,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     built: list[Path] = []
     real = cache._build
 
-    def counted(plans: list[Plan], path: Path, reporter: Reporter) -> cache.Index:
+    def counted(plans: list[SourcePlan], path: Path, reporter: Reporter) -> cache.Index:
         built.append(path)
         return real(plans, path, reporter)
 
@@ -38,14 +38,16 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def opened(source: str, size: int = 8, levels: int = 256, seed: int = 0) -> ImageSet:
-    return data.open([source], size=size, channels=3, levels=levels, split="train", seed=seed)
+    return data.load_images(
+        [source], size=size, channels=3, levels=levels, split="train", seed=seed
+    )
 
 
 def test_a_second_opening_decodes_nothing(tmp_path: Path, builds: list[Path]) -> None:
     source = zip_of(tmp_path / "a.zip", TREE)
     first, second = opened(source), opened(source)
-    data.open([source], size=8, channels=3, split="test")
-    data.open([source], size=8, channels=3, levels=32, split="train")
+    data.load_images([source], size=8, channels=3, split="test")
+    data.load_images([source], size=8, channels=3, levels=32, split="train")
     assert len(builds) == 1
     assert first.sha256 == second.sha256
     assert first.describe() == second.describe()
@@ -108,18 +110,18 @@ def test_a_damaged_cache_is_built_again(
     source = zip_of(tmp_path / "a.zip", TREE)
     digest = opened(source).sha256
     damage(pixels_file(home).with_suffix(suffix))  # type: ignore[operator]
-    found = opened(source)
+    image_set = opened(source)
     assert len(builds) == 2
-    assert found.sha256 == digest
-    assert found.images.shape == (len(found.ids), 3, 8, 8)
+    assert image_set.sha256 == digest
+    assert image_set.images.shape == (len(image_set.ids), 3, 8, 8)
 
 
 def test_several_builders_at_once_all_get_whole_images(tmp_path: Path, home: Path) -> None:
     source = zip_of(tmp_path / "a.zip", TREE)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(opened, [source] * 4))
-    assert len({one.sha256 for one in found}) == 1
-    assert all(np.array_equal(one.images, found[0].images) for one in found)
+        image_set = list(pool.map(opened, [source] * 4))
+    assert len({one.sha256 for one in image_set}) == 1
+    assert all(np.array_equal(one.images, image_set[0].images) for one in image_set)
     assert len(list((home / "cache" / "data").iterdir())) == 2
 
 

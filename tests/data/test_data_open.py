@@ -9,7 +9,7 @@ from PIL import Image
 from inpaint_cli import data
 from inpaint_cli.data import ImageSet, Split
 from inpaint_cli.errors import UserError
-from tests.data.image_files import folder_of, made, photos, png, tar_of, zip_of
+from tests.data.image_files import folder_of, photos, png, stored, tar_of, zip_of
 
 SPLIT_TREE = photos(
     *(f"train/{c}/{i}.png" for c in ("cat", "dog") for i in range(20)),
@@ -18,7 +18,7 @@ SPLIT_TREE = photos(
 
 
 def opened(*sources: str, split: Split = "train", **options: Any) -> ImageSet:
-    return data.open(sources, **{"size": 8, "channels": 3, "split": split, **options})
+    return data.load_images(sources, **{"size": 8, "channels": 3, "split": split, **options})
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz", "tgz"])
@@ -26,11 +26,11 @@ def test_every_container_gives_the_same_images_in_the_same_splits(
     kind: str, tmp_path: Path
 ) -> None:
     expected = opened(folder_of(tmp_path / "set", SPLIT_TREE))
-    found = opened(made(kind, tmp_path / "other", SPLIT_TREE))
-    assert found.ids == expected.ids
-    assert found.sha256 == expected.sha256
-    assert found.name == "set"
-    assert found.classes == ("cat", "dog")
+    image_set = opened(stored(kind, tmp_path / "other", SPLIT_TREE))
+    assert image_set.ids == expected.ids
+    assert image_set.sha256 == expected.sha256
+    assert image_set.name == "set"
+    assert image_set.classes == ("cat", "dog")
 
 
 def test_split_folders_are_the_splits_and_sub_folders_the_classes(tmp_path: Path) -> None:
@@ -54,9 +54,9 @@ def test_a_folder_around_everything_is_no_class_and_changes_no_split(tmp_path: P
     names = [f"{i}.png" for i in range(60)]
     plain = opened(folder_of(tmp_path / "photos", photos(*names)), split="test")
     wrapped = zip_of(tmp_path / "w.zip", photos(*(f"photos/{name}" for name in names)))
-    found = opened(wrapped, split="test")
-    assert found.ids == plain.ids
-    assert found.labels is None
+    image_set = opened(wrapped, split="test")
+    assert image_set.ids == plain.ids
+    assert image_set.labels is None
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Val"])
@@ -69,9 +69,9 @@ def test_a_validation_split_of_the_source_is_taken(name: str, tmp_path: Path) ->
 
 def test_files_beside_train_are_left_out_and_counted(tmp_path: Path) -> None:
     tree = {**SPLIT_TREE, "overview.png": png(), "notes.txt": b"x", ".DS_Store": b"x"}
-    found = opened(folder_of(tmp_path / "a", tree))
-    assert found.classes == ("cat", "dog")
-    assert any(line.startswith("2 other files") for line in found.describe())
+    image_set = opened(folder_of(tmp_path / "a", tree))
+    assert image_set.classes == ("cat", "dog")
+    assert any(line.startswith("2 other files") for line in image_set.describe())
 
 
 def test_several_sources_follow_each_other_and_share_classes_of_one_name(tmp_path: Path) -> None:
@@ -80,27 +80,27 @@ def test_several_sources_follow_each_other_and_share_classes_of_one_name(tmp_pat
         tmp_path / "b.zip",
         {f"{split}/{c}/1.png": png(3) for split in ("train", "test") for c in ("ant", "cat")},
     )
-    found = opened(first, second, split="test")
-    assert found.name == "a+b"
-    assert found.ids == ("a/test/cat/2.png", "b/test/ant/1.png", "b/test/cat/1.png")
-    assert found.classes == ("ant", "cat")
-    assert found.labels is not None
-    assert found.labels.tolist() == [1, 0, 1]
+    image_set = opened(first, second, split="test")
+    assert image_set.name == "a+b"
+    assert image_set.ids == ("a/test/cat/2.png", "b/test/ant/1.png", "b/test/cat/1.png")
+    assert image_set.classes == ("ant", "cat")
+    assert image_set.labels is not None
+    assert image_set.labels.tolist() == [1, 0, 1]
 
 
 def test_two_sources_of_one_name_keep_their_ids_apart(tmp_path: Path) -> None:
     sources = [folder_of(tmp_path / x / "set", photos("test/1.png", "train/1.png")) for x in "ab"]
-    found = opened(*sources, split="test")
-    assert found.ids == ("set/test/1.png", "set-2/test/1.png")
-    assert found.name == "set+set-2"
+    image_set = opened(*sources, split="test")
+    assert image_set.ids == ("set/test/1.png", "set-2/test/1.png")
+    assert image_set.name == "set+set-2"
 
 
 def test_labels_are_dropped_where_one_source_has_none(tmp_path: Path) -> None:
     first = zip_of(tmp_path / "a.zip", SPLIT_TREE)
     second = zip_of(tmp_path / "b.zip", photos("1.png", "2.png", "3.png"))
-    found = opened(first, second)
-    assert found.labels is None
-    assert found.classes == ()
+    image_set = opened(first, second)
+    assert image_set.labels is None
+    assert image_set.classes == ()
 
 
 def test_broken_files_are_skipped_counted_and_named(tmp_path: Path) -> None:
@@ -112,15 +112,15 @@ def test_broken_files_are_skipped_counted_and_named(tmp_path: Path) -> None:
         "train/text.png": b"no picture",
     }
     good = photos(*(f"train/{i}.png" for i in range(10)), "test/1.png")
-    found = opened(folder_of(tmp_path / "a", {**broken, **good}), channels=1)
-    why = dict(found.skipped)
+    image_set = opened(folder_of(tmp_path / "a", {**broken, **good}), channels=1)
+    why = dict(image_set.skipped)
     assert why.keys() == broken.keys()
     assert "truncated" in why["train/cut.jpg"]
     assert why["train/empty.png"] == "empty file"
     assert why["train/text.png"] == "no image"
-    assert "skipped 3 files: train/cut.jpg (image file is truncated" in found.describe()[-1]
-    expected = [good[name] for name in found.ids]
-    assert [int(image.max()) for image in found.images] == [
+    assert "skipped 3 files: train/cut.jpg (image file is truncated" in image_set.describe()[-1]
+    expected = [good[name] for name in image_set.ids]
+    assert [int(image.max()) for image in image_set.images] == [
         Image.open(io.BytesIO(content)).getpixel((0, 0))[0]  # type: ignore[index]
         for content in expected
     ]
@@ -144,15 +144,15 @@ def test_an_encrypted_member_is_skipped(tmp_path: Path) -> None:
     raw[raw.index(b"PK\x01\x02") + 8] |= 1
     raw[6] |= 1
     path.write_bytes(bytes(raw))
-    found = opened(str(path), split="test")
-    assert [file for file, _ in found.skipped] == ["train/1.png"]
+    image_set = opened(str(path), split="test")
+    assert [file for file, _ in image_set.skipped] == ["train/1.png"]
 
 
 def test_images_outside_the_archive_s_folder_are_never_touched(tmp_path: Path) -> None:
     (tmp_path / "evil.png").write_bytes(png(9))
     tree = {**photos("1.png", "2.png", "3.png"), "../evil.png": png(1)}
-    found = [opened(zip_of(tmp_path / "a.zip", tree), split=s).ids for s in data.SPLITS]
-    assert sorted(sum(found, ())) == ["1.png", "2.png", "3.png"]
+    image_set = [opened(zip_of(tmp_path / "a.zip", tree), split=s).ids for s in data.SPLITS]
+    assert sorted(sum(image_set, ())) == ["1.png", "2.png", "3.png"]
     assert (tmp_path / "evil.png").read_bytes() == png(9)
 
 
@@ -219,9 +219,9 @@ def test_the_first_lines_say_counts_size_rules_and_conversions(tmp_path: Path) -
 
 
 def test_the_protocol_names_no_path(tmp_path: Path) -> None:
-    found = opened(folder_of(tmp_path / "mine", SPLIT_TREE))
-    assert str(tmp_path) not in str(found.protocol())
-    assert found.protocol()["count"] == len(found)
+    image_set = opened(folder_of(tmp_path / "mine", SPLIT_TREE))
+    assert str(tmp_path) not in str(image_set.protocol())
+    assert image_set.protocol()["count"] == len(image_set)
 
 
 def test_images_are_memory_mapped_and_read_only(tmp_path: Path) -> None:

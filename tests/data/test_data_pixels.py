@@ -90,16 +90,16 @@ def test_grey_is_repeated_and_colour_weighed() -> None:
 
 
 def test_the_square_in_the_middle_is_taken() -> None:
-    wide = np.zeros((4, 10), np.uint8)
-    wide[:, 3:7] = 200
-    assert (decoded(wide, channels=1) == 200).all()
-    assert (decoded(wide.T.copy(), channels=1) == 200).all()
+    strip = np.zeros((4, 10), np.uint8)
+    strip[:, 3:7] = 200
+    assert (decoded(strip, channels=1) == 200).all()
+    assert (decoded(strip.T.copy(), channels=1) == 200).all()
 
 
 def test_pixels_beside_the_square_do_not_leak_in() -> None:
-    wide = np.zeros((32, 96), np.uint8)
-    wide[:, 32:64] = 200
-    assert (decoded(wide, size=8, channels=1) == 200).all()
+    strip = np.zeros((32, 96), np.uint8)
+    strip[:, 32:64] = 200
+    assert (decoded(strip, size=8, channels=1) == 200).all()
 
 
 def test_reducing_is_antialiased() -> None:
@@ -150,12 +150,12 @@ def test_a_crop_of_another_size_is_noted_and_taken_from_the_middle() -> None:
 def test_celeba32_is_cropped_and_resized_as_by_the_authors() -> None:
     recorded = load_file(golden("pcnn") / "preprocess.safetensors")
     preparation = Preparation(32, 3, **SETS["celeba32"].preparation)
-    found = decode(recorded["photo"], preparation)
-    difference = found.pixels.astype(int) - recorded["crop32"].transpose(2, 0, 1)
+    decoded_image = decode(recorded["photo"], preparation)
+    difference = decoded_image.pixels.astype(int) - recorded["crop32"].transpose(2, 0, 1)
     # +-1 for Pillow versions other than the one that recorded it (see the folder's README).
     assert np.abs(difference).max() <= 1
-    assert not found.uncropped
-    assert not found.enlarged
+    assert not decoded_image.uncropped
+    assert not decoded_image.enlarged
 
 
 def test_celeba64_takes_the_usual_crop_from_the_middle() -> None:
@@ -170,6 +170,6 @@ def test_the_crop_s_rule_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for i in range(5):
         Image.new("RGB", (178, 218)).save(folder / f"{i:06}.jpg")
     Image.new("RGB", (50, 50)).save(folder / "000005.jpg")
-    lines = data.open(["celeba32"], size=32, channels=3, split="train").describe()
+    lines = data.load_images(["celeba32"], size=32, channels=3, split="train").describe()
     assert any("89x89 at row 64, column 44 of 178x218 files" in line for line in lines)
     assert any(line.startswith("1 image of another size than the set's") for line in lines)

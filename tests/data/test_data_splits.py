@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from inpaint_cli.data.image_set import SPLITS, Split
 from inpaint_cli.data.names import celeba_split, ffhq_split
-from inpaint_cli.data.splits import Assignment, Member, assign, place
+from inpaint_cli.data.splits import Assignment, Member, assign_splits, divide
 
 NAMES = st.lists(st.text("abc/1", min_size=1), min_size=40, max_size=80, unique=True)
 
 
 def of(names: list[str], seed: int = 0) -> Assignment:
-    return assign([Member(name, name) for name in names], seed)
+    return divide([Member(name, name) for name in names], seed)
 
 
 def ids(assignment: Assignment, split: Split) -> list[str]:
@@ -35,9 +35,9 @@ def test_an_image_stays_in_its_split_when_others_are_added() -> None:
 
 
 def test_about_a_twentieth_is_test_and_of_the_rest_validation() -> None:
-    found = of(many(20_000))
-    assert 900 <= len(ids(found, "test")) <= 1100
-    assert 850 <= len(ids(found, "validation")) <= 1000
+    assignment = of(many(20_000))
+    assert 900 <= len(ids(assignment, "test")) <= 1100
+    assert 850 <= len(ids(assignment, "validation")) <= 1000
 
 
 def test_validation_has_a_thousand_images_at_most() -> None:
@@ -50,31 +50,33 @@ def test_another_seed_gives_another_split() -> None:
 
 @given(st.integers(3, 30), st.integers(0, 20))
 def test_three_images_fill_all_splits(count: int, seed: int) -> None:
-    found = of(many(count), seed)
-    assert all(found.splits[split] for split in SPLITS)
+    assignment = of(many(count), seed)
+    assert all(assignment.splits[split] for split in SPLITS)
 
 
 @given(NAMES)
 def test_no_image_is_lost_or_in_two_splits(names: list[str]) -> None:
-    found = of(names)
-    assert sorted(name for split in SPLITS for name in ids(found, split)) == sorted(names)
+    assignment = of(names)
+    assert sorted(name for split in SPLITS for name in ids(assignment, split)) == sorted(names)
 
 
 def test_the_test_split_does_not_depend_on_validation_and_the_seed_never_touches_its_folder() -> (
     None
 ):
-    members, _ = place([f"train/{i}.png" for i in range(100)] + ["test/x.png"], unwrap=False)
+    members, _ = assign_splits(
+        [f"train/{i}.png" for i in range(100)] + ["test/x.png"], unwrap=False
+    )
     for seed in range(5):
-        assert ids(assign(members, seed), "test") == ["test/x.png"]
+        assert ids(divide(members, seed), "test") == ["test/x.png"]
 
 
 def test_a_validation_folder_without_test_leaves_test_to_the_seed() -> None:
-    members, _ = place([f"train/{i}.png" for i in range(100)] + ["val/x.png"], unwrap=False)
-    found = assign(members, 0)
-    assert ids(found, "validation") == ["val/x.png"]
-    assert all(name.startswith("train/") for name in ids(found, "test"))
-    assert ids(found, "test")
-    assert ids(assign(members, 0, validation_is_test=True), "test") == ["val/x.png"]
+    members, _ = assign_splits([f"train/{i}.png" for i in range(100)] + ["val/x.png"], unwrap=False)
+    assignment = divide(members, 0)
+    assert ids(assignment, "validation") == ["val/x.png"]
+    assert all(name.startswith("train/") for name in ids(assignment, "test"))
+    assert ids(assignment, "test")
+    assert ids(divide(members, 0, validation_is_test=True), "test") == ["val/x.png"]
 
 
 def test_names_that_are_no_text_can_be_split() -> None:
@@ -83,10 +85,10 @@ def test_names_that_are_no_text_can_be_split() -> None:
 
 def test_an_official_split_is_used_if_it_fills_train_and_test() -> None:
     full = [f"{number:06}.jpg" for number in (1, 162_770, 162_771, 182_637, 182_638, 202_599)]
-    found = assign([Member(name, name) for name in full], 0, celeba_split)
-    assert [ids(found, split) for split in SPLITS] == [full[:2], full[2:4], full[4:]]
+    assignment = divide([Member(name, name) for name in full], 0, celeba_split)
+    assert [ids(assignment, split) for split in SPLITS] == [full[:2], full[2:4], full[4:]]
     first = [f"{number:06}.jpg" for number in range(1, 101)]
-    assert len(ids(assign([Member(n, n) for n in first], 0, celeba_split), "train")) < 100
+    assert len(ids(divide([Member(n, n) for n in first], 0, celeba_split), "train")) < 100
 
 
 def test_ffhq_has_seven_thousand_test_images() -> None:

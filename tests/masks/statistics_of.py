@@ -47,7 +47,7 @@ def statistics_of(masks: Iterable[Mask]) -> Statistics:
 
 
 def ks_distance(a: Values, b: Values) -> float:
-    """Gives the greatest distance between two empirical distribution functions."""
+    """Return the greatest distance between two empirical distribution functions."""
     places = np.union1d(a, b)
     below = [np.searchsorted(np.sort(v), places, side="right") / len(v) for v in (a, b)]
     return float(np.abs(below[0] - below[1]).max())

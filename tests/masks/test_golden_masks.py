@@ -29,7 +29,7 @@ SEED = 0
 
 
 def kind_of(name: str) -> str:
-    """Gives our name of a kind of the golden files."""
+    """Return our name of a kind of the golden files."""
     name = re.sub(r"^mat", "freeform-mat", name)
     name = re.sub(r"^strokes$", "strokes-absolute", name)
     name = re.sub(r"_hole0-50$", "@50-100", name)
@@ -52,13 +52,13 @@ def drawn(name: str, count: int) -> Statistics:
 
 
 def quick_count(name: str) -> int:
-    """Gives how many masks suffice for a quick test: drawing large ones takes time."""
+    """Return how many masks suffice for a quick test: drawing large ones takes time."""
     side = int(name.partition("__")[2])
     return 400 if side <= 64 else 200 if side <= 256 else 100
 
 
-def columns(found: Statistics) -> dict[str, Values]:
-    values = (found.visible, found.edges, *found.components.T)
+def columns(statistics: Statistics) -> dict[str, Values]:
+    values = (statistics.visible, statistics.edges, *statistics.components.T)
     return dict(zip(COLUMNS, values, strict=True))
 
 

@@ -215,10 +215,10 @@ def test_blobs_are_one_to_four_and_some_pixel_is_visible() -> None:
 
 
 def test_blobs_reach_the_last_row_and_column_by_growth_only() -> None:
-    found = drawn("blobs", 16, 16, 300)
-    assert any(mask[-1].any() for mask in found)
-    assert any(mask[:, -1].any() for mask in found)
-    assert not any(mask[:-1, :-1].sum() == 0 for mask in found)
+    samples = drawn("blobs", 16, 16, 300)
+    assert any(mask[-1].any() for mask in samples)
+    assert any(mask[:, -1].any() for mask in samples)
+    assert not any(mask[:-1, :-1].sum() == 0 for mask in samples)
 
 
 def test_a_blob_is_at_most_six_pixels_in_radius() -> None:
@@ -251,23 +251,23 @@ def test_an_uncut_patch_has_the_side_of_the_paper(side: int, patch: int) -> None
 
 @pytest.mark.parametrize("n", [0, 1, 5])
 def test_the_number_of_patches_can_be_fixed(n: int) -> None:
-    found = drawn(f"patches:n={n}", 64, 96, 60)
-    assert all(mask.sum() <= n * 22 * 34 for mask in found)
-    assert all(mask.any() == (n > 0) for mask in found)
-    assert max(pieces(mask) for mask in found) <= n
+    samples = drawn(f"patches:n={n}", 64, 96, 60)
+    assert all(mask.sum() <= n * 22 * 34 for mask in samples)
+    assert all(mask.any() == (n > 0) for mask in samples)
+    assert max(pieces(mask) for mask in samples) <= n
 
 
 def test_freeform_visibility_is_symmetric_and_strokes_are_steep() -> None:
-    found = np.mean(drawn("freeform-scaled", 32, 32, 1500), axis=0)
+    samples = np.mean(drawn("freeform-scaled", 32, 32, 1500), axis=0)
     # 4 standard errors of a difference of two means of half the image each.
-    assert abs(found[:16].mean() - found[16:].mean()) < 4 * 0.5 / np.sqrt(1500)
-    assert abs(found[:, :16].mean() - found[:, 16:].mean()) < 4 * 0.5 / np.sqrt(1500)
+    assert abs(samples[:16].mean() - samples[16:].mean()) < 4 * 0.5 / np.sqrt(1500)
+    assert abs(samples[:, :16].mean() - samples[:, 16:].mean()) < 4 * 0.5 / np.sqrt(1500)
     heights, widths = np.sum([extent(mask) for mask in drawn("freeform@90-100", 256, 256, 60)], 0)
     assert heights > 1.1 * widths
 
 
 def extent(mask: Mask) -> tuple[int, int]:
-    """Gives height and width of the largest hidden part."""
+    """Return height and width of the largest hidden part."""
     _, _, boxes, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8))
     largest = boxes[1:][boxes[1:, cv2.CC_STAT_AREA].argmax()]
     return int(largest[cv2.CC_STAT_HEIGHT]), int(largest[cv2.CC_STAT_WIDTH])
@@ -304,8 +304,8 @@ def test_boxes_have_the_published_place() -> None:
 
 
 def test_a_random_box_never_takes_the_last_place() -> None:
-    found = drawn("box-50-random", 8, 8, 200)
-    assert {int(np.flatnonzero(~mask.all(1))[0]) for mask in found} == {0, 1, 2, 3}
+    samples = drawn("box-50-random", 8, 8, 200)
+    assert {int(np.flatnonzero(~mask.all(1))[0]) for mask in samples} == {0, 1, 2, 3}
 
 
 def test_edge_and_centre_take_pixels() -> None:

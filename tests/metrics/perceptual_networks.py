@@ -28,7 +28,7 @@ class Convolutions(nn.Module):
 
 
 def tiny_distance(dtype: torch.dtype = torch.float32) -> PerceptualDistance:
-    """Gives a calibrated distance of two levels with fixed weights."""
+    """Return a calibrated distance of two levels with fixed weights."""
     draw = torch.Generator().manual_seed(3)
     shapes = [(6, 3, 3, 3), (8, 6, 3, 3)]
     weights = [(torch.rand(s, generator=draw, dtype=torch.float64) - 0.5).to(dtype) for s in shapes]
@@ -38,7 +38,7 @@ def tiny_distance(dtype: torch.dtype = torch.float32) -> PerceptualDistance:
 
 
 def of_formula(name: str, shape: Sequence[int], base_seed: int) -> Tensor:
-    """Gives the weight that the README of the recorded results describes."""
+    """Return the weight that the README of the recorded results describes."""
     rng = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode()) ^ base_seed))
     u = rng.random(int(np.prod(shape))).reshape(shape)
     if name.endswith(("running_var", "bn.weight")):

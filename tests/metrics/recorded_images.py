@@ -17,10 +17,10 @@ def metadata(name: str) -> dict[str, str]:
 
 
 def ours(images: Tensor) -> Tensor:
-    """Gives [..., H, W, C] as [..., C, H, W]."""
+    """Return [..., H, W, C] as [..., C, H, W]."""
     return images.movedim(-1, -3).contiguous()
 
 
 def visible(mask: Tensor) -> Tensor:
-    """Gives one mask [H, W], 1 = observed, as bool [1, H, W]."""
+    """Return one mask [H, W], 1 = observed, as bool [1, H, W]."""
     return mask.bool()[None]

@@ -10,13 +10,18 @@ import numpy as np
 import torch
 from PIL import Image
 
+from inpaint_cli import metrics
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.family import Model
-from inpaint_cli.metrics.protocol import Request, Setting
-from inpaint_cli.metrics.scoring import Session
-from inpaint_cli.metrics.targets import Choices, Contestant, ModelTarget, prepared
+from inpaint_cli.metrics import measuring
+from inpaint_cli.metrics.instruments import Instruments
+from inpaint_cli.metrics.metric import Figures
+from inpaint_cli.metrics.protocol import MeasureOptions, Setting
+from inpaint_cli.metrics.score import Scoring
+from inpaint_cli.metrics.targets import Case, CompletionOptions, Contestant, ModelTarget, prepared
 from inpaint_cli.reporting import Reporter
 from tests.golden_files import golden
+from tests.metrics import thumbnails
 from tests.pretend_model import PretendModel
 
 SIDE = 16
@@ -25,7 +30,7 @@ CPU = torch.device("cpu")
 
 
 def pictures(count: int = 12, channels: int = 3, seed: int = 0) -> ImageSet:
-    """Gives smooth random pictures as a data set."""
+    """Return smooth random pictures as a data set."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (count, channels, 4, 4), dtype=np.uint8)
     images = coarse.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)
@@ -35,32 +40,54 @@ def pictures(count: int = 12, channels: int = 3, seed: int = 0) -> ImageSet:
 
 
 def contestant(name: str = "pretend", model: Any = None) -> Contestant:
-    """Gives a loaded model; the quick stand-in by default."""
-    own = cast(Model, PretendModel(SIDE) if model is None else model)
-    return Contestant(name, "pcnn", own, CPU, "0" * 64, f"{name}.safetensors")
+    """Return a loaded model; the quick stand-in by default."""
+    pretend = cast(Model, PretendModel(SIDE) if model is None else model)
+    return Contestant(name, "pcnn", pretend, CPU, "0" * 64, f"{name}.safetensors")
 
 
 def target(
     count: int = 12, k: int = 3, who: Contestant | None = None, masks: str = "freeform@mixture"
 ) -> ModelTarget:
-    """Gives a target of the stand-in."""
+    """Return a target of the stand-in."""
     one = who or contestant()
     setting = Setting(SIDE, SIDE, 3)
-    choices = Choices(masks=masks, k=k)
-    return prepared([one], [setting], {setting: pictures(count)}, choices)[0]
+    options = CompletionOptions(masks=masks, k=k)
+    return prepared([one], [setting], {setting: pictures(count)}, options)[0]
+
+
+class QuickScoring(Scoring):
+    """A scoring whose features are thumbnails, which need no network."""
+
+    def load_instruments(self) -> Instruments:
+        if not metrics.any_needs(self.options.metrics, "perceptual"):
+            return Instruments(thumbnails.extractor())
+        ready = super().load_instruments()
+        ready.extractor = thumbnails.extractor()
+        return ready
+
+
+def scoring(names: tuple[str, ...], work: Path | None = None, **options: Any) -> Scoring:
+    """Return a quick scoring by some metrics."""
+    return QuickScoring(MeasureOptions(names, **options), CPU, QUIET, work)
 
 
 def report(
-    metrics: tuple[str, ...], one: Any = None, work: Path | None = None, **request: Any
+    names: tuple[str, ...], one: Any = None, work: Path | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Gives the report of a target, with features that need no file."""
-    asked = Request(metrics, features=request.pop("features", "pixels8"), **request)
-    (document,) = Session(asked, CPU, QUIET, work).run([one or target()])
+    """Return the report of a target, with features that need no network."""
+    (document,) = scoring(names, work, **options).run([one or target()])
     return document
 
 
+def figures_of(case: Case, *names: str) -> Figures:
+    """Return the figures of one case by some metrics that need no network."""
+    one = target(count=1)
+    meter = measuring.Meter(one, MeasureOptions(names), frozenset(names), Instruments())
+    return meter.figures(case)
+
+
 def steady(document: dict[str, Any]) -> str:
-    """Gives a report as text without what differs from run to run."""
+    """Return a report as text without what differs from run to run."""
     kept = {name: part for name, part in document.items() if name not in ("created", "timing")}
     return json.dumps(kept, indent=1, allow_nan=False)
 

@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor
 
 from inpaint_cli import models, zoo
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics import features, inception, instruments, weight_files
+from inpaint_cli.metrics import features, inception, instruments
+from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.features import load
-from inpaint_cli.metrics.protocol import Request
-from inpaint_cli.metrics.state import Refused
-from inpaint_cli.metrics.thumbnails import area_weights
+from inpaint_cli.metrics.protocol import MeasureOptions
 from inpaint_cli.weights import hash_of, save_weights
+from inpaint_cli.zoo import weight_files
 
 
 def pictures(n: int, channels: int = 3, height: int = 20, width: int = 17) -> Tensor:
@@ -45,47 +43,18 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def test_pixels8_of_an_8x8_grey_image_are_its_pixels() -> None:
-    image = pictures(2, 1, 8, 8)
-    found = load("pixels8").features(image)
-    torch.testing.assert_close(found, image.flatten(1).float() / 255, rtol=0, atol=1e-7)
-
-
-def test_pixels8_are_the_means_of_areas() -> None:
-    image = pictures(1, 1, 16, 24)
-    expected = image.double().view(1, 8, 2, 8, 3).mean((2, 4)).flatten(1) / 255
-    torch.testing.assert_close(load("pixels8").features(image), expected.float())
-
-
-@given(st.integers(1, 70), st.integers(1, 12))
-def test_areas_share_every_pixel_out_whole(size: int, side: int) -> None:
-    weights = area_weights(size, side)
-    ones = torch.ones(side, dtype=torch.float64)
-    torch.testing.assert_close(weights.sum(1), ones, rtol=0, atol=1e-12)
-    shares = torch.full((size,), side / size, dtype=torch.float64)
-    torch.testing.assert_close(weights.sum(0), shares, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("name", ["pixels8", "random"])
-def test_grey_images_are_those_with_three_equal_channels(name: str) -> None:
+def test_grey_images_are_those_with_three_equal_channels(weights: Path) -> None:
     grey = pictures(3, 1)
-    extractor = load(name, device="cpu")
+    extractor = load(str(weights), device="cpu")
     torch.testing.assert_close(
         extractor.features(grey), extractor.features(grey.repeat(1, 3, 1, 1)), rtol=0, atol=1e-6
     )
 
 
-def test_the_random_network_is_always_the_same_one() -> None:
-    torch.manual_seed(1)
-    one = load("random", device="cpu").features(pictures(2))
-    torch.manual_seed(2)
-    assert torch.equal(one, load("random", device="cpu").features(pictures(2)))
-    assert one.std(0).mean() > 0.01
-
-
 def test_a_classifier_gives_features_and_logits_of_its_own(weights: Path) -> None:
     extractor = load(str(weights), device="cpu")
     assert (extractor.name, extractor.dimension, extractor.comparable) == ("mine", 32, False)
+    assert (extractor.suffix, extractor.classes, extractor.accuracy) == ("@mine", 10, None)
     assert extractor.weights_sha256 == hash_of(weights)
     assert "8x8" in extractor.resize
     found, logits = extractor.outputs(pictures(3))
@@ -94,18 +63,12 @@ def test_a_classifier_gives_features_and_logits_of_its_own(weights: Path) -> Non
     assert logits.shape == (3, 10)
 
 
-@pytest.mark.parametrize("name", ["pixels8", "random", "classifier"])
-def test_the_images_beside_an_image_do_not_change_its_features(name: str, weights: Path) -> None:
-    extractor = load(str(weights) if name == "classifier" else name, device="cpu")
-    images = pictures(extractor.batch + 5, 3, 9, 9)
+def test_the_images_beside_an_image_do_not_change_its_features(weights: Path) -> None:
+    extractor = load(str(weights), device="cpu")
+    images = pictures(features.BATCH + 5, 3, 9, 9)
     torch.testing.assert_close(
         extractor.features(images)[-2:], extractor.features(images[-2:]), rtol=1e-5, atol=1e-6
     )
-
-
-def test_only_classifiers_have_logits() -> None:
-    assert load("pixels8").logits(pictures(1)) is None
-    assert load("random", device="cpu").logits(pictures(1)) is None
 
 
 @pytest.mark.parametrize(
@@ -113,34 +76,36 @@ def test_only_classifiers_have_logits() -> None:
     [torch.zeros(1, 3, 8, 8), pictures(1)[0], pictures(1).repeat(1, 2, 1, 1)],
     ids=["float", "no batch", "six channels"],
 )
-def test_what_is_no_batch_of_uint8_images_is_a_mistake_of_the_caller(images: Tensor) -> None:
+def test_what_is_no_batch_of_uint8_images_is_a_mistake_of_the_caller(
+    images: Tensor, weights: Path
+) -> None:
     with pytest.raises(ValueError, match="uint8 images"):
-        load("pixels8").features(images)
+        load(str(weights), device="cpu").features(images)
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("pixel8", "Did you mean 'pixels8'"),
+        ("inceptoin", "Did you mean 'inception'"),
         ("pcnn-digits", "not a classifier"),
         ("telea", "has no weights"),
         ("none.safetensors", "no such file"),
     ],
 )
 def test_what_gives_no_features_is_refused_with_advice(name: str, words: str) -> None:
-    with pytest.raises(UserError, match="--features: ") as caught:
+    with pytest.raises(UserError, match=r"^features: ") as caught:
         load(name, device="cpu")
     assert words in str(caught.value)
 
 
 def test_a_rule_of_resizing_is_for_inception_alone() -> None:
-    with pytest.raises(UserError, match="--fid-resize clean"):
-        load("pixels8", resize="clean")
+    with pytest.raises(UserError, match="fid_resize: clean"):
+        load(features.SHIPPED, resize="clean")
 
 
 @pytest.mark.usefixtures("nowhere")
 def test_who_asks_for_a_rule_of_resizing_asks_for_inception() -> None:
-    request = Request(metrics=("fid",), fid_resize="clean")
+    request = MeasureOptions(metrics=("fid",), fid_resize="clean")
     ready = instruments.load(request, torch.device("cpu"))
     assert ready.extractor is None
     assert "Inception weights" in ready.missing["features"].reason
@@ -163,8 +128,9 @@ def test_without_the_inception_weights_the_classifier_that_ships_is_taken_with_a
 @pytest.mark.usefixtures("nowhere")
 def test_a_classifier_of_the_data_at_hand_is_preferred(monkeypatch: pytest.MonkeyPatch) -> None:
     cards: list[dict[str, Any]] = [
-        {"family": "pcnn", "preset": "mnist"}, {"family": "classifier", "preset": "mnist"},
-    ]  # fmt: skip
+        {"family": "pcnn", "preset": "mnist"},
+        {"family": "classifier", "preset": "mnist"},
+    ]
     entries = [zoo.Entry(f"m{i}", Path(f"m{i}"), card) for i, card in enumerate(cards)]
     monkeypatch.setattr(zoo, "entries", lambda: entries)
     assert features.default(data="mnist")[0] == "m1"

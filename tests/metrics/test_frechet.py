@@ -6,17 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.frechet import (
     cautions,
     fid,
     fid_inf,
-    fid_of_blocks,
     frechet_distance,
     frechet_distance_of_rows,
 )
 from inpaint_cli.metrics.intervals import blocks_of
 from inpaint_cli.metrics.moments import Moments
-from inpaint_cli.metrics.state import Refused
 
 Rows = npt.NDArray[np.float64]
 
@@ -80,24 +79,6 @@ def test_tiny_sets_of_any_scale_give_numbers(n: int, scale: float) -> None:
     assert found.value >= 0
     assert (found.se is None) == (n == 2)
     assert found.se is None or math.isfinite(found.se)
-
-
-def test_states_of_blocks_give_the_same_as_the_rows() -> None:
-    parts = blocks_of(len(REAL), 20, 0, "jackknife")
-    found = fid_of_blocks(
-        [Moments.of(REAL[p]) for p in parts], [Moments.of(FAKE[p]) for p in parts]
-    )
-    whole = fid(REAL, FAKE)
-    np.testing.assert_allclose(found.value, whole.value, rtol=1e-9)
-    assert found.se is not None
-    assert whole.se is not None
-    np.testing.assert_allclose(found.se, whole.se, rtol=1e-7)
-    assert found.se_method == whole.se_method == "jackknife-20"
-
-
-def test_one_block_has_no_error() -> None:
-    found = fid_of_blocks([Moments.of(REAL)], [Moments.of(FAKE)])
-    assert (found.se, found.se_method) == (None, "")
 
 
 def test_the_jackknife_leaves_out_pairs_of_images() -> None:

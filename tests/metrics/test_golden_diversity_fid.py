@@ -5,8 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from inpaint_cli.metrics.diversity_fid import div_fid, fid_all, fid_over_sets
-from inpaint_cli.metrics.frechet import fid
+from inpaint_cli.metrics.frechet import div_fid, fid, fid_all, fid_over_sets
 from tests.metrics.recorded_metrics import arrays, close, expected
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]

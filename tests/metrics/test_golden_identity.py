@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from inpaint_cli.metrics.identity import Solver, fit, fit_by_newton, margins_of_sets, p_ids, u_ids
-from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.identity import fit, margins_of_sets, p_ids, u_ids
 from tests.metrics.recorded_metrics import arrays, close, expected
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]
@@ -24,8 +24,8 @@ CASES = {
 each_case = pytest.mark.parametrize("case", CASES)
 
 
-def scores(real: Rows, fake: Rows, solver: Solver) -> dict[str, float]:
-    margins = margins_of_sets(real, [fake], solver)
+def scores(real: Rows, fake: Rows) -> dict[str, float]:
+    margins = margins_of_sets(real, [fake])
     paired = p_ids(margins)
     return {
         "p_ids": paired.value,
@@ -34,41 +34,16 @@ def scores(real: Rows, fake: Rows, solver: Solver) -> dict[str, float]:
     }
 
 
-def test_newton_finds_the_unique_optimum() -> None:
-    found = fit_by_newton(REAL, FAKE)
-    close(found.w, RECORDED["w_exact"], rtol=0, atol=1e-8)
-    close(found.b, RECORDED["b_exact"].item(), rtol=0, atol=1e-8)
-    close(found.margins(REAL), RECORDED["decision_real_exact"], rtol=0, atol=1e-7)
-    close(found.margins(FAKE), RECORDED["decision_fake_exact"], rtol=0, atol=1e-7)
-
-
-def test_newtons_objective_is_the_recorded_minimum() -> None:
-    found = fit_by_newton(REAL, FAKE)
-    slack = np.concatenate([1 - found.margins(REAL), 1 + found.margins(FAKE)])
-    penalty = (found.w @ found.w + found.b**2) / 2
-    close(
-        penalty + (np.maximum(slack, 0) ** 2).sum(), EXPECTED["base"]["exact"]["objective"], 1e-12
-    )
-
-
 def test_the_library_finds_what_it_found_then() -> None:
-    found = fit(REAL, FAKE, "library")
-    assert found.solver == "scikit-learn"
+    found = fit(REAL, FAKE)
     close(found.w, RECORDED["coef_sklearn"], rtol=0, atol=1e-3)
     close(found.b, RECORDED["intercept_sklearn"].item(), rtol=0, atol=1e-3)
     close(found.w, RECORDED["w_exact"], rtol=0, atol=1e-3)
 
 
 @each_case
-def test_newtons_scores_are_the_exact_ones(case: str) -> None:
-    ours = scores(*CASES[case], solver="newton")
-    for name, value in ours.items():
-        close(value, EXPECTED[case]["exact"][name], rtol=0, atol=ROUNDED)
-
-
-@each_case
-def test_the_librarys_scores_differ_by_one_row_at_most(case: str) -> None:
-    ours = scores(*CASES[case], solver="library")
+def test_scores_differ_from_the_exact_ones_by_one_row_at_most(case: str) -> None:
+    ours = scores(*CASES[case])
     for kind in ("exact", "sklearn"):
         for name, value in EXPECTED[case].get(kind, {}).items():
             if name in ours:
@@ -76,7 +51,7 @@ def test_the_librarys_scores_differ_by_one_row_at_most(case: str) -> None:
 
 
 def test_breaking_the_pairs_changes_p_ids_alone() -> None:
-    whole, broken = (scores(*CASES[case], solver="newton") for case in ("base", "fake_permuted"))
+    whole, broken = (scores(*CASES[case]) for case in ("base", "fake_permuted"))
     assert whole["p_ids"] != broken["p_ids"]
     assert whole["u_ids"] == broken["u_ids"]
 
@@ -86,11 +61,10 @@ def test_what_can_always_be_separated_is_refused() -> None:
         margins_of_sets(RECORDED["small_real"], [RECORDED["small_fake"]])
 
 
-@pytest.mark.parametrize("solver", ["newton", "library"])
-def test_completion_sets_are_scored_one_by_one(solver: Solver) -> None:
+def test_completion_sets_are_scored_one_by_one() -> None:
     case, sets = EXPECTED["three_completions_separately"], RECORDED["multi_fake"].swapaxes(0, 1)
-    row = 0.0 if solver == "newton" else 1 / sets.shape[1]
-    margins = margins_of_sets(REAL[: sets.shape[1]], list(sets), solver)
+    row = 1 / sets.shape[1]  # of one completion set
+    margins = margins_of_sets(REAL[: sets.shape[1]], list(sets))
     paired, single = p_ids(margins), u_ids(margins)
     each = [one["p_ids"] for one in case["values"]]
     close(paired.extra["values"], each, rtol=0, atol=row + ROUNDED)

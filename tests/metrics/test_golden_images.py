@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint_cli.metrics.images import image_scores, ssim
+from inpaint_cli.metrics.images import ssim
 from tests.metrics import recorded_images as recorded
 from tests.metrics.recorded_metrics import expected
+from tests.metrics.test_images import image_scores
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]
 
@@ -28,7 +29,7 @@ def test_recorded_images_have_the_recorded_figures(kind: str) -> None:
 def test_the_mean_is_of_decibels_and_not_of_errors() -> None:
     stored, wanted = recorded.tensors("images"), expected("images")
     found = [
-        image_scores(recorded.ours(x), recorded.ours(y)[None], recorded.visible(m), ["psnr"])
+        image_scores(recorded.ours(x), recorded.ours(y)[None], recorded.visible(m), "psnr")
         for x, y, m in zip(stored["gt"], stored["pred_full"], stored["mask"], strict=True)
     ]
     mean = np.mean([one["psnr"] for one in found])
@@ -42,7 +43,7 @@ def test_five_completions_have_the_recorded_mean_and_best() -> None:
         recorded.ours(stored["gt"][3]),
         recorded.ours(stored["samples_image3"]),
         recorded.visible(stored["mask"][3]),
-        ["psnr"],
+        "psnr",
     )
     assert found["psnr"] == pytest.approx(wanted["mean"], rel=1e-7)
     assert found["psnr-best"] == pytest.approx(wanted["best"], rel=1e-7)

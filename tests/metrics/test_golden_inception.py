@@ -11,9 +11,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from inpaint_cli.metrics import features, inception, weight_files
-from inpaint_cli.metrics.weight_files import WeightFile
+from inpaint_cli.metrics import features, inception
 from inpaint_cli.weights import hash_of
+from inpaint_cli.zoo import weight_files
+from inpaint_cli.zoo.weight_files import WeightFile
 from tests.golden_files import golden
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]
@@ -42,7 +43,7 @@ def test_images_are_resized_as_the_libraries_do(name: str) -> None:
 
 
 def value(name: str, shape: list[int], base_seed: int) -> Tensor:
-    """Gives the weights that the formula of the README makes of a name."""
+    """Return the weights that the formula of the README makes of a name."""
     bits = np.random.PCG64(zlib.crc32(name.encode()) ^ base_seed)
     u = np.random.Generator(bits).random(int(np.prod(shape))).reshape(shape)
     if name.endswith(("running_var", "bn.weight")):

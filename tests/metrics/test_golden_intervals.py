@@ -2,7 +2,7 @@
 
 import pytest
 
-from inpaint_cli.metrics.intervals import bootstrap, cluster_bootstrap, over_images
+from inpaint_cli.metrics.intervals import bootstrap, over_images
 from tests.metrics.recorded_metrics import arrays, close, expected
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]
@@ -21,10 +21,3 @@ def test_recorded_resamples_give_their_error_and_percentiles() -> None:
     found = bootstrap(VALUES, RECORDED["indices"])
     close(found.se, EXPECTED["boot_se_ddof1"])
     close([found.low, found.high], EXPECTED["percentile_95"])
-
-
-def test_recorded_resamples_of_images_take_all_their_values() -> None:
-    recorded = EXPECTED["cluster"]
-    found = cluster_bootstrap(VALUES, RECORDED["group"], RECORDED["group_indices"])
-    close(found.se, recorded["boot_se_ddof1"])
-    close([found.low, found.high], recorded["percentile_95"])

@@ -6,8 +6,11 @@ import torch
 from skimage import metrics
 from torch import Tensor
 
-from inpaint_cli.metrics.images import CAP_DB, image_scores, psnr_estimate
-from inpaint_cli.metrics.state import Refused
+from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.images import CAP_DB, psnr_estimate, ssim
+from inpaint_cli.metrics.metric import Figures
+from inpaint_cli.metrics.targets import Case
+from tests.metrics.score_kit import figures_of
 
 SCIKIT: Any = metrics
 """Without types of its own."""
@@ -21,6 +24,15 @@ def case(k: int, channels: int = 3, side: int = 12) -> tuple[Tensor, Tensor, Ten
     return truth, torch.where(visible, truth, noise), visible
 
 
+def image_scores(
+    truth: Tensor, completions: Tensor, visible: Tensor, *names: str
+) -> dict[str, float]:
+    """Return the figures of one image; visible: [1, H, W]."""
+    case = Case(truth, visible[0], completions)
+    figures: Figures = figures_of(case, *(names or ("psnr", "ssim", "mae")))
+    return {n: float(v) for n, v in figures.items() if n not in ("visible", "hidden")}
+
+
 def test_figures_are_those_of_scikit_image() -> None:
     truth, completions, visible = case(3)
     found = image_scores(truth, completions, visible)
@@ -28,7 +40,7 @@ def test_figures_are_those_of_scikit_image() -> None:
     psnr = [SCIKIT.peak_signal_noise_ratio(x, y.numpy(), data_range=255) for y in completions]
     assert found["psnr"] == pytest.approx(np.mean(psnr), rel=1e-12)
     assert found["psnr-best"] == pytest.approx(max(psnr), rel=1e-12)
-    ssim = [
+    theirs = [
         SCIKIT.structural_similarity(
             x.transpose(1, 2, 0),
             y.numpy().transpose(1, 2, 0),
@@ -40,7 +52,32 @@ def test_figures_are_those_of_scikit_image() -> None:
         )
         for y in completions
     ]
-    assert found["ssim"] == pytest.approx(np.mean(ssim), rel=1e-12)
+    assert found["ssim"] == pytest.approx(np.mean(theirs), abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 11, 11), (3, 12, 40), (1, 64, 64)])
+@pytest.mark.parametrize("kind", ["noise", "smooth", "flat", "equal"])
+def test_ssim_is_that_of_scikit_image_to_a_millionth(
+    kind: str, shape: tuple[int, int, int]
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, shape).astype(np.uint8)
+    if kind == "smooth":
+        x = np.sort(x, axis=-1)
+    if kind == "flat":
+        x[:] = 7
+    y = x if kind == "equal" else np.clip(x + rng.normal(0, 20, shape), 0, 255)
+    theirs = SCIKIT.structural_similarity(
+        x.astype(float),
+        y.astype(float),
+        channel_axis=0,
+        data_range=255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+    )
+    assert ssim(x, y) == pytest.approx(theirs, abs=1e-6)
+    assert (ssim(x, y) == 1) == (kind == "equal")
 
 
 def test_a_perfect_completion_is_perfect_in_every_figure() -> None:
@@ -63,14 +100,14 @@ def test_the_best_is_the_largest_psnr_and_the_smallest_error() -> None:
 def test_the_mean_image_is_not_rounded() -> None:
     truth = torch.zeros(1, 1, 1, dtype=torch.uint8)
     completions = torch.tensor([0, 1], dtype=torch.uint8).reshape(2, 1, 1, 1)
-    found = image_scores(truth, completions, torch.zeros(1, 1, 1, dtype=torch.bool), ["mae"])
+    found = image_scores(truth, completions, torch.zeros(1, 1, 1, dtype=torch.bool), "mae")
     assert found["mae-of-mean"] == 0.5 / 255
 
 
 def test_hole_figures_look_at_hidden_values_alone() -> None:
     truth, completions, visible = case(2)
     hidden = ~visible.expand_as(truth)
-    found = image_scores(truth, completions, visible, ["mae", "psnr"])
+    found = image_scores(truth, completions, visible, "mae", "psnr")
     errors = (completions.double() - truth.double())[:, hidden]
     assert found["mae-hole"] == pytest.approx(float(errors.abs().mean()) / 255, rel=1e-12)
     squared = errors.square().mean(1).numpy()
@@ -94,7 +131,7 @@ def test_ssim_of_images_below_its_window_is_refused_and_the_others_are_not() -> 
     truth, completions, visible = case(1, channels=1, side=10)
     with pytest.raises(Refused, match="10x10 pixels are smaller than its window"):
         image_scores(truth, completions, visible)
-    assert image_scores(truth, completions, visible, ["psnr", "mae"])["mae"] > 0
+    assert image_scores(truth, completions, visible, "psnr", "mae")["mae"] > 0
 
 
 def test_completions_of_another_shape_are_refused() -> None:
@@ -104,11 +141,10 @@ def test_completions_of_another_shape_are_refused() -> None:
 
 
 def test_psnr_is_infinite_only_if_every_image_is_perfect() -> None:
-    columns = {"psnr": np.array([100.0, 100.0]), "psnr-infinite": np.array([1.0, 1.0])}
-    assert psnr_estimate(columns).value == float("inf")
-    some = psnr_estimate({"psnr": np.array([100.0, 20.0]), "psnr-infinite": np.array([1.0, 0.0])})
+    assert psnr_estimate(np.array([100.0, 100.0]), np.ones(2)).value == float("inf")
+    some = psnr_estimate(np.array([100.0, 20.0]), np.array([1.0, 0.0]))
     assert some.value == 60
     assert "1 images" in some.warnings[0]
-    none = psnr_estimate({"psnr": np.array([30.0, 20.0]), "psnr-infinite": np.zeros(2)})
+    none = psnr_estimate(np.array([30.0, 20.0]), np.zeros(2))
     assert (none.value, none.warnings) == (25, ())
     assert none.se == pytest.approx(5)

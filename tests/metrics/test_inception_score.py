@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.inception_score import (
     inception_score,
     observation_score,
     pooled_inception_score,
 )
-from inpaint_cli.metrics.state import Refused
 
 LOGITS = np.random.default_rng(0).normal(size=(12, 5)) * 3
 

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from inpaint_cli.metrics import kid as kid_module
+from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.kid import kid, kid_of_subsets, mmd2
-from inpaint_cli.metrics.state import Refused
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(90, 6)), RNG.normal(size=(90, 6)) + 0.4
@@ -23,7 +22,7 @@ def test_the_whole_figure_does_not_depend_on_how_rows_are_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = mmd2(REAL, FAKE)
-    monkeypatch.setattr(kid_module, "BLOCK", 7)
+    monkeypatch.setattr("inpaint_cli.metrics.kid.BLOCK", 7)
     np.testing.assert_allclose(mmd2(REAL, FAKE), whole, rtol=1e-9)
 
 
@@ -33,9 +32,21 @@ def test_two_rows_a_side_have_the_figure_worked_out_by_hand() -> None:
     assert mmd2(real, fake) == 27 + 1 - 2 * (1 + 8 + 1 + 27) / 4
 
 
+@pytest.fixture
+def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let blocks have as many images as the test says."""
+    monkeypatch.setattr("inpaint_cli.metrics.kid.BLOCK", request.param)
+
+
+def of_size(size: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", [size], indirect=True)
+
+
+@of_size(30)
+@pytest.mark.usefixtures("block")
 def test_equal_distributions_give_zero_within_four_errors() -> None:
     one, other = RNG.normal(size=(600, 4)), RNG.normal(size=(600, 4))
-    found = kid(one, other, block=30)
+    found = kid(one, other)
     assert found.se is not None
     assert found.parameters["blocks"] == 20
     assert abs(found.value) < 4 * found.se
@@ -45,16 +56,20 @@ def test_identical_sets_stay_below_zero() -> None:
     assert kid(REAL, REAL).value < 0
 
 
+@of_size(40)
+@pytest.mark.usefixtures("block")
 def test_rows_that_fill_no_block_are_left_out_and_counted() -> None:
-    found = kid(REAL, FAKE, block=40)
+    found = kid(REAL, FAKE)
     assert found.parameters["images_used"] == 80
     assert (found.parameters["blocks"], found.se) == (2, None)
     assert any("5 are needed for an error" in text for text in found.warnings)
 
 
+@of_size(15)
+@pytest.mark.usefixtures("block")
 def test_a_pair_never_falls_into_two_blocks() -> None:
     # Where pairs are equal, each block's figure is that of identical sets.
-    found = kid(REAL, REAL, block=15)
+    found = kid(REAL, REAL)
     assert all(value < 0 for value in found.extra["values"])
 
 
@@ -63,9 +78,11 @@ def test_blocks_larger_than_the_sets_are_reduced_with_a_warning() -> None:
         assert any("blocks of 90 instead of 1000" in text for text in found.warnings)
 
 
+@of_size(20)
+@pytest.mark.usefixtures("block")
 def test_the_seed_decides_the_blocks() -> None:
-    assert kid(REAL, FAKE, 20, seed=1) == kid(REAL, FAKE, 20, seed=1)
-    assert kid(REAL, FAKE, 20, seed=1).value != kid(REAL, FAKE, 20, seed=2).value
+    assert kid(REAL, FAKE, seed=1) == kid(REAL, FAKE, seed=1)
+    assert kid(REAL, FAKE, seed=1).value != kid(REAL, FAKE, seed=2).value
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -90,4 +107,4 @@ def test_one_image_or_blocks_of_one_are_refused() -> None:
     with pytest.raises(Refused, match="at least 2 images"):
         kid(REAL[:1], FAKE[:1])
     with pytest.raises(Refused, match="blocks of at least 2"):
-        kid(REAL, FAKE, block=1)
+        kid_of_subsets(REAL, FAKE, size=1)

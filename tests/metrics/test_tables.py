@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from inpaint_cli.metrics.catalogue import METRICS, parse
-from inpaint_cli.metrics.protocol import Request, bin_of
-from inpaint_cli.metrics.scoring import Session
+from inpaint_cli.metrics import METRICS, parse
+from inpaint_cli.metrics.protocol import bin_of
 from inpaint_cli.metrics.tables import csv_of, markdown_of, text_of
-from tests.metrics.score_kit import CPU, QUIET, contestant, report, target
+from tests.metrics.score_kit import contestant, report, scoring, target
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +46,7 @@ def test_markdown_rows_have_as_many_cells_as_the_head(document: dict[str, Any]) 
 
 def test_models_on_the_same_images_stand_side_by_side() -> None:
     two = [target(), target(who=contestant("other"))]
-    both = Session(Request(("mae",)), CPU, QUIET).run(two)
+    both = scoring(("mae",)).run(two)
     lines = text_of(both).splitlines()
     assert lines[1].split() == ["metric", "pretend", "other", "notes"]
     assert "≠" not in "".join(lines)  # they are equal
@@ -55,7 +54,7 @@ def test_models_on_the_same_images_stand_side_by_side() -> None:
 
 def test_with_ranges_each_model_has_a_table_and_all_have_one_together() -> None:
     two = [target(), target(who=contestant("other"))]
-    both = Session(Request(("mae",), by_visible=True), CPU, QUIET).run(two)
+    both = scoring(("mae",), by_visible=True).run(two)
     heads = [block.splitlines()[0].split(" · ")[0] for block in text_of(both).split("\n\n")]
     assert heads == ["pretend", "other", "pretend | other"]
     assert len(text_of(both[:1]).split("\n\n")) == 1

@@ -10,16 +10,26 @@ import torch
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.sets import MaskSet, draw_set, write_set
-from inpaint_cli.metrics.mask_choice import Masks, masks_of
-from inpaint_cli.metrics.protocol import Needs, Setting, settings_of, unequal_warning
-from inpaint_cli.metrics.targets import Choices, prepared, scored, subset
+from inpaint_cli.metrics.protocol import (
+    MaskChoice,
+    ModelSize,
+    Setting,
+    choose_masks,
+    settings_of,
+    unequal_warning,
+)
+from inpaint_cli.metrics.targets import CompletionOptions, prepared, scored, subset
 from tests.metrics.score_kit import SIDE, contestant, pictures, target
 
-PLAIN, GREY, TELEA = Needs("a", 32, 3, 256), Needs("m", 28, 1, 2), Needs("telea", 0, 3, 256)
+PLAIN, GREY, TELEA = (
+    ModelSize("a", 32, 3, 256),
+    ModelSize("m", 28, 1, 2),
+    ModelSize("telea", 0, 3, 256),
+)
 
 
 def test_a_method_of_any_size_takes_that_of_the_model_beside_it() -> None:
-    one, two = settings_of([TELEA, Needs("p", 32, 3, 32)], None)
+    one, two = settings_of([TELEA, ModelSize("p", 32, 3, 32)], None)
     assert one == two == Setting(32, 32, 3, 32)
     assert settings_of([TELEA, GREY], None)[0] == Setting(28, 28, 1, 2)
     assert settings_of([TELEA], None)[0].height == 64
@@ -53,7 +63,7 @@ def test_the_first_completions_are_the_same_whatever_k_is() -> None:
 def test_levels_are_those_of_both_sides() -> None:
     coarse = Setting(SIDE, SIDE, 3, 4)
     who = contestant()
-    (found,) = prepared([who], [coarse], {coarse: pictures()}, Choices(k=2))
+    (found,) = prepared([who], [coarse], {coarse: pictures()}, CompletionOptions(k=2))
     case = found.case(0)
     allowed = {0, 85, 170, 255}
     assert set(case.truth.flatten().tolist()) <= allowed
@@ -76,21 +86,21 @@ def test_a_limit_takes_some_of_a_larger_one() -> None:
 
 def test_ranges_turn_a_kind_without_one_into_the_mixture() -> None:
     setting = Setting(SIDE, SIDE, 3)
-    assert masks_of("pixels", setting, 4, 0, by_visible=True).kind == "pixels@mixture"
-    assert masks_of("pixels@20-40", setting, 4, 0, by_visible=True).kind == "pixels@20-40"
-    assert masks_of("box-50", setting, 4, 0, by_visible=True).kind == "box-50"
+    assert choose_masks("pixels", setting, 4, 0, by_visible=True).kind == "pixels@mixture"
+    assert choose_masks("pixels@20-40", setting, 4, 0, by_visible=True).kind == "pixels@20-40"
+    assert choose_masks("box-50", setting, 4, 0, by_visible=True).kind == "box-50"
 
 
 def test_a_stored_set_of_masks_is_taken_and_must_fit(tmp_path: Path) -> None:
     path = tmp_path / "set.npz"
     drawn = draw_set("blobs", SIDE, SIDE, 4)
     write_set(drawn, path)
-    found = masks_of(str(path), Setting(SIDE, SIDE, 3), 4, 0, by_visible=False)
+    found = choose_masks(str(path), Setting(SIDE, SIDE, 3), 4, 0, by_visible=False)
     np.testing.assert_array_equal(found[2], drawn[2])
     with pytest.raises(UserError, match="4 masks for 5 images"):
-        masks_of(str(path), Setting(SIDE, SIDE, 3), 5, 0, by_visible=False)
+        choose_masks(str(path), Setting(SIDE, SIDE, 3), 5, 0, by_visible=False)
     with pytest.raises(UserError, match="height x width"):
-        masks_of(str(path), Setting(8, 8, 3), 4, 0, by_visible=False)
+        choose_masks(str(path), Setting(8, 8, 3), 4, 0, by_visible=False)
 
 
 def test_other_masks_under_the_same_name_are_measured_anew() -> None:
@@ -99,7 +109,7 @@ def test_other_masks_under_the_same_name_are_measured_anew() -> None:
     prints = []
     for masks in (drawn, edited):
         made = target()
-        made.masks = Masks(masks.kind, SIDE, SIDE, masks.seed, masks)
+        made.masks = MaskChoice(masks.kind, SIDE, SIDE, masks.seed, masks)
         prints.append(made.fingerprint())
     assert prints[0] != prints[1]
 

@@ -115,9 +115,7 @@ def test_validation_gives_the_share_of_errors_and_minus_log_p() -> None:
 
 
 @pytest.mark.parametrize("what", ["loss", "validate"])
-@pytest.mark.parametrize(
-    ("label", "words"), [(None, "have no classes"), ([0, 11], "--set classes=12")]
-)
+@pytest.mark.parametrize(("label", "words"), [(None, "have no classes"), ([0, 11], "classes=12")])
 def test_data_without_classes_or_with_too_many_are_refused(
     what: str, label: list[int] | None, words: str
 ) -> None:
@@ -132,9 +130,16 @@ def test_data_without_classes_or_with_too_many_are_refused(
 
 @pytest.mark.parametrize(
     "fields",
-    [{"classes": 1}, {"widths": ()}, {"widths": (4, 0)}, {"blocks": -1}, {"shift": 8},
-     {"smoothing": 1.0}, {"size": 0}],
-)  # fmt: skip
+    [
+        {"classes": 1},
+        {"widths": ()},
+        {"widths": (4, 0)},
+        {"blocks": -1},
+        {"shift": 8},
+        {"smoothing": 1.0},
+        {"size": 0},
+    ],
+)
 def test_settings_that_make_no_network_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=next(iter(fields))):
         ClassifierConfig(**{"size": 8, "channels": 1, **fields})
@@ -155,14 +160,28 @@ def train(data: Path, runs: Path) -> Result:
     words = [word for setting in settings for word in ("--set", setting)]
     return CliRunner().invoke(
         main,
-        ["train", "--model", "classifier", "--preset", "digits", "--data", str(data), *words,
-         "-o", str(runs), "--workers", "0", "--device", "cpu"],
-    )  # fmt: skip
+        [
+            "train",
+            "--model",
+            "classifier",
+            "--preset",
+            "digits",
+            "--data",
+            str(data),
+            *words,
+            "-o",
+            str(runs),
+            "--workers",
+            "0",
+            "--device",
+            "cpu",
+        ],
+    )
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Gives a folder with twelve pictures of each of two classes."""
+    """Return a folder with twelve pictures of each of two classes."""
     monkeypatch.setenv("INPAINT_HOME", str(tmp_path / "home"))
     for number in range(24):
         path = tmp_path / "pictures" / ("dark", "light")[number % 2] / f"{number}.png"

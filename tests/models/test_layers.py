@@ -1,57 +1,64 @@
-"""Batch normalisation over two processes is that of one process with the joined batch."""
+"""Group normalisation in channels_last beside torch's in float64, forward and backward."""
 
-from pathlib import Path
+from collections.abc import Callable
 
+import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from inpaint_cli.models.layers import BatchNorm2d
+from inpaint_cli.models.layers import GroupNorm
+
+EXACT = 3e-6
+"""Share of the largest value of a tensor; one rounding to float32 takes 6e-8."""
+each_mean = pytest.mark.parametrize("mean", [0.0, 100.0, 300.0])
 
 
-def joined_batch() -> Tensor:
-    return torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(1)) * 2 + 1
+def feature_map(mean: float) -> Tensor:
+    """Return [2, 8, 16, 16] in channels_last, of deviation 1 in each group."""
+    deviations = torch.randn(2, 8, 16, 16, generator=torch.Generator().manual_seed(1))
+    return (deviations + mean).contiguous(memory_format=torch.channels_last)
 
 
-def results_of(norm: nn.Module, x: Tensor, share: float) -> dict[str, Tensor]:
-    """Gives output, gradients and running statistics; `share` of a mean over the joined batch."""
-    x = x.clone().requires_grad_()
-    out = norm(x)
-    (torch.sin(out).mean() * share).backward()  # type: ignore[no-untyped-call]
-    assert x.grad is not None
-    state = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
-    grads = {f"grad.{name}": p.grad for name, p in norm.named_parameters() if p.grad is not None}
-    return {"out": out.detach(), "x.grad": x.grad, **state, **grads}
+def results_of(
+    layer: Callable[[int, int], nn.Module], x: Tensor, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """Return the output and all gradients of a fixed weighting of it, in float64."""
+    norm = layer(4, 8).to(dtype)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in norm.parameters():
+            parameter.copy_(1 + torch.rand(8, generator=generator))
+    x = x.detach().to(dtype).requires_grad_()
+    y = norm(x)
+    weights = torch.randn(y.shape, generator=generator).to(dtype)
+    (weights * y).sum().backward()
+    gradients = {"x": x.grad, **{name: p.grad for name, p in norm.named_parameters()}}
+    known = {name: gradient for name, gradient in gradients.items() if gradient is not None}
+    assert known.keys() == {"x", "weight", "bias"}
+    return {name: value.detach().double() for name, value in {"y": y, **known}.items()}
 
 
-def work(rank: int, folder: str) -> None:
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    part = joined_batch()[rank * 3 : rank * 3 + 3].contiguous()
-    results = results_of(BatchNorm2d(3), part, share=0.5)
-    save_file({k: v.contiguous() for k, v in results.items()}, f"{folder}/{rank}.safetensors")
-    dist.barrier()
-    dist.destroy_process_group()
+def worst(ours: dict[str, Tensor], exact: dict[str, Tensor]) -> float:
+    """Return the largest error over the largest value of its tensor."""
+    return max(((ours[n] - exact[n]).abs().max() / exact[n].abs().max()).item() for n in exact)
 
 
-def test_two_processes_normalise_their_joined_batch(tmp_path: Path) -> None:
-    mp.spawn(work, args=(str(tmp_path),), nprocs=2)  # type: ignore[attr-defined,no-untyped-call]
-    first, second = (load_file(tmp_path / f"{rank}.safetensors") for rank in range(2))
-    expected = results_of(nn.BatchNorm2d(3), joined_batch(), share=1.0)
-    for name in ("out", "x.grad"):
-        torch.testing.assert_close(torch.cat([first[name], second[name]]), expected[name])
-    for name in ("grad.weight", "grad.bias"):
-        torch.testing.assert_close(first[name] + second[name], expected[name])
-    for name in ("running_mean", "running_var", "num_batches_tracked"):
-        torch.testing.assert_close(first[name], expected[name])
-        assert torch.equal(first[name], second[name])
+@each_mean
+def test_group_norm_in_channels_last_is_that_of_float64(mean: float) -> None:
+    x = feature_map(mean)
+    exact = results_of(nn.GroupNorm, x.contiguous(), torch.float64)
+    assert worst(results_of(GroupNorm, x, torch.float32), exact) < EXACT
 
 
-def test_one_process_normalises_as_torch_does() -> None:
-    ours, theirs = (
-        results_of(kind(3), joined_batch(), 1.0) for kind in (BatchNorm2d, nn.BatchNorm2d)
-    )
-    for name, value in theirs.items():
-        assert torch.equal(ours[name], value), name
+@each_mean
+def test_contiguous_maps_are_left_to_torch(mean: float) -> None:
+    x = feature_map(mean).contiguous()
+    ours, theirs = (results_of(kind, x, torch.float32) for kind in (GroupNorm, nn.GroupNorm))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_torch_alone_would_lose_figures_in_channels_last() -> None:
+    x = feature_map(300.0)
+    exact = results_of(nn.GroupNorm, x.contiguous(), torch.float64)
+    # Where this fails, torch has mended it, and our layer can go.
+    assert worst(results_of(nn.GroupNorm, x, torch.float32), exact) > 100 * EXACT

@@ -16,7 +16,7 @@ from tests.metrics.perceptual_networks import tiny_distance
 
 
 def squeeze_trunk() -> dict[str, Tensor]:
-    """Gives random weights with the names of torchvision's SqueezeNet 1.1."""
+    """Return random weights with the names of torchvision's SqueezeNet 1.1."""
     draw = torch.Generator().manual_seed(5)
     torchvision_import.load()
     from torchvision.models import squeezenet1_1

@@ -30,7 +30,7 @@ each_preset = pytest.mark.parametrize(("name", "preset"), PRESETS)
 
 
 def small(name: str) -> Model:
-    """Gives a small model of a family, its random weights large enough to matter."""
+    """Return a small model of a family, its random weights large enough to matter."""
     family = models.get(name)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
@@ -127,8 +127,10 @@ def test_a_preset_builds_on_the_meta_device_and_fits_the_interface(name: str, pr
     assert all(p.is_meta for p in cast(nn.Module, model).parameters())
     assert model.config == config
     assert (model.size, model.channels, model.levels) == (
-        config.size, config.channels, config.levels,
-    )  # fmt: skip
+        config.size,
+        config.channels,
+        config.levels,
+    )
     assert model.stochastic == family.stochastic
 
 

@@ -41,7 +41,7 @@ def install() -> None:
         "fake": "tests.training.fake_family",
         "fake-two": "tests.training.fake_family",
     }
-    data.open = open_fake  # type: ignore[assignment]
+    data.load_images = open_fake  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,10 +18,10 @@ from inpaint_cli.family import (
     Family,
     Model,
     ParameterGroup,
+    Stage,
     StepResult,
     Training,
 )
-from inpaint_cli.models.layers import BatchNorm2d
 from inpaint_cli.randomness import Noise
 
 
@@ -29,6 +29,7 @@ from inpaint_cli.randomness import Noise
 class FakeConfig(Config):
     filters: int = 4
     dropout: float = 0.1
+    norm: Literal["batch", "group"] = "batch"
     break_at: int = -1
     """The loss is NaN at this step."""
     note: str | None = None
@@ -43,12 +44,14 @@ class FakeModel(nn.Module):
         super().__init__()
         self.config = config
         self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        filters = config.filters
+        normalise = nn.BatchNorm2d(filters) if config.norm == "batch" else nn.GroupNorm(2, filters)
         self.painter = nn.Sequential(
-            nn.Conv2d(config.channels + 1, config.filters, 3, padding=1),
-            BatchNorm2d(config.filters),
+            nn.Conv2d(config.channels + 1, filters, 3, padding=1),
+            normalise,
             nn.ReLU(),
             nn.Dropout(config.dropout),
-            nn.Conv2d(config.filters, config.channels, 3, padding=1),
+            nn.Conv2d(filters, config.channels, 3, padding=1),
         )
         self.critic = nn.Sequential(nn.Conv2d(config.channels, 2, 3), nn.ReLU(), nn.Conv2d(2, 1, 3))
         self.perceptual: Any = None
@@ -74,39 +77,35 @@ class FakeModel(nn.Module):
         return Completions(torch.where(visible, image, values))
 
 
-class PaintStage:
+class PaintStage(Stage[FakeModel]):
     """Painter against critic: two optimisers."""
 
     name = "paint"
-    needs: tuple[str, ...] = ()
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
-        fake = cast(FakeModel, model)
+    def trainable(self, model: FakeModel) -> list[ParameterGroup]:
         return [
-            ParameterGroup("painter", list(fake.painter.parameters())),
-            ParameterGroup("critic", list(fake.critic.parameters()), 0.5, (0.5, 0.9)),
+            ParameterGroup("painter", list(model.painter.parameters())),
+            ParameterGroup("critic", list(model.critic.parameters()), 0.5, (0.5, 0.9)),
         ]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        fake = cast(FakeModel, model)
+    def loss(self, model: FakeModel, batch: Batch, step: int, noise: Noise) -> StepResult:
         target = batch.image.float() / 255 + 0.01 * noise.normal(1, 1, 1).float().to(
             batch.image.device
         )
-        painted = fake.paint(batch.image, batch.visible)
-        frozen = {n: p.detach() for n, p in fake.critic.named_parameters()}
-        judged = torch.func.functional_call(fake.critic, frozen, (painted,))
+        painted = model.paint(batch.image, batch.visible)
+        frozen = {n: p.detach() for n, p in model.critic.named_parameters()}
+        judged = torch.func.functional_call(model.critic, frozen, (painted,))
         error = F.mse_loss(painted, target)
         painter = error - 0.01 * judged.mean()
-        if step == fake.config.break_at:
+        if step == model.config.break_at:
             painter = painter * torch.nan
-        critic = F.softplus(-fake.critic(target)).mean()
-        critic = critic + F.softplus(fake.critic(painted.detach())).mean()
+        critic = F.softplus(-model.critic(target)).mean()
+        critic = critic + F.softplus(model.critic(painted.detach())).mean()
         scalars = {"error": error.detach(), "progress": torch.tensor(batch.progress)}
         return StepResult({"painter": painter, "critic": critic}, scalars)
 
-    def validate(self, model: Model, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        fake = cast(FakeModel, model)
-        painted = fake.paint(batch.image, batch.visible)
+    def validate(self, model: FakeModel, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
+        painted = model.paint(batch.image, batch.visible)
         error = (painted - batch.image.float() / 255).square().mean((1, 2, 3))
         return {"error": error.double(), "twice": 2 * error.double()}
 
@@ -117,26 +116,36 @@ class PolishStage(PaintStage):
     name = "polish"
     needs = ("paint",)
 
-    def begin(self, model: Model) -> None:
+    def begin(self, model: FakeModel) -> None:
         """Doubles the critic's last bias and adds one, so that a second call would show."""
-        last = cast(nn.Conv2d, cast(FakeModel, model).critic[-1])
+        last = cast(nn.Conv2d, model.critic[-1])
         assert last.bias is not None
         last.bias.mul_(2).add_(1)
 
-    def trainable(self, model: Model) -> list[ParameterGroup]:
+    def trainable(self, model: FakeModel) -> list[ParameterGroup]:
         return super().trainable(model)[1:]
 
-    def loss(self, model: Model, batch: Batch, step: int, noise: Noise) -> StepResult:
-        return StepResult(
-            {"critic": cast(FakeModel, model).critic(batch.image / 255).square().mean()}
-        )
+    def loss(self, model: FakeModel, batch: Batch, step: int, noise: Noise) -> StepResult:
+        return StepResult({"critic": model.critic(batch.image / 255).square().mean()})
 
 
 TRAINING = Training(
-    batch_size=4, steps=12, lr=1e-2, ema_decay=0.9, masks="box-25", augment="crop",
-    schedule="cosine", warmup_steps=2, clip_norm=1.0, precision="float32", log_every=2,
-    validate_every=5, validate_images=6, checkpoint_every=3, sheet_images=0,
-)  # fmt: skip
+    batch_size=4,
+    steps=12,
+    lr=1e-2,
+    ema_decay=0.9,
+    masks="box-25",
+    augment="crop",
+    schedule="cosine",
+    warmup_steps=2,
+    clip_norm=1.0,
+    precision="float32",
+    log_every=2,
+    validate_every=5,
+    validate_images=6,
+    checkpoint_every=3,
+    sheet_images=0,
+)
 
 
 class FakeFamily:

@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.folder import RunFolder, create, open_existing
-from inpaint_cli.training.recipe import Choices
-from inpaint_cli.training.session import Machine, Session
+from inpaint_cli.training.recipe import RecipeChoices
+from inpaint_cli.training.run import Machine, TrainingRun
 from inpaint_cli.training.stopping import TIME_IS_UP, Stop
 
 SCRIPT = "tests.training.fake_data"
 TOP = Path(__file__).parents[2]
-CPU = Machine(torch.device("cpu"))
+CPU = Machine("cpu")
 
 
 class StopAt(Stop):
@@ -39,15 +38,15 @@ class StopAt(Stop):
 
 def session(
     runs: Path, *settings: str, model: str = "fake", machine: Machine = CPU, seed: int = 0
-) -> Session:
-    choices = Choices(model, ["noise"], "small", settings=settings, seed=seed)
+) -> TrainingRun:
+    choices = RecipeChoices(model, ["noise"], "small", settings=settings, seed=seed)
     recipe = choices.recipe()
-    return Session(recipe, create(runs, recipe), machine, Reporter(quiet=True))
+    return TrainingRun(recipe, create(runs, recipe), machine, Reporter(quiet=True))
 
 
-def resumed(folder: RunFolder, machine: Machine = CPU) -> Session:
-    found, recipe = open_existing(folder.path)
-    return Session(recipe, found, machine, Reporter(quiet=True))
+def resumed(folder: RunFolder, machine: Machine = CPU) -> TrainingRun:
+    same_folder, recipe = open_existing(folder.path)
+    return TrainingRun(recipe, same_folder, machine, Reporter(quiet=True))
 
 
 def log_of(folder: RunFolder, kind: str) -> list[dict[str, Any]]:

@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from inpaint_cli import data
+from inpaint_cli import data, ranks
 from inpaint_cli.device import rank, world_size
-from inpaint_cli.training import ranks
 from inpaint_cli.training.batches import loader
 from tests.training import fake_data
 from tests.training.fake_runs import session
@@ -16,21 +15,21 @@ from tests.training.fake_runs import session
 
 def gradients(folder: Path, parts: int) -> None:
     """Writes WORLD-RANK-PARTS.safetensors."""
-    settings = ("dropout=0", "batch_size=8", f"accumulate={parts}", "masks=freeform")
+    settings = ("dropout=0", "norm=group", "batch_size=8", f"accumulate={parts}", "masks=freeform")
     name = f"{world_size()}-{rank()}-{parts}"
     run = session(folder / name, *settings)
-    train = data.open(["noise"], size=8, channels=1, split="train")
-    (stage,) = run._stages()
-    trainer = run._trainer(stage, train)
+    train = data.load_images(["noise"], size=8, channels=1, split="train")
+    (stage,) = run.stages()
+    trainer = run.trainer(stage, train)
     trainer.model.train()
     image, visible, _, _ = trainer.batches[0]
-    found = {"image": image, "visible": visible}
+    tensors = {"image": image, "visible": visible}
     trainer.gradients(loader(trainer.batches, range(parts), 0, pin=False))
     for parameter_name, parameter in trainer.model.named_parameters():
         assert parameter.grad is not None
-        found[f"gradient/{parameter_name}"] = parameter.grad.contiguous()
-    found |= {f"buffer/{n}": b.contiguous() for n, b in trainer.model.named_buffers()}
-    save_file(found, folder / f"{name}.safetensors")
+        tensors[f"gradient/{parameter_name}"] = parameter.grad.contiguous()
+    tensors |= {f"buffer/{n}": b.contiguous() for n, b in trainer.model.named_buffers()}
+    save_file(tensors, folder / f"{name}.safetensors")
 
 
 if __name__ == "__main__":

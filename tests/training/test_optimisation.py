@@ -98,22 +98,22 @@ def trainer(tmp_path: Path, *settings: str) -> Trainer:
     from inpaint_cli import data
 
     run = session(tmp_path, "dropout=0", *settings)
-    train = data.open(["noise"], size=8, channels=1, split="train")
-    (stage,) = run._stages()
-    made = run._trainer(stage, train)
-    made.model.train()
-    for module in made.model.modules():
+    train = data.load_images(["noise"], size=8, channels=1, split="train")
+    (stage,) = run.stages()
+    prepared = run.trainer(stage, train)
+    prepared.model.train()
+    for module in prepared.model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()  # its statistics are those of a part
-    return made
+    return prepared
 
 
 def test_accumulated_parts_give_the_gradients_of_the_whole_batch(tmp_path: Path) -> None:
     gradients = []
     for parts in (1, 4):
-        made = trainer(tmp_path, "batch_size=8", f"accumulate={parts}")
-        made.gradients(loader(made.batches, range(parts), 0, pin=False))
-        gradients.append([p.grad for p in made.model.parameters()])
+        prepared = trainer(tmp_path, "batch_size=8", f"accumulate={parts}")
+        prepared.gradients(loader(prepared.batches, range(parts), 0, pin=False))
+        gradients.append([p.grad for p in prepared.model.parameters()])
     for one, other in zip(*gradients, strict=True):
         assert one is not None
         assert other is not None
@@ -122,12 +122,12 @@ def test_accumulated_parts_give_the_gradients_of_the_whole_batch(tmp_path: Path)
 
 
 def test_a_loss_reaches_its_own_group_alone(tmp_path: Path) -> None:
-    made = trainer(tmp_path)
-    (item,) = loader(made.batches, range(1), 0, pin=False)
-    from inpaint_cli.training.batches import to_device
+    prepared = trainer(tmp_path)
+    (item,) = loader(prepared.batches, range(1), 0, pin=False)
+    from inpaint_cli.training.batches import as_batch
 
-    batch, noise = to_device(item, made.device, 0, "x")
-    losses, _ = made.losses(batch, 0, noise)
+    batch, noise = as_batch(item, prepared.device, 0, "x")
+    losses, _ = prepared.losses(batch, 0, noise)
     losses["painter"].backward()
-    assert all(p.grad is None for p in made.optimisers[1].parameters)
-    assert any(p.grad is not None for p in made.optimisers[0].parameters)
+    assert all(p.grad is None for p in prepared.optimisers[1].parameters)
+    assert any(p.grad is not None for p in prepared.optimisers[0].parameters)

@@ -1,16 +1,18 @@
-"""What --dry-run tells, and that it leaves nothing behind."""
+"""What a dry run tells, and that it leaves nothing behind."""
 
 from pathlib import Path
 
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training.recipe import Choices
-from inpaint_cli.training.start import Request, Result, start
+from inpaint_cli.training.plan import RunReport
+from inpaint_cli.training.recipe import RecipeChoices
+from inpaint_cli.training.run import Machine, train
 
 
-def planned(tmp_path: Path, *settings: str) -> Result:
-    choices = Choices("fake-two", ["noise"], "small", settings=("accumulate=2", *settings))
-    request = Request(tmp_path / "runs", dry_run=True, device="cpu")
-    result = start(choices, request, Reporter(quiet=True))
+def planned(tmp_path: Path, *settings: str) -> RunReport:
+    choices = RecipeChoices("fake-two", ["noise"], "small", settings=("accumulate=2", *settings))
+    result = train(
+        choices, Machine("cpu"), Reporter(quiet=True), runs=tmp_path / "runs", dry_run=True
+    )
     assert result is not None
     return result
 

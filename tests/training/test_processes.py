@@ -74,9 +74,9 @@ def torchrun(processes: int) -> list[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return [
-        "-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}",
-        "--master-addr=127.0.0.1", f"--master-port={port}",
-    ]  # fmt: skip
+        *("-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}"),
+        *("--master-addr=127.0.0.1", f"--master-port={port}"),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +108,21 @@ def test_two_processes_get_the_gradients_of_one_with_the_joined_batch(
 
 
 def test_torchrun_trains_one_run_and_prints_the_division_of_the_batch(tmp_path: Path) -> None:
-    settings = (*FAKE, "--set", "dropout=0", "--workers", "0")
+    settings = (*FAKE, "--set", "dropout=0", "--set", "norm=group", "--workers", "0")
     process = command(*settings, "-o", str(tmp_path / "two"), launcher=torchrun(2))
     output, errors = process.communicate(timeout=90)
     assert process.returncode == 0, errors
     assert output.split() == [str(tmp_path / "two" / "0001-fake-noise" / "model.safetensors")]
     assert "4 = 2 images x 2 processes" in errors
-    alone = session(tmp_path / "one", "dropout=0")
+    alone = session(tmp_path / "one", "dropout=0", "norm=group")
     alone.train()
     folders = (alone.folder, RunFolder(tmp_path / "two" / "0001-fake-noise"))
     losses = [log_of(folder, "step")[0]["loss"]["painter"] for folder in folders]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_batch_normalisation_over_two_processes_is_refused_on_a_cpu(tmp_path: Path) -> None:
+    process = command(*FAKE, "--workers", "0", "-o", str(tmp_path), launcher=torchrun(2))
+    _, errors = process.communicate(timeout=90)
+    assert process.returncode != 0
+    assert "batch normalisation on CUDA devices only. Use one process here." in errors

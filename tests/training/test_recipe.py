@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.training.presets import Look, smallest_that_takes
-from inpaint_cli.training.recipe import Choices, from_file
+from inpaint_cli.training.recipe import RecipeChoices, from_file
 from tests.training import fake_family
 
 
-def choices(*settings: str, config: Path | None = None, model: str = "fake-two") -> Choices:
-    return Choices(model, ["noise"], "small", settings=settings, config=config)
+def choices(*settings: str, config: Path | None = None, model: str = "fake-two") -> RecipeChoices:
+    return RecipeChoices(model, ["noise"], "small", settings=settings, config=config)
 
 
 def test_a_saved_recipe_reads_back_as_itself(tmp_path: Path) -> None:
@@ -88,15 +88,15 @@ def test_a_config_file_that_cannot_be_is_refused(tmp_path: Path, text: str, mess
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (Choices(data=["x"]), "--model: say what to train"),
-        (Choices("fake"), "--data: say what to train on"),
-        (Choices("fakes", ["x"]), "Did you mean 'fake"),
-        (Choices("telea", ["x"]), "'telea' is not trained"),
-        (Choices("fake", ["x"], "smal"), "Did you mean 'small'"),
-        (Choices("fake", ["x"], "small", "pain"), "Did you mean 'paint'"),
+        (RecipeChoices(data=["x"]), "model: say what to train"),
+        (RecipeChoices("fake"), "data: say what to train on"),
+        (RecipeChoices("fakes", ["x"]), "Did you mean 'fake"),
+        (RecipeChoices("telea", ["x"]), "'telea' is not trained"),
+        (RecipeChoices("fake", ["x"], "smal"), "Did you mean 'small'"),
+        (RecipeChoices("fake", ["x"], "small", "pain"), "Did you mean 'paint'"),
     ],
 )
-def test_what_is_missing_or_unknown_is_named(given: Choices, message: str) -> None:
+def test_what_is_missing_or_unknown_is_named(given: RecipeChoices, message: str) -> None:
     with pytest.raises(UserError, match=message):
         given.recipe()
 
@@ -105,11 +105,11 @@ def test_what_is_missing_or_unknown_is_named(given: Choices, message: str) -> No
 def test_what_lacks_the_parts_for_training_is_not_trained(family: str) -> None:
     settings = ["completion_only=true"]
     with pytest.raises(UserError, match="lacks what training needs"):
-        Choices(family, ["digits"], "digits", settings=settings).recipe()
+        RecipeChoices(family, ["digits"], "digits", settings=settings).recipe()
 
 
 def test_a_preset_named_after_the_data_is_taken() -> None:
-    assert Choices("fake", ["some/Large.zip"]).recipe().preset == "large"
+    assert RecipeChoices("fake", ["some/Large.zip"]).recipe().preset == "large"
 
 
 @pytest.mark.parametrize(

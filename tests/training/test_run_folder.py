@@ -9,12 +9,15 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import folder as folders
 from inpaint_cli.training.log import Log, cut
-from inpaint_cli.training.recipe import Choices, Recipe
-from inpaint_cli.training.start import Request, start
+from inpaint_cli.training.recipe import Recipe, RecipeChoices
+from inpaint_cli.training.run import Machine, train
+
+CPU = Machine("cpu")
+QUIET = Reporter(quiet=True)
 
 
 def recipe(model: str = "fake", *data: str) -> Recipe:
-    return Choices(model, data or ("noise",), "small").recipe()
+    return RecipeChoices(model, data or ("noise",), "small").recipe()
 
 
 def test_runs_are_numbered_over_all_models(tmp_path: Path) -> None:
@@ -40,24 +43,24 @@ def test_the_newest_run_of_that_model_and_data_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        (Choices(settings=("lr=1",)), "--set: a resumed run keeps its settings"),
-        (Choices(seed=0), "--seed: a resumed run"),
-        (Choices("fake-two"), "is a run of 'fake', not of 'fake-two'"),
-        (Choices(data=["other"]), "is a run on noise"),
-        (Choices(stage="pain"), "Did you mean 'paint'"),
+        (RecipeChoices(settings=("lr=1",)), "set: a resumed run keeps its settings"),
+        (RecipeChoices(seed=0), "seed: a resumed run"),
+        (RecipeChoices("fake-two"), "is a run of 'fake', not of 'fake-two'"),
+        (RecipeChoices(data=["other"]), "is a run on noise"),
+        (RecipeChoices(stage="pain"), "Did you mean 'paint'"),
     ],
 )
 def test_a_resumed_run_takes_no_other_settings(
-    tmp_path: Path, choices: Choices, message: str
+    tmp_path: Path, choices: RecipeChoices, message: str
 ) -> None:
     path = folders.create(tmp_path, recipe()).path
     with pytest.raises(UserError, match=message):
-        start(choices, Request(tmp_path, str(path), device="cpu"), Reporter(quiet=True))
+        train(choices, CPU, QUIET, runs=tmp_path, resume=str(path))
 
 
 def test_a_folder_without_a_run_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run folder"):
-        start(Choices(), Request(tmp_path, str(tmp_path), device="cpu"), Reporter(quiet=True))
+        train(RecipeChoices(), CPU, QUIET, runs=tmp_path, resume=str(tmp_path))
 
 
 def test_a_log_is_cut_behind_a_step_and_loses_a_half_line(tmp_path: Path) -> None:
@@ -75,14 +78,13 @@ def test_a_log_is_cut_behind_a_step_and_loses_a_half_line(tmp_path: Path) -> Non
 
 
 def test_a_stage_is_added_to_a_run_that_has_finished_what_it_needs(tmp_path: Path) -> None:
-    quiet = Reporter(quiet=True)
     settings = ("steps=2",)
-    first = Choices("fake-two", ["noise"], "small", "paint", settings=settings)
-    result = start(first, Request(tmp_path, device="cpu"), quiet)
+    first = RecipeChoices("fake-two", ["noise"], "small", "paint", settings=settings)
+    result = train(first, CPU, QUIET, runs=tmp_path)
     assert result is not None
     assert result.facts["finished_stages"] == ["paint"]
-    request = Request(tmp_path, result.facts["run"], device="cpu")
-    result = start(Choices(stage="polish"), request, quiet)
+    run = result.facts["run"]
+    result = train(RecipeChoices(stage="polish"), CPU, QUIET, runs=tmp_path, resume=run)
     assert result is not None
     assert result.facts["finished_stages"] == ["paint", "polish"]
     saved = folders.open_existing(Path(result.facts["run"]))[1]
@@ -90,7 +92,7 @@ def test_a_stage_is_added_to_a_run_that_has_finished_what_it_needs(tmp_path: Pat
 
 
 def test_a_stage_alone_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
-    choices = Choices("fake-two", ["noise"], "small", "polish")
+    choices = RecipeChoices("fake-two", ["noise"], "small", "polish")
     with pytest.raises(UserError, match="'polish' stands on 'paint'"):
-        start(choices, Request(tmp_path / "runs", device="cpu"), Reporter(quiet=True))
+        train(choices, CPU, QUIET, runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

@@ -15,8 +15,8 @@ from inpaint_cli.errors import Interrupted, ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.folder import create
 from inpaint_cli.training.loop import Trainer
-from inpaint_cli.training.recipe import Choices
-from inpaint_cli.training.session import Machine, Session, build
+from inpaint_cli.training.recipe import RecipeChoices
+from inpaint_cli.training.run import Machine, TrainingRun
 from inpaint_cli.training.stopping import Stop
 from inpaint_cli.weights import load_weights, read_header
 from tests.training.fake_family import FakeFamily, FakeModel, PaintStage
@@ -82,14 +82,16 @@ def test_a_damaged_checkpoint_is_passed_over(
 def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     alone = session(tmp_path, "steps=5")
     alone.train()
-    helped = session(tmp_path, "steps=5", machine=Machine(torch.device("cpu"), workers=2))
+    helped = session(tmp_path, "steps=5", machine=Machine("cpu", workers=2))
     helped.train()
     assert_same_files(alone.folder, helped.folder)
 
 
 def test_another_seed_is_another_run(tmp_path: Path) -> None:
     runs = [session(tmp_path, "steps=2", seed=seed) for seed in (0, 1)]
-    weights = [load_file(run.train())["painter.0.weight"] for run in runs]
+    for run in runs:
+        run.train()
+    weights = [load_file(run.folder.weights)["painter.0.weight"] for run in runs]
     assert not weights[0].equal(weights[1])
 
 
@@ -144,8 +146,8 @@ def test_steps_above_the_threshold_are_left_out(tmp_path: Path) -> None:
     assert after["painter.0.weight"].equal(before["painter.0.weight"])
 
 
-def load_weights_of_start(run: Session) -> dict[str, torch.Tensor]:
-    return {name: tensor.clone() for name, tensor in build(run.recipe).state_dict().items()}
+def load_weights_of_start(run: TrainingRun) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in run.recipe.build().state_dict().items()}
 
 
 def test_only_the_last_two_checkpoints_and_the_best_weights_stay(tmp_path: Path) -> None:
@@ -308,7 +310,7 @@ def test_the_perceptual_distance_reaches_the_model_and_is_neither_trained_nor_sa
     plain.train()
     assert given == []
     recipe = replace(plain.recipe, perceptual="classifier-mnist")
-    seeing = Session(recipe, create(tmp_path, recipe), CPU, Reporter(quiet=True))
+    seeing = TrainingRun(recipe, create(tmp_path, recipe), CPU, Reporter(quiet=True))
     seeing.train()
     assert "classifier-mnist" in given[0].name
     assert resumed(seeing.folder).recipe.perceptual == "classifier-mnist"
@@ -317,7 +319,7 @@ def test_the_perceptual_distance_reaches_the_model_and_is_neither_trained_nor_sa
 
 def test_a_family_without_such_losses_refuses_a_perceptual_distance() -> None:
     with pytest.raises(UserError, match="fake trains without a perceptual distance"):
-        Choices("fake", ["noise"], "small", perceptual="classifier-mnist").recipe()
+        RecipeChoices("fake", ["noise"], "small", perceptual="classifier-mnist").recipe()
 
 
 def test_a_missing_perceptual_distance_ends_the_run_with_one_sentence(
@@ -326,7 +328,7 @@ def test_a_missing_perceptual_distance_ends_the_run_with_one_sentence(
     monkeypatch.setattr(FakeFamily, "perceptual", True)
     for name in ("INPAINT_HOME", "TORCH_HOME", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "empty"))
-    recipe = replace(Choices("fake", ["noise"], "small").recipe(), perceptual="lpips")
-    run = Session(recipe, create(tmp_path, recipe), CPU, Reporter(quiet=True))
+    recipe = replace(RecipeChoices("fake", ["noise"], "small").recipe(), perceptual="lpips")
+    run = TrainingRun(recipe, create(tmp_path, recipe), CPU, Reporter(quiet=True))
     with pytest.raises(ResourceError, match=r"alexnet-owt-7be5be79\.pth"):
         run.train()

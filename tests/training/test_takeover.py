@@ -8,27 +8,29 @@ import torch
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.folder import open_existing
-from inpaint_cli.training.recipe import Choices
-from inpaint_cli.training.start import Request, start
+from inpaint_cli.training.recipe import RecipeChoices
+from inpaint_cli.training.run import Machine, train
 from inpaint_cli.weights import load_weights, read_header, save_weights
 from tests.training.fake_runs import session
+
+QUIET = Reporter(quiet=True)
 
 
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
     """The weight file of a run of the first of two stages."""
-    choices = Choices("fake-two", ["noise"], "small", "paint", settings=["steps=4"])
+    choices = RecipeChoices("fake-two", ["noise"], "small", "paint", settings=["steps=4"])
     return trained(tmp_path / "first", choices)
 
 
-def trained(runs: Path, choices: Choices) -> Path:
-    result = start(choices, Request(runs, device="cpu", workers=0), Reporter(quiet=True))
+def trained(runs: Path, choices: RecipeChoices, resume: str | None = None) -> Path:
+    result = train(choices, Machine("cpu", workers=0), QUIET, runs=runs, resume=resume)
     assert result is not None
     return Path(result.text)
 
 
-def on_top(weights: Path, *settings: str, stage: str | None = None) -> Choices:
-    return Choices(data=["noise"], weights=weights, settings=settings, stage=stage)
+def on_top(weights: Path, *settings: str, stage: str | None = None) -> RecipeChoices:
+    return RecipeChoices(data=["noise"], weights=weights, settings=settings, stage=stage)
 
 
 def test_the_stages_that_are_left_are_trained_as_in_one_run(begun: Path, tmp_path: Path) -> None:
@@ -48,18 +50,20 @@ def test_such_a_run_can_be_resumed(begun: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_of_no_preset_keeps_its_own_settings(tmp_path: Path) -> None:
-    choices = Choices("fake-two", ["noise"], "small", "paint", settings=["steps=1", "filters=6"])
+    choices = RecipeChoices(
+        "fake-two", ["noise"], "small", "paint", settings=["steps=1", "filters=6"]
+    )
     model = load_weights(trained(tmp_path / "first", choices))
-    own = tmp_path / "own.safetensors"
-    save_weights(own, model, family="fake-two", preset="own", extra={"stages": "paint"})
-    folder, recipe = open_existing(trained(tmp_path / "second", on_top(own, "steps=1")).parent)
+    changed = tmp_path / "own.safetensors"
+    save_weights(changed, model, family="fake-two", preset="own", extra={"stages": "paint"})
+    folder, recipe = open_existing(trained(tmp_path / "second", on_top(changed, "steps=1")).parent)
     assert recipe.preset == "own"
     assert recipe.config.filters == 6  # type: ignore[attr-defined]
     assert folder.finished_stages() == ["paint", "polish"]
 
 
 def test_settings_that_reshape_what_is_trained_are_refused(begun: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"^--set: .*'painter\.0\.weight', which is trained in"):
+    with pytest.raises(UserError, match=r"^set: .*'painter\.0\.weight', which is trained in"):
         trained(tmp_path / "second", on_top(begun, "filters=8"))
     assert not (tmp_path / "second").exists()
 
@@ -87,7 +91,7 @@ def test_what_stands_on_a_stage_that_is_trained_further_is_not_finished(tmp_path
 def test_weights_with_every_stage_trained_are_refused(tmp_path: Path) -> None:
     whole = session(tmp_path, "steps=1")
     whole.train()
-    with pytest.raises(UserError, match=r"every stage of .* is trained already.*--stage: paint"):
+    with pytest.raises(UserError, match=r"every stage of .* is trained already.*stage: paint"):
         on_top(whole.folder.weights).recipe()
 
 
@@ -102,8 +106,8 @@ def test_weights_without_a_finished_stage_are_refused(begun: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"preset": "small"}, "--preset: --from-weights brings its own"),
-        ({"config": Path("config.toml")}, "--config: --from-weights brings its own"),
+        ({"preset": "small"}, "preset: the weights bring their own"),
+        ({"config": Path("config.toml")}, "config: the weights bring their own"),
         ({"model": "fake"}, "is of 'fake-two', not 'fake'"),
     ],
 )
@@ -111,10 +115,9 @@ def test_what_the_weights_say_cannot_be_said_otherwise(
     begun: Path, given: dict[str, Path | str], message: str
 ) -> None:
     with pytest.raises(UserError, match=message):
-        Choices(data=["noise"], weights=begun, **given).recipe()  # type: ignore[arg-type]
+        RecipeChoices(data=["noise"], weights=begun, **given).recipe()  # type: ignore[arg-type]
 
 
 def test_a_resumed_run_takes_over_nothing(begun: Path, tmp_path: Path) -> None:
-    request = Request(tmp_path, resume=str(begun.parent))
-    with pytest.raises(UserError, match="--from-weights: a resumed run keeps"):
-        start(Choices(weights=begun), request, Reporter(quiet=True))
+    with pytest.raises(UserError, match="from_weights: a resumed run keeps"):
+        trained(tmp_path, RecipeChoices(weights=begun), resume=str(begun.parent))

@@ -96,7 +96,7 @@ class Chain(nn.Module):
 
     @torch.no_grad()
     def set_exact(self, truth: Truth, seen: Tensor) -> None:
-        """Makes this the posterior given the entries `seen`."""
+        """Make this the posterior given the entries `seen`."""
         width = len(self.first) - 1
         basis = torch.cat([torch.zeros(1, width), torch.eye(width)]).double()
         mean, cov = truth.posterior(basis, seen)

@@ -59,12 +59,12 @@ def model(name: str, **changes: Any) -> CompletingVae:
 
 
 def pictures(recorded: Tensor) -> Tensor:
-    """Gives uint8 or float [N, C, H, W] for what was recorded with the channels last."""
+    """Return uint8 or float [N, C, H, W] for what was recorded with the channels last."""
     return recorded.permute(0, 3, 1, 2).contiguous()
 
 
 def visible(recorded: dict[str, Tensor], prefix: str = "") -> Tensor:
-    """Gives the masks; all True where images of edges are the condition."""
+    """Return the masks; all True where images of edges are the condition."""
     if f"{prefix}mask" in recorded:
         return pictures(recorded[f"{prefix}mask"]) > 0.5
     image = recorded[f"{prefix}x_uint8"]
@@ -72,13 +72,13 @@ def visible(recorded: dict[str, Tensor], prefix: str = "") -> Tensor:
 
 
 def listed(recorded: dict[str, Tensor], prefix: str) -> list[Tensor]:
-    """Gives the tensors called PREFIX.0, PREFIX.1, ..."""
+    """Return the tensors called PREFIX.0, PREFIX.1, ..."""
     count = sum(name.rpartition(".")[0] == prefix for name in recorded)
     return [recorded[f"{prefix}.{index}"] for index in range(count)]
 
 
 class Replay:
-    """Gives recorded noise in place of a `Noise`."""
+    """Recorded noise in place of a `Noise`."""
 
     def __init__(self, *normals: Tensor) -> None:
         self.normals = list(normals)
@@ -93,13 +93,13 @@ class Replay:
 
 
 def error(ours: Tensor, theirs: Tensor) -> float:
-    """Gives max |a - b| / (1 + max |b|), the measure of the recorded folder's README."""
+    """Return max |a - b| / (1 + max |b|), the measure of the recorded folder's README."""
     theirs = theirs.double()
     return float((ours.double() - theirs).abs().max() / (1 + theirs.abs().max()))
 
 
 def assert_recorded(ours: Tensor, theirs: Tensor, what: str = "") -> None:
-    """Checks what was computed in float64: 1e-9, or 2e-7 where it was stored as float32."""
+    """Check what was computed in float64: 1e-9, or 2e-7 where it was stored as float32."""
     limit = 1e-9 if theirs.dtype == torch.float64 else 2e-7
     assert ours.shape == theirs.shape, what
     assert error(ours, theirs) < limit, (what, error(ours, theirs))

@@ -9,12 +9,21 @@ from inpaint_cli.models.ipa.networks import CompletingVae
 
 
 def small_config(**changes: Any) -> VaeConfig:
-    """Gives a config of 8x8 images whose widths differ from side to side."""
+    """Return a config of 8x8 images whose widths differ from side to side."""
     settings: dict[str, Any] = {
-        "size": 8, "channels": 3, "levels": 256, "width": 8, "zdim": 2, "mixtures": 2,
-        "custom_widths": "4:12,1:16", "enc_blocks": "8x1,8d2,4x1,4d4,1x1",
-        "dec_blocks": "1x1,4m1,4x1,8m4", "no_bias_above": 4, "shift": -120.0, "scale": 1 / 64,
-    }  # fmt: skip
+        "size": 8,
+        "channels": 3,
+        "levels": 256,
+        "width": 8,
+        "zdim": 2,
+        "mixtures": 2,
+        "custom_widths": "4:12,1:16",
+        "enc_blocks": "8x1,8d2,4x1,4d4,1x1",
+        "dec_blocks": "1x1,4m1,4x1,8m4",
+        "no_bias_above": 4,
+        "shift": -120.0,
+        "scale": 1 / 64,
+    }
     return VaeConfig(**{**settings, **changes})
 
 

@@ -40,7 +40,7 @@ def cases(model: CompletingVae, kind: str, count: int) -> list[tuple[Tensor, Ten
 
 
 def plain(model: CompletingVae, image: Tensor, visible: Tensor, samples: int) -> Tensor:
-    """Gives log weights with z ~ q everywhere."""
+    """Return log weights with z ~ q everywhere."""
     sides = {"q": model.full_sides(image), "c": model.partial_sides(image, visible)}
     noise = Noise.of_samples(0, "plain", 0, range(samples))
     return log_weights(model, sides, image, ~visible, noise.normal, FORWARD, samples)

@@ -35,11 +35,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"annealing": (2.0, 0.0, 1.0)}, "two positive weights"),
     ({"objective": "reverse", "condition": "edges"}, "reverse needs a mask"),
     ({"share_encoders": True}, "share_encoders: .*, got trained=partial-encoder"),
-    ({"share_encoders": True, "trained": "all", "objective": "reverse", "start": "encoder"},
-     "got objective=reverse, start=encoder"),
+    (
+        {"share_encoders": True, "trained": "all", "objective": "reverse", "start": "encoder"},
+        "got objective=reverse, start=encoder",
+    ),
     ({"share_encoders": True, "trained": "all", "condition": "edges"}, "got condition=edges"),
     ({"share_encoders": True, "trained": "all", "vae": "a.safetensors"}, "got vae=a.safetensors"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("changes", "message"), WRONG)
@@ -50,9 +52,12 @@ def test_what_describes_no_network_is_refused(changes: dict[str, Any], message: 
 
 def test_a_block_string_is_a_list_of_blocks() -> None:
     assert parse_blocks("32x2,32d4, 8m1,8", "enc_blocks") == (
-        BlockPlace(32), BlockPlace(32), BlockPlace(32, down=4), BlockPlace(8, mixin=1),
+        BlockPlace(32),
+        BlockPlace(32),
+        BlockPlace(32, down=4),
+        BlockPlace(8, mixin=1),
         BlockPlace(8),
-    )  # fmt: skip
+    )
 
 
 def test_widths_hold_at_their_side_and_the_width_elsewhere() -> None:

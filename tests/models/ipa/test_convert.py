@@ -22,7 +22,7 @@ LAYOUTS: dict[str, dict[str, list[int]]] = json.loads(
 
 
 def theirs(layout: str) -> dict[str, Tensor]:
-    """Gives the state dict of a small network as the authors keep it."""
+    """Return the state dict of a small network as the authors keep it."""
     state = random_vae().state_dict()
     if layout == "vdvae":
         return {name: tensor for name, tensor in state.items() if "part_enc" not in name}
@@ -30,7 +30,7 @@ def theirs(layout: str) -> dict[str, Tensor]:
 
 
 def written(folder: Path, state: dict[str, Tensor], name: str = "model-ema.th") -> list[Path]:
-    """Writes a file as the authors do, and the settings beside it."""
+    """Write a file as the authors do, and the settings beside it."""
     torch.save(state, folder / name, _use_new_zipfile_serialization=False)
     settings = folder / "config.toml"
     settings.write_text(to_toml(to_dict(small_config())))
@@ -143,7 +143,7 @@ def test_what_does_not_fit_is_named(layout: str, change: str, message: str, tmp_
 
 @pytest.mark.parametrize(("layout", "other"), [("vdvae", "ipa"), ("ipa", "vdvae")])
 def test_a_file_of_the_other_layout_says_so(layout: str, other: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"read it with --from {other}"):
+    with pytest.raises(UserError, match=f"read it as layout '{other}'"):
         convert(layout, written(tmp_path, theirs(other)))
 
 

@@ -18,7 +18,7 @@ def parameters(seed: int, channels: int, mixtures: int) -> Tensor:
 
 
 def masses(params: Tensor, likelihood: dmol.Likelihood) -> Tensor:
-    """Gives the probability of each of the 256 bytes, as if it were the only one of its level."""
+    """Return the probability of each of the 256 bytes, as if it were the only one of its level."""
     every_byte = torch.arange(256, dtype=torch.uint8).view(256, 1, 1, 1)
     target = dmol.to_target(every_byte, likelihood, torch.float64)
     return dmol.log_prob(params.expand(256, 1, 1, -1), target, likelihood).exp().flatten()

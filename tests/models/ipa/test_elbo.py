@@ -1,11 +1,11 @@
-"""The unconditional bound adds up and is of each image alone; samples do as they are told."""
+"""The unconditional bound adds up and is of each image alone."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from inpaint_cli.models.ipa.elbo import bound, sample_pixels, sample_prior
+from inpaint_cli.models.ipa.elbo import bound
 from inpaint_cli.randomness import Noise
 from tests.models.ipa.small_vaes import random_images, random_vae
 
@@ -48,49 +48,3 @@ def test_the_bound_lies_below_the_likelihood_that_many_samples_estimate() -> Non
         weights += difference.double().flatten(1).sum(1)
     estimate = torch.logsumexp(weights, 0) - torch.tensor(float(count)).log()
     assert -found.total.double().mean() * dimensions < estimate
-
-
-def test_zero_temperature_gives_the_same_state_whatever_the_noise() -> None:
-    model = random_vae()
-    with torch.no_grad():
-        one, other = (
-            sample_prior(model, Noise.of_samples(seed, "t", 0, [0]).normal, 0.0).px_z
-            for seed in (0, 1)
-        )
-    assert torch.equal(one, other)
-
-
-def test_one_temperature_is_the_same_for_every_layer() -> None:
-    model = random_vae()
-    layers = len(model.decoder.blocks())
-    with torch.no_grad():
-        one, other = (
-            sample_prior(model, Noise.of_samples(0, "t", 0, [0, 1]).normal, temperature).px_z
-            for temperature in (0.7, [0.7] * layers)
-        )
-    assert torch.equal(one, other)
-
-
-def test_with_all_latents_given_no_noise_is_asked_for() -> None:
-    model, image = random_vae(), random_images(2)
-
-    def refuse(*shape: int) -> Tensor:
-        raise AssertionError("asked for noise")
-
-    with torch.no_grad():
-        layers = bound(model, image, zeros(2), keep=True).layers
-        px_z = sample_prior(model, refuse, latents=[layer.z for layer in layers]).px_z
-        expected = model.decoder.finish({8: layers[-1].state})
-    torch.testing.assert_close(px_z, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_pixels_are_drawn_for_every_image_with_its_own_stream() -> None:
-    model = random_vae()
-    noise, alone = (Noise.of_samples(0, "t", 0, keys) for keys in ([0, 1], [1]))
-    with torch.no_grad():
-        px_z = sample_prior(model, zeros(2)).px_z
-        both = sample_pixels(model, px_z, noise.uniform)
-        second = sample_pixels(model, px_z[1:], alone.uniform)
-    assert both.shape == (2, 8, 8, 3)
-    assert both.abs().max() <= 1
-    torch.testing.assert_close(both[1:], second, rtol=0, atol=1e-6)

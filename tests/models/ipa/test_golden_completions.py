@@ -6,7 +6,7 @@ from torch import Tensor
 
 from inpaint_cli.models.ipa import dmol
 from inpaint_cli.models.ipa.partial_encoder import drawing_and_photo
-from inpaint_cli.models.ipa.sampling import CompletionDecoder, Plan
+from inpaint_cli.models.ipa.sampling import CompletionDecoder, CompletionPlan
 from tests.models.ipa.recorded import (
     MODELS,
     assert_recorded,
@@ -27,13 +27,13 @@ def unbounded(uniform: Tensor) -> Tensor:
     return (uniform.double() - dmol.MARGIN) / (1 - 2 * dmol.MARGIN)
 
 
-def drawn(name: str, plan: Plan) -> tuple[Tensor, Tensor]:
-    """Gives the decoder's last states and the pixels; two images, one completion of each."""
+def drawn(name: str, plan: CompletionPlan) -> tuple[Tensor, Tensor]:
+    """Return the decoder's last states and the pixels; two images, one completion of each."""
     vae, recorded = model(name), tensors(f"{name}_io")
     image = pictures(recorded["x_uint8"])
     given = image
     if vae.config.condition == "edges":
-        given = drawing_and_photo(image, made=False)[0]
+        given = drawing_and_photo(image, draw_edges=False)[0]
     noise = listed(recorded, "samp.eps")
     with torch.no_grad():
         decoder = CompletionDecoder(vae, given, visible(recorded), plan)
@@ -50,7 +50,7 @@ def test_completions_at_each_temperature_are_recorded(name: str, tag: str) -> No
     layers = len(listed(recorded, "samp.eps"))
     heat = TEMPERATURES[tag]
     heats = recorded[f"samp.{tag}.t"].tolist() if heat is None else [heat] * layers
-    px_z, pixels = drawn(name, Plan(heats, 0, layers))
+    px_z, pixels = drawn(name, CompletionPlan(heats, 0, layers))
     if f"samp.{tag}.px_z" in recorded:
         assert_recorded(px_z, recorded[f"samp.{tag}.px_z"])
     assert_recorded(pixels, recorded[f"samp.{tag}.float"])
@@ -64,5 +64,5 @@ def test_layers_of_the_partial_encoder_followed_by_those_of_the_prior_are_record
     recorded = tensors(f"{name}_io")
     layers = len(listed(recorded, "samp.eps"))
     top = layers // 2
-    px_z, _ = drawn(name, Plan([1.0] * top + [0.1] * (layers - top), 0, top))
+    px_z, _ = drawn(name, CompletionPlan([1.0] * top + [0.1] * (layers - top), 0, top))
     assert_recorded(px_z, recorded["samp.first_half_part_rest_prior_t0.1.px_z"])

@@ -50,7 +50,7 @@ def batch_of(name: str, prefix: str = "", file: str = "io") -> Batch:
 
 def conditions(vae: CompletingVae, batch: Batch) -> tuple[Tensor, Tensor]:
     if vae.config.condition == "edges":
-        return drawing_and_photo(batch.image, made=False)
+        return drawing_and_photo(batch.image, draw_edges=False)
     return batch.image, batch.image
 
 
@@ -105,7 +105,7 @@ def test_along_z_from_c_everything_is_recorded(name: str) -> None:
 
 
 def settings_of(key: str) -> tuple[dict[str, Any], int]:
-    """Gives our settings, and the step, for the name of a recorded loss."""
+    """Return our settings, and the step, for the name of a recorded loss."""
     if key.startswith("O_rev"):
         numbers = [float(text) for text in re.findall(r"[\d.]+", key)]
         return {"objective": "reverse", "annealing": tuple(numbers[:3])}, int(numbers[3])

@@ -72,7 +72,7 @@ class Run:
         )
 
     def backward(self, number: int) -> float:
-        """Adds up the gradients of a step; gives the loss of its last part, which was recorded."""
+        """Add up the gradients of a step; gives the loss of its last part, which was recorded."""
         before, parts = f"step{number}.", self.hparams["grad_accumulations"]
         images = pictures(self.recorded[f"{before}x_uint8"])
         seen, eps = visible(self.recorded, before), listed(self.recorded, f"{before}eps")

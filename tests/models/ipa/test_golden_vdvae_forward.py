@@ -55,9 +55,14 @@ def test_posteriors_priors_latents_and_states_of_every_layer_are_recorded(name: 
     compared = 0
     for number, layer in enumerate(layers):
         ours = {
-            "qm": layer.posterior.mean, "qlogs": layer.posterior.log_std, "pm": layer.prior.mean,
-            "plogs": layer.prior.log_std, "z": layer.z, "kl": layer.kl, "h": layer.state,
-        }  # fmt: skip
+            "qm": layer.posterior.mean,
+            "qlogs": layer.posterior.log_std,
+            "pm": layer.prior.mean,
+            "plogs": layer.prior.log_std,
+            "z": layer.z,
+            "kl": layer.kl,
+            "h": layer.state,
+        }
         for key, value in ours.items():
             if f"fwd.{key}.{number}" in recorded:
                 assert_recorded(value, recorded[f"fwd.{key}.{number}"], f"{key}.{number}")
@@ -75,10 +80,13 @@ def test_the_bound_and_its_parts_are_those_of_the_authors(
         found = recorded_bound(name, model)
     dimensions = images(recorded)[0].numel()
     ours = {
-        "distortion": found.distortion, "rate": found.rate,
-        "kl_per_layer": found.rates * dimensions, "mean_elbo": found.total.mean(),
-        "mean_distortion": found.distortion.mean(), "mean_rate": found.rate.mean(),
-    }  # fmt: skip
+        "distortion": found.distortion,
+        "rate": found.rate,
+        "kl_per_layer": found.rates * dimensions,
+        "mean_elbo": found.total.mean(),
+        "mean_distortion": found.distortion.mean(),
+        "mean_rate": found.rate.mean(),
+    }
     for key, value in ours.items():
         assert_recorded(value, recorded[f"fwd.{key}"], key, tolerance)
 

@@ -5,8 +5,10 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.models.ipa import dmol
-from inpaint_cli.models.ipa.elbo import Sampled, sample_prior
+from inpaint_cli.models.ipa.elbo import Draw
 from inpaint_cli.models.ipa.networks import CompletingVae
+from inpaint_cli.models.ipa.sampling import CompletionDecoder, CompletionPlan, LayerNoise
+from inpaint_cli.models.ipa.vdvae import DecBlock
 from tests.models.ipa.vdvae_recordings import (
     assert_recorded,
     each_network,
@@ -19,12 +21,42 @@ pytestmark = [pytest.mark.golden, pytest.mark.vdvae]
 BITS: list[tuple[str, dmol.Likelihood]] = [("8bit", "8-bit"), ("5bit", "5-bit-published")]
 
 
-def compare(model: CompletingVae, sampled: Sampled, recorded: dict[str, Tensor], tag: str) -> None:
-    params = model.decoder.read(sampled.px_z)
+class FixedLatents(CompletionDecoder):
+    """A walk down the prior whose first latents are given."""
+
+    def __init__(
+        self, model: CompletingVae, temperatures: list[float], latents: list[Tensor]
+    ) -> None:
+        image = torch.zeros(1, model.channels, model.size, model.size, dtype=torch.uint8)
+        plan = CompletionPlan(temperatures, fixed=0, prior_from=0)
+        super().__init__(model, image, torch.zeros_like(image[:, :1], dtype=torch.bool), plan)
+        self.latents = latents
+
+    def _drawn(
+        self, index: int, block: DecBlock, state: Tensor, normal: LayerNoise
+    ) -> tuple[Tensor, Tensor]:
+        if index < len(self.latents):
+            return self.latents[index], block.skip(state)
+        return super()._drawn(index, block, state, normal)
+
+
+def sampled(
+    model: CompletingVae, draw: Draw, temperatures: list[float], latents: list[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Return the decoder's last state and the latents of the prior, for recorded noise."""
+    decoder = FixedLatents(model, temperatures, latents)
+    with torch.no_grad():
+        return decoder.walk(2, lambda _, shape: draw(*shape))
+
+
+def compare(
+    model: CompletingVae, px_z: Tensor, latents: list[Tensor], recorded: dict[str, Tensor], tag: str
+) -> None:
+    params = model.decoder.read(px_z)
     uniform = [recorded[f"samp.u_{kind}"].to(params) for kind in ("mixture", "logistic")]
     pixels = dmol.sample(params, *uniform)
-    ours = {"px_z": sampled.px_z, "float": pixels}
-    ours |= {f"z.{number}": z for number, z in enumerate(sampled.latents)}
+    ours = {"px_z": px_z, "float": pixels}
+    ours |= {f"z.{number}": z for number, z in enumerate(latents)}
     exact = pixels.dtype == torch.float64
     for key, value in ours.items():
         if f"samp.{tag}.{key}" in recorded and exact:
@@ -42,20 +74,20 @@ def test_samples_of_recorded_noise_are_those_of_the_authors(
     name: str, tag: str, dtype: torch.dtype
 ) -> None:
     recorded, model = tensors(f"{name}_io"), network(name, dtype)
-    temperature = recorded["samp.perlayer.t"].tolist() if tag == "perlayer" else float(tag[1:])
-    with torch.no_grad():
-        sampled = sample_prior(model, in_turn(recorded, "samp.eps."), temperature)
-        compare(model, sampled, recorded, tag)
+    layers = len(model.decoder.blocks())
+    each = recorded["samp.perlayer.t"].tolist() if tag == "perlayer" else [float(tag[1:])] * layers
+    px_z, latents = sampled(model, in_turn(recorded, "samp.eps."), each, [])
+    compare(model, px_z, latents, recorded, tag)
 
 
 @each_network
 def test_with_the_first_latents_fixed_the_rest_is_drawn_from_the_prior(name: str) -> None:
     recorded, model = tensors(f"{name}_io"), network(name)
-    half = len(model.decoder.blocks()) // 2
-    fixed = [recorded[f"fwd.z.{number}"].double() for number in range(half)]
-    with torch.no_grad():
-        sampled = sample_prior(model, in_turn(recorded, "samp.eps.", half), 0.1, fixed)
-        compare(model, sampled, recorded, "fixed_first_half_t0.1")
+    layers = len(model.decoder.blocks())
+    fixed = [recorded[f"fwd.z.{number}"].double() for number in range(layers // 2)]
+    draw = in_turn(recorded, "samp.eps.", layers // 2)
+    px_z, latents = sampled(model, draw, [0.1] * layers, fixed)
+    compare(model, px_z, latents, recorded, "fixed_first_half_t0.1")
 
 
 @pytest.mark.parametrize(("tag", "likelihood"), BITS)

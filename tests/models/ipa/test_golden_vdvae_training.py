@@ -34,9 +34,11 @@ def test_training_steps_are_those_of_the_authors(name: str) -> None:
     averaged = copy.deepcopy(model)
     parameters, averages = vae_of(model), vae_of(averaged)
     optimiser = torch.optim.AdamW(
-        parameters.values(), betas=tuple(settings["betas"]), eps=settings["eps"],
+        parameters.values(),
+        betas=tuple(settings["betas"]),
+        eps=settings["eps"],
         weight_decay=settings["wd"],
-    )  # fmt: skip
+    )
     for number, expected in enumerate(known["steps"]):
         start = f"step{number}."
         found = bound(model, images(recorded, f"{start}x_uint8"), in_turn(recorded, f"{start}eps."))

@@ -168,10 +168,16 @@ def test_both_stages_take_over_the_vae_of_a_file(tmp_path: Path) -> None:
     [
         ({"channels": 1}, "channels 3 and 1"),
         ({"zdim": 3}, "zdim 2 and 3"),
-        ({"size": 16, "enc_blocks": "16d2,8x1,8d2,4x1,4d4,1x1", "dec_blocks": "1x1,4m1,8m4,16m8"},
-         "size 8 and 16"),
+        (
+            {
+                "size": 16,
+                "enc_blocks": "16d2,8x1,8d2,4x1,4d4,1x1",
+                "dec_blocks": "1x1,4m1,8m4,16m8",
+            },
+            "size 8 and 16",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_vae_of_another_model_is_refused_with_both_sides_named(
     tmp_path: Path, changes: dict[str, Any], told: str
 ) -> None:

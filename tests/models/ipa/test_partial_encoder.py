@@ -66,7 +66,7 @@ def test_pairs_are_cut_into_drawing_and_photo() -> None:
     assert torch.equal(one, drawing)
     assert torch.equal(two, photo)
     with pytest.raises(UserError, match="16x8, got 8x8"):
-        drawing_and_photo(photo, made=False)
+        drawing_and_photo(photo, draw_edges=False)
 
 
 def test_settings_that_change_no_network_make_no_other_vae() -> None:

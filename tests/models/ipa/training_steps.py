@@ -26,19 +26,21 @@ def noise(n: int = 3) -> Noise:
     return Noise.of_samples(0, "test", 0, range(n))
 
 
-def freeze(model: CompletingVae, stage: Stage = STAGE) -> CompletingVae:
+def freeze(model: CompletingVae, stage: Stage[CompletingVae] = STAGE) -> CompletingVae:
     trained = {id(p) for p in stage.trainable(model)[0].parameters}
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) in trained)
     return model
 
 
-def loss_of(model: CompletingVae, given: Batch, stage: Stage = STAGE) -> Tensor:
+def loss_of(model: CompletingVae, given: Batch, stage: Stage[CompletingVae] = STAGE) -> Tensor:
     (loss,) = stage.loss(model, given, 0, noise(len(given.image))).losses.values()
     return loss
 
 
-def gradients(model: CompletingVae, given: Batch, stage: Stage = STAGE) -> dict[str, Tensor]:
+def gradients(
+    model: CompletingVae, given: Batch, stage: Stage[CompletingVae] = STAGE
+) -> dict[str, Tensor]:
     model.zero_grad()
     loss_of(model, given, stage).backward()  # type: ignore[no-untyped-call]
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
@@ -50,7 +52,7 @@ class Box:
 
 
 def kept_by(model: CompletingVae, make: Callable[[], Tensor]) -> int:
-    """Gives the bytes that the graph of make() keeps for its backward pass, without the weights."""
+    """Return the bytes that the graph of make() keeps for its backward pass, without weights."""
     alive: weakref.WeakSet[Box] = weakref.WeakSet()
 
     def pack(tensor: Tensor) -> Box:

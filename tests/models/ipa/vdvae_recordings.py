@@ -51,7 +51,7 @@ def config(name: str) -> VaeConfig:
 
 
 def network(name: str, dtype: torch.dtype = torch.float64) -> CompletingVae:
-    """Gives the recorded network; the partial encoder, which it lacks, is random."""
+    """Return the recorded network; the partial encoder, which it lacks, is random."""
     model = CompletingVae(config(name))
     state = tensors(f"{name}_weights")
     partial = model.load_state_dict(state, strict=False)
@@ -61,12 +61,12 @@ def network(name: str, dtype: torch.dtype = torch.float64) -> CompletingVae:
 
 
 def images(recorded: dict[str, Tensor], key: str = "x_uint8") -> Tensor:
-    """Gives a recorded uint8 [N, H, W, C] as [N, C, H, W]."""
+    """Return a recorded uint8 [N, H, W, C] as [N, C, H, W]."""
     return recorded[key].permute(0, 3, 1, 2)
 
 
 def in_turn(recorded: dict[str, Tensor], start: str, first: int = 0) -> Callable[..., Tensor]:
-    """Gives the recorded noise start + "0", start + "1", ... in place of random numbers."""
+    """Return the recorded noise start + "0", start + "1", ... in place of random numbers."""
     number = iter(range(first, 10_000))
 
     def draw(*shape: int) -> Tensor:
@@ -78,7 +78,7 @@ def in_turn(recorded: dict[str, Tensor], start: str, first: int = 0) -> Callable
 
 
 def assert_recorded(ours: Tensor, recorded: Tensor, what: str, tolerance: float = 0.0) -> None:
-    """Compares as the recordings ask: max |a - b| / (1 + max |b|)."""
+    """Compare as the recordings ask: max |a - b| / (1 + max |b|)."""
     limit = tolerance or (FLOAT64 if recorded.dtype == torch.float64 else ROUNDED)
     assert ours.shape == recorded.shape, what
     error = (ours.double() - recorded.double()).abs().max() / (1 + recorded.double().abs().max())

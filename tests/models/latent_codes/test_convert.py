@@ -22,7 +22,7 @@ from inpaint_cli.models.latent_codes.convert import (
     parts_in,
 )
 from inpaint_cli.models.latent_codes.networks import LatentCodes
-from inpaint_cli.training.recipe import Choices
+from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.takeover import take_over
 from inpaint_cli.weights import load_weights, read_header
 
@@ -33,10 +33,20 @@ State = dict[str, Tensor]
 
 
 SMALL = replace(
-    PRESETS["places256"], size=16, width=32, multipliers=(1, 2), blocks=1, attention=(8,),
-    latent_channels=32, embed_dim=8, codes=12, token_width=32, token_layers=2, token_heads=4,
+    PRESETS["places256"],
+    size=16,
+    width=32,
+    multipliers=(1, 2),
+    blocks=1,
+    attention=(8,),
+    latent_channels=32,
+    embed_dim=8,
+    codes=12,
+    token_width=32,
+    token_layers=2,
+    token_heads=4,
     disc_width=0,
-)  # fmt: skip
+)
 PLAIN = replace(SMALL, refinement=False)
 VARIANTS = {
     "refined": SMALL,
@@ -58,7 +68,7 @@ def within(prefix: str, state: State) -> State:
 
 
 def theirs(variant: str) -> dict[str, State]:
-    """Gives the state dicts of the authors' files, by what they hold."""
+    """Return the state dicts of the authors' files, by what they hold."""
     model = model_of(variant)
     losses = {"loss.discriminator.main.0.weight": torch.ones(4, 3, 4, 4)}
     vqgan = dict(model.vqgan.state_dict())
@@ -87,7 +97,7 @@ def theirs(variant: str) -> dict[str, State]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., list[Path]]:
-    """Writes state dicts as training checkpoints, one file each."""
+    """Write state dicts as training checkpoints, one file each."""
 
     def checkpoints(states: dict[str, State]) -> list[Path]:
         paths = []
@@ -167,7 +177,7 @@ def test_no_tensor_is_copied() -> None:
 def test_a_missing_network_is_named(missing: str, write: Write) -> None:
     states = theirs("plain")
     del states[missing]
-    with pytest.raises(UserError, match=rf"^--from latent-codes: no .*{missing} in .*vqgan\.ckpt"):
+    with pytest.raises(UserError, match=rf"^from: latent-codes: no .*{missing} in .*vqgan\.ckpt"):
         convert("latent-codes", write(states))
 
 
@@ -296,7 +306,7 @@ def test_integers_are_refused(write: Write) -> None:
 
 
 def inside_a_transformer(state: State) -> State:
-    """Gives the layout of taming's transformers, with the VQGAN inside."""
+    """Return the layout of taming's transformers, with the VQGAN inside."""
     return {**within(NEST, state), "transformer.tok_emb.weight": torch.ones(4, 4)}
 
 
@@ -315,7 +325,7 @@ def test_a_vqgan_of_taming_is_one_trained_stage_of_a_model_of_ours(
 
 
 def test_a_file_without_a_vqgan_is_refused_for_taming(write: Write) -> None:
-    with pytest.raises(UserError, match="--from taming: no VQGAN"):
+    with pytest.raises(UserError, match=r"^from: taming: no VQGAN"):
         convert("taming", write({"last": alone(theirs("plain")["transformer"])}))
 
 
@@ -326,7 +336,7 @@ def test_what_convert_makes_of_taming_is_where_training_goes_on(
     done = CliRunner().invoke(main, ["convert", "--from", "taming", str(source), "-o", str(output)])
     assert (done.exit_code, f"train --from-weights {output}" in done.stderr) == (0, True)
     assert read_header(output)["stages"] == "vqgan"
-    choices = Choices(
+    choices = RecipeChoices(
         data=["digits"], weights=output, settings=["token_layers=1", "token_width=24"]
     )
     recipe = choices.recipe()

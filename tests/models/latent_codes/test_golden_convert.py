@@ -17,7 +17,7 @@ from inpaint_cli.models.latent_codes import sampling
 from inpaint_cli.models.latent_codes.config import PRESETS
 from inpaint_cli.models.latent_codes.convert import (
     NEST,
-    Part,
+    ForeignNetwork,
     chosen_of,
     fill,
     from_authors,
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.golden, pytest.mark.latent_codes]
 
 
 @cache
-def parts_of(layout: str) -> list[Part]:
+def parts_of(layout: str) -> list[ForeignNetwork]:
     shapes = json.loads((LAYOUTS / f"{layout}.json").read_text())
     state = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
     return parts_in(state, Path(layout))

@@ -18,7 +18,7 @@ each_refinement = pytest.mark.parametrize("name", ["refine", "refine_up"])
 
 
 def decoder(name: str) -> ImageDecoder:
-    """Gives a recorded decoder; only `decoder_plain` holds the weights of G."""
+    """Return a recorded decoder; only `decoder_plain` holds the weights of G."""
     config, weights = part(name)
     of_g = {
         key: value
@@ -79,7 +79,7 @@ def refinement(name: str) -> Refinement:
 
 
 def input_of(io: dict[str, Tensor]) -> Tensor:
-    """Gives the coarse composite; the authors take every n-th pixel of image and mask."""
+    """Return the coarse composite; the authors take every n-th pixel of image and mask."""
     step = io["image_u8"].shape[-1] // io["coarse"].shape[-1]
     image, visible = (value[..., ::step, ::step] for value in pixels(io))
     return composite(image, visible, io["coarse"])
@@ -110,7 +110,7 @@ def test_final_bytes_are_those_of_the_authors(name: str) -> None:
 
 
 def names_of(layout: str, nested: str = "") -> dict[str, list[int]]:
-    """Gives names and shapes of an authors' file, or of the model nested in it."""
+    """Return names and shapes of an authors' file, or of the model nested in it."""
     entries = json.loads((FOLDER / "layouts" / f"{layout}.json").read_text())
     ours = ("encoder.", "decoder.", "bottleneck_conv.", "post_bottleneck_conv.")
     named = {

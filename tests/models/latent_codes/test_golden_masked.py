@@ -22,18 +22,18 @@ pytestmark = [pytest.mark.golden, pytest.mark.latent_codes]
 
 
 def layers(pattern: str) -> list[tuple[str, str]]:
-    """Gives (layer, threshold of the authors' code) of the recorded results."""
+    """Return (layer, threshold of the authors' code) of the recorded results."""
     found = (re.fullmatch(rf"({pattern})\.a(\d+)\.out", name) for name in recorded("layers"))
     return sorted({(match[1], match[2]) for match in found if match})
 
 
 def alpha(threshold: str) -> float:
-    """Gives the paper's alpha ("at least") for the code's hundredths ("more than")."""
+    """Return the paper's alpha ("at least") for the code's hundredths ("more than")."""
     return int(threshold) / 100 + 0.25
 
 
 def geometry(name: str, io: dict[str, Tensor]) -> tuple[tuple[int, int], int, int]:
-    """Gives (in, out), kernel size and stride of a recorded layer."""
+    """Return (in, out), kernel size and stride of a recorded layer."""
     out_channels, in_channels, size, _ = io[f"{name}.weight"].shape
     _, threshold = layers(re.escape(name))[0]
     stride = io["x"].shape[-1] // io[f"{name}.a{threshold}.out"].shape[-1]
@@ -85,7 +85,7 @@ def equations(number: str) -> list[str]:
 
 
 def double_layer(layer: StrictConv | PartialConv, io: dict[str, Tensor]) -> nn.Module:
-    """Gives the layer with the weights of the equations, which lack the factor of a full window."""
+    """Return the layer with the weights of the equations, without the factor of a full window."""
     weight = io["eq.weight"]
     weights = {"conv.weight": weight / weight[0, 0].numel(), "conv.bias": io["eq.bias"]}
     layer.double().load_state_dict(weights)

@@ -12,7 +12,7 @@ from inpaint_cli.models.latent_codes import sampling
 from inpaint_cli.models.latent_codes.config import LatentConfig
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement, composite
 from inpaint_cli.models.latent_codes.networks import LatentCodes
-from inpaint_cli.models.latent_codes.sampling import Context, look, picture_of
+from inpaint_cli.models.latent_codes.sampling import TokenContext, encode_context, picture_of
 from inpaint_cli.models.pixels import from_unit, to_unit
 from inpaint_cli.randomness import Noise
 from tests.models.latent_codes.golden_parts import close, part, recorded, shape_of
@@ -34,7 +34,7 @@ each_image = pytest.mark.parametrize("item", range(len(pipeline()["image_u8"])))
 
 @cache
 def model() -> LatentCodes:
-    """Gives the whole model; decoder and refinement have fewer channels than one config says."""
+    """Return the whole model; decoder and refinement have fewer channels than one config says."""
     vqgan, weights = part("vqgan")
     latent = LatentCodes(config(vqgan)).eval()
     latent.vqgan.load_state_dict(without_losses(weights))
@@ -54,14 +54,28 @@ def model() -> LatentCodes:
 def config(vqgan: dict[str, Any]) -> LatentConfig:
     shape, tokens = shape_of(vqgan["ddconfig"]), part("transformer")[0]
     return LatentConfig(
-        size=shape.resolution, channels=vqgan["ddconfig"]["in_channels"], levels=256,
-        width=shape.width, multipliers=shape.multipliers, blocks=shape.blocks,
-        attention=shape.attention, latent_channels=shape.latent_channels,
-        embed_dim=vqgan["embed_dim"], codes=vqgan["n_embed"], codebook="gradient",
-        token_width=tokens["n_embd"], token_layers=tokens["n_layer"],
-        token_heads=tokens["n_head"], restrictive="released", alpha=0.5, refinement=True,
-        disc_width=0, sampling_steps=STEPS, temperature=TEMPERATURE, annealing=ANNEALING,
-    )  # fmt: skip
+        size=shape.resolution,
+        channels=vqgan["ddconfig"]["in_channels"],
+        levels=256,
+        width=shape.width,
+        multipliers=shape.multipliers,
+        blocks=shape.blocks,
+        attention=shape.attention,
+        latent_channels=shape.latent_channels,
+        embed_dim=vqgan["embed_dim"],
+        codes=vqgan["n_embed"],
+        codebook="gradient",
+        token_width=tokens["n_embd"],
+        token_layers=tokens["n_layer"],
+        token_heads=tokens["n_head"],
+        restrictive="released",
+        alpha=0.5,
+        refinement=True,
+        disc_width=0,
+        sampling_steps=STEPS,
+        temperature=TEMPERATURE,
+        annealing=ANNEALING,
+    )
 
 
 def without_losses(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -73,10 +87,10 @@ def task(item: int) -> tuple[Tensor, Tensor]:
     return image[item : item + 1], visible[item : item + 1]
 
 
-def context(item: int) -> Context:
+def context(item: int) -> TokenContext:
     image, visible = task(item)
     with torch.no_grad():
-        return look(model(), to_unit(image), visible)
+        return encode_context(model(), to_unit(image), visible)
 
 
 @pytest.fixture

@@ -11,7 +11,14 @@ from torch import Tensor
 from inpaint_cli.models.latent_codes.blocks import Shape
 from inpaint_cli.models.latent_codes.restrictive import RestrictiveEncoder, token_mask
 from inpaint_cli.models.pixels import to_unit
-from tests.models.latent_codes.golden_parts import FOLDER, close, part, recorded, shape_of
+from tests.models.latent_codes.golden_parts import (
+    FOLDER,
+    close,
+    close_in_double,
+    part,
+    recorded,
+    shape_of,
+)
 
 pytestmark = [pytest.mark.golden, pytest.mark.latent_codes]
 
@@ -20,7 +27,7 @@ each_threshold = pytest.mark.parametrize("prefix", PREFIXES)
 
 
 def network(prefix: str) -> RestrictiveEncoder:
-    """Gives the recorded network; `a025` is the code's "more than 0.25", our "at least 0.5"."""
+    """Return the recorded network; `a025` is the code's "more than 0.25", our "at least 0.5"."""
     config, weights = part("restrictive")
     shape, alpha = shape_of(config["ddconfig"]), int(prefix[1:]) / 100 + 0.25
     channels = config["ddconfig"]["in_channels"]
@@ -31,7 +38,7 @@ def network(prefix: str) -> RestrictiveEncoder:
 
 @cache
 def outputs(prefix: str) -> dict[str, Tensor]:
-    """Gives what every module of the network put out, masks as `mask.NAME`, logits and known."""
+    """Return what every module of the network put out, masks as `mask.NAME`, logits and known."""
     model, seen = network(prefix), {}
 
     def note(name: str, result: Tensor | tuple[Tensor, object]) -> None:
@@ -90,8 +97,9 @@ def test_features_of_inner_layers_are_those_of_the_authors() -> None:
 
 @each_threshold
 def test_loss_and_gradients_are_those_of_the_authors(prefix: str) -> None:
-    model, io = network(prefix), recorded("restrictive")
-    logits, known = model(*inputs())
+    model, io = network(prefix).double(), recorded("restrictive")
+    x, visible = inputs()
+    logits, known = model(x.double(), visible)
     known = known[:, 0]
     loss = F.cross_entropy(logits.movedim(1, -1)[known], io["target"].long()[known])
     loss.backward()  # type: ignore[no-untyped-call]
@@ -101,7 +109,7 @@ def test_loss_and_gradients_are_those_of_the_authors(prefix: str) -> None:
     for name in names:
         gradient = model.get_parameter(name.removeprefix(f"{prefix}.grad.")).grad
         assert gradient is not None
-        close(gradient, io[name], gradient=True)
+        close_in_double(gradient, io[name])
 
 
 def test_the_full_size_network_has_the_authors_names_and_shapes() -> None:

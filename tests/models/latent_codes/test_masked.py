@@ -9,10 +9,10 @@ from inpaint_cli.models.latent_codes.blocks import AttnBlock, normalisation
 from inpaint_cli.models.latent_codes.masked import (
     EqualisedConv,
     MaskedAttention,
+    MaskedLayers,
     MaskedNorm,
     MaskedResBlock,
     PartialConv,
-    Rule,
     Seen,
     StrictConv,
     majority,
@@ -24,7 +24,7 @@ CHANNELS = 64
 
 @pytest.fixture
 def mask() -> Tensor:
-    """Gives one mask with 10 visible positions of 36, and one with none."""
+    """Return one mask with 10 visible positions of 36, and one with none."""
     visible = torch.zeros(2, 1, 6, 6)
     visible[0].view(-1)[torch.randperm(36, generator=torch.Generator().manual_seed(3))[:10]] = 1
     return visible
@@ -38,7 +38,7 @@ def features(mask: Tensor, seed: int = 0) -> Tensor:
 
 
 def with_drawn_weights(layer: nn.Module) -> nn.Module:
-    """Gives the layer with weights that are neither 0 nor 1."""
+    """Return the layer with weights that are neither 0 nor 1."""
     generator = torch.Generator().manual_seed(1)
     for parameter in layer.parameters():
         parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
@@ -46,7 +46,7 @@ def with_drawn_weights(layer: nn.Module) -> nn.Module:
 
 
 def only_visible(x: Tensor, mask: Tensor) -> Tensor:
-    """Gives item 0's visible positions as one column; [1, C, visible, 1]."""
+    """Return item 0's visible positions as one column; [1, C, visible, 1]."""
     return x[0][:, mask[0, 0] > 0][None, :, :, None]
 
 
@@ -130,7 +130,7 @@ def test_the_mask_of_partial_convolutions_grows_by_one_position() -> None:
 def test_a_shortcut_of_another_width_has_the_mask_that_the_block_has_grown() -> None:
     mask = torch.zeros(1, 1, 9, 9)
     mask[..., 4, 4] = 1
-    block = MaskedResBlock(32, 64, Rule("partial"))
+    block = MaskedResBlock(32, 64, MaskedLayers("partial"))
     x = torch.randn(1, 32, 9, 9, generator=torch.Generator().manual_seed(0))
     conv2 = block.get_parameter("conv2.conv.weight"), block.get_parameter("conv2.conv.bias")
     for parameter in conv2:

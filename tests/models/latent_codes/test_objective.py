@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli import models
-from inpaint_cli.family import Batch, Model
+from inpaint_cli.family import Batch
 from inpaint_cli.models.latent_codes import losses, starts
 from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.config import LatentConfig
@@ -66,7 +66,7 @@ def test_an_encoder_starts_by_naming_the_vqgans_codes(form: str) -> None:
 def test_tokens_of_alike_codes_start_alike_in_the_transformer() -> None:
     model = model_of(token_width=96)
     with torch.no_grad():
-        TRANSFORMER.begin(cast(Model, model))
+        TRANSFORMER.begin(model)
     table = model.vqgan.quantize.table
     for weight in (model.transformer.tok_emb.weight, model.transformer.head.weight):
         torch.testing.assert_close(weight[1:] @ weight[1:].T, table @ table.T)
@@ -172,8 +172,10 @@ def test_refinement_trains_together_with_the_generator() -> None:
     model = model_of(refinement=True, raw_loss=False, pixel_weight=(1.0, 0.0))
     groups = DECODER.trainable(model)
     assert {group.name for group in groups} == {
-        "generator", "decoder-discriminator", "refinement-discriminator",
-    }  # fmt: skip
+        "generator",
+        "decoder-discriminator",
+        "refinement-discriminator",
+    }
     found = gradients(model, 3, batch_of())
     assert any(name.startswith("refinement.") for name in found)
     assert any(name.startswith("decoder.") for name in found)
@@ -209,7 +211,7 @@ def test_a_few_steps_of_each_stage_lower_its_loss() -> None:
     steps = 40
     for stage in STAGES:
         with torch.no_grad():
-            getattr(stage, "begin", lambda _: None)(model)
+            stage.begin(model)
         groups = stage.trainable(model)
         optimisers = [torch.optim.Adam(g.parameters, lr=2e-3 * g.lr_scale) for g in groups]
         course = []

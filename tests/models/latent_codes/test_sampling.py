@@ -14,14 +14,14 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.latent_codes import networks, sampling
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
-from inpaint_cli.models.pixels import finished
+from inpaint_cli.models.pixels import paste_visible
 from inpaint_cli.models.quantise import continuing, to_levels
 from inpaint_cli.randomness import Noise
 
 
 @cache
 def model(**changes: Any) -> LatentCodes:
-    """Gives a small model, its random weights large enough to matter."""
+    """Return a small model, its random weights large enough to matter."""
     config: LatentConfig = dataclasses.replace(PRESETS["digits"], disc_width=0, **changes)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
@@ -139,23 +139,31 @@ def test_settings_default_to_those_of_the_config() -> None:
     config = photo().config
     image, visible = task(photo())
     named = photo().complete(
-        image, visible, noise(), temperature=config.temperature, steps=config.sampling_steps,
+        image,
+        visible,
+        noise(),
+        temperature=config.temperature,
+        steps=config.sampling_steps,
         annealing=config.annealing,
-    )  # fmt: skip
+    )
     assert torch.equal(named.images, photo().complete(image, visible, noise()).images)
 
 
 def test_a_setting_without_sense_is_refused_by_its_name() -> None:
     image, visible = task(photo())
-    with pytest.raises(UserError, match="--temperature"):
+    with pytest.raises(UserError, match=r"^temperature: "):
         photo().complete(image, visible, noise(), temperature=-0.5)
 
 
 def test_a_larger_refinement_gives_completions_at_its_own_size() -> None:
     latent = model(
-        channels=3, levels=256, size=16, coarse_size=8, refinement=True,
+        channels=3,
+        levels=256,
+        size=16,
+        coarse_size=8,
+        refinement=True,
         refinement_multipliers=(1, 1, 2),
-    )  # fmt: skip
+    )
     image, visible = task(latent, share=0.8)
     result = latent.complete(image, visible, noise())
     other = latent.complete(torch.where(visible, image, 7), visible, noise())
@@ -179,7 +187,7 @@ def test_a_picture_becomes_the_nearest_level(levels: int) -> None:
     image = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
     nowhere = torch.zeros(1, 1, 64, 64, dtype=torch.bool)
     picture = torch.linspace(-1.2, 1.2, 64 * 64).view(1, 1, 64, 64)
-    result = finished(picture, image, nowhere, levels)
+    result = paste_visible(picture, image, nowhere, levels)
     known = continuing(torch.arange(levels), levels, image, nowhere).double()
     wanted = (127.5 * picture.double() + 127.5).flatten()
     nearest = (wanted[:, None] - known).abs().min(1).values
@@ -191,7 +199,7 @@ def test_bytes_are_rounded_and_clamped_and_nothing_under_the_visible_shows() -> 
     image = torch.full((1, 1, 1, 4), 9, dtype=torch.uint8)
     visible = torch.tensor([True, False, False, False]).view(1, 1, 1, 4)
     picture = torch.tensor([torch.nan, 2.0, -2.0, 0.1]).view(1, 1, 1, 4)
-    assert finished(picture, image, visible, 256).flatten().tolist() == [9, 255, 0, 140]
+    assert paste_visible(picture, image, visible, 256).flatten().tolist() == [9, 255, 0, 140]
 
 
 def test_the_seam_is_smaller_than_the_networks_leave_it() -> None:

@@ -12,7 +12,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.latent_codes.token_sampling import (
     Drawing,
     Gumbel,
-    Order,
+    TokenOrder,
     draw_tokens,
     drawing,
     gumbel_of,
@@ -65,10 +65,10 @@ def test_a_schedule_draws_every_token_once_in_at_most_all_steps(unknown: int, st
     steps=st.integers(1, 15),
     temperature=st.sampled_from([0.0, 0.3, 1.0, 5.0]),
     top_k=st.sampled_from([None, 1, 3, CODES, 100]),
-    order=st.sampled_from(get_args(Order)),
+    order=st.sampled_from(get_args(TokenOrder)),
 )
 def test_known_tokens_stay_and_all_others_become_codes_within_the_steps(
-    known: list[list[bool]], steps: int, temperature: float, top_k: int | None, order: Order
+    known: list[list[bool]], steps: int, temperature: float, top_k: int | None, order: TokenOrder
 ) -> None:
     tokens, mask = grids(known)
     network = Table()
@@ -98,8 +98,8 @@ def test_without_unknown_tokens_the_network_is_not_called() -> None:
     assert network.calls == 0
 
 
-@pytest.mark.parametrize("order", get_args(Order))
-def test_an_item_is_drawn_as_it_would_be_alone(order: Order) -> None:
+@pytest.mark.parametrize("order", get_args(TokenOrder))
+def test_an_item_is_drawn_as_it_would_be_alone(order: TokenOrder) -> None:
     tokens, known = grids([[False] * POSITIONS, [True, False] * 6, [True] * 11 + [False]])
     how = Drawing(steps=4, order=order)
     together = draw_tokens(Table(), tokens, known, gumbel(3), how)
@@ -140,7 +140,7 @@ def test_the_surest_positions_come_first_whatever_is_drawn_there() -> None:
 def test_completions_differ_in_their_order_only_if_it_is_sampled() -> None:
     tokens, known = grids([[False] * POSITIONS] * 8)
     orders = {}
-    for order in get_args(Order):
+    for order in get_args(TokenOrder):
         states = drawing(Table(), tokens, known, gumbel(8), Drawing(steps=3, order=order))
         orders[order] = len({tuple(row.tolist()) for row in next(states)[1]})
     assert orders["confidence"] == 1
@@ -185,6 +185,30 @@ def test_annealing_multiplies_the_temperature_after_each_step() -> None:
         tokens, known = state
 
 
+def test_the_surest_position_is_told_apart_by_what_half_precision_would_round_off() -> None:
+    tokens, known = grids([[False] * POSITIONS])
+    logits = torch.tensor([2.0, 0.0, 0.0, 0.0, 0.0, -5.0]).repeat(1, POSITIONS, 1)
+    logits[0, 7, 5] = -6.0
+    how = Drawing(steps=POSITIONS)
+    states = drawing(lambda tokens, known: logits.bfloat16(), tokens, known, gumbel(1), how)
+    assert next(states)[1][0].nonzero().flatten().tolist() == [7]
+
+
+def test_the_noise_of_the_sampled_order_fades_from_step_to_step() -> None:
+    n, steps = 8, 3
+    tokens, known = grids([[False] * POSITIONS] * n)
+    network, draw, counts = Table(), gumbel(n), tokens_per_step(POSITIONS, steps)
+    how = Drawing(steps, annealing=1.0, order="sampled")
+    states = list(drawing(network, tokens, known, gumbel(n), how))
+    for state, weight, count in zip(states, (3.0, 1.5, 0.0), counts, strict=True):
+        log_probs = torch.log_softmax(network(tokens, known), -1)
+        drawn = (log_probs + draw(POSITIONS, CODES)).argmax(-1, keepdim=True)
+        scores = log_probs.gather(-1, drawn).squeeze(-1) + weight * draw(POSITIONS)
+        luckiest = scores.masked_fill(known, -torch.inf).topk(count).indices
+        assert torch.equal(state[1], known.scatter(1, luckiest, True))
+        tokens, known = state
+
+
 def test_the_noise_of_a_completion_does_not_depend_on_the_others() -> None:
     together, alone = (
         gumbel(3),
@@ -209,11 +233,12 @@ def test_the_least_and_the_largest_uniform_give_finite_noise() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "--steps: must be at least 1, got 0"),
-        ({"temperature": -1.0}, "--temperature: must be at least 0"),
-        ({"top_k": 0}, "--top-k: must be at least 1"),
-        ({"annealing": 0.0}, r"--annealing: must lie in \(0, 1\]"),
-        ({"order": "sample"}, "--order: no order called 'sample'. Did you mean 'sampled'"),
+        ({"steps": 0}, "^steps: must be at least 1, got 0"),
+        ({"temperature": -1.0}, "^temperature: must be at least 0"),
+        ({"top_k": 0}, "^top_k: must be at least 1"),
+        ({"annealing": 0.0}, r"^annealing: must lie in \(0, 1\]"),
+        ({"annealing": 1.01}, r"^annealing: must lie in \(0, 1\]"),
+        ({"order": "sample"}, "^order: no order called 'sample'. Did you mean 'sampled'"),
     ],
 )
 def test_settings_without_sense_are_refused(settings: dict[str, object], message: str) -> None:

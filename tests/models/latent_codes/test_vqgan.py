@@ -49,7 +49,7 @@ def test_a_code_itself_is_quantised_to_itself_without_loss() -> None:
 
 
 def clusters() -> Tensor:
-    """Gives features [8, 6, 8, 8] round six directions, which k-means must find."""
+    """Return features [8, 6, 8, 8] round six directions, which k-means must find."""
     centres = F.normalize(features(3, 6, 6), dim=1)
     chosen = torch.arange(8 * 64) % 6
     rows = centres[chosen] + 0.02 * features(4, 8 * 64, 6)

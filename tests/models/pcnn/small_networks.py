@@ -10,9 +10,15 @@ def random_network(
     *, channels: int = 1, levels: int = 2, depth: int = 4, kernel: int = 3, seed: int = 0
 ) -> PixelConstrainedCNN:
     config = PixelConfig(
-        size=8, channels=channels, levels=levels, depth=depth, filters=6, cond_filters=4,
-        kernel=kernel, head=60,
-    )  # fmt: skip
+        size=8,
+        channels=channels,
+        levels=levels,
+        depth=depth,
+        filters=6,
+        cond_filters=4,
+        kernel=kernel,
+        head=60,
+    )
     model = PixelConstrainedCNN(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -27,7 +33,7 @@ def random_network(
 def random_task(
     model: PixelConstrainedCNN, height: int, width: int, seed: int, hidden_share: float = 0.5
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gives levels int64 [1, C, H, W] and visible bool [1, 1, H, W]."""
+    """Return levels int64 [1, C, H, W] and visible bool [1, 1, H, W]."""
     generator = torch.Generator().manual_seed(seed)
     levels = torch.randint(0, model.levels, (1, model.channels, height, width), generator=generator)
     return levels, torch.rand(1, 1, height, width, generator=generator) >= hidden_share

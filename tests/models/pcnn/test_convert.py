@@ -15,7 +15,7 @@ from tests.models.pcnn.golden_folders import folders, tensors
 
 @pytest.fixture(params=folders(), ids=lambda path: path.name)
 def theirs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Gives a folder as the authors leave it: config.json and a non-zip model.pt."""
+    """Return a folder as the authors leave it: config.json and a non-zip model.pt."""
     folder = tmp_path / "theirs"
     folder.mkdir()
     shutil.copy(request.param / "config.json", folder)

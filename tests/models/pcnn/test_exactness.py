@@ -14,7 +14,7 @@ from tests.models.pcnn.small_networks import random_network, random_task
 
 
 def every_completion(model: PixelConstrainedCNN, levels: Tensor, visible: Tensor) -> Tensor:
-    """Gives all K^hidden images, levels [M, C, H, W], hidden entries counting in raster order."""
+    """Return all K^hidden images, levels [M, C, H, W], hidden entries counting in raster order."""
     hidden = (~visible).expand_as(levels)[0]
     codes = itertools.product(range(model.levels), repeat=int(hidden.sum()))
     values = torch.tensor(list(codes))

@@ -24,7 +24,7 @@ def naive(
     uniforms: Tensor,
     temperature: float,
 ) -> tuple[Tensor, Tensor]:
-    """Runs both networks in full for every entry, in float64: the authors' loop."""
+    """Run both networks in full for every entry, in float64: the authors' loop."""
     model = model.double()
     n = len(uniforms)
     x = (levels * visible).expand(n, -1, -1, -1).clone()
@@ -52,9 +52,15 @@ def naive(
     seed=st.integers(0, 1000),
 )
 def test_samples_are_those_of_the_naive_loop(
-    channels: int, levels: int, kernel: int, depth: int, height: int, width: int, share: float,
+    channels: int,
+    levels: int,
+    kernel: int,
+    depth: int,
+    height: int,
+    width: int,
+    share: float,
     seed: int,
-) -> None:  # fmt: skip
+) -> None:
     model = random_network(channels=channels, levels=levels, depth=depth, kernel=kernel, seed=seed)
     image, visible = random_task(model, height, width, seed, share)
     uniforms = uniforms_for(image, 3, seed)

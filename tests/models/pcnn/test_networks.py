@@ -60,8 +60,13 @@ def test_every_preset_builds_on_the_meta_device(name: str) -> None:
 )
 def test_a_config_that_cannot_be_built_is_refused(settings: dict[str, Any], message: str) -> None:
     good: dict[str, Any] = {
-        "size": 8, "channels": 3, "levels": 4, "depth": 3, "filters": 6, "cond_filters": 4,
+        "size": 8,
+        "channels": 3,
+        "levels": 4,
+        "depth": 3,
+        "filters": 6,
+        "cond_filters": 4,
         "head": 9,
-    }  # fmt: skip
+    }
     with pytest.raises(UserError, match=message):
         PixelConfig(**{**good, **settings})

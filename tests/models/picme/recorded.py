@@ -12,18 +12,23 @@ FOLDER = golden("picme")
 
 
 def recorded(name: str) -> dict[str, Tensor]:
-    """Gives the tensors of NAME.safetensors; single values as scalars."""
+    """Return the tensors of NAME.safetensors; single values as scalars."""
     tensors = load_file(FOLDER / f"{name}.safetensors")
     return {n: t.reshape(()) if t.shape == (1,) else t for n, t in tensors.items()}
 
 
+def recorded_in_double(name: str) -> dict[str, Tensor]:
+    """Return the tensors of NAME.safetensors, those of float32 in float64."""
+    return {n: t.double() if t.is_floating_point() else t for n, t in recorded(name).items()}
+
+
 def of_pic() -> MixtureOfPrimitives:
-    """Gives the recorded networks of PIC as one model."""
+    """Return the recorded networks of PIC as one model."""
     return convert(sorted(FOLDER.glob("pic_net_*.safetensors")))
 
 
 def iterated(layer: str, network: str) -> Tensor:
-    """Gives a weight of PIC over its spectral norm, after one power iteration from its vectors."""
+    """Return a weight of PIC over its spectral norm, after one power iteration from its vectors."""
     state = read_state(FOLDER / f"pic_net_{network}.safetensors")
     weight, u = state[f"{layer}.module.weight_bar"], state[f"{layer}.module.weight_u"]
     matrix = weight.flatten(1).double()
@@ -34,5 +39,5 @@ def iterated(layer: str, network: str) -> Tensor:
 
 
 def same(actual: Tensor, expected: Tensor) -> None:
-    """Asserts the README's tolerance for float64 files."""
+    """Assert the README's tolerance for float64 files."""
     torch.testing.assert_close(actual.detach(), expected, rtol=1e-9, atol=1e-11)

@@ -14,7 +14,7 @@ from inpaint_cli.randomness import Noise
 
 
 def model_of(**changes: Any) -> MixtureOfPrimitives:
-    """Gives the 8x8 model with other settings and fixed random weights, in eval mode."""
+    """Return the 8x8 model with other settings and fixed random weights, in eval mode."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = MixtureOfPrimitives(replace(PRESETS["digits"], **changes))
@@ -27,7 +27,7 @@ def model_of(**changes: Any) -> MixtureOfPrimitives:
 
 
 def batch_of(count: int, seed: int = 0) -> Batch:
-    """Gives random 8x8 grey images, 60 % of each visible."""
+    """Return random 8x8 grey images, 60 % of each visible."""
     generator = torch.Generator().manual_seed(seed)
     image = torch.randint(0, 256, (count, 1, 8, 8), generator=generator).to(torch.uint8)
     return Batch(image, torch.rand(count, 1, 8, 8, generator=generator) < 0.6)
@@ -42,7 +42,7 @@ def completions(n: int) -> Noise:
 
 
 def mixture_of(k: int = 3, seed: int = 0, *shape: int) -> tuple[Mixture, Gaussian]:
-    """Gives a random mixture and posterior of two images, float64."""
+    """Return a random mixture and posterior of two images, float64."""
     generator = torch.Generator().manual_seed(seed)
     shape = shape or (4,)
 

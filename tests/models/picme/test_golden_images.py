@@ -47,13 +47,6 @@ def test_the_visible_reconstruction_has_the_recorded_value_and_gradients() -> No
         same(gradient, data[f"L_R_vis.grad.gen_scale{i}"])
 
 
-def test_the_laplace_likelihood_is_the_recorded_one() -> None:
-    data = recorded("images")
-    picture, scale = scales(data, "gen")[-1], float(data["laplace_b"])
-    nats = losses.laplace(picture, data["image"], data["mask"], scale)
-    same(nats, data["elbo_rec_laplace_sum"])
-
-
 @pytest.mark.parametrize("form", ["paper", "pic"])
 def test_the_adversarial_loss_has_the_recorded_value_and_gradients(
     form: Literal["paper", "pic"],

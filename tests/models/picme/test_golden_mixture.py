@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaint_cli.models.picme import losses
 from inpaint_cli.models.picme.config import PRESETS
@@ -16,13 +16,10 @@ from inpaint_cli.models.picme.mixture import (
     divergences,
     drawn_components,
     entropy,
-    joint_log_prob,
     kl,
     kl_literal,
     kl_to_standard,
-    log_prob,
     nearest,
-    responsibility,
     sample,
 )
 from inpaint_cli.models.picme.networks import MixtureHead
@@ -179,7 +176,10 @@ def test_the_head_gives_the_recorded_mixture() -> None:
     channels = data["h"].shape[1]
     floor = k * float(data["floor_eps"])
     clamp = tuple(data[f"sigma_{bound}"].log().item() for bound in ("min", "max"))
-    head = MixtureHead(channels, latent, k, floor, clamp, spectral=False).double()
+    head = MixtureHead(channels, latent, k, floor, clamp).double()
+    for conv in (head.prior.conv1, head.prior.conv2, head.prior.bypass):
+        # The record has plain convolutions.
+        conv.norm = nn.Identity()  # type: ignore[assignment]
     weights = {name: t for name, t in data.items() if name.startswith(("prior.", "mix."))}
     head.load_state_dict(weights)
     mixture = head(data["h"])
@@ -199,14 +199,6 @@ def test_components_and_latents_are_drawn_as_recorded() -> None:
             for i in range(index.shape[1])
         ]
         same(torch.stack(z, 1), data[name])
-
-
-def test_the_density_of_the_mixture_is_the_recorded_one() -> None:
-    data = recorded("sampling")
-    q = Mixture(data["q_mu"], data["q_sigma"], data["alpha"])
-    assert joint_log_prob(q, data["z"]).shape == data["responsibility"].shape
-    same(log_prob(q, data["z"]), data["log_prob"])
-    same(responsibility(q, data["z"]), data["responsibility"])
 
 
 def test_the_recorded_set_is_where_the_tests_look() -> None:

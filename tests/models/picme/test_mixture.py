@@ -19,9 +19,7 @@ from inpaint_cli.models.picme.mixture import (
     kl,
     kl_literal,
     kl_to_standard,
-    log_prob,
     nearest,
-    responsibility,
     sample,
 )
 from inpaint_cli.models.picme.networks import MixingWeights
@@ -103,17 +101,6 @@ def test_components_are_drawn_as_often_as_they_weigh() -> None:
     index = drawn_components(weights, uniform)[0]
     share = torch.bincount(index, minlength=3) / index.numel()
     torch.testing.assert_close(share, weights[0], rtol=0, atol=5 * 0.5 / math.sqrt(20_000))
-
-
-def test_responsibilities_sum_to_1_and_belong_to_the_density() -> None:
-    q, _ = mixture_of()
-    z = torch.linspace(-2, 2, 24, dtype=torch.float64).view(2, 3, 4)
-    torch.testing.assert_close(responsibility(q, z).sum(-1), torch.ones(2, 3).double())
-    each = [
-        log_density(Gaussian(q.mu[:, i, None], q.sigma[:, i, None]), z).sum(-1) for i in range(3)
-    ]
-    density = sum(q.weights[:, i, None] * each[i].exp() for i in range(3))
-    torch.testing.assert_close(log_prob(q, z).exp(), density)
 
 
 def test_the_frequency_loss_pulls_each_weight_to_its_one_hot_target() -> None:

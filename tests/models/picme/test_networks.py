@@ -76,7 +76,6 @@ def test_one_primitive_has_all_the_weight_and_no_offset() -> None:
 
 def test_a_norm_is_followed_in_training_and_stays_otherwise() -> None:
     conv = Conv(3, 4, 3)
-    assert conv.norm is not None
     x = torch.randn(1, 3, 5, 5)
     before = conv.norm.u.clone()
     conv.eval()
@@ -89,7 +88,6 @@ def test_a_norm_is_followed_in_training_and_stays_otherwise() -> None:
 
 def test_a_norm_that_is_followed_for_long_is_the_largest_singular_value() -> None:
     conv = Conv(3, 4, 3)
-    assert conv.norm is not None
     for _ in range(200):
         conv(torch.zeros(1, 3, 2, 2))
     weight = conv.norm(conv.weight).flatten(1)

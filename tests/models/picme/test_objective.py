@@ -13,8 +13,8 @@ from inpaint_cli.models.picme.objective import (
     Latents,
     Pictures,
     drawn,
+    encode_batch,
     frozen,
-    looked_at,
 )
 from inpaint_cli.models.pixels import to_unit
 from tests.models.picme.small import batch_of, model_of, samples
@@ -23,7 +23,7 @@ STAGE = CompletionStage()
 
 
 def moved(model: MixtureOfPrimitives, loss: Tensor) -> set[str]:
-    """Gives the parts of the model in which a loss has a gradient that is not zero."""
+    """Return the parts of the model in which a loss has a gradient that is not zero."""
     model.zero_grad()
     loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
     parts = {
@@ -45,7 +45,7 @@ def moved(model: MixtureOfPrimitives, loss: Tensor) -> set[str]:
 def step(**changes: Any) -> tuple[MixtureOfPrimitives, Latents, Pictures, dict[str, Tensor]]:
     model, batch = model_of(**changes), batch_of(3)
     x, m = to_unit(batch.image), batch.visible.float()
-    latents = looked_at(model, x, m)
+    latents = encode_batch(model, x, m)
     normals = samples(3).normal(2, *latents.posterior.mu.shape[1:])
     pictures = drawn(model, latents, m, normals, every=False)
     return model, latents, pictures, STAGE.terms(model, latents, pictures, x, m)
@@ -132,7 +132,7 @@ def test_the_same_step_gives_the_same_loss_whatever_the_global_generator() -> No
 def test_hidden_pixels_do_not_reach_the_mixture() -> None:
     model, batch = model_of(), batch_of(2)
     x = to_unit(batch.image).requires_grad_()
-    latents = looked_at(model, x, batch.visible.float())
+    latents = encode_batch(model, x, batch.visible.float())
     total = latents.mixture.mu.sum() + latents.mixture.weights[:, 0].sum() + latents.e.sum()
     (gradient,) = torch.autograd.grad(total, x)
     assert not gradient[~batch.visible].any()
@@ -150,7 +150,7 @@ def test_errors_at_hidden_pixels_are_none_where_nothing_is_hidden(hidden: bool) 
 
 
 def learns(steps: int) -> float:
-    """Gives the mean absolute error of the reconstruction after some steps on four images."""
+    """Return the mean absolute error of the reconstruction after some steps on four images."""
     model, batch = model_of().train(), batch_of(4)
     groups = STAGE.trainable(model)
     optimisers = [torch.optim.Adam(g.parameters, lr=2e-3, betas=(0.0, 0.999)) for g in groups]

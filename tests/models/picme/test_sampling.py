@@ -32,7 +32,9 @@ def test_the_encoder_runs_once_for_all_completions() -> None:
 def test_each_completion_tells_its_primitive_and_that_one_s_weight() -> None:
     made = MODEL.complete(BATCH.image, BATCH.visible, completions(12))
     with torch.inference_mode():
-        weights = sampling.look(MODEL, BATCH.image, BATCH.visible).mixture.weights[0].double()
+        weights = (
+            sampling.encode_context(MODEL, BATCH.image, BATCH.visible).mixture.weights[0].double()
+        )
     assert made.details["primitive"].shape == made.details["weight"].shape == (12,)
     assert made.details["weight"].tolist() == weights[made.details["primitive"]].tolist()
     assert len(set(made.details["primitive"].tolist())) > 1
@@ -66,10 +68,10 @@ def test_completions_of_different_primitives_differ() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"primitive": 6}, "--primitive: this model has the primitives 0 to 5, got 6"),
-        ({"primitive": 1, "stratify": True}, "--primitive and --stratify"),
-        ({"temperature": -1.0}, "--temperature"),
-        ({"projection": "tsne"}, "--projection tsne: belongs to --by-primitive"),
+        ({"primitive": 6}, "^primitive: this model has the primitives 0 to 5, got 6"),
+        ({"primitive": 1, "stratify": True}, "^primitive: contradicts the setting stratify"),
+        ({"temperature": -1.0}, "^temperature: "),
+        ({"projection": "tsne"}, "^projection: 'tsne' belongs to the setting by_primitive"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(options: dict[str, object], words: str) -> None:

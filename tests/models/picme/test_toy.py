@@ -25,7 +25,7 @@ SPREAD = 0.3
 
 
 def centres() -> Tensor:
-    """Gives the modes, [contexts, 3, 2]: a triangle that turns with the context."""
+    """Return the modes, [contexts, 3, 2]: a triangle that turns with the context."""
     angle = torch.arange(3) * 2 * math.pi / 3 + torch.arange(CONTEXTS)[:, None] * math.pi / 8
     return 3 * torch.stack([angle.cos(), angle.sin()], -1)
 
@@ -59,7 +59,7 @@ class Toy(nn.Module):
 
 
 def trained(k: int) -> tuple[Toy, Tensor]:
-    """Gives a trained toy, and how often each component was the nearest at the end."""
+    """Return a trained toy, and how often each component was the nearest at the end."""
     torch.manual_seed(0)
     toy, config = Toy(k), replace(PRESETS["photo256"], primitives=k)
     optimiser = torch.optim.Adam(toy.parameters(), lr=2e-3, betas=(0.0, 0.999))
@@ -86,7 +86,7 @@ def trained(k: int) -> tuple[Toy, Tensor]:
 
 @torch.no_grad()
 def distance_of_modes(toy: Toy) -> float:
-    """Gives the total variation between drawn and true shares of the modes, mean over contexts.
+    """Return the total variation between drawn and true shares of the modes, mean over contexts.
 
     What is drawn far from every mode counts as a fourth.
     """

@@ -1,13 +1,10 @@
-"""What every metric is made of: a mergeable state, an estimate with its error, a refusal."""
+"""What every metric comes to: an estimate with its error, or a refusal."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from typing import Any
 
 
 class Refused(Exception):
@@ -39,23 +36,5 @@ class Estimate:
     warnings: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further figures of the same computation (`p_ids_ties_half`, per-set values)."""
-
-
-class State(Protocol):
-    """What accumulates over batches, in float64, in memory that does not grow with N or K.
-
-    Merging the states of shards in the order of their images gives the state of all images.
-    """
-
-    def merge(self, other: Self) -> None:
-        """Takes in the state of another shard."""
-        ...
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Gives everything as named tensors, to be saved."""
-        ...
-
-    @classmethod
-    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
-        """Gives back what `tensors` gave."""
-        ...
+    entries: Mapping[str, Any] = field(default_factory=dict)
+    """What stands in the report beside the figure, under names of its own (`arrays`)."""

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inpaint_cli.files import home
-from inpaint_cli.metrics.state import Refused
 from inpaint_cli.weights import hash_of
+
+
+class MissingWeights(Exception):
+    """A weight file of another project is not on this machine; the text says where to put it."""
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file that a metric needs and that does not ship."""
+    """One file of another project that does not ship."""
 
     title: str
     """What a message calls it."""
@@ -30,16 +33,12 @@ class WeightFile:
 
 
 _OTHER_FEATURES = (
-    "or score with features that need no file:",
-    "  inpaint score --metrics fid --features classifier.safetensors   "
-    "(any checkpoint of 'inpaint train --model classifier')",
-    "  inpaint score --metrics fid --features pixels8                  "
-    "(8x8 grey thumbnails, d=64: a smoke test)",
+    "or score with the features of a classifier: one that ships, or any checkpoint of "
+    "'inpaint train'.",
 )
 _OTHER_DISTANCE = (
-    "or take the feature maps of a classifier, uncalibrated:",
-    "  inpaint score --metrics lpips-gt --perceptual classifier.safetensors   "
-    "(any checkpoint of 'inpaint train --model classifier')",
+    "or take as perceptual distance the feature maps of a classifier, uncalibrated: one that "
+    "ships, or any checkpoint of 'inpaint train'.",
 )
 
 FILES = {
@@ -72,7 +71,7 @@ LOOKALIKES = {
 
 
 def folders(weights_dir: Path | None = None) -> list[Path]:
-    """Gives the folders that are searched, in this order, each once."""
+    """Return the folders that are searched, in this order, each once."""
     return list(dict.fromkeys(_folders(weights_dir)))
 
 
@@ -87,9 +86,9 @@ def _folders(weights_dir: Path | None) -> Iterator[Path]:
 
 
 def find(name: str, weights_dir: Path | None = None) -> Path:
-    """Gives the file called `name` in `FILES`, checked. Refused where there is none that is right.
+    """Return the file called `name` in `FILES`, checked. MissingWeights where none is right.
 
-    A file of the right name and another content is passed over, and named in the refusal.
+    A file of the right name and another content is passed over, and named in the error.
     """
     wrong = []
     for folder in folders(weights_dir):
@@ -101,26 +100,18 @@ def find(name: str, weights_dir: Path | None = None) -> Path:
             if not problem:
                 return path
             wrong.append(problem)
-    raise Refused(_message(name, weights_dir, wrong), missing_file=True)
-
-
-def check(path: Path, name: str) -> str:
-    """Gives the SHA-256 of a file that should be `name` of `FILES`; Refused if it is not."""
-    problem = _problem(path, name)
-    if problem:
-        raise Refused(problem, missing_file=True)
-    return hash_of(path)
+    raise MissingWeights(_message(name, weights_dir, wrong))
 
 
 def _problem(path: Path, name: str) -> str | None:
-    """Says what is wrong with a file, if anything is; reads it all."""
+    """Return what is wrong with a file, which is read whole; None if nothing is."""
     try:
-        found = hash_of(path)
+        digest = hash_of(path)
     except OSError as error:
         return f"{path.name}: cannot be read ({error.strerror})."
-    if not found.startswith(FILES[name].sha256):
+    if not digest.startswith(FILES[name].sha256):
         return (
-            f"{path}: not the {FILES[name].title}: its SHA-256 begins with {found[:8]}, not with "
+            f"{path}: not the {FILES[name].title}: its SHA-256 begins with {digest[:8]}, not with "
             f"{FILES[name].sha256}. It is damaged, or another file."
         )
     return None
@@ -142,7 +133,7 @@ def _message(name: str, weights_dir: Path | None, wrong: list[str]) -> str:
         *(f"          {folder}" for folder in searched[1:]),
         *wrong,
         *beside,
-        "put the file into one of them, or pass --weights-dir;",
+        "put the file into one of them, or name its folder as weights_dir;",
         *file.instead,
         "Values of one kind cannot be compared with those of another, nor with published ones.",
     ]

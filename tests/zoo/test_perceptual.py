@@ -6,9 +6,9 @@ from safetensors.torch import save_file
 
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.perceptual import NAMED, load_perceptual
-from inpaint_cli.metrics.state import Refused
 from inpaint_cli.weights import hash_of, save_weights
+from inpaint_cli.zoo.perceptual import NAMED, load_perceptual
+from inpaint_cli.zoo.weight_files import MissingWeights
 from tests.models.test_perceptual import squeeze_trunk
 
 
@@ -20,17 +20,16 @@ def nothing_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_trunk_that_is_not_there_is_refused_with_the_folders(tmp_path: Path) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(MissingWeights) as refusal:
         load_perceptual("lpips", tmp_path / "mine")
-    assert refusal.value.missing_file
-    assert "alexnet-owt-7be5be79.pth" in refusal.value.reason
-    assert str(tmp_path / "mine") in refusal.value.reason
-    assert "--perceptual" in refusal.value.reason
+    assert "alexnet-owt-7be5be79.pth" in str(refusal.value)
+    assert str(tmp_path / "mine") in str(refusal.value)
+    assert "perceptual distance" in str(refusal.value)
 
 
 def test_a_trunk_with_another_content_is_not_taken_for_the_real_one(tmp_path: Path) -> None:
     torch.save(squeeze_trunk(), tmp_path / "squeezenet1_1-b8a52dc0.pth")
-    with pytest.raises(Refused, match="not the SqueezeNet weights"):
+    with pytest.raises(MissingWeights, match="not the SqueezeNet weights"):
         load_perceptual("lpips-squeeze", tmp_path)
 
 

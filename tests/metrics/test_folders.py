@@ -10,8 +10,7 @@ from PIL import Image
 
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.folders import FilesTarget, Fit
-from inpaint_cli.metrics.pairs import hole_of, target_of
+from inpaint_cli.metrics.folders import CommonSize, FilesTarget, target_of
 from tests.metrics.score_kit import report, save
 
 RNG = np.random.default_rng(1)
@@ -49,7 +48,7 @@ def holes(originals: Path, folder: Path) -> Path:
 def opened(
     results: Path, originals: Path | None, masks: Path | None = None, **fit: tuple[int, int]
 ) -> FilesTarget:
-    return target_of(results, originals, masks, None, Fit(**fit))
+    return target_of(results, originals, masks, None, CommonSize(**fit))
 
 
 def test_pairs_are_made_by_name_up_to_the_last_dot(originals: Path, tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_masks_are_white_where_hidden(originals: Path, tmp_path: Path) -> None:
 def test_without_masks_what_needs_them_is_refused(originals: Path, tmp_path: Path) -> None:
     document = report(("mae", "crps"), opened(filled(originals, tmp_path / "out"), originals))
     assert [entry["name"] for entry in document["metrics"]] == ["mae"]
-    assert "--masks" in document["refused"][0]["reason"]
+    assert "masks" in document["refused"][0]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +108,7 @@ def test_what_does_not_pair_is_refused_by_name(
 def test_pictures_of_unequal_size_need_a_common_one(originals: Path, tmp_path: Path) -> None:
     save(originals, "z.png", RNG.integers(0, 256, (20, 20, 3), dtype=np.uint8))
     results = filled(originals, tmp_path / "out")
-    with pytest.raises(UserError, match=r"z\.png: 20x20 pixels.*--resize"):
+    with pytest.raises(UserError, match=r"z\.png: 20x20 pixels.*resize or crop"):
         opened(results, originals)
     for fit in ({"resize": (8, 8)}, {"crop": (8, 8)}):
         found = opened(results, originals, holes(originals, tmp_path / "holes"), **fit)
@@ -150,7 +149,7 @@ def test_the_results_of_complete_are_scored_as_they_are(
     )
     assert made.exit_code == 0, made.output
     found = opened(tmp_path / "results", None)
-    assert (found.k, found.has_masks, found.made["model"]) == (1, True, "telea")
+    assert (found.k, found.has_masks, found.origin["model"]) == (1, True, "telea")
     case = found.case(0)
     assert case.visible is not None
     assert (~case.visible).sum() == 16
@@ -160,13 +159,5 @@ def test_the_results_of_complete_are_scored_as_they_are(
 def test_a_record_that_names_no_originals_asks_for_them(tmp_path: Path) -> None:
     item = {"image": "gone.png", "mask": "freeform", "completions": [{"file": "gone-0.png"}]}
     (tmp_path / "completions.json").write_text(json.dumps({"schema": 1, "items": [item]}))
-    with pytest.raises(UserError, match="--reference"):
+    with pytest.raises(UserError, match="as reference"):
         opened(tmp_path, None)
-
-
-def test_a_hole_is_read_from_the_words_of_a_record(tmp_path: Path) -> None:
-    save(tmp_path, "m.png", np.full((4, 4, 1), 255, np.uint8))
-    hole = hole_of(f"{tmp_path / 'm.png'}, inverted + box 1,1,2,2")
-    assert hole is not None
-    assert hole.visible(4, 4).tolist()[0] == [True] * 4
-    assert hole.visible(4, 4).sum() == 12

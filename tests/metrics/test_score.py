@@ -9,18 +9,15 @@ import pytest
 import torch
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics import measuring, shards
-from inpaint_cli.metrics.protocol import Request
-from inpaint_cli.metrics.scoring import Session
+from inpaint_cli.metrics import measuring
 from inpaint_cli.metrics.targets import ModelTarget
 from inpaint_cli.photos.memory import Batches
 from tests.metrics.score_kit import (
-    CPU,
-    QUIET,
     SIDE,
     check_schema,
     contestant,
     report,
+    scoring,
     steady,
     target,
 )
@@ -56,7 +53,7 @@ def test_a_second_run_gives_the_same_bytes_but_for_the_times() -> None:
 def test_a_killed_run_goes_on_and_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "MOST", 4)
+    monkeypatch.setattr(measuring, "MOST", 4)
     whole, made = report(SOME), list[int]()
     case = ModelTarget.case
 
@@ -83,8 +80,8 @@ def test_a_killed_run_goes_on_and_ends_the_same(
 
 def test_shards_of_any_size_and_order_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = values(report(SOME))
-    monkeypatch.setattr(shards, "MOST", 5)
-    monkeypatch.setattr(shards.Work, "todo", lambda self, *_: [2, 0, 1])
+    monkeypatch.setattr(measuring, "MOST", 5)
+    monkeypatch.setattr(measuring.WorkFolder, "todo", lambda self, *_: [2, 0, 1])
     for label, value in values(report(SOME)).items():
         assert value == pytest.approx(whole[label], rel=1e-9), label
 
@@ -127,9 +124,11 @@ class Perfect(PretendModel):
 
 def test_a_model_that_returns_the_original_is_perfect() -> None:
     found = values(
-        report(("fid", "psnr", "ssim", "mae", "crps", "div-fid"),
-               target(who=contestant(model=Perfect(SIDE))))
-    )  # fmt: skip
+        report(
+            ("fid", "psnr", "ssim", "mae", "crps", "div-fid"),
+            target(who=contestant(model=Perfect(SIDE))),
+        )
+    )
     assert found["fid@pixels8"] == 0
     assert found["psnr"] == "inf"
     assert (found["ssim"], found["mae"], found["crps"]) == (1.0, 0.0, 0.0)
@@ -137,9 +136,8 @@ def test_a_model_that_returns_the_original_is_perfect() -> None:
 
 
 def test_two_models_are_compared_image_by_image_under_the_same_masks() -> None:
-    asked = Request(("mae", "fid"), features="pixels8")
     two = [target(), target(who=contestant("perfect", Perfect(SIDE)))]
-    first, second = Session(asked, CPU, QUIET).run(two)
+    first, second = scoring(("mae", "fid")).run(two)
     assert first["protocol"]["masks"]["sha256"] == second["protocol"]["masks"]["sha256"]
     entry = next(e for e in second["metrics"] if e["name"] == "mae")
     paired = entry["params"]["paired"]
@@ -151,7 +149,7 @@ def test_two_models_are_compared_image_by_image_under_the_same_masks() -> None:
 
 def test_models_under_other_masks_are_not_compared() -> None:
     two = [target(), target(who=contestant("other"), masks="box-50")]
-    _, second = Session(Request(("mae",)), CPU, QUIET).run(two)
+    _, second = scoring(("mae",)).run(two)
     assert "paired" not in second["metrics"][0]["params"]
 
 
@@ -172,7 +170,7 @@ def test_ranges_hold_equally_many_images() -> None:
 
 
 def test_a_refused_metric_stops_no_other() -> None:
-    document = report(("mae", "lpips-diversity"), target(k=1), features="random")
+    document = report(("mae", "lpips-diversity"), target(k=1))
     assert [entry["name"] for entry in document["metrics"]] == ["mae"] * 2
     (refusal,) = document["refused"]
     assert refusal["name"] == "lpips-diversity"
@@ -188,7 +186,6 @@ def test_strict_makes_a_refusal_an_error_before_anything_is_computed(
 
 
 def test_check_says_what_could_be_computed() -> None:
-    session = Session(Request(("mae", "coverage")), CPU, QUIET)
-    found = session.check([target(k=1)])
-    assert found[0] == ("pretend", "mae", "ok")
-    assert found[1][2] != "ok"
+    answers = scoring(("mae", "coverage")).check([target(k=1)])
+    assert answers[0] == ("pretend", "mae", "ok")
+    assert answers[1][2] != "ok"

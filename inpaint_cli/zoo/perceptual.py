@@ -1,4 +1,7 @@
-"""Which perceptual distance `--perceptual` means, and reading it from what is on this machine."""
+"""Which perceptual distance a name means, read from what is on this machine.
+
+Losses and metrics take theirs from here.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ from torch import Tensor, nn
 
 from inpaint_cli import weights, zoo
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.metrics import weight_files
 from inpaint_cli.models import perceptual
 from inpaint_cli.models.foreign import read_state
 from inpaint_cli.models.perceptual import PerceptualDistance
+from inpaint_cli.zoo import weight_files
 
 if TYPE_CHECKING:
     from inpaint_cli.models.classifier.networks import Classifier
 
 NETS = {"lpips": "alex", "lpips-alex": "alex", "lpips-vgg": "vgg", "lpips-squeeze": "squeeze"}
-"""Trunks by the name that `--perceptual` takes."""
+"""Trunks by the name that the setting takes."""
 
 NAMED = {
     "c54a322576b25f7896f35c34eb7a08f8c676ccfc88ea38f7a00af7a0262de26f": "squeezenet-caffe",
@@ -27,10 +30,10 @@ NAMED = {
 
 
 def load_perceptual(choice: str, weights_dir: Path | None = None) -> PerceptualDistance:
-    """Gives the distance of `--perceptual lpips|lpips-NET|NAME|FILE`.
+    """Return the distance of lpips, lpips-NET, NAME or FILE.
 
     NAME: a classifier of the zoo. FILE: a trunk of a layout that lpips knows (it takes lpips'
-    heads), or a classifier's weights or run. Refused where LPIPS' own trunk is not on this machine;
+    heads), or a classifier's weights or run. MissingWeights where LPIPS' own trunk is not here;
     UserError for what was typed wrongly and for files that do not fit.
     """
     if choice in NETS:
@@ -47,29 +50,32 @@ def _of_lpips(net: str, weights_dir: Path | None) -> PerceptualDistance:
 
 
 def _locate(choice: str) -> Path:
-    ours = {e.name: e.weights for e in zoo.entries() if e.card.get("family") == "classifier"}
-    if choice in ours:
-        return ours[choice]
+    shipped = {e.name: e.weights for e in zoo.entries() if e.card.get("family") == "classifier"}
+    if choice in shipped:
+        return shipped[choice]
     path = Path(choice)
     if path.is_dir() and (path / "model.safetensors").is_file():
         return path / "model.safetensors"
     if path.is_file():
         return path
     if path.suffix or len(path.parts) > 1 or path.is_dir():
-        raise UserError(f"--perceptual: {path}: no file of weights, and no run with a model.")
-    raise unknown_name("--perceptual: no distance", choice, [*NETS, "none", *ours])
+        raise UserError(
+            f"{path}: no file of weights, and no run with a model.", setting="perceptual"
+        )
+    raise unknown_name("no distance", choice, [*NETS, "none", *shipped], setting="perceptual")
 
 
 def _of_trunk(path: Path) -> PerceptualDistance | None:
-    """Gives LPIPS on the trunk in `path`; None for a weight file of ours."""
+    """Return LPIPS on the trunk in `path`; None for a weight file of ours."""
     if path.suffix == ".safetensors" and _is_ours(path):
         return None
     tensors = read_state(path)
     net = perceptual.layout_of(tensors)
     if net is None:
         raise UserError(
-            f"--perceptual: {path} is neither a classifier of inpaint nor a trunk that lpips knows "
-            "(AlexNet, VGG16, SqueezeNet 1.1, with torchvision's names)."
+            f"{path} is neither a classifier of inpaint nor a trunk that lpips knows "
+            "(AlexNet, VGG16, SqueezeNet 1.1, with torchvision's names).",
+            setting="perceptual",
         )
     digest = weights.hash_of(path)
     official = digest.startswith(weight_files.FILES[net].sha256)
@@ -83,8 +89,9 @@ def _of_classifier(path: Path) -> PerceptualDistance:
     family = weights.read_header(path)["family"]
     if family != "classifier":
         raise UserError(
-            f"--perceptual: {path} is a model of '{family}', which has no features to compare by. "
-            "Give a classifier."
+            f"{path} is a model of '{family}', which has no features to compare by. "
+            "Give a classifier.",
+            setting="perceptual",
         )
     model = cast("Classifier", weights.load_weights(path))
 
@@ -95,7 +102,7 @@ def _of_classifier(path: Path) -> PerceptualDistance:
 
 
 class _Maps(nn.Module):
-    """A classifier's feature maps as what a module gives."""
+    """A module whose output is a classifier's feature maps."""
 
     def __init__(self, model: Classifier) -> None:
         super().__init__()

@@ -1,0 +1,237 @@
+"""What a metric is: what it needs, what it measures of an image, how that becomes lines.
+
+Every metric is one object of a subclass of `Metric`; `inpaint_cli/metrics/__init__.py` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.metrics.estimate import Estimate, Refused
+from inpaint_cli.metrics.intervals import bootstrap, over_images, resamples
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from inpaint_cli.metrics.features import FeatureExtractor
+    from inpaint_cli.metrics.instruments import Instruments
+    from inpaint_cli.metrics.measuring import Columns
+    from inpaint_cli.metrics.protocol import MeasureOptions
+    from inpaint_cli.metrics.targets import Case, Target
+
+T = TypeVar("T")
+Figures = dict[str, "float | npt.NDArray[Any]"]
+"""Name of a column -> the figure of one image, or a vector of them."""
+Chosen = npt.NDArray[np.int64]
+"""Images that a figure is of, in the order of their ids."""
+
+Direction = Literal["lower", "higher", "target", "none"]
+ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "target": "→", "none": " "}
+Need = Literal["features", "logits", "perceptual", "several", "hole", "likelihood"]
+"""Features or class probabilities of a network; a perceptual distance; at least two completions of
+an image; which pixels are hidden; a model that gives a likelihood."""
+SEED = 0
+"""Of resamples, blocks and permutations: the same in every report."""
+SETS = 5
+"""Most completion sets whose features p-ids, u-ids and div-fid take (PICME: five)."""
+
+
+@dataclass
+class MeasuredCase:
+    """One image while it is measured; what several metrics share is computed once."""
+
+    case: Case
+    instruments: Instruments
+    options: MeasureOptions
+    wanted: frozenset[str]
+    """Names of all metrics that are measured."""
+    visible: Tensor
+    """bool [1, H, W]; all True where nothing says what is hidden."""
+    _shared: dict[Callable[..., Any], Any] = field(default_factory=dict)
+
+    @property
+    def truth(self) -> Tensor:
+        """The original: uint8 [C, H, W]."""
+        return self.case.truth
+
+    @property
+    def completions(self) -> Tensor:
+        """The completions: uint8 [K, C, H, W]."""
+        return self.case.completions
+
+    def once(self, compute: Callable[[MeasuredCase], T]) -> T:
+        """Return what `compute` makes of this case; the second metric that asks gets the same."""
+        if compute not in self._shared:
+            self._shared[compute] = compute(self)
+        return cast(T, self._shared[compute])
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the lines of a report are computed from: all images of a target, measured."""
+
+    columns: Columns
+    options: MeasureOptions
+    instruments: Instruments
+    k: int
+    levels: int
+    bound: str | None
+    """Whether likelihoods are "exact" or a bound, "elbo"; None where there are none."""
+
+    def column(self, name: str, chosen: Chosen) -> npt.NDArray[np.float64]:
+        """Return a column of the chosen images that have it; Refused if none has."""
+        values = self.columns.figures.get(name)
+        if values is None:
+            raise Refused("no image has this figure")
+        values = values[chosen]
+        values = values[~np.isnan(values.reshape(len(values), -1)).any(axis=1)]
+        if not len(values):
+            raise Refused("no image here has this figure: nothing is hidden")
+        return values
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a report: a computation over any choice of images.
+
+    So the ranges of the visible fraction and the whole set go the same way.
+    """
+
+    metric: Metric
+    label: str
+    """As a table shows it: lpips-gt@10, psnr-hole, fid@NAME."""
+    variant: str
+    compute: Callable[[Chosen], Estimate]
+    better: Direction | None = None
+    """None = as the metric."""
+    feature_id: str | None = None
+    target: float | None = None
+    column: str | None = None
+    """The column whose mean it is: such lines have bootstrap bounds and can be paired."""
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def direction(self) -> Direction:
+        """Which way is better."""
+        return self.better or self.metric.better
+
+    def bounds(self, results: Results, chosen: Chosen) -> tuple[float, float] | None:
+        """Return the bootstrap's 95 % bounds of a mean over images; None for other lines."""
+        if self.column is None:
+            return None
+        values = results.column(self.column, chosen)
+        if len(values) < 2 or not np.isfinite(values).all():
+            return None
+        ends = bootstrap(values, resamples(len(values), SEED))
+        return ends.low, ends.high
+
+
+class Metric:
+    """One name in a list of metrics. A subclass sets what differs and defines `lines`."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    """One line of help."""
+    better: ClassVar[Direction] = "lower"
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    by_default: ClassVar[bool] = False
+    """Whether it is computed where no metric is asked for."""
+    feature_sets: ClassVar[int] = 1
+    """Of so many completions at most the features are kept, if the metric needs features."""
+    digits: ClassVar[int] = 4
+    """Decimals in a table."""
+    factor: ClassVar[float] = 1.0
+    """A table shows the value times this."""
+    unit: ClassVar[str] = ""
+    """Of the value times `factor`."""
+
+    def refusal(self, target: Target, instruments: Instruments) -> Refused | None:
+        """Return why the metric cannot be computed, before anything is; None if it can be."""
+        if "several" in self.needs and target.k < 2:
+            return Refused("needs at least 2 completions of every image, and there is 1")
+        if "hole" in self.needs and not target.has_masks:
+            return Refused(
+                "which pixels are hidden is unknown: give masks, a folder of them (white = hidden)"
+            )
+        if "likelihood" in self.needs and not target.has_likelihood:
+            return Refused(
+                "the completions come without a likelihood, or at a size not the model's"
+            )
+        if "perceptual" in self.needs and instruments.distance is None:
+            return instruments.missing["perceptual"]
+        if not self.needs & {"features", "logits"}:
+            return None
+        if instruments.extractor is None:
+            return instruments.missing["features"]
+        if "logits" in self.needs and not instruments.extractor.classes:
+            return Refused(f"features of '{instruments.extractor.name}' come without classes")
+        return None
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        """Return the figures of one image by column; one that it does not have is left out."""
+        return {}
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        """Yield the lines of the report."""
+        raise NotImplementedError
+
+
+def mean_line(
+    metric: Metric,
+    results: Results,
+    column: str,
+    variant: str,
+    *,
+    warnings: Sequence[str] = (),
+    **more: Any,
+) -> Line:
+    """Return the line of the mean of a column over images."""
+
+    def compute(chosen: Chosen) -> Estimate:
+        values = results.column(column, chosen)
+        absent = len(chosen) - len(values)
+        left_out = [f"{absent} images without hidden values are left out"] * (absent > 0)
+        return over_images(values, results.k, warnings=[*warnings, *left_out])
+
+    more.setdefault("label", column)
+    return Line(metric, variant=variant, compute=compute, column=column, **more)
+
+
+class FeatureMetric(Metric):
+    """A metric that compares the features of originals with those of completion sets."""
+
+    needs = frozenset({"features"})
+
+    def extractor(self, results: Results) -> FeatureExtractor:
+        """Return the network whose features are compared."""
+        assert results.instruments.extractor is not None  # the metric is refused without one
+        return results.instruments.extractor
+
+    def line(
+        self,
+        results: Results,
+        label: str,
+        variant: str,
+        compute: Callable[[Any, list[Any]], Estimate],
+        **more: Any,
+    ) -> Line:
+        """Return a line; compute: of features [n, d] of the originals, and of each set."""
+
+        def checked(chosen: Chosen) -> Estimate:
+            columns = results.columns
+            if columns.real is None:
+                raise Refused("no features were kept")
+            sides = (columns.real, *columns.sets)
+            if len(chosen) < columns.count:  # else from the disk, block by block
+                sides = tuple(side[chosen] for side in sides)
+            estimate = compute(sides[0], list(sides[1:]))
+            return estimate if estimate.k is not None else replace(estimate, k=1)
+
+        extractor = self.extractor(results)
+        label = f"{label}{extractor.suffix}"
+        return Line(self, label, variant, checked, feature_id=extractor.name, **more)

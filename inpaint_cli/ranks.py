@@ -1,0 +1,94 @@
+"""The processes of one run: this one alone, or several that torchrun started."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from inpaint_cli.device import rank, sum_over_ranks, world_size
+from inpaint_cli.errors import Interrupted
+
+T = TypeVar("T")
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[torch.device]:
+    """Join the processes of torchrun, if it started this one; yield this process's device."""
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+        yield device
+        return
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+        dist.barrier()  # a process that leaves early takes gloo's threads of the others down
+    except Interrupted:
+        dist.barrier()  # all processes stop after the same step
+        raise
+    finally:
+        gc.collect()
+        dist.destroy_process_group()
+
+
+def is_first() -> bool:
+    """Return whether this process writes the files and talks to people."""
+    return rank() == 0
+
+
+def of_the_first(make: Callable[[], T]) -> T:
+    """Return what the first process alone makes, or raise what it raised, in every process."""
+    if world_size() == 1:
+        return make()
+    outcome: list[T | Exception | None] = [None]
+    if is_first():
+        try:
+            outcome = [make()]
+        except Exception as error:  # the other processes must learn of it
+            outcome = [error]
+    dist.broadcast_object_list(outcome)
+    value = outcome[0]
+    if isinstance(value, Exception):
+        raise value
+    return value  # type: ignore[return-value]
+
+
+def first_before_the_others(make: Callable[[], T]) -> T:
+    """Let every process have its own result of `make`, which the first one calls before the others.
+
+    For what is prepared on the disk once and then found there.
+    """
+    if not is_first():
+        wait()
+        return make()
+    result = make()
+    wait()
+    return result
+
+
+def wait() -> None:
+    """Wait until every process is here."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """Return the mean of `values` over all processes."""
+    return sum_over_ranks(values) / world_size()
+
+
+def largest(number: int, device: torch.device) -> int:
+    """Return the largest `number` of all processes."""
+    if world_size() == 1:
+        return number
+    value = torch.tensor(number, device=device)
+    dist.all_reduce(value, dist.ReduceOp.MAX)
+    return int(value)

@@ -1,0 +1,102 @@
+"""One process at a time, with the locks of POSIX and of Windows."""
+
+import errno
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.locking import locked
+
+HOLD = """
+import sys
+from pathlib import Path
+from inpaint_cli.locking import locked
+with locked(Path(sys.argv[1]), "taken"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+TOP = Path(__file__).parent.parent
+
+
+def holder(path: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, str(path)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=TOP)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_lock_that_another_process_holds_is_refused_until_that_one_is_gone(
+    tmp_path: Path,
+) -> None:
+    process = holder(tmp_path / ".lock")
+    with pytest.raises(UserError, match=r"^in use$"), locked(tmp_path / ".lock", "in use"):
+        pass
+    process.kill()
+    process.communicate()
+    with locked(tmp_path / ".lock", "in use"):
+        pass
+
+
+def test_an_error_inside_the_block_lifts_the_lock_and_passes(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError, match="mine"), locked(tmp_path / ".lock", "in use"):
+        raise PermissionError("mine")
+    holder(tmp_path / ".lock").communicate()
+
+
+class FakeWindows(types.ModuleType):
+    """The part of msvcrt that locks; `outcome` is what its call raises."""
+
+    LK_NBLCK = 2
+
+    def __init__(self, outcome: OSError | None) -> None:
+        super().__init__("msvcrt")
+        self.outcome, self.calls = outcome, list[tuple[int, int]]()
+
+    def locking(self, handle: int, mode: int, size: int) -> None:
+        self.calls.append((mode, size))
+        if self.outcome:
+            raise self.outcome
+
+
+def windows(monkeypatch: pytest.MonkeyPatch, outcome: OSError | None) -> FakeWindows:
+    module = FakeWindows(outcome)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", module)
+    return module
+
+
+def test_where_fcntl_is_missing_msvcrt_locks_a_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = windows(monkeypatch, None)
+    with locked(tmp_path / ".lock", "in use"):
+        assert module.calls == [(FakeWindows.LK_NBLCK, 1)]
+
+
+def test_where_fcntl_is_missing_a_lock_that_is_taken_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows(monkeypatch, PermissionError(errno.EACCES, "taken"))
+    with pytest.raises(UserError, match="in use"), locked(tmp_path / ".lock", "in use"):
+        pass
+
+
+def test_a_file_system_without_locks_is_worked_on_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows(monkeypatch, OSError(errno.ENOLCK, "no locks"))
+    with locked(tmp_path / ".lock", "in use"):
+        entered = True
+    assert entered
+
+
+def test_the_trainer_is_imported_where_fcntl_is_missing() -> None:
+    script = "import sys; sys.modules['fcntl'] = None; import inpaint_cli.training.run"
+    done = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
