@@ -1,9 +1,13 @@
 """The door of the texture synthesis: what a fill depends on, and what it leaves alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from inpaint_cli.texture import Filler, Scraps, TooLittleTexture, compiled, fill
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 HOLES = {
     "dot": (50, 50, 1, 1),
@@ -15,7 +19,7 @@ HOLES = {
 }
 
 
-def texture(channels: int = 3, seed: int = 0) -> np.ndarray:
+def texture(channels: int = 3, seed: int = 0) -> Array:
     """Bricks with grain: uint8 levels as float32 [100, 110, C]."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:100, :110]
@@ -24,14 +28,14 @@ def texture(channels: int = 3, seed: int = 0) -> np.ndarray:
     return np.clip(np.rint(levels), 0, 255).astype(np.float32)
 
 
-def hole_of(name: str) -> np.ndarray:
+def hole_of(name: str) -> Array:
     hole = np.zeros((100, 110), bool)
     y, x, height, width = HOLES[name]
     hole[y : y + height, x : x + width] = True
     return hole
 
 
-def levels_of(drawn: np.ndarray) -> np.ndarray:
+def levels_of(drawn: Array) -> Array:
     return np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
 
 
@@ -122,3 +126,17 @@ def test_compiling_is_announced_only_when_it_must_be() -> None:
     calls: list[int] = []
     Filler(texture(), hole_of("box"), compiling=lambda: calls.append(1))
     assert (compiled(), calls) == (True, [])
+
+
+def test_without_a_hole_the_picture_comes_back() -> None:
+    picture = texture()
+    assert np.array_equal(fill(picture, np.zeros((100, 110), bool), seed=0), picture)
+
+
+def test_far_pixels_have_no_say() -> None:
+    picture, hole = np.zeros((100, 400, 3), np.float32), np.zeros((100, 400), bool)
+    picture[:, :110], hole[:, :110] = texture(), hole_of("corner")
+    other = picture.copy()
+    other[:, 300:] = 200
+    one, two = (fill(each, hole, seed=0) for each in (picture, other))
+    assert np.array_equal(one[:, :300], two[:, :300])

@@ -1,12 +1,16 @@
 """The smooth first guess: waves that continue what is round a block."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from inpaint_cli.texture.frequency import block_order, depth_of, reconstruct
 
+Array = np.ndarray[Any, np.dtype[Any]]
 
-def picture_of(function: str, side: int = 48) -> np.ndarray:
+
+def picture_of(function: str, side: int = 48) -> Array:
     y, x = np.mgrid[:side, :side].astype(np.float32)
     values = {
         "wave": 128 + 60 * np.sin(2 * np.pi * x / 8) + 20 * np.cos(2 * np.pi * y / 16),

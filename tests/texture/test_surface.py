@@ -1,20 +1,24 @@
 """Holes in paper, in a table row, in an even sky."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from inpaint_cli.texture import Filler, fill
 from inpaint_cli.texture.surface import surface_of
 
+Array = np.ndarray[Any, np.dtype[Any]]
 
-def hole_of(height: int, width: int, *box: int) -> np.ndarray:
+
+def hole_of(height: int, width: int, *box: int) -> Array:
     hole = np.zeros((height, width), bool)
     y, x, h, w = box
     hole[y : y + h, x : x + w] = True
     return hole
 
 
-def paper(seed: int = 0, deviation: float = 4.0, level: float = 245.5) -> np.ndarray:
+def paper(seed: int = 0, deviation: float = 4.0, level: float = 245.5) -> Array:
     rng = np.random.default_rng(seed)
     noise = deviation * rng.standard_normal((120, 140, 3))
     return np.clip(np.rint(level + noise), 0, 255).astype(np.float32)
