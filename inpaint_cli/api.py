@@ -91,7 +91,7 @@ class LoadedModel:
         temperature: float | None = None,
         context: float = CONTEXT,
         feather: float | None = None,
-        detail: DetailSource = "photo",
+        detail: DetailSource | None = None,
         **options: Any,
     ) -> CompletionResult:
         """Complete the hidden part of one image n times (default: 8, or 1 if deterministic).

@@ -90,7 +90,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "--detail",
     type=click.Choice(["photo", "none"]),
-    default="photo",
+    show_default="photo",
     help="photo: the fill is made of the photo's own texture, after the model's picture; none: the "
     "model's picture itself, enlarged.",
 )

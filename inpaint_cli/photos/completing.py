@@ -14,7 +14,7 @@ from inpaint_cli.family import Detail, Family, Model, drawing_option
 from inpaint_cli.photos.cutting import paste
 from inpaint_cli.photos.detailing import Guide, Texturing
 from inpaint_cli.photos.parts import holes_for_model
-from inpaint_cli.photos.photo import Photo, Samples
+from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
 from inpaint_cli.photos.reading import ranged
 from inpaint_cli.photos.structure import CompletedWindow, draw_windows
 from inpaint_cli.photos.windows import Box, Mask, bounds
@@ -37,9 +37,9 @@ class CompletionRequest:
     """Share of a hole's longer side that is added on each side of it."""
     feather: float | None = None
     """Pixels over which the correction at the edge fades inside the hole; None = by scale."""
-    detail: DetailSource = "photo"
+    detail: DetailSource | None = None
     """photo: the fill is drawn from patches of the photo, guided by the model's picture; none: the
-    model's picture is the fill, enlarged where it has to be."""
+    model's picture is the fill, enlarged where it has to be. None: photo, if the family can."""
     opaque: bool = False
     """Make the hole opaque: it was given by the photo's own transparency."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -60,8 +60,12 @@ class CompletionRequest:
             raise UserError(f"must be above 0, got {self.temperature}.", setting="temperature")
         if not 0 <= self.context < float("inf"):
             raise UserError(f"must not be negative, got {self.context}.", setting="context")
-        if self.detail not in get_args(DetailSource):
+        if self.detail not in (None, *get_args(DetailSource)):
             raise UserError(f"must be photo or none, got '{self.detail}'.", setting="detail")
+        if self.detail == "photo" and self.of_drawing:
+            raise UserError("a drawing has no texture to take. Leave it out.", setting="detail")
+        if self.detail == "none" and self.texture_only:
+            raise UserError("this method has nothing but texture. Leave it out.", setting="detail")
         if self.feather is not None and not 0 <= self.feather < float("inf"):
             raise UserError(f"must not be negative, got {self.feather}.", setting="feather")
 
@@ -83,7 +87,7 @@ class CompletionRequest:
             "temperature": self.temperature,
             "context": self.context,
             "feather": self.feather,
-            "detail": self.detail,
+            "detail": self.detail or "photo",
             **self.options,
         }
 
@@ -131,6 +135,8 @@ class CompletedPhoto:
     def samples(self, index: int) -> Samples:
         """Return completion `index`, [H, W, bands]: the photo's samples but for the hole's."""
         samples = self.photo.samples.copy()
+        # So that nothing under the hole can have any influence.
+        samples[~self.visible, : COLOUR_BANDS[self.photo.mode]] = 0
         for window in self.windows:
             fill = window.fill(index, self.request.feather)
             part, opaque = window.part, self.request.opaque
@@ -159,6 +165,11 @@ class CompletedPhoto:
     def notes(self) -> list[str]:
         """Return what a user should know about the way these were made."""
         notes = list(self.photo.notes)
+        if self.texturing is not None and self.texturing.starved:
+            notes.append(
+                "too little is visible to take texture from"
+                + ("; the model's picture alone is the fill" if self.windows else "")
+            )
         scale = max((window.scale for window in self.windows), default=1.0)
         if self.texturing is None and scale > ENLARGED_TOO_MUCH:
             notes.append(
@@ -191,10 +202,17 @@ def complete_photo(
     if _textured(photo, model, request):
         texturing = Texturing(photo, visible, ~visible, request.seed)
     windows: list[CompletedWindow] = []
-    if not request.texture_only:
+    if _asked(model, request, texturing):
         holes = holes_for_model(~visible, model.size)
         windows = draw_windows(photo, shown, holes, model, request, advance)
     return CompletedPhoto(photo, visible, request, tuple(windows), texturing)
+
+
+def _asked(model: Model, request: CompletionRequest, texturing: Texturing | None) -> bool:
+    """Return whether the model draws anything: not where texture alone fills the holes."""
+    if request.texture_only:
+        return False
+    return texturing is None or texturing.needs_structure or model.has_log_prob
 
 
 def _textured(photo: Photo, model: Model, request: CompletionRequest) -> bool:
@@ -205,7 +223,13 @@ def _textured(photo: Photo, model: Model, request: CompletionRequest) -> bool:
     if request.texture_only:
         return True
     larger = max(photo.height, photo.width) > model.size > 0
-    return request.detail == "photo" and larger and not request.of_drawing
+    if request.detail == "photo" and model.size == 0:
+        raise UserError(
+            "this method works at the photo's own size, so there is no detail to add. Leave it "
+            "out.",
+            setting="detail",
+        )
+    return request.detail != "none" and larger and not request.of_drawing
 
 
 def check_n(n: int, model: Model, name: str = "this model") -> None:

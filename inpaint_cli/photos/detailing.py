@@ -15,7 +15,8 @@ from inpaint_cli.photos.blending import extend
 from inpaint_cli.photos.parts import Part, holes_in_parts, pasted
 from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
 from inpaint_cli.photos.windows import Box, Mask
-from inpaint_cli.texture import Filler, TooLittleTexture
+from inpaint_cli.texture import Filler, Scraps, TooLittleTexture
+from inpaint_cli.texture.pyramid import ENOUGH, THIN, whole_patches
 
 NEAR = 16
 """Hidden pixels nearer than about this are one hole."""
@@ -64,13 +65,28 @@ class Texturing:
     compiling: Callable[[], None] | None = None
     """Called once if machine code has to be made first, which takes seconds."""
     holes: list[list[TexturedPart]] = field(init=False)
-    too_little: bool = field(init=False, default=False)
-    """Whether some part had too little texture round it, and was left as it was."""
+    starved: bool = field(init=False)
+    """Whether some part has too little texture round it: a model's picture has to do there."""
     _prepared: dict[Box, Filler | None] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         holes = holes_in_parts(self.hidden, NEAR, LONGEST)
         self.holes = [self._textured(parts) for parts in holes]
+        every = [part for parts in self.holes for part in parts]
+        self.starved = any(whole_patches(part.unknown | part.pixels) < ENOUGH for part in every)
+
+    @property
+    def varied(self) -> bool:
+        """Whether texture differs between completions; known once one was drawn."""
+        fillers = [filler for filler in self._prepared.values() if filler is not None]
+        return len(fillers) < sum(map(len, self.holes)) or any(f.varied for f in fillers)
+
+    @property
+    def needs_structure(self) -> bool:
+        """Whether a model is of use: in holes that are wide, or have too little round them."""
+        return self.starved or any(
+            part.part.radius > THIN for parts in self.holes for part in parts
+        )
 
     def fill(self, samples: Samples, index: int, guide: Guide | None = None) -> None:
         """Fill the holes of `samples`, a copy of the photo's, in place.
@@ -101,12 +117,15 @@ class Texturing:
     ) -> None:
         filler = self._filler(samples, part)
         around = part.surroundings
-        if filler is None:
-            self.too_little = True
-            if guide is not None:
-                samples[around.slices][part.pixels] = guide.samples[around.slices][part.pixels]
+        if filler is None and guide is not None:
+            samples[around.slices][part.pixels] = guide.samples[around.slices][part.pixels]
             return
-        if guide is None:
+        if filler is None:
+            white = abs(self.photo.high - self.photo.low)
+            readable = self._readable(samples, around)
+            hole = part.pixels | part.unknown
+            drawn = Scraps(readable, hole, seed=self.seed, scale=white).draw(index)
+        elif guide is None:
             drawn = filler.draw(index)
         else:
             size = max(1, round(max(around.height, around.width) / guide.scale))

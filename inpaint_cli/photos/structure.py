@@ -101,7 +101,7 @@ def draw_windows(
     for parts in holes:
         of_hole: list[CompletedWindow] = []
         for part in parts:
-            earlier = of_hole if part.touches else []
+            earlier = list(of_hole) if part.touches else []
             of_hole.append(_window(photo, visible, part, earlier, model, sampling, len(drawn)))
             if len(parts) > 1:
                 of_hole[-1] = _with_fills(of_hole[-1], earlier, sampling)

@@ -33,7 +33,7 @@ def below(state: Array, limit: int) -> int:  # pragma: no cover
     z = (z ^ (z >> np.uint64(30))) * MIX_A
     z = (z ^ (z >> np.uint64(27))) * MIX_B
     z = z ^ (z >> np.uint64(31))
-    return np.int64(((z >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32))
+    return int(((z >> np.uint64(32)) * np.uint64(limit)) >> np.uint64(32))
 
 
 @_compiled
@@ -109,7 +109,7 @@ def cost(  # pragma: no cover
             total += _row(first, second)
         if total >= limit:
             return best
-    return total * factor
+    return float(total * factor)
 
 
 @_compiled

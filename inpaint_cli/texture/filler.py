@@ -29,7 +29,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 GUIDE_WEIGHT = 0.3
 """Weight of the guide on the coarsest level; each finer one has half of the weight before it."""
-BLEND_ONE, BLEND_SEVERAL = (0.5, 0.5), (0.3, 0.1)
+BLEND_ONE, BLEND_SEVERAL = (0.6, 0.4), (0.3, 0.1)
 """Shares of the first guess in low and in high frequencies, with one level and with several."""
 WIDE = 50.0
 """Inside holes of a greater inscribed radius a first guess at full size only smears."""
@@ -72,9 +72,15 @@ class Filler:
 
     samples: [H, W, C] of any number of channels, in any unit; `scale` is what white is in it. Only
     what is not in `hole`, bool [H, W], is read. A completion depends on the visible samples, the
+<<<<<<< HEAD:inpaint_cli/texture/fill.py
     hole, the seed and its key alone. ignored: bool [H, W], pixels that are neither filled nor taken
     from, whose samples are a guess. TooLittleTexture where too little is visible; `compiling` is
     called once before if numba has to compile (see `compiled`).
+=======
+    hole, the seed and its key alone; of the samples, those in `crop`, the surroundings of the hole,
+    which are all that is changed or read. TooLittleTexture where too little is visible. If numba
+    has to compile (see `compiled`), `compiling` is called before.
+>>>>>>> wt-texture:inpaint_cli/texture/filler.py
     """
 
     def __init__(
@@ -87,11 +93,20 @@ class Filler:
         ignored: Array | None = None,
         compiling: Callable[[], None] | None = None,
     ) -> None:
+<<<<<<< HEAD:inpaint_cli/texture/fill.py
         self.samples = np.asarray(samples, np.float32)
         self.hole, self.seed, self.scale = hole, seed, scale
         self.key = key_of(self.samples, hole, scale)
         hidden = hole if ignored is None else hole | ignored
         picture = np.where(hole[..., None], np.float32(0), self.samples)
+=======
+        self.samples, self.seed, self.scale = samples, seed, scale
+        # Far pixels have no say, and cost memory: what follows is about the surroundings alone.
+        self.crop = _window(hole, hole)
+        self.near, hole = np.asarray(samples[self.crop], np.float32), hole[self.crop]
+        self.hole, self.key = hole, key_of(self.near, hole, scale)
+        picture = np.where(hole[..., None], np.float32(0), self.near)
+>>>>>>> wt-texture:inpaint_cli/texture/filler.py
         picture *= np.float32(255.0 / scale)
         self.highest = max(255.0, float(picture.max(initial=0.0)))
         self.surfaces, thin, wide = _sorted(
@@ -130,18 +145,30 @@ class Filler:
         guide: [H, W, C] in the unit of the samples, a picture whose structure wide holes follow,
         with `guide_weight`; guide_size: the side at which its model works (blurs the comparison).
         """
-        rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
-        factor = np.float32(255.0 / self.scale)
-        picture = self.samples * factor
-        for surface in self.surfaces:
-            picture[surface.span][surface.hole] = surface.drawn(rng)[surface.hole]
         given = None
         if guide is not None and guide_weight > 0:
-            given = Guide(np.asarray(guide, np.float32) * factor, guide_size, guide_weight)
+            given = Guide(self._scaled(guide[self.crop]), guide_size, guide_weight)
+        result = np.array(self.samples, np.float32)
+        result[self.crop] = self._drawn(key, given, progress)
+        return result
+
+    def _drawn(
+        self, key: int | tuple[int, ...], guide: Guide | None, progress: Progress | None
+    ) -> Array:
+        """Return the crop with its hole filled."""
+        rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
+        picture = self._scaled(self.near)
+        for surface in self.surfaces:
+            picture[surface.span][surface.hole] = surface.drawn(rng)[surface.hole]
         for number, part in enumerate(self.parts):
-            part.draw(picture, rng, given, _from(number, len(self.parts), progress))
-        filled = np.clip(picture, 0.0, self.highest) / factor
-        return np.where(self.hole[..., None], filled, self.samples)
+            part.draw(picture, rng, guide, _from(number, len(self.parts), progress))
+        filled = np.clip(picture, 0.0, self.highest) / np.float32(255.0 / self.scale)
+        return np.where(self.hole[..., None], filled, self.near)
+
+    def _scaled(self, samples: Array) -> Array:
+        """Return samples on 0..255."""
+        scaled: Array = np.asarray(samples, np.float32) * np.float32(255.0 / self.scale)
+        return scaled
 
 
 class Part:
@@ -220,6 +247,8 @@ def _sorted(
 def _window(part: Array, hidden: Array) -> tuple[slice, slice]:
     """Return the surroundings that serve as sources: twice the extent, and 128 pixels at least."""
     rows, columns = np.nonzero(part.any(1))[0], np.nonzero(part.any(0))[0]
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)  # nothing to fill; OpenCV dies of empty pictures
     margin = max(128, (rows[-1] - rows[0] + 1) // 2, (columns[-1] - columns[0] + 1) // 2)
     span = (
         slice(max(0, int(rows[0] - margin)), int(rows[-1] + margin + 1)),
