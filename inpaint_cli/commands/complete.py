@@ -286,6 +286,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
     from inpaint_cli.photos.completing import CompletionRequest
 
     refuse_foreign(given)
+    reporter.detail(f"loading {given['model']}")
     loaded = load_model(given["model"], given["device"])
     of_family = given_family_options(given)
     if given["rank"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -92,8 +93,10 @@ class BatchRun:
                     advance(self.job.request.n)
         return items
 
-    def complete(self, task: PhotoTask, photo: Photo) -> CompletedPhoto:
-        """Complete one photo that was read; nothing is written."""
+    def complete(
+        self, task: PhotoTask, photo: Photo, advance: Advance | None = None
+    ) -> CompletedPhoto:
+        """Complete one photo that was read; nothing is written. advance: told of each window."""
         job = self.job
         visible = job.hole.visible(
             task.photo,
@@ -103,7 +106,13 @@ class BatchRun:
             seed=job.request.seed,
             reporter=self.reporter,
         )
-        return complete_photo(photo, visible, job.model, job.request)
+        windows = itertools.count(1)
+
+        def window() -> None:
+            if advance is not None:
+                advance(0, text=f"{task.photo.name}: window {next(windows)}")
+
+        return complete_photo(photo, visible, job.model, job.request, window)
 
     def _results_of(self, task: PhotoTask, advance: Advance) -> dict[str, Any] | None:
         """Complete a photo and write its results, unless they are to be skipped."""
@@ -122,7 +131,7 @@ class BatchRun:
         writer.check(names)
         if job.skip_existing and writer.all_there(names):
             self.reporter.note(f"{task.photo}: made with other settings, done again")
-        completed = self.complete(task, photo)
+        completed = self.complete(task, photo, advance)
         self._remark(task.photo, completed)
         return writer.write(names, hole, completed, advance)
 

@@ -14,6 +14,7 @@ from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest
 from inpaint_cli.photos.details import of_completion, of_window, write_pictures
 from inpaint_cli.photos.overview import Overview
 from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
+from inpaint_cli.photos.spread import Spread
 from inpaint_cli.photos.writing import write_photo
 from inpaint_cli.reporting import Advance, Reporter
 
@@ -101,7 +102,7 @@ class ResultWriter:
         those that are finished stay, and are known to be ours.
         """
         item = self._item(names.photo, hole, completed)
-        overview = Overview(completed)
+        overview, spread = Overview(completed), Spread(completed)
         try:
             order = completed.in_order(self.rank)
             for name, index in zip(names.completions, order, strict=True):
@@ -111,7 +112,11 @@ class ResultWriter:
                 item["completions"].append(line)
                 self.written += 1
                 overview.add(samples, index)
+                spread.add(samples)
                 advance(text=names.photo.name)
+            item["deviation"] = round(spread.deviation, 4)
+            if sentence := spread.sentence():
+                self.reporter.note(f"{names.photo}: {sentence}.")
             item |= self._write_details(names, completed)
             item["sheet"] = names.sheet
             with replacing(self.folder / names.sheet) as temporary:

@@ -72,15 +72,10 @@ class Filler:
 
     samples: [H, W, C] of any number of channels, in any unit; `scale` is what white is in it. Only
     what is not in `hole`, bool [H, W], is read. A completion depends on the visible samples, the
-<<<<<<< HEAD:inpaint_cli/texture/fill.py
-    hole, the seed and its key alone. ignored: bool [H, W], pixels that are neither filled nor taken
-    from, whose samples are a guess. TooLittleTexture where too little is visible; `compiling` is
-    called once before if numba has to compile (see `compiled`).
-=======
     hole, the seed and its key alone; of the samples, those in `crop`, the surroundings of the hole,
-    which are all that is changed or read. TooLittleTexture where too little is visible. If numba
+    which are all that is changed or read. ignored: bool [H, W], pixels that are neither filled nor
+    taken from, whose samples are a guess. TooLittleTexture where too little is visible. If numba
     has to compile (see `compiled`), `compiling` is called before.
->>>>>>> wt-texture:inpaint_cli/texture/filler.py
     """
 
     def __init__(
@@ -93,20 +88,14 @@ class Filler:
         ignored: Array | None = None,
         compiling: Callable[[], None] | None = None,
     ) -> None:
-<<<<<<< HEAD:inpaint_cli/texture/fill.py
-        self.samples = np.asarray(samples, np.float32)
-        self.hole, self.seed, self.scale = hole, seed, scale
-        self.key = key_of(self.samples, hole, scale)
-        hidden = hole if ignored is None else hole | ignored
-        picture = np.where(hole[..., None], np.float32(0), self.samples)
-=======
         self.samples, self.seed, self.scale = samples, seed, scale
+        hidden = hole if ignored is None else hole | ignored
         # Far pixels have no say, and cost memory: what follows is about the surroundings alone.
-        self.crop = _window(hole, hole)
+        self.crop = _window(hole, hidden)
         self.near, hole = np.asarray(samples[self.crop], np.float32), hole[self.crop]
+        hidden = hidden[self.crop]
         self.hole, self.key = hole, key_of(self.near, hole, scale)
         picture = np.where(hole[..., None], np.float32(0), self.near)
->>>>>>> wt-texture:inpaint_cli/texture/filler.py
         picture *= np.float32(255.0 / scale)
         self.highest = max(255.0, float(picture.max(initial=0.0)))
         self.surfaces, thin, wide = _sorted(
