@@ -36,8 +36,8 @@ from inpaint_cli.metrics.targets import (
     prepared,
     refuse_temperature,
 )
-from inpaint_cli.reporting import Reporter
 from inpaint_cli.ranks import first_before_the_others, joined, wait
+from inpaint_cli.reporting import Reporter
 
 Loader = Callable[[str, str], Contestant]
 """Loads a model by name on a device."""
