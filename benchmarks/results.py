@@ -71,7 +71,7 @@ def scores(names: Sequence[str], size: int, reporter: Reporter, **options: Any) 
     )
     for document in documents:
         name = document["model"]["name"]
-        if refusal_of(document, "nll") and hasattr(api.load_model(name, "cpu").model, "log_prob"):
+        if refusal_of(document, "nll") and api.load_model(name, "cpu").model.has_log_prob:
             (at_own_size,) = api.score(name, reporter=reporter, metrics="nll", k=1, **common)
             document["own_size"] = at_own_size
     return documents

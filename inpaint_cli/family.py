@@ -256,15 +256,10 @@ class Completions:
 
 
 class Model(Protocol):
-    """A network (an nn.Module) that completes images. Families subclass nn.Module and fit this.
+    """A network (an nn.Module) that completes images.
 
-    Families with an exact or bounded likelihood also define
-    `log_prob(image, visible) -> Tensor`, float64 [N], nats, 0 where nothing is hidden. Normalise
-    in float64 (a float32 log_softmax does not sum to 1 exactly); MPS has none, so do that on the
-    CPU there.
-
-    A model with parts that only training needs defines `for_completion() -> Model`, the same model
-    without them: what ships.
+    Families subclass `models.completion_model.CompletionModel`, which has everything here but
+    `complete`: they override what they have more of.
     """
 
     size: int
@@ -272,6 +267,10 @@ class Model(Protocol):
     levels: int
     stochastic: bool
     """False: the same input has one completion, and `complete` takes n = 1 only."""
+    has_log_prob: bool
+    """Whether `log_prob` gives a likelihood, exact or a bound of one."""
+    trained_stages: tuple[str, ...] | None
+    """The stages that a converted file holds; None = all of the family's."""
 
     @property
     def config(self) -> Config:
@@ -294,6 +293,22 @@ class Model(Protocol):
         result depends on hidden values of `image`. The caller need not turn gradients off or eval
         mode on: `complete` does, and leaves the mode as it was.
         """
+        ...
+
+    def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
+        """Return log p(hidden | visible), float64 [N], nats, 0 where nothing is hidden.
+
+        Normalise in float64 (a float32 log_softmax does not sum to 1 exactly); MPS has none, so do
+        that on the CPU there. UserError where the family has no likelihood.
+        """
+        ...
+
+    def for_completion(self) -> Model:
+        """Return the model without what only training needs, its weights shared: what ships."""
+        ...
+
+    def use_perceptual(self, distance: Any) -> None:
+        """Take a perceptual distance for the losses, where the family has a place for one."""
         ...
 
 

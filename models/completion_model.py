@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
@@ -12,16 +12,14 @@ from inpaint_cli.randomness import Noise
 
 
 class CompletionModel(nn.Module):
-    """The base of a family's model (`inpaint_cli.family.Model`), with its optional parts.
+    """The base of a family's model; `inpaint_cli.family.Model` says what each part must do.
 
     A subclass defines `complete`, and overrides what its family has more of.
     """
 
     stochastic: bool = True
-    has_log_prob: ClassVar[bool] = False
-    """Whether `log_prob` gives a likelihood, exact or a bound of one."""
+    has_log_prob: bool = False
     trained_stages: tuple[str, ...] | None = None
-    """The stages that a converted file holds; None = all of the family's."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -37,20 +35,13 @@ class CompletionModel(nn.Module):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Complete ONE image len(noise) times; see `inpaint_cli.family.Model.complete`."""
         raise NotImplementedError
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
-        """Return log p(hidden | visible), float64 [N], nats, 0 where nothing is hidden.
-
-        UserError where the family has none.
-        """
         raise UserError("this model has no likelihood. Take one with a likelihood, such as pcnn.")
 
     def for_completion(self) -> Self:
-        """Return the model without what only training needs, its weights shared: what ships."""
         return self
 
     def use_perceptual(self, distance: Any) -> None:
-        """Take a perceptual distance for the losses, where the family has a place for one."""
         raise UserError("perceptual: the losses of this model take no perceptual distance.")

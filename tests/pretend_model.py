@@ -9,20 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli import api, models
-from inpaint_cli.family import Completions, Config, Model
+from inpaint_cli.family import Completions, Config
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.randomness import Noise
 
 
-class PretendModel(nn.Module):
+class PretendModel(CompletionModel):
     """Draws each hidden value from a coarse random picture; notes how it was called."""
 
-    stochastic = True
-    levels = 256
+    has_log_prob = True
 
     def __init__(self, size: int = 16, channels: int = 3) -> None:
-        super().__init__()
-        self.size, self.channels = size, channels
-        self.config = Config(size, channels, 256)
+        super().__init__(Config(size, channels, 256))
         self.batches: list[int] = []
         self.largest_batch = 10**9
         self.seen: list[tuple[Tensor, Tensor]] = []
@@ -34,17 +32,17 @@ class PretendModel(nn.Module):
         noise: Noise,
         *,
         temperature: float | None = None,
-        trace: bool = False,
+        **options: Any,
     ) -> Completions:
         if len(noise) > self.largest_batch:
             raise MemoryError
         self.batches.append(len(noise))
         self.seen.append((image, visible))
         coarse = noise.uniform(self.channels, 4, 4)
-        wide = nn.functional.interpolate(coarse, size=image.shape[2:], mode="nearest")
-        images = torch.where(visible, image, (wide * 255).to(torch.uint8))
+        picture = nn.functional.interpolate(coarse, size=image.shape[2:], mode="nearest")
+        images = torch.where(visible, image, (picture * 255).to(torch.uint8))
         details = {}
-        if trace:
+        if options.get("trace"):
             details["trace"] = torch.zeros(3, self.size, self.size, 3, dtype=torch.uint8)
             details["trace"][1:] = 255
         return Completions(images, -coarse.sum((1, 2, 3)), details)
@@ -54,14 +52,15 @@ class PretendModel(nn.Module):
 
 
 def loaded(size: int = 16, channels: int = 3) -> api.LoadedModel:
-    """Gives the stand-in as if it were a model of pcnn."""
-    model = cast(Model, PretendModel(size, channels))
-    return api.LoadedModel("pretend", models.get("pcnn"), model, torch.device("cpu"), "0" * 64)
+    """Return the stand-in as if it were a model of pcnn."""
+    return api.LoadedModel(
+        "pretend", models.get("pcnn"), PretendModel(size, channels), torch.device("cpu"), "0" * 64
+    )
 
 
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch) -> PretendModel:
-    """Lets every model but the classical ones be one and the same stand-in."""
+    """Let every model but the classical ones be one and the same stand-in."""
     real, stand_in = api.load_model, loaded()
 
     def load(name: Any, device: str = "auto") -> api.LoadedModel:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inpaint_cli import models
 from inpaint_cli.family import Completions, Config, Detail, Model, Option, Stage, Training
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.randomness import Noise
 
 
@@ -23,13 +24,9 @@ class TinyConfig(Config):
     width: int = 4
 
 
-class TinyModel(nn.Module):
-    stochastic = True
-
+class TinyModel(CompletionModel):
     def __init__(self, config: TinyConfig) -> None:
-        super().__init__()
-        self.config: Config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        super().__init__(config)
         self.layer = nn.Linear(config.width, config.width)
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 

@@ -350,7 +350,7 @@ def check_fit(given: Mapping[str, Any], n: int, loaded: LoadedModel) -> None:
     check_n(n, loaded.model, loaded.name)
     if given["temperature"] is not None and not loaded.model.stochastic:
         raise UserError(f"{loaded.name} is deterministic and has none.", setting="temperature")
-    if given["rank"] and not hasattr(loaded.model, "log_prob"):
+    if given["rank"] and not loaded.model.has_log_prob:
         raise UserError(
             f"log-prob: {loaded.name} has no likelihood. Take a model with one, such as pcnn, or "
             "leave --rank out.",

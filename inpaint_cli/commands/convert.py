@@ -75,7 +75,7 @@ def convert(
     reporter.detail(f"reading {', '.join(map(str, files))} as {layout}")
     model = family.convert(layout, files)
     preset = preset_of(family, model.config)
-    stages = getattr(model, "trained_stages", family.stage_names)
+    stages = model.trained_stages or family.stage_names
     extra = {"converted-from": layout, "stages": ",".join(stages)}
     save_weights(output, model, family=name, preset=preset, extra=extra)
     facts = {"weights": str(output), "family": name, "preset": preset, "sha256": hash_of(output)}

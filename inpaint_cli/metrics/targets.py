@@ -161,7 +161,7 @@ class ModelTarget:
     @property
     def has_likelihood(self) -> bool:
         """Whether the truth has a likelihood: not at a size that is not the model's."""
-        return hasattr(self.contestant.model, "log_prob") and not self.setting.windows
+        return self.contestant.model.has_log_prob and not self.setting.windows
 
     @cached_property
     def ids(self) -> list[str]:
@@ -182,8 +182,7 @@ class ModelTarget:
     def _completed(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
         if self.setting.windows:
             return self._in_windows(image[0], visible[0, 0]), None
-        model: Any = self.contestant.model
-        device = self.contestant.device
+        model, device = self.contestant.model, self.contestant.device
         image, visible = image.to(device), visible.to(device)
         completions = self._drawn(image, visible)
         if not self.has_likelihood:

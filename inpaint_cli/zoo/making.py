@@ -48,10 +48,9 @@ def pack(name: str, run: Path) -> Path:
     source, target = run / "model.safetensors", zoo.FOLDER / f"{name}.safetensors"
     card = read_toml(target.with_suffix(".toml"))
     header = read_header(source)
-    model: Any = load_weights(source)
     save_weights(
         target,
-        model.for_completion() if hasattr(model, "for_completion") else model,
+        load_weights(source).for_completion(),
         family=header["family"],
         preset=header["preset"],
         dtype=torch.float16,

@@ -449,7 +449,7 @@ def test_each_failure_begins_with_its_photo_and_is_in_the_json(folder: Path) -> 
     (failure,) = json.loads(made.stdout)["failed"]
     assert failure["image"] == str(folder / "in" / "b.png")
     assert failure["message"].startswith("--box")
-    assert "1,1,5,5: holds no pixel" in failure["message"]
+    assert "1,1,5,5 holds no pixel" in failure["message"]
     line = f"warning: failed: {failure['image']}: {failure['message']}"
     assert line in made.stderr.splitlines()
     again = json.loads(complete(*arguments, "--skip-existing").stdout)

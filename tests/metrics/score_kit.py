@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +12,6 @@ from PIL import Image
 
 from inpaint_cli import metrics
 from inpaint_cli.data.image_set import ImageSet
-from inpaint_cli.family import Model
 from inpaint_cli.metrics import measuring
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures
@@ -41,7 +40,7 @@ def pictures(count: int = 12, channels: int = 3, seed: int = 0) -> ImageSet:
 
 def contestant(name: str = "pretend", model: Any = None) -> Contestant:
     """Return a loaded model; the quick stand-in by default."""
-    pretend = cast(Model, PretendModel(SIDE) if model is None else model)
+    pretend = PretendModel(SIDE) if model is None else model
     return Contestant(name, "pcnn", pretend, CPU, "0" * 64, f"{name}.safetensors")
 
 

@@ -1,12 +1,9 @@
 """Completions in batches that memory holds."""
 
-from typing import cast
-
 import pytest
 import torch
 
 from inpaint_cli.errors import ResourceError
-from inpaint_cli.family import Model
 from inpaint_cli.photos.memory import Batches
 from inpaint_cli.randomness import Noise
 from tests.pretend_model import PretendModel
@@ -20,7 +17,7 @@ def test_what_did_not_fit_once_is_not_tried_again() -> None:
     model, batches = PretendModel(), Batches(8)
     model.largest_batch = 2
     for _ in range(2):
-        batches.drawn(cast(Model, model), IMAGE, HIDDEN, NOISE)
+        batches.drawn(model, IMAGE, HIDDEN, NOISE)
     assert (batches.size, model.batches) == (2, [2, 2, 1, 2, 2, 1])
 
 
@@ -28,4 +25,4 @@ def test_a_memory_that_does_not_hold_one_ends_in_advice() -> None:
     model = PretendModel()
     model.largest_batch = 0
     with pytest.raises(ResourceError, match="even for one completion at a time"):
-        Batches(8).drawn(cast(Model, model), IMAGE, HIDDEN, NOISE)
+        Batches(8).drawn(model, IMAGE, HIDDEN, NOISE)

@@ -25,6 +25,7 @@ EVERYWHERE = {"weights"}
 OTHER_MEANINGS = {
     "commands/options.py": {"bound"},  # of a type variable
     "data/": {"edges", "raw", "trace"},  # of a data set; as stored; an argument of __exit__
+    "family.py": {"bound"},
     "metrics/": {"bound", "edges", "trace", "weight"},  # of likelihoods, cells, matrices, layers
     "photos/blending.py": {"weight"},  # of pixels
     "photos/holes.py": {"edges"},  # of boxes

@@ -22,6 +22,7 @@ from inpaint_cli.family import (
     StepResult,
     Training,
 )
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.randomness import Noise
 
 
@@ -35,15 +36,13 @@ class FakeConfig(Config):
     note: str | None = None
 
 
-class FakeModel(nn.Module):
+class FakeModel(CompletionModel):
     """A two-layer network that paints, and a critic of its paintings."""
 
-    stochastic = True
+    config: FakeConfig
 
     def __init__(self, config: FakeConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+        super().__init__(config)
         filters = config.filters
         normalise = nn.BatchNorm2d(filters) if config.norm == "batch" else nn.GroupNorm(2, filters)
         self.painter = nn.Sequential(
@@ -170,7 +169,7 @@ class FakeFamily:
         return self._stages
 
     def build(self, config: Config) -> Model:
-        return cast(Model, FakeModel(cast(FakeConfig, config)))
+        return FakeModel(cast(FakeConfig, config))
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
         raise NotImplementedError
