@@ -200,7 +200,7 @@ def complete_photo(
         photo = photo.in_colour()
     texturing = None
     if _textured(photo, model, request):
-        texturing = Texturing(photo, visible, ~visible, request.seed)
+        texturing = Texturing(photo, visible, ~visible, request.seed, request.n > 1)
     windows: list[CompletedWindow] = []
     if _asked(model, request, texturing):
         holes = holes_for_model(~visible, model.size)

@@ -24,7 +24,7 @@ LONGEST = 1024
 """Holes longer than this, and than three times their width, are filled part by part."""
 MARGIN = 160
 """Pixels round a part, at least, from which patches are taken; more for wide ones."""
-KEPT_PIXELS = 1 << 24
+KEPT_PIXELS = 1 << 22
 """What was prepared for parts is kept for the next completion up to so many pixels together."""
 
 
@@ -62,6 +62,8 @@ class Texturing:
     hidden: Mask
     """bool [H, W], what is to be filled."""
     seed: int
+    several: bool = True
+    """More than one completion will be drawn: what they share is kept."""
     compiling: Callable[[], None] | None = None
     """Called once if machine code has to be made first, which takes seconds."""
     holes: list[list[TexturedPart]] = field(init=False)
@@ -155,7 +157,7 @@ class Texturing:
             filler = None
         kept = sum(box.height * box.width for box in self._prepared)
         size = part.surroundings.height * part.surroundings.width
-        if not part.follows and kept + size <= KEPT_PIXELS:
+        if self.several and not part.follows and kept + size <= KEPT_PIXELS:
             self._prepared[part.surroundings] = filler
         return filler
 
