@@ -59,7 +59,8 @@ def write_features(  # pragma: no cover
 ) -> None:
     """Write the features of a part of `picture`: channels, differences of grey, guide.
 
-    box: top, bottom, left, right; picture: float32 [H, W, C] on 0..255; guide: int16 [H, W, G], ready; features: int16 [H, W * F].
+    box: top, bottom, left, right; picture: float32 [H, W, C] on 0..255; guide: int16 [H, W, G],
+    ready; features: int16 [H, W * F].
     """
     top, bottom, left, right = box
     height, width, channels = picture.shape
