@@ -18,7 +18,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 THIN = 14.0
 """A hole of at most this inscribed radius is filled on one level."""
-START = 6.0
+START = 8.0
 """Inscribed radius of the hole on the coarsest level, about."""
 NARROWEST = 24
 """No level is narrower than about this."""
