@@ -7,7 +7,7 @@ a patch is one run.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -25,6 +25,23 @@ MIX_A, MIX_B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _compiled = njit(fastmath=False, cache=True, nogil=True)
 
 
+class Scene(NamedTuple):
+    """What a search looks at; nothing in it is changed by searching."""
+
+    features: Array
+    """int16 [H, W * F], see `write_features`."""
+    seen: Array
+    """int16 [H, W * F] of 0 and -1 where sources may be partly hidden, else [0, 0]."""
+    share: Array
+    """float32 [H, W], the visible share of each source patch, 0 where there is no source."""
+    each: int
+    """F, features a pixel."""
+    nearness: float
+    """What a pixel of distance adds to a cost, as a share of it."""
+    targets: Array
+    """int32 [N, 2] in raster order."""
+
+
 @_compiled
 def below(state: Array, limit: int) -> int:  # pragma: no cover
     """Return the next number of [0, limit) of a SplitMix64 generator; state: uint64 [1]."""
@@ -38,12 +55,14 @@ def below(state: Array, limit: int) -> int:  # pragma: no cover
 
 @_compiled
 def write_features(  # pragma: no cover
-    picture: Array, guide: Array, top: int, bottom: int, left: int, right: int, features: Array
+    picture: Array, guide: Array, box: tuple[int, int, int, int], features: Array
 ) -> None:
     """Write the features of a part of `picture`: channels, differences of grey, guide.
 
-    picture: float32 [H, W, C] on 0..255; guide: int16 [H, W, G], ready; features: int16 [H, W * F].
+    box: top, bottom, left, right; picture: float32 [H, W, C] on 0..255; guide: int16 [H, W, G],
+    ready; features: int16 [H, W * F].
     """
+    top, bottom, left, right = box
     height, width, channels = picture.shape
     extra = guide.shape[2]
     each = channels + 2 + extra
@@ -89,17 +108,14 @@ def _row_seen(first: Array, second: Array, seen: Array) -> np.int32:  # pragma: 
 
 @_compiled
 def cost(  # pragma: no cover
-    features: Array, seen: Array, share: Array, each: int, nearness: float,
-    ty: int, tx: int, sy: int, sx: int, best: float,
-) -> float:  # fmt: skip
-    """Return the cost of source (sy, sx) for target (ty, tx), or something >= best.
-
-    seen: int16 [H, W * F] where sources may be partly hidden, else [0, 0]; share: float32 [H, W].
-    """
+    scene: Scene, ty: int, tx: int, sy: int, sx: int, best: float
+) -> float:
+    """Return the cost of source (sy, sx) for target (ty, tx), or `best` if it is no less."""
+    features, seen = scene.features, scene.seen
     far = np.sqrt(np.float64((ty - sy) * (ty - sy) + (tx - sx) * (tx - sx)))
-    factor = (1.0 + nearness * far) / share[sy, sx]
+    factor = (1.0 + scene.nearness * far) / scene.share[sy, sx]
     limit = best / factor
-    a, b, run = (tx - REACH) * each, (sx - REACH) * each, SIDE * each
+    a, b, run = (tx - REACH) * scene.each, (sx - REACH) * scene.each, SIDE * scene.each
     total = np.int64(0)
     for y in range(-REACH, REACH + 1):
         first, second = features[ty + y, a : a + run], features[sy + y, b : b + run]
@@ -114,14 +130,13 @@ def cost(  # pragma: no cover
 
 @_compiled
 def sweep(  # pragma: no cover
-    features: Array, seen: Array, share: Array, each: int, nearness: float,
-    targets: Array, field: Array, costs: Array, state: Array, forward: bool,
-) -> None:  # fmt: skip
+    scene: Scene, field: Array, costs: Array, state: Array, forward: bool
+) -> None:
     """Improve the field once: by the sources of two neighbours, then by random ones.
 
-    targets: int32 [N, 2] in raster order; field: int32 [H, W, 2], the source of each target, -1
-    elsewhere; costs: float64 [H, W]; share is 0 where there is no source.
+    field: int32 [H, W, 2], the source of each target, -1 elsewhere; costs: float64 [H, W].
     """
+    share, targets = scene.share, scene.targets
     height, width = share.shape
     count = targets.shape[0]
     step = 1 if forward else -1
@@ -139,7 +154,7 @@ def sweep(  # pragma: no cover
                 continue
             if sy == by and sx == bx:
                 continue
-            new = cost(features, seen, share, each, nearness, ty, tx, sy, sx, best)
+            new = cost(scene, ty, tx, sy, sx, best)
             if new < best:
                 best, by, bx = new, sy, sx
         radius = max(height, width)
@@ -149,7 +164,7 @@ def sweep(  # pragma: no cover
             sy = low_y + below(state, high_y - low_y + 1)
             sx = low_x + below(state, high_x - low_x + 1)
             if share[sy, sx] > 0:
-                new = cost(features, seen, share, each, nearness, ty, tx, sy, sx, best)
+                new = cost(scene, ty, tx, sy, sx, best)
                 if new < best:
                     best, by, bx = new, sy, sx
             radius //= 2
@@ -157,16 +172,11 @@ def sweep(  # pragma: no cover
 
 
 @_compiled
-def measure(  # pragma: no cover
-    features: Array, seen: Array, share: Array, each: int, nearness: float,
-    targets: Array, field: Array, costs: Array,
-) -> None:  # fmt: skip
+def measure(scene: Scene, field: Array, costs: Array) -> None:  # pragma: no cover
     """Compute all costs anew, after the picture has changed."""
-    for n in range(targets.shape[0]):
-        y, x = targets[n, 0], targets[n, 1]
-        costs[y, x] = cost(
-            features, seen, share, each, nearness, y, x, field[y, x, 0], field[y, x, 1], np.inf
-        )
+    for n in range(scene.targets.shape[0]):
+        y, x = scene.targets[n, 0], scene.targets[n, 1]
+        costs[y, x] = cost(scene, y, x, field[y, x, 0], field[y, x, 1], np.inf)
 
 
 @_compiled

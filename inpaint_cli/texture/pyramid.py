@@ -76,7 +76,7 @@ def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
     steps = math.log(max(1.0, min(radius / START, smallest))) / math.log(math.sqrt(2))
     levels = [_level(picture, hole, hidden, SEEN_SEVERAL)]
     for k in range(1, math.floor(steps + 0.5) + 1):
-        level = _level(*_reduced(picture, hole, hidden, math.sqrt(2) ** k), SEEN_SEVERAL)
+        level = _reduced(picture, hole, hidden, math.sqrt(2) ** k)
         if len(level.sources) < ENOUGH or not len(level.targets):
             break
         levels.append(level)
@@ -99,11 +99,11 @@ def resized(image: Array, size: tuple[int, int]) -> Array:
     return small.reshape(*size, *image.shape[2:])
 
 
-def _reduced(picture: Array, hole: Array, hidden: Array, factor: float) -> tuple[Array, ...]:
+def _reduced(picture: Array, hole: Array, hidden: Array, factor: float) -> Level:
     height, width = hole.shape
     size = max(1, round(height / factor)), max(1, round(width / factor))
-    masks = (resized(mask, size) > 1e-3 for mask in (hole, hidden))
-    return _picture(picture, hole, size), *masks
+    small_hole, small_hidden = (resized(mask, size) > 1e-3 for mask in (hole, hidden))
+    return _level(_picture(picture, hole, size), small_hole, small_hidden, SEEN_SEVERAL)
 
 
 def _picture(picture: Array, hole: Array, size: tuple[int, int]) -> Array:

@@ -87,21 +87,23 @@ class Search:
         """Search and vote by turns; the `last` round of all chooses instead of voting."""
         picture = picture.copy()
         height, width = self.level.hole.shape
-        forward = True
+        scene, forward = self._scene(), True
         for turn in range(rounds):
             box = self.level.box if turn else (0, height, 0, width)
-            patchmatch.write_features(picture, self.guide, *box, self.features)
-            patchmatch.measure(*self._known(), self.field, self.costs)
+            patchmatch.write_features(picture, self.guide, box, self.features)
+            patchmatch.measure(scene, self.field, self.costs)
             for _ in range(sweeps):
-                patchmatch.sweep(*self._known(), self.field, self.costs, self.state, forward)
+                patchmatch.sweep(scene, self.field, self.costs, self.state, forward)
                 forward = not forward
             final = last and turn == rounds - 1
             self._vote(votes.choose if final else votes.vote, picture)
         return picture
 
-    def _known(self) -> tuple[Any, ...]:
+    def _scene(self) -> patchmatch.Scene:
         level = self.level
-        return self.features, level.seen, level.share, self.each, self.nearness, level.targets
+        return patchmatch.Scene(
+            self.features, level.seen, level.share, self.each, self.nearness, level.targets
+        )
 
     def _vote(self, rule: Any, picture: Array) -> None:
         level = self.level
