@@ -138,7 +138,7 @@ class CompletedPhoto:
         # So that nothing under the hole can have any influence.
         samples[~self.visible, : COLOUR_BANDS[self.photo.mode]] = 0
         for window in self.windows:
-            fill = window.fill(index, self.request.feather)
+            fill = window.fill(self.photo, self.visible, index, self.request.feather)
             part, opaque = window.part, self.request.opaque
             paste(samples, self.photo, part.box, part.pixels, fill, opaque)
         if self.texturing is not None:

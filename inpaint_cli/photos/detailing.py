@@ -126,16 +126,16 @@ class Texturing:
             white = abs(self.photo.high - self.photo.low)
             readable = self._readable(samples, around)
             hole = part.pixels | part.unknown
-            drawn = Scraps(readable, hole, seed=self.seed, scale=white).draw(index)
+            scraps = Scraps(readable, hole, seed=self.seed, scale=white)
+            values = scraps.draw(index)[part.pixels]
         elif guide is None:
-            drawn = filler.draw(index)
+            values = filler.values(index)
         else:
             size = max(1, round(max(around.height, around.width) / guide.scale))
             shown = self._readable(guide.samples, around)
-            drawn = filler.draw(index, guide=shown, guide_size=size)
-        stored = self._stored(drawn)
-        region = samples[part.surroundings.slices]
-        region[..., : stored.shape[2]][part.pixels] = stored[part.pixels]
+            values = filler.values(index, guide=shown, guide_size=size)
+        stored = self._stored(values)
+        samples[around.slices][..., : stored.shape[1]][part.pixels] = stored
 
     def _filler(self, samples: Samples, part: TexturedPart) -> Filler | None:
         """Return what fills a part; kept for later completions where it serves them too."""
@@ -164,8 +164,10 @@ class Texturing:
     def _readable(self, samples: Samples, box: Box) -> npt.NDArray[np.float32]:
         """Return the samples of a box as distances from black, float32 [h, w, C]."""
         bands = COLOUR_BANDS[self.photo.mode]
-        region = samples[box.slices][..., :bands].astype(np.float64)
-        return np.abs(region - self.photo.low).astype(np.float32)
+        region = samples[box.slices][..., :bands]
+        if self.photo.low == 0:
+            return np.asarray(region, np.float32)
+        return np.abs(region.astype(np.float64) - self.photo.low).astype(np.float32)
 
     def _guessed(self, readable: npt.NDArray[np.float32], part: TexturedPart) -> None:
         """Replace what is unknown round a part by a smooth guess, in place."""
@@ -177,7 +179,7 @@ class Texturing:
             readable[..., band][part.unknown] = guess[part.unknown]
 
     def _stored(self, drawn: npt.NDArray[np.float32]) -> Samples:
-        """Return what was drawn as samples of the photo."""
+        """Return distances from black, [N, C], as samples of the photo."""
         low, high = self.photo.low, self.photo.high
         values = low + np.sign(high - low) * drawn.astype(np.float64)
         if self.photo.mode == "1":

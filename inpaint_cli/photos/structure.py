@@ -51,9 +51,6 @@ class CompletedWindow:
 
     part: Part
     window: Box
-    values: ColourValues
-    """[side, side, C], what is known under the window; 0 elsewhere. Of parts that see earlier ones:
-    of the photo alone."""
     seen: Mask
     """bool [side, side], where it is known, or completed in an earlier part."""
     pictures: npt.NDArray[np.uint8]
@@ -74,13 +71,15 @@ class CompletedWindow:
         """How many pixels of the photo one of the model's is wide."""
         return self.window.height / self.pictures.shape[1]
 
-    def fill(self, index: int, feather: float | None) -> ColourValues:
+    def fill(self, photo: Photo, visible: Mask, index: int, feather: float | None) -> ColourValues:
         """Return completion `index` of the part's box, [height, width, C] in 0..255."""
         if self.fills:
             return self.fills[index]
-        return self._blended(index, self.values, feather)
+        channels = self.pictures.shape[3]
+        return self.blended(index, window_colours(photo, visible, self.window, channels), feather)
 
-    def _blended(self, index: int, values: ColourValues, feather: float | None) -> ColourValues:
+    def blended(self, index: int, values: ColourValues, feather: float | None) -> ColourValues:
+        """Return completion `index` of the part's box, joined to the `values` of its window."""
         fill = fill_of(self.pictures[index], values, self.seen, feather)
         return fill[self.part.box.moved(-self.window.top, -self.window.left).slices]
 
@@ -104,7 +103,8 @@ def draw_windows(
             earlier = list(of_hole) if part.touches else []
             of_hole.append(_window(photo, visible, part, earlier, model, sampling, len(drawn)))
             if len(parts) > 1:
-                of_hole[-1] = _with_fills(of_hole[-1], earlier, sampling)
+                values = window_colours(photo, visible, of_hole[-1].window, model.channels)
+                of_hole[-1] = _with_fills(of_hole[-1], values, earlier, sampling)
             drawn.append(of_hole[-1])
             advance()
     return drawn
@@ -140,7 +140,6 @@ def _window(
     return CompletedWindow(
         part,
         box,
-        values,
         seen,
         np.ascontiguousarray(drawn.images.permute(0, 2, 3, 1).cpu().numpy()),
         drawn.details,
@@ -151,16 +150,17 @@ def _window(
 
 
 def _with_fills(
-    window: CompletedWindow, earlier: Sequence[CompletedWindow], sampling: Sampling
+    window: CompletedWindow,
+    values: ColourValues,
+    earlier: Sequence[CompletedWindow],
+    sampling: Sampling,
 ) -> CompletedWindow:
     """Return a window with the fills of its completions, each blended into what it saw."""
-    fills = [
-        window._blended(
-            index, _over(window.values, window.window, earlier, index), sampling.feather
-        )
-        for index in range(sampling.n)
-    ]
-    return replace(window, fills=tuple(fill.copy() for fill in fills), values=window.values[:0])
+    fills = []
+    for index in range(sampling.n):
+        around = _over(values, window.window, earlier, index)
+        fills.append(window.blended(index, around, sampling.feather).copy())
+    return replace(window, fills=tuple(fills))
 
 
 def _over(

@@ -113,7 +113,8 @@ class Filler:
         # Thin parts first: what they hold is known by the time that the wide ones are drawn.
         for part, unknown in ((thin, hidden), (wide, hidden & ~thin)):
             if part.any():
-                self.parts.append(Part(picture, part, unknown, hidden, self.highest))
+                alone = not self.surfaces and not self.parts
+                self.parts.append(Part(picture, part, unknown, hidden, self.highest, alone))
 
     @property
     def varied(self) -> bool:
@@ -134,25 +135,33 @@ class Filler:
         guide: [H, W, C] in the unit of the samples, a picture whose structure wide holes follow,
         with `guide_weight`; guide_size: the side at which its model works (blurs the comparison).
         """
+        result = np.array(self.samples, np.float32)
+        result[self.crop][self.hole] = self.values(
+            key, guide=guide, guide_size=guide_size, guide_weight=guide_weight, progress=progress
+        )
+        return result
+
+    def values(
+        self,
+        key: int | tuple[int, ...],
+        *,
+        guide: Array | None = None,
+        guide_size: int = 0,
+        guide_weight: float = GUIDE_WEIGHT,
+        progress: Progress | None = None,
+    ) -> Array:
+        """Return what `draw` puts into the hole, float32 [N, C] in raster order."""
+        rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
         given = None
         if guide is not None and guide_weight > 0:
             given = Guide(self._scaled(guide[self.crop]), guide_size, guide_weight)
-        result = np.array(self.samples, np.float32)
-        result[self.crop] = self._drawn(key, given, progress)
-        return result
-
-    def _drawn(
-        self, key: int | tuple[int, ...], guide: Guide | None, progress: Progress | None
-    ) -> Array:
-        """Return the crop with its hole filled."""
-        rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
         picture = self._scaled(self.near)
         for surface in self.surfaces:
             picture[surface.span][surface.hole] = surface.drawn(rng)[surface.hole]
         for number, part in enumerate(self.parts):
-            part.draw(picture, rng, guide, _from(number, len(self.parts), progress))
-        filled = np.clip(picture, 0.0, self.highest) / np.float32(255.0 / self.scale)
-        return np.where(self.hole[..., None], filled, self.near)
+            part.draw(picture, rng, given, _from(number, len(self.parts), progress))
+        filled: Array = np.clip(picture[self.hole], 0.0, self.highest)
+        return filled / np.float32(255.0 / self.scale)
 
     def _scaled(self, samples: Array) -> Array:
         """Return samples on 0..255."""
@@ -164,8 +173,16 @@ class Part:
     """All thin holes of a picture, or all wide ones; with what its completions share."""
 
     def __init__(
-        self, picture: Array, part: Array, unknown: Array, hidden: Array, highest: float
+        self,
+        picture: Array,
+        part: Array,
+        unknown: Array,
+        hidden: Array,
+        highest: float,
+        alone: bool,
     ) -> None:
+        self.alone = alone
+        """Nothing is filled before it: what it sees is the same in every completion."""
         self.span = _window(part, hidden)
         self.hole, self.unknown = part[self.span], unknown[self.span]
         here = picture[self.span]
@@ -186,14 +203,17 @@ class Part:
         progress: Progress | None,
     ) -> None:
         """Fill this part of `picture`, in which parts drawn before are filled."""
-        here = np.where(self.hole[..., None], np.float32(0), picture[self.span])
-        levels = repainted(self.levels, here)
+        levels = self.levels
+        if not self.alone:
+            here = np.where(self.hole[..., None], np.float32(0), picture[self.span])
+            levels = repainted(levels, here)
         coarsest = levels[-1]
         start = np.where(coarsest.hole[..., None], self.start, coarsest.picture)
         if guide is None or len(levels) == 1:
             guides = [np.zeros((*level.hole.shape, 0), np.int16) for level in levels]
         else:
-            shown = np.where(self.hole[..., None], guide.picture[self.span], here)
+            seen = levels[0].picture
+            shown = np.where(self.hole[..., None], guide.picture[self.span], seen)
             guides = guide_features(shown, levels, guide.weight, guide.size)
         state = np.array([int(rng.random() * 2**53)], np.uint64)
         drawn = synthesise(levels, start, guides, state, progress)

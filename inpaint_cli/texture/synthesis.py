@@ -21,6 +21,9 @@ ROUNDS_ONE, SWEEPS_ONE = 2, 2
 NEAR_ONE, NEAR_SEVERAL = 0.3, 0.05
 """What a pixel of distance adds to a cost, with one level and with several."""
 
+FAINTEST = 0.05
+"""Levels on which a guide would count less than this are not guided."""
+
 
 def synthesise(
     levels: Sequence[Level],
@@ -119,14 +122,18 @@ def guide_features(
 ) -> list[Array]:
     """Return int16 [H, W, C] a level: `picture`, which a model filled, as blurred as its model is.
 
-    The coarsest level's has the `weight`, each finer one half of the weight before it.
+    The coarsest level's has the `weight`, each finer one half of the weight before it; where hardly
+    any is left there are no channels.
     """
     blurred = []
     for number, level in enumerate(levels):
         height, width = level.hole.shape
+        strength = (weight * 0.5 ** (len(levels) - 1 - number)) ** 0.5
+        if strength < FAINTEST:
+            blurred.append(np.zeros((height, width, 0), np.int16))
+            continue
         small = picture if number == 0 else resized(picture, (height, width))
         sigma = max(0.6, max(height, width) / size)
         soft = cv2.GaussianBlur(small, (0, 0), sigma).reshape(small.shape)
-        strength = (weight * 0.5 ** (len(levels) - 1 - number)) ** 0.5
         blurred.append(np.rint(soft * (patchmatch.QUANTA * strength)).astype(np.int16))
     return blurred
