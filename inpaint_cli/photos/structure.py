@@ -140,7 +140,8 @@ def _window(
     return CompletedWindow(
         part,
         box,
-        seen,
+        # Nothing of a drawing is kept, so there is nothing that the fill has to meet.
+        seen & (not sampling.of_drawing),
         np.ascontiguousarray(drawn.images.permute(0, 2, 3, 1).cpu().numpy()),
         drawn.details,
         None if drawn.log_prob is None else drawn.log_prob.double().cpu().numpy(),
