@@ -32,5 +32,5 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def top() -> Path:
-    """Gives the top folder of the repository."""
+    """The top folder of the repository."""
     return Path(__file__).parent.parent

@@ -51,7 +51,7 @@ def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """Gives a server that runs; what a test sets on it holds from the next request on."""
+    """A server that runs; what a test sets on it holds from the next request on."""
     state = Server()
     with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(state)) as http:
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})

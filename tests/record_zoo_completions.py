@@ -61,7 +61,7 @@ class Outcome:
 
 
 def picture(size: int, channels: int) -> Tensor:
-    """Gives ramps with a disc and a bar on them, uint8 [1, channels, size, size]; integers only."""
+    """Return ramps with a disc and a bar, in integers: uint8 [1, channels, size, size]."""
     y, x = np.mgrid[:size, :size]
     disc = (x - size // 3) ** 2 + (y - size // 3) ** 2 < (size // 4) ** 2
     bar = (y >= size * 5 // 8) & (y < size * 6 // 8)
@@ -73,7 +73,7 @@ def picture(size: int, channels: int) -> Tensor:
 
 
 def box(size: int) -> Tensor:
-    """Gives what is visible round a hole of half the side in the middle, bool [1, 1, H, W]."""
+    """Return what is visible round a hole of half the side in the middle, bool [1, 1, H, W]."""
     visible = torch.ones(1, 1, size, size, dtype=torch.bool)
     visible[..., size // 4 : size * 3 // 4, size // 4 : size * 3 // 4] = False
     return visible
@@ -81,7 +81,7 @@ def box(size: int) -> Tensor:
 
 @cache
 def outcome(name: str) -> Outcome:
-    """Gives what a model of the zoo makes of its picture: seed 0, on one thread of the CPU."""
+    """Return what a model of the zoo makes of its picture: seed 0, on one thread of the CPU."""
     entry = next(entry for entry in zoo.entries() if entry.name == name)
     with one_thread():
         if models.get(entry.card["family"]).completes:
@@ -90,7 +90,7 @@ def outcome(name: str) -> Outcome:
 
 
 def completed(entry: zoo.Entry) -> Outcome:
-    """Gives the outcome of a model that completes."""
+    """Return the outcome of a model that completes."""
     model = load_model(entry.weights, "cpu").model
     image, visible = picture(model.size, model.channels), box(model.size)
     noise = Noise.of_completions(0, content_key(image, visible), range(COMPLETIONS))
@@ -104,7 +104,7 @@ def completed(entry: zoo.Entry) -> Outcome:
 
 
 def thumbnail(completions: Tensor) -> list[float]:
-    """Gives the means of blocks of the mean completion, rounded, channel by channel."""
+    """Return the means of blocks of the mean completion, rounded, channel by channel."""
     mean = completions.double().mean(0).numpy()
     rows = np.array_split(mean, BLOCKS, axis=1)
     blocks = [[part.mean((1, 2)) for part in np.array_split(row, BLOCKS, axis=2)] for row in rows]
@@ -112,7 +112,7 @@ def thumbnail(completions: Tensor) -> list[float]:
 
 
 def classified(entry: zoo.Entry) -> Outcome:
-    """Gives the outcome of a classifier."""
+    """Return the outcome of a classifier."""
     config = load_weights(entry.weights).config
     logits = features.load(entry.name, device=torch.device("cpu")).logits(
         picture(config.size, config.channels)
@@ -134,7 +134,7 @@ def one_thread() -> Iterator[None]:
 
 
 def environment() -> dict[str, str]:
-    """Gives what bits depend on beside the weights and the code."""
+    """Return what bits depend on beside the weights and the code."""
     return {
         "torch": str(torch.__version__),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -143,7 +143,7 @@ def environment() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Gives the vendor, family and model of the processor, as far as the system tells."""
+    """Return the vendor, family and model of the processor, as far as the system tells."""
     cpuinfo = Path("/proc/cpuinfo")
     if platform.system() == "Darwin":
         asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
@@ -157,12 +157,12 @@ def processor() -> str:
 
 
 def records() -> dict[str, Any]:
-    """Gives the recorded outcomes by name of the model."""
+    """Return the recorded outcomes by name of the model."""
     return read_toml(RECORDS) if RECORDS.is_file() else {}
 
 
 def record_of(entry: zoo.Entry) -> dict[str, Any]:
-    """Gives the record of a model, made here and now."""
+    """Return the record of a model, made here and now."""
     made = outcome(entry.name)
     return {
         **environment(),
@@ -173,7 +173,7 @@ def record_of(entry: zoo.Entry) -> dict[str, Any]:
 
 
 def faults(entry: zoo.Entry, recorded: Mapping[str, Any]) -> list[str]:
-    """Says in what a model's outcome differs from the records, and how to mend that."""
+    """Describe in what a model's outcome differs from the records, and how to mend that."""
     again = f"If that is meant, record it with '{COMMAND} {entry.name}'."
     own = recorded.get(entry.name)
     if own is None:
@@ -195,7 +195,7 @@ def faults(entry: zoo.Entry, recorded: Mapping[str, Any]) -> list[str]:
 
 
 def near(ours: list[float], theirs: list[float], tolerance: float) -> bool:
-    """Says whether two lists are of one length and nowhere further apart than the tolerance."""
+    """Return whether two lists are of one length and nowhere further apart than the tolerance."""
     if len(ours) != len(theirs):
         return False
     return bool(np.abs(np.asarray(ours) - np.asarray(theirs)).max() <= tolerance)

@@ -53,7 +53,7 @@ def document(name: str, metrics: list[dict[str, Any]], **refused: str) -> dict[s
 
 
 def report() -> dict[str, Any]:
-    """Gives a report of two models as it might be, without a model or a picture."""
+    """Return a report of two models as it might be, without a model or a picture."""
     both = ["few images"]
     crps = [entry("crps", "crps", 1.0, warnings=both), entry("crps", "crps ordinary", 7.0)]
     fid = entry("fid", "fid@x", 3.0, se_method="jackknife-20", ci95=None)
@@ -82,7 +82,7 @@ def report() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def sections() -> dict[str, list[str]]:
-    """Gives the lines of each section of the made-up report's text."""
+    """Return the lines of each section of the made-up report's text."""
     parts = re.split(r"^## (.*)\n", results.text_of(report()), flags=re.MULTILINE)
     return {name: text.splitlines() for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 

@@ -59,12 +59,12 @@ def parse(line: str) -> None:
 
 
 def anchor(heading: str) -> str:
-    """Gives the anchor that GitHub makes of a heading."""
+    """Return the anchor that GitHub makes of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
 def leads(page: Path, target: str) -> bool:
-    """Says whether a relative link leads to a file, and to a heading if it names one."""
+    """Return whether a relative link leads to a file, and to a heading if it names one."""
     path, _, part = target.partition("#")
     file = page.parent / path if path else page
     if not file.exists() or not part:

@@ -19,7 +19,7 @@ FENCED = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def shown() -> list[tuple[str, list[str]]]:
-    """Gives every command after a `$`, with the lines of output shown below it."""
+    """Yield every command after a `$`, with the lines of output shown below it."""
     blocks = FENCED.findall(TEXT)
     commands: list[tuple[str, list[str]]] = []
     for line in "".join(block for block in blocks if block.startswith("$ ")).splitlines():
@@ -32,7 +32,7 @@ def shown() -> list[tuple[str, list[str]]]:
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Gives a working folder that holds the examples, as a clone does."""
+    """A working folder that holds the examples, as a clone does."""
     shutil.copytree(TOP / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -60,10 +60,10 @@ def test_a_command_prints_what_is_shown(number: int, clone: Path) -> None:
 MENTIONED = {
     "inpaint models": ["inpaint", "models"],
     "inpaint models NAME": ["inpaint", "models", zoo.DEFAULT],
-    "inpaint complete photo.png --box 40,60,120,80": [
-        "inpaint", "complete", "examples/photo.png", "--box", "40,60,120,80",
-    ],
-}  # fmt: skip
+    "inpaint complete photo.png --box 40,60,120,80": shlex.split(
+        "inpaint complete examples/photo.png --box 40,60,120,80"
+    ),
+}
 """Commands in the text, run here with the names of what is there."""
 ELSEWHERE = {
     "inpaint score --metrics fid,lpips-gt": "commands/test_score.py: the bare command",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, hide_boxes, parse_box, read_mask
 from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.photos.old_records import hole_fields
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,10 @@ def hole_of(item: Mapping[str, Any]) -> HoleFiles | None:
     >>> hole_of({"mask": "freeform"}) is None
     True
     """
-    if "hole" not in item:
-        return _hole_of_words(str(item.get("mask")))
-    fields = item["hole"] or {}
+    if "hole" in item:
+        fields = item["hole"] or {}
+    else:
+        fields = hole_fields(str(item.get("mask")), str(item.get("image")), seed=0) or {}
     if fields.get("kind") or fields.get("everything"):
         return None
     boxes = tuple(",".join(map(str, box)) for box in fields.get("boxes") or ())
@@ -72,29 +73,3 @@ def hole_of(item: Mapping[str, Any]) -> HoleFiles | None:
         int(fields.get("grow") or 0),
         bool(fields.get("resize")),
     )
-
-
-def _hole_of_words(words: str) -> HoleFiles | None:
-    """Return the hole that schema 1 wrote in words: "m.png, inverted + box 1,2,3,4 + grown by 2".
-
-    Read from the end, as long as what is left is no file: a mask may be called `a + b.png`.
-    """
-    parts, boxes, grow = words.split(" + "), list[str](), 0
-    while parts and not Path(" + ".join(parts)).is_file():
-        grown = re.fullmatch(r"grown by (\d+)", parts[-1])
-        if grown:
-            grow = int(grown[1])
-        elif re.fullmatch(r"box [\d.,% ]+", parts[-1]):
-            boxes.insert(0, parts[-1].removeprefix("box "))
-        else:
-            break
-        parts.pop()
-    name = " + ".join(parts)
-    if not name:
-        return HoleFiles(None, tuple(boxes), grow=grow) if boxes else None
-    for ending in ("", ", its alpha", ", inverted", ", its alpha, inverted"):
-        path = Path(name.removesuffix(ending))
-        if name.endswith(ending) and path.is_file():
-            inverted, alpha = "inverted" in ending, "alpha" in ending
-            return HoleFiles(path, tuple(boxes), inverted, alpha, grow)
-    return None

@@ -81,15 +81,16 @@ def test_a_hole_in_no_file_is_unknown(fields: dict[str, Any] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["m.png", "a + b.png", "x, inverted.png", "box 1,1,2,2.png", "a + grown by 2"]
+    "name", ["m.png", "a + b.png", "x, inverted.png", "box 1,1,2,2.png", "a + grown by 2.png"]
 )
 def test_the_words_of_an_older_record_keep_the_name_of_the_mask(name: str, tmp_path: Path) -> None:
     mask = white(tmp_path / "m.png", (1, 2))
     path = str(Path(mask).rename(tmp_path / name))
     assert hole_of({"mask": path}) == HoleFiles(Path(path))
-    words = f"{path}, inverted + box 1,1,2,2 + box 10%,0%,5%,5% + grown by 2"
-    assert hole_of({"mask": words}) == HoleFiles(
-        Path(path), ("1,1,2,2", "10%,0%,5%,5%"), invert=True, grow=2
+    words = f"{path}, inverted + box 1,1,2,2 + box 50%,0%,25%,25% + grown by 2"
+    photo = white(tmp_path / "photo.png")
+    assert hole_of({"mask": words, "image": photo}) == HoleFiles(
+        Path(path), ("1,1,2,2", "4,0,2,2"), invert=True, grow=2
     )
     assert hole_of({"mask": f"{path}, its alpha"}) == HoleFiles(Path(path), alpha=True)
 

@@ -69,7 +69,7 @@ def test_a_grey_model_refuses_visible_colour_only() -> None:
     values[4:8, 4:8, 0] = 200
     model, window = PretendModel(16, 1), Box(0, 0, 16, 16)
     hidden = hidden_box(16, 16, Box(4, 4, 8, 8))
-    image, _ = model_input(of_array(values), hidden, window, model)  # type: ignore[arg-type]
+    image, _ = model_input(of_array(values), hidden, window, model)
     assert image.shape == (1, 1, 16, 16)
     with pytest.raises(UserError, match="grey ones only"):
-        model_input(of_array(values), ~hidden, window, model)  # type: ignore[arg-type]
+        model_input(of_array(values), ~hidden, window, model)

@@ -220,7 +220,7 @@ def test_a_missing_tensor_is_named_as_in_its_file(file: str, name: str, write: W
     ("file", "name", "shape", "message"),
     [
         ("vqgan", "quant_conv.weight", (8, 16, 1, 1), "is 8x16x1x1 of float.* ask for 8x32x1x1"),
-        ("vqgan", "encoder.down.1.block.0.conv2.weight", (40, 64, 3, 3), "no multiple of 32"),
+        ("vqgan", "encoder.down.1.block.0.conv2.weight", (40, 64, 3, 3), "not a multiple of 32"),
         ("encoder", "cls_head.conv.weight", (9, 32, 1, 1), "ask for 12x32x1x1"),
         ("transformer", "transformer.pos_emb", (1, 64, 32), "63 tokens, which fill no square"),
         ("transformer", "transformer.tok_emb.weight", (14, 32), "ask for 13x32"),
