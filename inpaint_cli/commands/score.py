@@ -80,6 +80,13 @@ from inpaint_cli.zoo import DEFAULT
     help="Below 1: likelier and less varied.",
 )
 @click.option(
+    "--detail",
+    type=click.Choice(["photo", "none"]),
+    show_default="none",
+    help="With --size: fill with the picture's own texture, as complete does, or with the models' "
+    "pictures.",
+)
+@click.option(
     "--reference",
     type=click.Path(path_type=Path),
     metavar="DIR",

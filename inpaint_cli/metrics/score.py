@@ -106,7 +106,7 @@ def _folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> Fo
             if options.get(name) is not None:
                 raise UserError("belongs to folders of pictures; none is given.", setting=name)
         return FolderOptions()
-    for name in ("data", "size", "temperature"):
+    for name in ("data", "size", "temperature", "detail"):
         if options.get(name):
             raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
     size = CommonSize(options.get("resize"), options.get("crop"))

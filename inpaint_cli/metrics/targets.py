@@ -26,7 +26,7 @@ from inpaint_cli.metrics.protocol import (
     dataset_facts,
 )
 from inpaint_cli.models.quantise import to_bytes, to_levels
-from inpaint_cli.photos.completing import CompletionRequest, complete_photo
+from inpaint_cli.photos.completing import CompletionRequest, DetailSource, complete_photo
 from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.photo import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
@@ -145,6 +145,7 @@ class ModelTarget:
     wanted_k: int
     seed: int = 0
     temperature: float | None = None
+    detail: DetailSource = "none"
     has_masks: bool = True
     bound: str | None = None
     batches: Batches = field(init=False)
@@ -211,8 +212,9 @@ class ModelTarget:
 
     def _in_windows(self, image: Tensor, visible: Tensor) -> Tensor:
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        detail = self.detail if self.contestant.model.size else None
         request = CompletionRequest(
-            n=self._draws, seed=self.seed, temperature=self._temperature, detail="none"
+            n=self._draws, seed=self.seed, temperature=self._temperature, detail=detail
         )
         completed = complete_photo(photo, visible.numpy(), self.contestant.model, request)
         pictures = np.stack([completed.samples(number) for number in range(self._draws)])
@@ -227,6 +229,8 @@ class ModelTarget:
         temperature = 1.0 if self._temperature is None else self._temperature
         sampler: dict[str, Any] = {"temperature": temperature if who.model.stochastic else None}
         sampler["at"] = "windows of its own size" if setting.windows else "its own size"
+        if setting.windows:
+            sampler["detail"] = self.detail
         return TargetFacts(
             model={
                 "family": who.family,
@@ -287,6 +291,11 @@ def prepared(
     reporter: Reporter | None = None,
 ) -> list[ModelTarget]:
     """Return a target for each model; models of one setting share images and masks."""
+    if options.detail and not any(setting.windows for setting in settings):
+        raise UserError(
+            "every model completes pictures of its own size here. Set size to larger pictures.",
+            setting="detail",
+        )
     targets, masks = [], dict[Setting, MaskChoice]()
     for contestant, setting in zip(contestants, settings, strict=True):
         images = load[setting]
@@ -298,6 +307,7 @@ def prepared(
         chosen = masks[setting]
         target = ModelTarget(contestant, images, rows, setting, chosen, options.k, options.seed)
         target.temperature = options.temperature
+        target.detail = options.detail or "none"
         targets.append(target)
     return targets
 
@@ -314,6 +324,8 @@ class CompletionOptions:
     seed: int = 0
     size: int | None = None
     temperature: float | None = None
+    detail: DetailSource | None = None
+    """Where pixels finer than a model's come from, in pictures larger than it; None = nowhere."""
     by_visible: bool = False
     download: bool = False
 
