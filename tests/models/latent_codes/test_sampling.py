@@ -14,9 +14,9 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.latent_codes import networks, sampling
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
+from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.models.pixels import paste_visible
 from inpaint_cli.models.quantise import continuing, to_levels
-from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.randomness import Noise
 
 
