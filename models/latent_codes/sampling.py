@@ -12,6 +12,7 @@ from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.decoding import compose, composite
+from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.models.latent_codes.seams import without_seams
 from inpaint_cli.models.latent_codes.token_sampling import (
     Drawing,
@@ -77,7 +78,9 @@ def complete(
         top_k=top_k,
         order=order,
     )
-    context = encode_context(model, *at_side(image, visible, config.coarse_side))
+    # Weights of the authors' form answer as their code does, which asks for half of a token.
+    whole = config.restrictive != "released"
+    context = encode_context(model, *at_side(image, visible, config.coarse_side), whole)
     # Where every token is known nothing is drawn, and one picture serves all.
     drawn = noise if context.logits is not None else noise[:1]
     size = CPU_BATCH if image.device.type == "cpu" else DEVICE_BATCH
@@ -96,9 +99,18 @@ def complete(
     )
 
 
-def encode_context(model: LatentCodes, x: Tensor, visible: Tensor) -> TokenContext:
-    """Run what needs no noise: encoders, labels of known tokens, the transformer's first step."""
+def encode_context(
+    model: LatentCodes, x: Tensor, visible: Tensor, whole: bool = False
+) -> TokenContext:
+    """Run what needs no noise: encoders, labels of known tokens, the transformer's first step.
+
+    whole: only tokens under which every pixel is visible are known. The encoder's own share lets
+    holes narrower than a token vanish, and then there is nothing to draw: all completions of a
+    long or thin hole would be one and the same.
+    """
     labels, known = model.encoder(x, visible)
+    if whole:
+        known = known & token_mask(visible, x.shape[-1] // known.shape[-1], 1.0)
     known = known.flatten(1)
     tokens = torch.where(known, labels.argmax(1).flatten(1), 0)
     features = model.decoder.encode(x, visible)

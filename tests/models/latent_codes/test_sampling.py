@@ -14,6 +14,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.latent_codes import networks, sampling
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
+from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.models.pixels import paste_visible
 from inpaint_cli.models.quantise import continuing, to_levels
 from inpaint_cli.randomness import Noise
@@ -95,22 +96,23 @@ def test_completion_i_is_the_same_whatever_n_and_the_batch(
         assert torch.equal(together, torch.cat(cut))
 
 
-def test_a_hole_without_unknown_tokens_is_drawn_once_for_all() -> None:
+def test_one_hidden_pixel_makes_its_token_unknown_and_completions_differ() -> None:
     latent = photo()
     image, visible = task(latent, share=1.0)
     visible[..., 3, 3] = False
-    result = latent.complete(image, visible, noise(3))
-    assert result.images.shape == (3, 3, 8, 8)
-    assert result.details["tokens"].shape == (3, 4, 4)
-    assert torch.equal(result.images, result.images[:1].expand(3, -1, -1, -1))
+    result = latent.complete(image, visible, noise(8))
+    assert result.images.shape == (8, 3, 8, 8)
+    drawn = (result.details["tokens"] != result.details["tokens"][:1]).any(0)
+    assert drawn.nonzero().tolist() == [[1, 1]]
+    assert (result.images != result.images[:1]).any()
 
 
 def test_known_tokens_are_shared_and_unknown_ones_are_drawn() -> None:
     latent = photo()
-    image, visible = task(latent, share=0.4)
+    image, visible = task(latent, share=0.8)
     tokens = latent.complete(image, visible, noise(4)).details["tokens"]
-    with torch.no_grad():
-        known = latent.encoder(image / 127.5 - 1, visible)[1][0, 0]
+    known = token_mask(visible, 2, 1.0)[0, 0]
+    assert known.any()
     assert tokens.dtype == torch.int64
     assert (tokens[:, known] == tokens[:1, known]).all()
     assert (tokens[:, ~known] != tokens[:1, ~known]).any()
