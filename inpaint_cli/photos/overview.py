@@ -141,7 +141,7 @@ def coloured(values: npt.NDArray[np.float64]) -> ScreenPixels:
 
 
 def scaled(pixels: ScreenPixels, scale: float) -> ScreenPixels:
-    """Return a picture reduced with smoothing, or with each pixel repeated a whole number of times."""
+    """Return a picture reduced with smoothing, or enlarged with each pixel repeated."""
     if scale == 1:
         return pixels
     height, width = pixels.shape[:2]
