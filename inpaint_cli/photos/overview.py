@@ -216,6 +216,6 @@ def _draw_frame(pixels: ScreenPixels, view: Box, scale: float) -> None:
     """Draw the edge of the part that is shown below: white within black, seen on any ground."""
     corners = [round(scale * edge) for edge in (view.left, view.top, view.right, view.bottom)]
     left, top, right, bottom = corners
-    for by, colour in ((0, (0, 0, 0)), (1, (255, 255, 255))):
+    for by, colour in ((0, (0, 0, 0)), (1, (255, 255, 255)), (2, (255, 255, 255))):
         first, last = (left + by, top + by), (right - 1 - by, bottom - 1 - by)
         cv2.rectangle(pixels, first, last, colour, 1)

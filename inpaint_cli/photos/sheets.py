@@ -23,6 +23,8 @@ CAPTION_PX = 160
 """The least room for the text under a picture of a page."""
 PAGE_PX = 600
 """The least width of a page."""
+READABLE_PX = 1250
+"""Up to this width of a page its text is of the usual size."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,15 @@ def page(
     All text is broken between words, and never cut.
     """
     pitch = max([CAPTION_PX, *(tile.pixels.shape[1] + 2 for tile in tiles)]) + GAP_PX
-    width = max(PAGE_PX, pitch * max(1, min(columns, len(tiles))))
-    title, caption = ImageFont.load_default(TITLE_PX), ImageFont.load_default(TEXT_PX)
-    text = "\n".join(wrapped("\n".join(lines), title, width))
-    heading = Image.new("RGB", (width, (text.count("\n") + 1) * (TITLE_PX + 5)), PAPER)
-    ImageDraw.Draw(heading).text((0, 0), text, INK, title, spacing=5)
-    strips = [heading]
-    strips += [_flow(row, width, caption) for row in _rows(first, width)]
+    width = max(PAGE_PX, pitch * min(columns, len(tiles)))
+    width = max([width, *(tile.pixels.shape[1] + 2 for tile in first)])
+    # A page is looked at as a whole: the larger it is, the larger its text.
+    larger = min(2.0, max(1.0, width / READABLE_PX))
+    text_px = round(TEXT_PX * larger)
+    strips = [_heading(lines, width, round(TITLE_PX * larger))]
+    strips += [_flow(row, width, text_px) for row in _rows(first, width)]
     for start in range(0, len(tiles), columns):
-        strips.append(_flow(tiles[start : start + columns], width, caption, pitch))
+        strips.append(_flow(tiles[start : start + columns], width, text_px, pitch))
     height = sum(strip.height + GAP_PX for strip in strips) + GAP_PX
     sheet = Image.new("RGB", (width + 2 * GAP_PX, height), PAPER)
     top = GAP_PX
@@ -108,6 +110,15 @@ def page(
         sheet.paste(strip, (GAP_PX, top))
         top += strip.height + GAP_PX
     return sheet
+
+
+def _heading(lines: Sequence[str], width: int, text_px: int) -> Image.Image:
+    font, spacing = ImageFont.load_default(text_px), text_px // 3
+    text = "\n".join(wrapped("\n".join(lines), font, width))
+    height = (text.count("\n") + 1) * (text_px + spacing)
+    strip = Image.new("RGB", (width, height), PAPER)
+    ImageDraw.Draw(strip).text((0, 0), text, INK, font, spacing=spacing)
+    return strip
 
 
 def wrapped(text: str, font: Font, width: int) -> list[str]:
@@ -153,14 +164,15 @@ def _rows(tiles: Sequence[Tile], width: int) -> Iterator[list[Tile]]:
         yield row
 
 
-def _flow(tiles: Sequence[Tile], width: int, font: Font, pitch: int = 0) -> Image.Image:
+def _flow(tiles: Sequence[Tile], width: int, text_px: int, pitch: int = 0) -> Image.Image:
     """Return one row of tiles, framed, captions below; pitch: the distance of their left edges."""
+    font, line_px = ImageFont.load_default(text_px), text_px + 4
     rooms = [pitch or max(tile.pixels.shape[1] + 2, CAPTION_PX) + GAP_PX for tile in tiles]
     texts = [
         wrapped(tile.caption, font, room - GAP_PX) for tile, room in zip(tiles, rooms, strict=True)
     ]
     tallest = max(tile.pixels.shape[0] + 2 for tile in tiles)
-    height = tallest + 2 + max(map(len, texts)) * LINE_PX
+    height = tallest + 2 + max(map(len, texts)) * line_px
     strip = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(strip)
     left = 0
@@ -170,7 +182,7 @@ def _flow(tiles: Sequence[Tile], width: int, font: Font, pitch: int = 0) -> Imag
         draw.rectangle((left, 0, left + wide + 1, high + 1), outline=FRAME)
         strip.paste(Image.fromarray(np.ascontiguousarray(tile.pixels)), (left + 1, 1))
         for number, line in enumerate(text):
-            draw.text((left, high + 4 + number * LINE_PX), line, INK, font)
+            draw.text((left, high + 4 + number * line_px), line, INK, font)
         left += room
     return strip
 
