@@ -25,7 +25,7 @@ def test_the_picture_has_a_row_for_each_photo(
 
 def test_every_example_has_a_hole_of_its_size(top: Path) -> None:
     for name in fills.EXAMPLES:
-        with Image.open(top / "examples" / f"{name}.jpg") as photo:
-            with Image.open(top / "examples" / f"{name}-mask.png") as mask:
-                assert photo.size == mask.size
-                assert mask.convert("L").getextrema() == (0, 255)
+        photo = Image.open(top / "examples" / f"{name}.jpg")
+        mask = Image.open(top / "examples" / f"{name}-mask.png")
+        assert photo.size == mask.size
+        assert mask.convert("L").getextrema() == (0, 255)
