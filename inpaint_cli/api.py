@@ -128,7 +128,7 @@ def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> 
     for files that are damaged or not ours; nothing in a file is ever executed.
     """
     name = str(name_or_path)
-    source = zoo.find(name)
+    source = zoo.find(name, for_completion=True)
     place = resolve(device)
     if isinstance(source, str):
         family = models.get(source)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import traceback
 from contextlib import suppress
 from difflib import get_close_matches
@@ -20,11 +22,12 @@ from typing import Any, NoReturn
 import click
 
 from inpaint_cli import __version__
-from inpaint_cli.commands.options import remarks
+from inpaint_cli.commands.options import HELP_COLUMNS, remarks
 from inpaint_cli.errors import Interrupted, PartialFailure, PlainError, ResourceError, UserError
 
 COMMANDS = {
     "complete": "Complete a photo many times.",
+    "pick": "Keep one completion under a name of its own.",
     "train": "Train a model on images.",
     "score": "Score completions, with error bars and a stated protocol.",
     "masks": "Draw masks of every published kind.",
@@ -80,8 +83,20 @@ def leave(ctx: click.Context, error: BaseException) -> NoReturn:
     if ctx.ensure_object(dict).get("debug"):
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     code, text = verdict(error)
-    click.echo(text, err=True)
+    click.echo(for_terminal(text) if sys.stderr.isatty() else text, err=True)
     ctx.exit(code)
+
+
+def for_terminal(text: str) -> str:
+    """Return an error as a terminal shows it: broken between words, what it is in red."""
+    width = shutil.get_terminal_size().columns
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    lines = textwrap.wrap(text, width, subsequent_indent="  ", **whole)
+    shown = "\n".join(lines) or text
+    kind, colon, rest = shown.partition("error: ")
+    if not colon or os.environ.get("NO_COLOR"):
+        return shown
+    return click.style(f"{kind}error:", fg="red", bold=True) + f" {rest}"
 
 
 def verdict(error: BaseException) -> tuple[int, str]:
@@ -136,7 +151,13 @@ def show_version(ctx: click.Context, parameter: click.Parameter, value: bool) ->
     ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": HELP_COLUMNS,
+    },
+)
 @remarks
 # Not eager, so that -v is known by then on whichever side it stands.
 @click.option(
@@ -154,6 +175,7 @@ def main() -> None:
     \b
     Examples:
       inpaint complete photo.png --mask mask.png -n 8
+      inpaint pick completions/photo-3.png -o final.png
       inpaint train --model pcnn --data digits
       inpaint score --metrics fid,lpips-gt
       inpaint masks --kind freeform -n 16 -o my-masks/

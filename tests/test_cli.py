@@ -248,3 +248,62 @@ def test_a_usage_error_is_one_line_that_names_the_help(typed: list[str]) -> None
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ")
     assert f"inpaint {typed[0]} --help" in line
+
+
+def test_an_error_on_a_terminal_is_red_and_broken_between_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = "error: --model: no model called 'lama'. Known: pcnn, latent-codes-photos64, telea."
+    shown = cli.for_terminal(text)
+    assert shown.startswith("\x1b[31m\x1b[1merror:\x1b[0m --model: ")
+    plain = click.unstyle(shown)
+    assert max(map(len, plain.splitlines())) <= 40
+    assert " ".join(plain.split()) == text
+    assert "latent-codes-photos64" in plain
+
+
+def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert cli.for_terminal("error: no.") == "error: no."
+
+
+def test_what_is_loaded_is_told_before_torch_is(top: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from inpaint_cli import cli\n"
+        "from inpaint_cli.reporting import Reporter\n"
+        "def note(self, text):\n"
+        "    print(text, 'torch' in sys.modules, 'numpy' in sys.modules)\n"
+        "    raise SystemExit\n"
+        "Reporter.note = note\n"
+        "sys.stderr.isatty = lambda: True\n"
+        "cli.main(['complete', 'a.png', '--box', '1,1,2,2', '--model', 'pcnn'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=top, capture_output=True, text=True)
+    assert done.stdout == "loading pcnn ... False False\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (["complete", "a.png", "-n", "0"], "must be at least 1, got 0."),
+        (["complete", "a.png", "--temperature", "0"], "must be above 0, got 0.0."),
+        (["masks", "-n", "eight"], "must be a whole number, got 'eight'."),
+        (["complete", "a.png", "--temperature", "nan"], "must be above 0, got nan."),
+    ],
+)
+def test_a_number_out_of_bounds_is_told_what_it_must_be(typed: list[str], says: str) -> None:
+    result = CliRunner().invoke(cli.main, typed)
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_only_what_completes_is_proposed_for_completing() -> None:
+    asked = ["complete", "examples/photo.png", "--box", "9,9,9,9", "--model", "lama"]
+    error = CliRunner().invoke(cli.main, asked).stderr
+    assert "latent-codes-photos64" in error
+    assert "telea" in error
+    assert "classifier" not in error
+    assert "aipo" not in error

@@ -12,7 +12,7 @@ from inpaint_cli.cli import COMMANDS, main
 
 TOP = Path(__file__).parent.parent
 PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md"), *TOP.glob("examples/*.md")])
-PAGE_OF = {"train": "training.md", "score": "metrics.md"}
+PAGE_OF = {"train": "training.md", "score": "metrics.md", "pick": "complete.md"}
 """Command -> its page in docs/, where that is not NAME.md."""
 LONG_LINED = [
     "cli",

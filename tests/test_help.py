@@ -2,13 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from inpaint_cli.cli import COMMANDS
+from inpaint_cli import models
+from inpaint_cli.cli import COMMANDS, main
 
 PAGES = [["--help"], *([name, "--help"] for name in COMMANDS)]
 HEAVY = ("torch", "cv2", "numba", "sklearn", "scipy", "rich")
@@ -45,3 +48,45 @@ def test_the_list_of_families_loads_no_torch(top: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=top, capture_output=True, text=True)
     assert done.stdout == "False\n"
+
+
+def page_of(*words: str, width: int = 80) -> str:
+    result = CliRunner().invoke(main, [*words, "--help"], terminal_width=width)
+    assert result.exit_code == 0
+    return result.output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=" ".join)
+def test_no_help_page_speaks_of_ranges(page: list[str]) -> None:
+    text = page_of(*page[:-1])
+    assert re.findall(r"RANGE|INTEGER|FLOAT|x>=?\d", text) == []
+
+
+def test_options_of_single_families_come_last_under_their_names() -> None:
+    text = page_of("complete", width=200)
+    headings = re.findall(r"^(\S.*):$", text, re.MULTILINE)
+    first = next(n for n, heading in enumerate(headings) if heading.startswith("Only with"))
+    assert headings[1] == "What you need" or headings[0] == "What you need"
+    assert all(heading.startswith("Only with --model ") for heading in headings[first:])
+    for name in models.FAMILIES:
+        for option in models.get(name).options:
+            section = text[: text.index(f"\n  --{option.name}")].rpartition("Only with --model ")[2]
+            assert name in section.partition(":")[0].split(", ")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_listed_once(name: str) -> None:
+    text = page_of(name, width=200)
+    listed = re.findall(r"^  (?:-\w, )?(--?[a-z-]+)", text, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    assert {"--help", "--json", "--quiet"} <= set(listed)
+    assert "\nMore:" not in text
+
+
+def test_help_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    widest = {}
+    for columns in (60, 100):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = CliRunner().invoke(main, ["train", "--help"]).output.splitlines()
+        widest[columns] = max(len(line) for line in lines if not line.startswith("    "))
+    assert widest[60] < 80 < widest[100] <= 100

@@ -68,7 +68,8 @@ MENTIONED = {
 ELSEWHERE = {
     "inpaint score --metrics fid,lpips-gt": "commands/test_score.py: the bare command",
     "inpaint score": "the same file",
-    "python -m benchmarks.family_sheet": "test_benchmark_sheet.py",
+    "python -m benchmarks.fills": "test_benchmark_fills.py",
+    "inpaint pick completions/photo-3.png -o final.png": "commands/test_pick.py",
     "pip install .": "test_packaging.py: the wheel, which it builds and installs",
     "make test": "what runs this",
 }

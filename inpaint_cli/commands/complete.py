@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from inpaint_cli.photos.holes import HoleSource
 
 HOLE_OPTIONS = ("mask", "boxes", "mask_alpha", "invert_mask", "grow", "resize_mask")
+SECTIONS = {
+    "What you need": ("mask", "boxes", "n", "output", "seed", "model"),
+    "The hole": ("mask_alpha", "invert_mask", "grow", "resize_mask"),
+    "The fill": ("detail", "temperature", "context", "feather"),
+    "The sheet to choose from": ("tile", "no_sheet"),
+    "Files": ("recursive", "rank", "skip_existing", "overwrite", "no_metadata"),
+    "Running": ("device", "as_json", "quiet", "verbose", "debug", "version", "help"),
+}
+"""Heading -> parameters of the help page, before the options of single families."""
 
 
 def all_family_options() -> Iterator[tuple[str, Option]]:
@@ -30,22 +40,32 @@ def all_family_options() -> Iterator[tuple[str, Option]]:
             yield family, option
 
 
+def options_by_family() -> dict[str, tuple[str, ...]]:
+    """Return heading -> parameters of the options that only some families take."""
+    owners: dict[str, list[str]] = {}
+    for family, option in all_family_options():
+        owners.setdefault(option.parameter, []).append(family)
+    sections: dict[str, tuple[str, ...]] = {}
+    for parameter, families in owners.items():
+        heading = f"Only with --model {', '.join(families)}"
+        sections[heading] = (*sections.get(heading, ()), parameter)
+    return sections
+
+
 def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what any family takes beyond the common options; `None` = not given."""
-    owners: dict[str, list[str]] = {}
     known: dict[str, Option] = {}
-    for family, option in all_family_options():
-        owners.setdefault(option.name, []).append(family)
+    for _, option in all_family_options():
         known.setdefault(option.name, option)
     for name, option in reversed(known.items()):
-        text = f"[{', '.join(owners[name])}] {option.help}"
         kind: Any = click.Choice(option.choices) if option.choices else option.type
         command = click.option(
             f"--{name}",
             type=None if option.type is bool else kind,
             is_flag=option.type is bool,
             default=None,
-            help=text,
+            metavar={int: "N", float: "X"}.get(option.type),
+            help=option.help,
         )(command)
     return command
 
@@ -57,7 +77,11 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in names if given[name] is not None}
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(
+    cls=options.SectionedCommand,
+    sections=SECTIONS | options_by_family(),
+    context_settings={"show_default": True},
+)
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @click.option(
     "--mask",
@@ -81,7 +105,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--invert-mask", is_flag=True, help="Fill in black instead of white.")
 @click.option(
     "--grow",
-    type=click.IntRange(min=0),
+    type=options.at_least(0),
     default=0,
     metavar="PX",
     help="Enlarge the hole by so many pixels of the photo.",
@@ -96,14 +120,14 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 )
 @click.option(
     "--feather",
-    type=click.FloatRange(min=0),
+    type=options.Number(float, 0),
     metavar="PX",
     show_default="by scale",
     help="Width over which the correction at the edge fades inside.",
 )
 @click.option(
     "--context",
-    type=click.FloatRange(min=0),
+    type=options.Number(float, 0),
     default=0.5,
     metavar="SHARE",
     help="What the model sees round a hole, as a share of its size.",
@@ -111,7 +135,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "-n",
     "n",
-    type=click.IntRange(min=1),
+    type=options.at_least(1),
     metavar="N",
     show_default="8; 1 if deterministic",
     help="How many completions.",
@@ -119,7 +143,8 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @options.seed
 @click.option(
     "--temperature",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(float, 0, above=True),
+    metavar="T",
     show_default="1",
     help="Below 1: likelier and less varied.",
 )
@@ -144,6 +169,15 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     metavar="DIR",
     help="Where to write.",
 )
+@click.option(
+    "--sheet",
+    "tile",
+    type=options.at_least(32),
+    metavar="PX",
+    show_default="300",
+    help="How long a completion is on the sheet, at least.",
+)
+@click.option("--no-sheet", is_flag=True, help="Draw no sheet; the completions are printed.")
 @click.option("--no-metadata", is_flag=True, help="Leave out the PNG text on how it was made.")
 @click.option("--skip-existing", is_flag=True, help="Leave out photos whose results exist.")
 @click.option(
@@ -159,7 +193,8 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
 
     White pixels of the mask are filled in; every other pixel stays as it is, bit for bit. PHOTO is
     a file, a folder or a pattern. Written are STEM-0.png, STEM-1.png ..., STEM-sheet.png and
-    completions.json; the paths of the sheets are printed.
+    completions.json; the paths of the sheets are printed. With a seed other than 0 the names say
+    so (STEM-s7-0.png). 'inpaint pick' keeps one of them.
 
     \b
     Examples:
@@ -167,6 +202,7 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
       inpaint complete photo.jpg --box 40,60,100,80 --model telea
       inpaint complete holiday/ -r --mask masks/ -o filled/
     """
+    announce(given, reporter)
     from inpaint_cli.photos.batch import BatchRun
     from inpaint_cli.photos.pairing import photos_of, tasks_of
     from inpaint_cli.photos.reading import no_such_file
@@ -188,8 +224,22 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
         click.echo(dumps(items, failed=failed, skipped=run.skipped), nl=False)
     else:
         for item in items:
-            click.echo(folder / item["sheet"])
+            for file in [item["sheet"]] if item["sheet"] else names_in(item):
+                click.echo(folder / file)
     raise_failures(run, reporter)
+
+
+def announce(given: Mapping[str, Any], reporter: Reporter) -> None:
+    """Tell at once what is loaded, to who waits for it at a terminal: torch takes a while."""
+    if given["tile"] is not None and given["no_sheet"]:
+        raise UserError("there is no sheet with --no-sheet. Leave one out.", setting="sheet")
+    if sys.stderr.isatty():
+        reporter.note(f"loading {given['model']} ...")
+
+
+def names_in(item: Mapping[str, Any]) -> list[str]:
+    """Return the files of the completions of one photo."""
+    return [completion["file"] for completion in item["completions"]]
 
 
 def message_of(failure: FailedPhoto) -> str:
@@ -318,6 +368,8 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
         metadata=not given["no_metadata"],
         skip_existing=given["skip_existing"],
         overwrite=given["overwrite"],
+        sheet=not given["no_sheet"],
+        **({"tile": given["tile"]} if given["tile"] else {}),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inpaint_cli.commands.options import common, seed
+from inpaint_cli.commands.options import at_least, common, seed
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
@@ -48,7 +48,8 @@ def _kinds(context: click.Context, parameter: click.Parameter, start: str) -> li
 @click.option(
     "-n",
     "--count",
-    type=click.IntRange(min=1),
+    type=at_least(1),
+    metavar="N",
     default=16,
     show_default=True,
     help="How many masks.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import click
@@ -13,6 +13,61 @@ from inpaint_cli.device import DEVICES
 from inpaint_cli.reporting import Reporter
 
 F = TypeVar("F", bound=Callable[..., Any])
+HELP_COLUMNS = 120
+"""Help is as wide as the terminal, but no wider than this, to be read with ease."""
+
+
+class Number(click.ParamType):
+    """A number with a lower bound, which help pages do not spell out and errors do."""
+
+    def __init__(self, of: type[int] | type[float], least: float, above: bool = False) -> None:
+        self.of, self.least, self.above = of, least, above
+        self.name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | float:
+        """Return the number that was typed, or fail with what it has to be."""
+        try:
+            number = self.of(value)
+        except ValueError:
+            kind = "a whole number" if self.of is int else "a number"
+            self.fail(f"must be {kind}, got '{value}'.", param, ctx)
+        if not (number > self.least if self.above else number >= self.least):
+            how = "above" if self.above else "at least"
+            self.fail(f"must be {how} {self.least:g}, got {number}.", param, ctx)
+        return number
+
+
+def at_least(least: int) -> Number:
+    """Return the type of a whole number with a lower bound."""
+    return Number(int, least)
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists its options under headings.
+
+    sections: heading -> names of parameters. Options of none come last, under "More".
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Sequence[str]], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each section that has options."""
+        records = {
+            "help" if "--help" in param.opts else str(param.name): param.get_help_record(ctx)
+            for param in self.get_params(ctx)
+            if isinstance(param, click.Option)
+        }
+        listed = {name for names in self.sections.values() for name in names}
+        rest = [name for name in records if name not in listed]
+        for heading, names in [*self.sections.items(), ("More", rest)]:
+            shown = [record for name in names if (record := records.get(name))]
+            if shown:
+                with formatter.section(heading):
+                    formatter.write_dl(shown)
 
 
 def remarks(command: F) -> F:
@@ -88,8 +143,9 @@ def seed(command: F) -> F:
     """Add --seed."""
     return click.option(
         "--seed",
-        type=click.IntRange(min=0),
+        type=at_least(0),
         default=0,
         show_default=True,
+        metavar="N",
         help="The same seed gives the same result.",
     )(command)

@@ -52,14 +52,14 @@ from inpaint_cli.zoo import DEFAULT
     "-k",
     "--completions",
     "k",
-    type=click.IntRange(min=1),
+    type=options.at_least(1),
     metavar="K",
     show_default="10; all that a FOLDER holds",
     help="Completions of each picture; a deterministic one counts as K equal ones.",
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=options.at_least(1),
     metavar="N",
     show_default="all",
     help="So many pictures, drawn at random, always the same.",
@@ -67,7 +67,7 @@ from inpaint_cli.zoo import DEFAULT
 @options.seed
 @click.option(
     "--size",
-    type=click.IntRange(min=8),
+    type=options.at_least(8),
     metavar="S",
     show_default="the model's",
     help="Complete pictures of S pixels across; models of another size do so in windows, "
@@ -75,7 +75,8 @@ from inpaint_cli.zoo import DEFAULT
 )
 @click.option(
     "--temperature",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(float, 0, above=True),
+    metavar="T",
     show_default="1",
     help="Below 1: likelier and less varied.",
 )
@@ -128,7 +129,7 @@ from inpaint_cli.zoo import DEFAULT
 )
 @click.option(
     "--sets",
-    type=click.IntRange(min=1),
+    type=options.at_least(1),
     metavar="N",
     show_default="1; 5 for p-ids, u-ids, div-fid",
     help="Take the features of the first N completions.",

@@ -47,7 +47,10 @@ NEWEST = "newest"
     help="Change one setting; STAGE.NAME=VALUE in one stage only. May be given more than once.",
 )
 @click.option(
-    "--seed", type=click.IntRange(min=0), help="The same seed gives the same run.  [default: 0]"
+    "--seed",
+    type=options.at_least(0),
+    metavar="N",
+    help="The same seed gives the same run.  [default: 0]",
 )
 @click.option(
     "--perceptual",
@@ -76,11 +79,13 @@ NEWEST = "newest"
 @click.option(
     "--stop-after",
     "minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.Number(float, 0, above=True),
     metavar="MINUTES",
     help="Save and end after this time; --resume goes on as if there had been no pause.",
 )
-@click.option("--workers", type=click.IntRange(min=0), help="Processes that prepare batches.")
+@click.option(
+    "--workers", type=options.at_least(0), metavar="N", help="Processes that prepare batches."
+)
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard files (an extra).")
 @click.option("--download", is_flag=True, help="Fetch a named data set that is not here yet.")
 @click.option(

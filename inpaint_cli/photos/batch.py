@@ -13,6 +13,7 @@ from inpaint_cli.errors import Interrupted, PlainError, ResourceError
 from inpaint_cli.family import Model
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.holes import HoleSource
+from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask
 from inpaint_cli.photos.photo import Photo
 from inpaint_cli.photos.reading import read_photo
@@ -34,6 +35,9 @@ class BatchJob:
     metadata: bool = True
     skip_existing: bool = False
     overwrite: bool = False
+    sheet: bool = True
+    tile: int = TILE_PX
+    """The length of a completion's longer side on the sheet, at least."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class BatchRun:
             rank=job.rank,
             metadata=job.metadata,
             overwrite=job.overwrite,
+            tile=job.tile,
         )
 
     def all(self, several: bool) -> list[dict[str, Any]]:
@@ -120,7 +125,8 @@ class BatchRun:
         if task.problem:
             raise task.problem
         photo = read_photo(task.photo)
-        names = ResultNames.of(task.photo, task.stem, photo.suffix, job.request.n)
+        n, seed = job.request.n, job.request.seed
+        names = ResultNames.of(task.photo, task.stem, photo.suffix, n, seed, job.sheet)
         hole = job.hole.fields(task.mask, (photo.height, photo.width), job.request.seed)
         if job.skip_existing and writer.is_done(names, hole, job.request):
             self.reporter.note(f"{task.photo}: its results exist, skipped")

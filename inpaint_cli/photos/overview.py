@@ -1,10 +1,11 @@
-"""The sheet of one photo: input, hole, completions, their mean, and where they disagree."""
+"""The sheet of one photo, to choose from: where the hole is, what fills it, where fills differ."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -12,55 +13,115 @@ from PIL import Image
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.details import captions
 from inpaint_cli.photos.photo import Samples
-from inpaint_cli.photos.sheets import ScreenPixels, captioned
-from inpaint_cli.photos.windows import Box, bounds
+from inpaint_cli.photos.sheets import ScreenPixels, Tile, page
+from inpaint_cli.photos.windows import Box, Mask, bounds
 
-TILE_PX = 192
+TILE_PX = 300
+"""The least length of a completion's longer side on the sheet, where nothing else is asked."""
+LARGEST = 2
+"""Completions are reduced where they are larger than this many tiles square."""
 COLUMNS = 4
 SHOWN = 64
-"""More completions than this are not shown, but count in mean and uncertainty."""
+"""More completions than this are not shown, but count in the map."""
+MARGIN_SHARE, MARGIN_PX = 0.3, 24
+"""What is shown round a hole: a share of its longer side, at least so many pixels."""
+SLIM = 2 / 3
+"""Fewer columns are taken where the shorter side of a picture would be less of a tile than this."""
+MAP_TOP = 64.0
+"""The deviation, in levels of 255, from which the map is at its brightest."""
 HOLE_COLOUR = (255, 0, 255)
-ZOOM_SHARE = 0.5
-"""The sheet zooms in if hole and context take less than this share of the photo's sides."""
+OUTLINE_PX = 2
 
 
 @dataclass
 class Overview:
-    """Gathers the reduced completions of one photo; never holds a full one."""
+    """Gathers what the sheet shows of the completions of one photo; never holds a full one."""
 
     completed: CompletedPhoto
-    tiles: list[tuple[ScreenPixels, str]] = field(default_factory=list)
+    photo_name: str = ""
+    model_name: str = ""
+    tile: int = TILE_PX
+    tiles: list[Tile] = field(default_factory=list)
     _sum: npt.NDArray[np.float64] | float = 0.0
     _squares: npt.NDArray[np.float64] | float = 0.0
     _count: int = 0
 
     def __post_init__(self) -> None:
-        self.region = view_of(self.completed).slices
+        self.view = view_of(self.completed.visible, self.tile)
+        n = min(self.completed.request.n, COLUMNS)
+        self.columns, self.scale = arrangement(self.view.height, self.view.width, self.tile, n)
 
     def add(self, samples: Samples, index: int) -> None:
         """Take in one completion: draw `index`, in the order of the files."""
         shown = replace(self.completed.photo, samples=samples)
-        small = reduced(shown.display(self.region))
-        values = small.astype(np.float64)
+        pixels = scaled(shown.display(self.view.slices), self.scale)
+        values = pixels.astype(np.float64)
         self._sum, self._squares = self._sum + values, self._squares + values**2
         if len(self.tiles) < SHOWN:
-            self.tiles.append((small, self._caption(self._count, index)))
+            self.tiles.append(Tile(pixels, self._caption(self._count, index)))
         self._count += 1
 
-    def sheet(self) -> Image.Image:
-        """Return the sheet of all completions taken in so far."""
-        photo, visible = self.completed.photo, self.completed.visible[self.region]
-        shown = photo.display(self.region)
-        input_tile, hole = reduced(shown), shown.copy()
-        hole[~visible] = HOLE_COLOUR
+    def sheet(self, remark: str = "") -> Image.Image:
+        """Return the sheet of all completions taken in so far.
+
+        remark: how much they differ, in words, as `Spread.sentence` tells it.
+        """
+        first = [self._outlined()]
+        if self._count > 1 and self.deviation().any():
+            first.append(self._map())
+        lines = [self._title(), self._figures(remark)]
+        return page([line for line in lines if line], first, self.tiles, self.columns)
+
+    def deviation(self) -> npt.NDArray[np.float64]:
+        """Return the standard deviation over completions, averaged over colours, [h, w]."""
+        mean = self._sum / self._count
+        variance = np.maximum(np.asarray(self._squares / self._count - mean**2), 0).mean(axis=2)
+        return np.asarray(np.sqrt(variance * self._count / (self._count - 1)))
+
+    def _title(self) -> str:
+        request = self.completed.request
+        count = f"{request.n} completion{'s' * (request.n > 1)}"
+        left_out = f", the first {SHOWN} shown" if request.n > SHOWN else ""
+        parts = [self.photo_name, self.model_name, f"seed {request.seed}", count + left_out]
+        return ", ".join(filter(None, parts))
+
+    def _figures(self, remark: str) -> str:
+        photo = self.completed.photo
         share = f"{100 * self.completed.hole_fraction:.1f} % hidden"
-        first = [(input_tile, self._input_caption()), (reduced(hole), f"hole: {share}")]
-        if self._count == 1:
-            return captioned([first + self.tiles], tile=TILE_PX)
-        first += [(self._mean(), f"mean of {self._count}"), self._uncertainty()]
-        rows: list[Sequence[tuple[ScreenPixels, str]]] = [first]
-        rows += [self.tiles[i : i + COLUMNS] for i in range(0, len(self.tiles), COLUMNS)]
-        return captioned(rows, tile=TILE_PX)
+        size = f"{photo.width} x {photo.height} pixels"
+        shown = "at 1:1" if self.scale == 1 else f"at {self.scale:.2g}:1"
+        if self.scale < 1:
+            shown = f"reduced to {100 * self.scale:.0f} %"
+        return f"{'; '.join(filter(None, [f'{size}, {share}', remark]))}. Fills are shown {shown}."
+
+    def _outlined(self) -> Tile:
+        """Return the whole photo, its hole outlined, in the room of two tiles."""
+        photo, visible = self.completed.photo, self.completed.visible
+        whole = Box(0, 0, photo.height, photo.width)
+        limit = self.columns * max(self.tile, round(self.view.width * self.scale))
+        room = max(self.tile, round(self.view.height * self.scale))
+        full = float(math.ceil(self.tile / max(photo.height, photo.width)))
+        scale = min(full, max(limit - room, limit / 2) / photo.width, 1.5 * room / photo.height)
+        scale = scale if scale < 1 else float(int(scale))
+        pixels = scaled(photo.display(whole.slices), scale).copy()
+        height, width = pixels.shape[:2]
+        if self.view != whole:
+            _draw_frame(pixels, self.view, scale)
+        covered = cv2.resize(
+            (~visible).astype(np.float32), (width, height), interpolation=cv2.INTER_AREA
+        )
+        outline(pixels, np.asarray(covered) > 0)
+        caption = "the hole"
+        if self.view != whole:
+            caption += f"; the frame, shown below, begins at x {self.view.left}, y {self.view.top}"
+        return Tile(pixels, caption)
+
+    def _map(self) -> Tile:
+        pixels = coloured(self.deviation() / MAP_TOP)
+        return Tile(
+            pixels,
+            f"where they differ: dark = 0, brightest = a deviation of {MAP_TOP:.0f} of 255 or more",
+        )
 
     def _caption(self, number: int, index: int) -> str:
         """Return the words under a completion: the number of its file first."""
@@ -72,51 +133,89 @@ class Overview:
         declared = self.completed.request.details
         return "\n".join([name, *captions(self.completed.details, index, declared)])
 
-    def _input_caption(self) -> str:
-        photo = self.completed.photo
-        rows, columns = self.region
-        whole = (
-            rows.stop - rows.start == photo.height and columns.stop - columns.start == photo.width
-        )
-        return "input" if whole else f"input, cut at x {columns.start}, y {rows.start}"
-
-    def _mean(self) -> ScreenPixels:
-        return np.rint(self._sum / self._count).astype(np.uint8)
-
-    def _uncertainty(self) -> tuple[ScreenPixels, str]:
-        """Return the standard deviation over completions, averaged over colours, as a map."""
-        mean = self._sum / self._count
-        variance = np.maximum(np.asarray(self._squares / self._count - mean**2), 0).mean(axis=2)
-        deviation = np.sqrt(variance * self._count / (self._count - 1))
-        top = float(deviation.max())
-        return coloured(deviation / max(top, 1e-9)), f"std: 0 dark to {top:.0f} of 255 bright"
-
 
 def coloured(values: npt.NDArray[np.float64]) -> ScreenPixels:
     """Return values in 0..1 in the perceptually even colours of viridis, as uint8 [h, w, 3]."""
-    import cv2
-
     levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return np.ascontiguousarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1])
 
 
-def reduced(pixels: ScreenPixels) -> ScreenPixels:
-    """Return a picture with sides of at most a tile; smaller ones as they are."""
-    import cv2
-
-    height, width = pixels.shape[:2]
-    scale = TILE_PX / max(height, width)
-    if scale >= 1:
+def scaled(pixels: ScreenPixels, scale: float) -> ScreenPixels:
+    """Return a picture reduced with smoothing, or enlarged with each pixel repeated."""
+    if scale == 1:
         return pixels
+    height, width = pixels.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    how = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
 
 
-def view_of(completed: CompletedPhoto) -> Box:
-    """Return the part of the photo to show: all of it, or round the holes where they are small."""
-    height, width = completed.visible.shape
-    whole = Box(0, 0, height, width)
-    hole = bounds(~completed.visible)
-    near = hole.grown(max(8, max(hole.height, hole.width) // 2)).clipped(height, width)
-    small = max(near.height / height, near.width / width) < ZOOM_SHARE
-    return near if small and max(height, width) > TILE_PX else whole
+def outline(pixels: ScreenPixels, hidden: Mask) -> None:
+    """Draw a line round a hole, outside it, so that what lies under it is seen."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * OUTLINE_PX + 1,) * 2)
+    near = cv2.dilate(hidden.astype(np.uint8), disc) > 0
+    ring = near & ~hidden
+    # A hole that fills the picture leaves no room outside it.
+    pixels[ring if ring.any() else hidden & _at_border(hidden)] = HOLE_COLOUR
+
+
+def arrangement(height: int, width: int, tile: int, most: int) -> tuple[int, float]:
+    """Return how many pictures of this size stand side by side, and the scale of each.
+
+    Tiny ones are repeated to a tile's size, large ones reduced to the area of the largest tile;
+    wide ones have fewer columns, so that they are not reduced to strips.
+
+    >>> arrangement(300, 400, 300, 4), arrangement(28, 28, 300, 4)
+    ((4, 1.0), (4, 11.0))
+    >>> arrangement(400, 2304, 300, 4)[0]
+    2
+    """
+    full = float(math.ceil(tile / max(height, width)))
+    largest = LARGEST * tile
+    full = min(full, largest / math.sqrt(height * width))
+    full = full if full < 1 else float(int(full))
+    scale = full
+    for columns in range(most, 0, -1):
+        scale = min(full, COLUMNS * largest / columns / width, 2 * largest / height)
+        if scale == full or scale * min(height, width) >= SLIM * tile:
+            return columns, scale
+    return 1, scale
+
+
+def view_of(visible: Mask, tile: int = TILE_PX) -> Box:
+    """Return the part of the photo to show: the holes and what is near, half a tile at least."""
+    height, width = visible.shape
+    hole = bounds(~visible)
+    longest = max(hole.height, hole.width)
+    near = hole.grown(max(MARGIN_PX, math.ceil(MARGIN_SHARE * longest)))
+    least = tile // 2 if max(near.height, near.width) <= tile // 2 else tile
+    top, bottom = _stretched(near.top, near.bottom, least, height)
+    left, right = _stretched(near.left, near.right, least, width)
+    return Box(top, left, bottom, right)
+
+
+def _stretched(start: int, end: int, least: int, limit: int) -> tuple[int, int]:
+    """Return start..end, widened to `least` and moved inside 0..limit, as far as that goes."""
+    more = max(0, least - (end - start))
+    start, end = start - more // 2, end + more - more // 2
+    if start < 0:
+        # What is missing on one side is taken from the other only as far as `least` asks for it.
+        start, end = 0, max(end, min(least, limit))
+    if end > limit:
+        start, end = max(0, min(start, limit - least)), limit
+    return start, end
+
+
+def _at_border(hidden: Mask) -> Mask:
+    inner = np.zeros_like(hidden)
+    inner[OUTLINE_PX:-OUTLINE_PX, OUTLINE_PX:-OUTLINE_PX] = True
+    return ~inner
+
+
+def _draw_frame(pixels: ScreenPixels, view: Box, scale: float) -> None:
+    """Draw the edge of the part that is shown below: white within black, seen on any ground."""
+    corners = [round(scale * edge) for edge in (view.left, view.top, view.right, view.bottom)]
+    left, top, right, bottom = corners
+    for by, colour in ((0, (0, 0, 0)), (1, (255, 255, 255)), (2, (255, 255, 255))):
+        first, last = (left + by, top + by), (right - 1 - by, bottom - 1 - by)
+        cv2.rectangle(pixels, first, last, colour, 1)

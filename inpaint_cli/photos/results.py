@@ -12,7 +12,7 @@ from inpaint_cli import __version__
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest
 from inpaint_cli.photos.details import of_completion, of_window, write_pictures
-from inpaint_cli.photos.overview import Overview
+from inpaint_cli.photos.overview import TILE_PX, Overview
 from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
 from inpaint_cli.photos.spread import Spread
 from inpaint_cli.photos.writing import write_photo
@@ -26,22 +26,28 @@ class ResultNames:
     photo: Path
     stem: str
     completions: Sequence[str]
+    has_sheet: bool = True
 
     @classmethod
-    def of(cls, photo: Path, stem: Path, suffix: str, n: int) -> ResultNames:
-        """Return the names of n completions with the suffix that the photo's samples need."""
-        name = stem.as_posix()
-        return cls(photo, name, [f"{name}-{number}{suffix}" for number in range(n)])
+    def of(
+        cls, photo: Path, stem: Path, suffix: str, n: int, seed: int = 0, has_sheet: bool = True
+    ) -> ResultNames:
+        """Return the names of n completions with the suffix that the photo's samples need.
+
+        Each seed has names of its own, so that none replaces another's results.
+        """
+        name = stem.as_posix() + (f"-s{seed}" if seed else "")
+        return cls(photo, name, [f"{name}-{number}{suffix}" for number in range(n)], has_sheet)
 
     @property
-    def sheet(self) -> str:
-        """The sheet of all completions."""
-        return self.stem + SHEET
+    def sheet(self) -> str | None:
+        """The sheet of all completions; None where none is wanted."""
+        return self.stem + SHEET if self.has_sheet else None
 
     @property
     def all(self) -> list[str]:
         """The files that every photo gets."""
-        return [*self.completions, self.sheet]
+        return [*self.completions, *([self.sheet] if self.sheet else [])]
 
 
 @dataclass
@@ -60,6 +66,8 @@ class ResultWriter:
     """Keep in each completion how it was made."""
     overwrite: bool = False
     """Also replace files that are no earlier results."""
+    tile: int = TILE_PX
+    """The length of a completion's longer side on the sheet, at least."""
     written: int = 0
     """Completions in the folder by now, of those that were to be written."""
     record: Record = field(init=False)
@@ -102,7 +110,8 @@ class ResultWriter:
         those that are finished stay, and are known to be ours.
         """
         item = self._item(names.photo, hole, completed)
-        overview, spread = Overview(completed), Spread(completed)
+        overview = Overview(completed, names.photo.name, self.model_name, self.tile)
+        spread = Spread(completed)
         try:
             order = completed.in_order(self.rank)
             for name, index in zip(names.completions, order, strict=True):
@@ -111,7 +120,8 @@ class ResultWriter:
                 write_photo(self.folder / name, completed.photo, samples, text)
                 item["completions"].append(line)
                 self.written += 1
-                overview.add(samples, index)
+                if names.sheet:
+                    overview.add(samples, index)
                 spread.add(samples)
                 advance(text=names.photo.name)
             item["deviation"] = round(spread.deviation, 4)
@@ -119,8 +129,9 @@ class ResultWriter:
                 self.reporter.note(f"{names.photo}: {sentence}.")
             item |= self._write_details(names, completed)
             item["sheet"] = names.sheet
-            with replacing(self.folder / names.sheet) as temporary:
-                overview.sheet().save(temporary, format="PNG")
+            if names.sheet:
+                with replacing(self.folder / names.sheet) as temporary:
+                    overview.sheet(spread.sentence()).save(temporary, format="PNG")
         except Exception:
             self._discard(item)
             raise

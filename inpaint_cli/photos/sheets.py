@@ -1,8 +1,9 @@
-"""Sheets: labelled grids of small pictures, to see many completions at once."""
+"""Sheets: labelled grids of pictures in equal tiles, and pages of pictures as large as they are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,22 @@ TEXT_PX = 13
 LINE_PX = TEXT_PX + 4
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 FRAME = (176, 176, 176)
+TITLE_PX = 17
+"""Of the text above a page."""
+CAPTION_PX = 160
+"""The least room for the text under a picture of a page."""
+PAGE_PX = 600
+"""The least width of a page."""
+READABLE_PX = 1250
+"""Up to this width of a page its text is of the usual size."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture of a page, shown pixel for pixel, and the words under it."""
+
+    pixels: ScreenPixels
+    caption: str
 
 
 def grid(
@@ -67,6 +84,107 @@ def captioned(
             draw.text((GAP_PX, top + strip.height // 2), row_labels[y], INK, font, anchor="lm")
         top += strip.height + GAP_PX
     return sheet
+
+
+def page(
+    lines: Sequence[str], first: Sequence[Tile], tiles: Sequence[Tile], columns: int
+) -> Image.Image:
+    """Return a page: lines of text, a row of its own, and tiles in rows of so many columns.
+
+    All text is broken between words, and never cut.
+    """
+    pitch = max([CAPTION_PX, *(tile.pixels.shape[1] + 2 for tile in tiles)]) + GAP_PX
+    width = max(PAGE_PX, pitch * min(columns, len(tiles)))
+    width = max([width, *(tile.pixels.shape[1] + 2 for tile in first)])
+    # A page is looked at as a whole: the larger it is, the larger its text.
+    larger = min(2.0, max(1.0, width / READABLE_PX))
+    text_px = round(TEXT_PX * larger)
+    strips = [_heading(lines, width, round(TITLE_PX * larger))]
+    strips += [_flow(row, width, text_px) for row in _rows(first, width)]
+    for start in range(0, len(tiles), columns):
+        strips.append(_flow(tiles[start : start + columns], width, text_px, pitch))
+    height = sum(strip.height + GAP_PX for strip in strips) + GAP_PX
+    sheet = Image.new("RGB", (width + 2 * GAP_PX, height), PAPER)
+    top = GAP_PX
+    for strip in strips:
+        sheet.paste(strip, (GAP_PX, top))
+        top += strip.height + GAP_PX
+    return sheet
+
+
+def _heading(lines: Sequence[str], width: int, text_px: int) -> Image.Image:
+    font, spacing = ImageFont.load_default(text_px), text_px // 3
+    text = "\n".join(wrapped("\n".join(lines), font, width))
+    height = (text.count("\n") + 1) * (text_px + spacing)
+    strip = Image.new("RGB", (width, height), PAPER)
+    ImageDraw.Draw(strip).text((0, 0), text, INK, font, spacing=spacing)
+    return strip
+
+
+def wrapped(text: str, font: Font, width: int) -> list[str]:
+    """Return the lines of a text, broken between words so that each fits into so many pixels.
+
+    A word that is wider by itself, such as a long file name, is broken anywhere.
+    """
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split(" "):
+            longer = f"{line} {word}" if line else word
+            if font.getlength(longer) > width:
+                lines += [line] if line else []
+                *whole, longer = _pieces(word, font, width)
+                lines += whole
+            line = longer
+        lines.append(line)
+    return lines
+
+
+def _pieces(word: str, font: Font, width: int) -> list[str]:
+    """Return a word cut so that each piece fits."""
+    pieces = [""]
+    for letter in word:
+        if pieces[-1] and font.getlength(pieces[-1] + letter) > width:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces
+
+
+def _rows(tiles: Sequence[Tile], width: int) -> Iterator[list[Tile]]:
+    """Yield as many tiles at a time as fit into the width."""
+    row, taken = list[Tile](), 0
+    for tile in tiles:
+        needed = max(tile.pixels.shape[1] + 2, CAPTION_PX) + GAP_PX
+        if row and taken + needed > width + GAP_PX:
+            yield row
+            row, taken = [], 0
+        row.append(tile)
+        taken += needed
+    if row:
+        yield row
+
+
+def _flow(tiles: Sequence[Tile], width: int, text_px: int, pitch: int = 0) -> Image.Image:
+    """Return one row of tiles, framed, captions below; pitch: the distance of their left edges."""
+    font, line_px = ImageFont.load_default(text_px), text_px + 4
+    rooms = [pitch or max(tile.pixels.shape[1] + 2, CAPTION_PX) + GAP_PX for tile in tiles]
+    texts = [
+        wrapped(tile.caption, font, room - GAP_PX) for tile, room in zip(tiles, rooms, strict=True)
+    ]
+    tallest = max(tile.pixels.shape[0] + 2 for tile in tiles)
+    height = tallest + 2 + max(map(len, texts)) * line_px
+    strip = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(strip)
+    left = 0
+    for tile, room, text in zip(tiles, rooms, texts, strict=True):
+        high, wide = tile.pixels.shape[:2]
+        # Round the picture, not over it, so that it stays whole.
+        draw.rectangle((left, 0, left + wide + 1, high + 1), outline=FRAME)
+        strip.paste(Image.fromarray(np.ascontiguousarray(tile.pixels)), (left + 1, 1))
+        for number, line in enumerate(text):
+            draw.text((left, high + 4 + number * line_px), line, INK, font)
+        left += room
+    return strip
 
 
 def _strip(

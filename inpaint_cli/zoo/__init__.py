@@ -66,11 +66,12 @@ def problem(entry: Entry) -> str | None:
     return None
 
 
-def find(name_or_path: str, setting: str = "model") -> Path | str:
+def find(name_or_path: str, setting: str = "model", *, for_completion: bool = False) -> Path | str:
     """Return the weight file of a model, run folder or file; the name of a family without weights.
 
     A name of the zoo wins over a file of that name in the current folder; ./NAME means the file.
-    UserError about `setting` where there is nothing, with the nearest name.
+    UserError about `setting` where there is nothing, with the nearest name; for_completion: of
+    those that complete and need no training first.
     """
     named = {entry.name: entry for entry in entries()}
     if name_or_path in named:
@@ -95,10 +96,22 @@ def find(name_or_path: str, setting: str = "model") -> Path | str:
     raise unknown_name(
         "no model",
         name_or_path,
-        [*named, *models.FAMILIES],
+        completing(named) if for_completion else [*named, *models.FAMILIES],
         "'inpaint models' lists all.",
         setting=setting,
     )
+
+
+def completing(named: Mapping[str, Entry]) -> list[str]:
+    """Return the names of models and families that complete photos as they ship."""
+    families = {name: entry.card.get("family") for name, entry in named.items()}
+    ready = [
+        name
+        for name in models.FAMILIES
+        if models.get(name).completes
+        and (not models.get(name).stage_names or name in families.values())
+    ]
+    return [name for name, family in families.items() if family in ready] + ready
 
 
 def _of_family(name: str, named: Mapping[str, Entry], setting: str) -> Path | str:

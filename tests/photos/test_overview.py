@@ -1,12 +1,23 @@
-"""The sheet of a photo: bright where completions differ, and zoomed to small holes."""
+"""The sheet of a photo: what fills the hole, near enough to choose, and where fills differ."""
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from inpaint_cli.family import Detail
 from inpaint_cli.photos.completing import CompletionRequest, complete_photo
-from inpaint_cli.photos.overview import Overview, coloured, reduced, view_of
+from inpaint_cli.photos.overview import (
+    COLUMNS,
+    HOLE_COLOUR,
+    TILE_PX,
+    Overview,
+    arrangement,
+    coloured,
+    outline,
+    scaled,
+    view_of,
+)
 from inpaint_cli.photos.photo import of_array
 from inpaint_cli.photos.windows import Box
 from tests.pretend_model import loaded
@@ -27,13 +38,23 @@ def overview_of(height: int, width: int, hole: Box, n: int) -> Overview:
 
 def test_the_map_is_dark_where_completions_agree() -> None:
     hole = Box(10, 10, 30, 30)
-    pixels, caption = overview_of(60, 80, hole, 4)._uncertainty()
+    overview = overview_of(300, 400, hole, 4)
+    pixels = overview._map().pixels
     dark = coloured(np.zeros((1, 1)))[0, 0]
-    inside = np.zeros((60, 80), bool)
-    inside[hole.slices] = True
+    seen = np.zeros((300, 400), bool)
+    seen[hole.slices] = True
+    inside = scaled(seen[overview.view.slices].astype(np.uint8), overview.scale) > 0
     assert (pixels[~inside] == dark).all()
     assert (pixels[inside] != dark).any()
-    assert caption.startswith("std: 0 dark to ")
+
+
+def test_the_scale_of_the_map_is_fixed() -> None:
+    overview = overview_of(300, 400, Box(10, 10, 30, 30), 3)
+    half = coloured(np.full((1, 1), 0.5))[0, 0]
+    shape = overview.deviation().shape
+    overview.deviation = lambda: np.full(shape, 32.0)  # type: ignore[method-assign]
+    assert (overview._map().pixels == half).all()
+    assert "64 of 255" in overview._map().caption
 
 
 def test_pictures_are_numbered_as_their_files_and_name_another_draw() -> None:
@@ -43,7 +64,7 @@ def test_pictures_are_numbered_as_their_files_and_name_another_draw() -> None:
     ranked = Overview(overview.completed)
     for index in (1, 0, 2):
         ranked.add(overview.completed.samples(index), index)
-    captions = [caption for _, caption in ranked.tiles]
+    captions = [tile.caption for tile in ranked.tiles]
     assert captions == [
         f"0 (draw 1): {log_prob[1]:.1f} nats",
         f"1 (draw 0): {log_prob[0]:.1f} nats",
@@ -51,26 +72,76 @@ def test_pictures_are_numbered_as_their_files_and_name_another_draw() -> None:
     ]
 
 
-def test_captions_say_where_the_input_is_cut_and_what_bright_means() -> None:
-    overview = overview_of(600, 800, Box(100, 100, 120, 130), 2)
-    assert overview._input_caption() == "input, cut at x 85, y 85"
-    assert overview._uncertainty()[1].endswith(" of 255 bright")
+def test_small_holes_are_shown_at_1_to_1_with_a_tile_of_surroundings() -> None:
+    overview = overview_of(600, 800, Box(100, 100, 200, 210), 2)
+    view = overview.view
+    assert (view.height, view.width, overview.scale) == (300, 300, 1)
+    assert overview._outlined().caption == "the hole; the frame, shown below, begins at x 5, y 0"
 
 
-def test_the_sheet_zooms_to_small_holes_only() -> None:
-    small = overview_of(600, 800, Box(100, 100, 120, 130), 1)
-    assert view_of(small.completed) == Box(85, 85, 135, 145)
-    large = overview_of(600, 800, Box(100, 100, 400, 500), 1)
-    assert view_of(large.completed) == Box(0, 0, 600, 800)
+def test_tiny_holes_are_shown_at_2_to_1() -> None:
+    overview = overview_of(600, 800, Box(100, 100, 130, 140), 1)
+    assert overview.view == Box(40, 45, 190, 195)
+    assert overview.tiles[0].pixels.shape == (300, 300, 3)
 
 
-def test_a_single_completion_has_no_map() -> None:
-    one, two = (overview_of(60, 80, Box(9, 9, 20, 20), n).sheet() for n in (1, 2))
-    assert one.height < two.height
+def test_large_holes_are_reduced_to_the_largest_tile() -> None:
+    overview = overview_of(1500, 1500, Box(100, 100, 1400, 1400), 1)
+    assert overview.tiles[0].pixels.shape == (600, 600, 3)
 
 
-def test_tiles_are_never_larger_than_a_tile() -> None:
-    assert reduced(np.zeros((3000, 10, 3), np.uint8)).shape == (192, 1, 3)
+def test_a_view_at_the_edge_keeps_its_size() -> None:
+    visible = np.ones((600, 800), np.bool_)
+    visible[:20, 780:] = False
+    assert view_of(visible) == Box(0, 650, 150, 800)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "columns"), [(300, 451, 4), (400, 2304, 2), (768, 180, 4), (28, 28, 4)]
+)
+def test_wide_pictures_have_fewer_columns_and_none_is_short(
+    height: int, width: int, columns: int
+) -> None:
+    across, scale = arrangement(height, width, TILE_PX, COLUMNS)
+    assert across == columns
+    assert scale * max(height, width) >= TILE_PX
+
+
+def test_the_outline_lies_outside_the_hole() -> None:
+    pixels, hidden = np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.bool_)
+    hidden[4, 4] = True
+    outline(pixels, hidden)
+    assert pixels[4, 4].tolist() == [0, 0, 0]
+    assert pixels[4, 5].tolist() == pixels[4, 6].tolist() == list(HOLE_COLOUR)
+    assert pixels[4, 7].tolist() == [0, 0, 0]
+
+
+def test_a_photo_that_is_all_hole_is_outlined_at_its_border() -> None:
+    pixels = np.zeros((9, 9, 3), np.uint8)
+    outline(pixels, np.ones((9, 9), np.bool_))
+    assert pixels[0, 0].tolist() == list(HOLE_COLOUR)
+    assert pixels[4, 4].tolist() == [0, 0, 0]
+
+
+def test_the_words_above_name_photo_model_seed_and_numbers() -> None:
+    completed = overview_of(60, 80, Box(10, 10, 30, 30), 2).completed
+    overview = Overview(completed, "cat.jpg", "patches")
+    assert overview._title() == "cat.jpg, patches, seed 0, 2 completions"
+    assert overview._figures("they differ").startswith("80 x 60 pixels, 8.3 % hidden; they differ.")
+
+
+def test_a_single_completion_and_equal_ones_have_no_map() -> None:
+    one, two = (overview_of(60, 80, Box(9, 9, 20, 20), n) for n in (1, 2))
+    equal = Overview(two.completed)
+    for _ in range(2):
+        equal.add(two.completed.samples(0), 0)
+    assert len(one.tiles) == 1
+    assert not equal.deviation().any()
+    pictures: list[int] = []
+    for overview in (two, equal):
+        overview._map = lambda: pictures.append(1) or two.tiles[0]  # type: ignore
+        overview.sheet()
+    assert pictures == [1]
 
 
 def test_a_bound_is_marked_as_one() -> None:
@@ -83,7 +154,8 @@ def test_a_bound_is_marked_as_one() -> None:
 def test_captions_tell_declared_details_of_each_window() -> None:
     overview = overview_of(60, 80, Box(10, 10, 30, 30), 2)
     (window,) = overview.completed.windows
-    windows = [replace(window, details={"pen": np.array(pens)}) for pens in ([2, 0], [1, 1])]
+    silent = replace(window, log_prob=None)
+    windows = [replace(silent, details={"pen": np.array(pens)}) for pens in ([2, 0], [1, 1])]
     request = CompletionRequest(n=2, details=(PEN,))
-    two = replace(overview.completed, windows=tuple(windows), log_prob=None, request=request)
+    two = replace(overview.completed, windows=tuple(windows), request=request)
     assert Overview(two)._caption(0, 1) == "0 (draw 1)\npen 0, 1"
