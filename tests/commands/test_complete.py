@@ -429,9 +429,9 @@ def test_results_made_with_other_settings_are_not_skipped(photo: Path, change: l
 def test_each_seed_is_skipped_by_its_own_results_alone(photo: Path) -> None:
     asked = [photo, "--box", "0,0,5,5", "-n", 2, "-o", photo.parent / "o", "--skip-existing"]
     complete(*asked)
-    assert "skipped" not in complete(*asked, "--seed", 3).stderr
-    assert "skipped" in complete(*asked, "--seed", 3).stderr
-    assert "skipped" in complete(*asked).stderr
+    assert ", skipped" not in complete(*asked, "--seed", 3).stderr
+    assert ", skipped" in complete(*asked, "--seed", 3).stderr
+    assert ", skipped" in complete(*asked).stderr
 
 
 @pytest.mark.parametrize("more", [[], ["--skip-existing"]])
