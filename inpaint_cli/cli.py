@@ -90,8 +90,9 @@ def leave(ctx: click.Context, error: BaseException) -> NoReturn:
 def for_terminal(text: str) -> str:
     """Return an error as a terminal shows it: broken between words, what it is in red."""
     width = shutil.get_terminal_size().columns
-    whole = {"break_long_words": False, "break_on_hyphens": False}
-    lines = textwrap.wrap(text, width, subsequent_indent="  ", **whole)
+    lines = textwrap.wrap(
+        text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
     shown = "\n".join(lines) or text
     kind, colon, rest = shown.partition("error: ")
     if not colon or os.environ.get("NO_COLOR"):

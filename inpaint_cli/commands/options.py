@@ -17,7 +17,7 @@ HELP_COLUMNS = 120
 """Help is as wide as the terminal, but no wider than this, to be read with ease."""
 
 
-class Number(click.ParamType):
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
     """A number with a lower bound, which help pages do not spell out and errors do."""
 
     def __init__(self, of: type[int] | type[float], least: float, above: bool = False) -> None:

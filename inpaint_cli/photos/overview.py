@@ -101,7 +101,8 @@ class Overview:
         limit = self.columns * max(self.tile, round(self.view.width * self.scale))
         room = max(self.tile, round(self.view.height * self.scale))
         full = float(math.ceil(self.tile / max(photo.height, photo.width)))
-        scale = min(full, max(limit - room, limit / 2) / photo.width, 1.5 * room / photo.height)
+        beside = max(limit - round(self.view.width * self.scale) - MARGIN_PX, limit / 2)
+        scale = min(full, beside / photo.width, 1.5 * room / photo.height)
         scale = scale if scale < 1 else float(int(scale))
         pixels = scaled(photo.display(whole.slices), scale).copy()
         height, width = pixels.shape[:2]

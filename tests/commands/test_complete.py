@@ -82,7 +82,7 @@ def test_the_same_command_gives_the_same_files_and_fewer_are_the_first(photo: Pa
 def test_another_seed_gives_other_completions(photo: Path) -> None:
     assert (
         results_of(photo, "o1", "-n", 1)["ä b-0.png"]
-        != (results_of(photo, "o2", "-n", 1, "--seed", 1)["ä b-0.png"])
+        != (results_of(photo, "o2", "-n", 1, "--seed", 1)["ä b-s1-0.png"])
     )
 
 
@@ -159,13 +159,13 @@ def test_the_record_describes_each_completion(photo: Path) -> None:
     assert item["hole"] == {**NO_HOLE, "mask": str(photo.parent / "m.png")}
     assert item["hole_fraction"] == pytest.approx(15 * 15 / (60 * 80))
     for index, line in enumerate(item["completions"]):
-        assert (line["file"], line["seed"], line["index"]) == (f"ä b-{index}.png", 9, index)
+        assert (line["file"], line["seed"], line["index"]) == (f"ä b-s9-{index}.png", 9, index)
         assert line["log_prob_per_value"] == line["log_prob"] / item["hidden_values"]
 
 
 def test_a_completion_says_how_it_was_made_unless_told_not_to(photo: Path) -> None:
     results_of(photo, "o", "-n", 2, "--seed", 4)
-    with Image.open(photo.parent / "o" / "ä b-1.png") as image:
+    with Image.open(photo.parent / "o" / "ä b-s4-1.png") as image:
         about = json.loads(image.info["inpaint"])
     assert (about["model"], about["seed"], about["index"]) == ("pretend", 4, 1)
     results_of(photo, "o", "-n", 2, "--no-metadata")
@@ -261,7 +261,7 @@ MISTAKES = {
     "photo on the web": (["http://a.b/c.png", "--box", "0,0,5,5"], "URLs are not fetched"),
     "mask on the web": (["{photo}", "--mask", "https://a.b/c.png"], "download the picture first"),
     "photo is text": (["{text}", "--box", "0,0,5,5"], "t.png: not an image"),
-    "n of nothing": (["{photo}", "--box", "0,0,5,5", "-n", "0"], "0 is not in the range"),
+    "n of nothing": (["{photo}", "--box", "0,0,5,5", "-n", "0"], "must be at least 1, got 0"),
     "n of telea": (["{photo}", "--box", "0,0,5,5", "--model", "telea", "-n", "2"], "deterministic"),
     "temperature of telea": (
         ["{photo}", "--box", "0,0,5,5", "--model", "telea", "--temperature", "1"],
@@ -407,7 +407,6 @@ def test_finished_photos_can_be_skipped(folder: Path, pretend: PretendModel) -> 
 @pytest.mark.parametrize(
     "change",
     [
-        ["--seed", 3],
         ["--temperature", 0.5],
         ["--box", "9,9,5,5"],
         ["--grow", 2],
@@ -427,13 +426,21 @@ def test_results_made_with_other_settings_are_not_skipped(photo: Path, change: l
     assert "skipped" in again.stderr
 
 
+def test_each_seed_is_skipped_by_its_own_results_alone(photo: Path) -> None:
+    asked = [photo, "--box", "0,0,5,5", "-n", 2, "-o", photo.parent / "o", "--skip-existing"]
+    complete(*asked)
+    assert ", skipped" not in complete(*asked, "--seed", 3).stderr
+    assert ", skipped" in complete(*asked, "--seed", 3).stderr
+    assert ", skipped" in complete(*asked).stderr
+
+
 @pytest.mark.parametrize("more", [[], ["--skip-existing"]])
 def test_results_of_another_photo_of_the_same_name_stay(tmp_path: Path, more: list[str]) -> None:
     first, second = draw_photo(tmp_path / "a" / "x.png"), draw_photo(tmp_path / "b" / "x.jpg")
     rest = ["--box", "0,0,5,5", "-n", 1, "-o", tmp_path / "o"]
     complete(first, *rest)
     before = (tmp_path / "o" / "x-0.png").read_bytes()
-    refused = complete(second, *rest, "--seed", 1, *more)
+    refused = complete(second, *rest, "--temperature", 2, *more)
     assert refused.exit_code == 2
     assert f"holds results of {first}. Choose another output folder" in refused.stderr
     assert (tmp_path / "o" / "x-0.png").read_bytes() == before

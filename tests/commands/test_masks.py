@@ -95,8 +95,8 @@ def test_all_kinds_are_listed() -> None:
         (["--size", "7"], "at least 8x8"),
         (["--size", "big"], "HEIGHTxWIDTH"),
         (["--size", "100000"], "at most 16384"),
-        (["-n", "0"], "0 is not in the range"),
-        (["--seed", "-1"], "-1 is not in the range"),
+        (["-n", "0"], "must be at least 1, got 0"),
+        (["--seed", "-1"], "must be at least 0, got -1"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_sentence_and_writes_nothing(
