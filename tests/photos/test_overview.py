@@ -83,7 +83,9 @@ def test_a_bound_is_marked_as_one() -> None:
 def test_captions_tell_declared_details_of_each_window() -> None:
     overview = overview_of(60, 80, Box(10, 10, 30, 30), 2)
     (window,) = overview.completed.windows
-    windows = [replace(window, details={"pen": np.array(pens)}) for pens in ([2, 0], [1, 1])]
+    windows = [
+        replace(window, details={"pen": np.array(pens)}, log_prob=None) for pens in ([2, 0], [1, 1])
+    ]
     request = CompletionRequest(n=2, details=(PEN,))
-    two = replace(overview.completed, windows=tuple(windows), log_prob=None, request=request)
+    two = replace(overview.completed, windows=tuple(windows), request=request)
     assert Overview(two)._caption(0, 1) == "0 (draw 1)\npen 0, 1"
