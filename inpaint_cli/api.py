@@ -341,7 +341,7 @@ def _result(completed: CompletedPhoto, flat: bool) -> CompletionResult:
     return CompletionResult(
         images,
         completed.log_prob,
-        completed.details[0],
+        completed.details[0] if completed.details else {},
         list(completed.details),
         completed.hole_fraction,
         completed.notes(),
