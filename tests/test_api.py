@@ -86,8 +86,19 @@ def test_two_windows_that_look_alike_are_completed_differently() -> None:
     flat = np.full((200, 400), 90, np.uint8)
     visible = np.ones(flat.shape, np.bool_)
     visible[96:104, 46:54] = visible[96:104, 346:354] = False
-    (made,) = loaded().complete(flat, visible=visible, n=1).images
+    (made,) = loaded().complete(flat, visible=visible, n=1, detail="none").images
     assert (made[96:104, 46:54] != made[96:104, 346:354]).any()
+
+
+def test_a_thin_hole_of_which_no_model_is_asked_has_no_details(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = loaded()
+    monkeypatch.setattr(model.model, "has_log_prob", False)
+    visible = np.ones((40, 50), np.bool_)
+    visible[10:13] = False
+    result = model.complete(COLOUR, visible=visible, n=1)
+    assert (result.details, result.window_details, result.log_prob) == ({}, [], None)
 
 
 def test_log_probabilities_of_windows_are_summed() -> None:

@@ -125,8 +125,9 @@ def _window(
     if not any(_meet(other.part.box, box) for other in earlier):
         image, small = model_input(values, seen, model.size)
         hidden = int((~small | sampling.of_drawing).sum()) * model.channels
-        if sampling.of_drawing:  # paper beyond it is white, and seen
+        if sampling.of_drawing:  # paper beyond it is white, and seen; nothing of it is kept
             image, small = image.masked_fill(~small, 255), small | True
+            seen = np.zeros_like(seen)
         drawn = _draw(model, image, small, sampling, number, range(sampling.n))
     else:
         for other in earlier:

@@ -29,8 +29,9 @@ OTHER_MEANINGS = {
     "metrics/": {"bound", "edges", "trace", "weight"},  # of likelihoods, cells, matrices, layers
     "photos/blending.py": {"weight"},  # of pixels
     "photos/holes.py": {"edges"},  # of boxes
-    "photos/windows.py": {"edges"},
+    "photos/parts.py": {"edges"},  # of boxes
     "randomness.py": {"raw"},  # bytes
+    "texture/": {"edges", "weight"},  # of blocks; of votes, waves and guides
     "training/presets.py": {"raw"},
     "zoo/": {"bound"},
 }
