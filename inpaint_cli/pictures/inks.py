@@ -52,7 +52,7 @@ class Inks:
         if transforms := _transforms(self.icc):
             return _through(transforms[0], shares, "CMYK", "RGB")
         light = (1 - shares[..., :3]) * (1 - shares[..., 3:])
-        return (light * 255).astype(np.float32)
+        return np.asarray(light * 255, np.float32)
 
     def stored(self, values: Values) -> Array:
         """Return RGB [h, w, 3] as inks of the picture's type."""

@@ -51,7 +51,8 @@ def taken_apart(data: bytes) -> Segments:
 
 def _walked(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
     """Return the segments before the first scan, each with its marker, and where that begins."""
-    parts, place = [], 2
+    parts: list[tuple[int, bytes]] = []
+    place = 2
     while True:
         if data[place] != 0xFF:
             raise ValueError("no marker")

@@ -35,7 +35,7 @@ def rgb_of_lab(stored: Array, bits: int, kind: str) -> npt.NDArray[np.float32]:
     curved = np.where(
         linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
     )
-    return (np.clip(np.nan_to_num(curved), 0, 1) * 255).astype(np.float32)
+    return np.asarray(np.clip(np.nan_to_num(curved), 0, 1) * 255, np.float32)
 
 
 def stored_lab(values: Array, dtype: np.dtype[Any], bits: int, kind: str) -> Array:

@@ -175,6 +175,7 @@ def _inflated(file: PngFile, name: str) -> bytes:
 def _samples(file: PngFile, rows: bytes) -> tuple[Samples, Samples | None]:
     """Return samples [H, W, C], and the indices [H, W] of a picture with a palette."""
     packed = zlib.compress(rows, 0)
+    samples: Samples
     if file.coding == PALETTE:
         indices = _decoded(file, packed, file.depth, PALETTE).astype(np.uint8)
         return _coloured(file, indices), indices

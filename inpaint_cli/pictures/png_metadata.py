@@ -56,9 +56,10 @@ def of_chunks(others: Chunks, file: PngFile) -> tuple[Metadata, int, list[str]]:
         elif kind in (b"zTXt", b"iTXt"):
             damaged.append(f"a text ({key.decode('latin-1')[:40]})")
     orientation = camera.orientation or stated or 1
-    density = metadata.density or camera.density
-    if orientation >= 5 and metadata.density:
-        density = replace(metadata.density, across=density.down, down=density.across)
+    density = metadata.density
+    if orientation >= 5 and density:
+        density = replace(density, across=density.down, down=density.across)
+    density = density or camera.density
     metadata = replace(metadata, folder=camera.folder, xmp=xmp, chunks=tuple(kept), density=density)
     return metadata, orientation, damaged
 

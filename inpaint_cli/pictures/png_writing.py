@@ -50,7 +50,7 @@ def _packed(samples: Samples) -> memoryview:
     if hasattr(cv2, "IMWRITE_PNG_FILTER"):
         settings += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
     _, encoded = cv2.imencode(".png", _as_opencv(samples), settings)
-    return memoryview(encoded).cast("B")
+    return memoryview(encoded.tobytes())
 
 
 def _as_opencv(samples: Samples) -> Samples:

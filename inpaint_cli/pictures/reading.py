@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.pictures import exif, jpeg, kinds, png, pnm, tiff, tiff_layout
+from inpaint_cli.pictures import exif, jpeg, kinds, png, png_metadata, pnm, tiff, tiff_layout
 from inpaint_cli.pictures.opening import (
     Source,
     check_size,
@@ -97,7 +97,7 @@ def look(source: Source, *, name: str = "") -> Look:
     with explained(name):
         if kind == "PNG":
             file = png.opened(data, name, huge=True)
-            orientation = png.png_metadata.of_chunks(file.others, file)[1]
+            orientation = png_metadata.of_chunks(file.others, file)[1]
             return _look(file.height, file.width, orientation, file.coding in (0, 4))
         if kind == "TIFF":
             folder, _, order = tiff.first_folder(data, name)
@@ -132,7 +132,7 @@ def reduced_jpeg(data: bytes, name: str, side: int) -> Image.Image | None:
         return None
     segments = jpeg.taken_apart(data)
     with explained(name), lazily(segments.plain, "JPEG", name) as image:
-        image.draft(None, (side, side))  # type: ignore[arg-type]
+        image.draft(None, (side, side))
         image.load()
         exif_block = Image.Exif()
         exif_block[exif.ORIENTATION] = segments.orientation

@@ -66,7 +66,7 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     folder, pages, order = first_folder(data, name)
     layout = layout_of(folder, order, name)
     check_size(layout.width, layout.height, name, huge)
-    cleaned = exif.clean_folder(folder.without({LAYERS, *((PAGE,) if pages > 1 else ())}))
+    cleaned = exif.clean_folder(folder.without((LAYERS, PAGE) if pages > 1 else (LAYERS,)))
     orientation = cleaned.orientation or 1
     notes = [f"the first of {pages} frames is completed"] if pages > 1 else []
     if layout.compression in BY_PILLOW or layout.photometric == YCBCR:

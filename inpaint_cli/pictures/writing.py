@@ -8,7 +8,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import replacing
 from inpaint_cli.pictures import lossy_writing, png_writing, tiff_writing
 from inpaint_cli.pictures.colours import in_bytes
@@ -57,9 +57,7 @@ class Change:
 def format_for(picture: Picture, asked: str = "lossless") -> Format:
     """Return the format of a picture's completions, for what was asked (one of `FORMATS`)."""
     if asked not in FORMATS:
-        raise UserError(
-            f"no format called '{asked}'. Known: {', '.join(FORMATS)}.", setting="format"
-        )
+        raise unknown_name("no format", asked, FORMATS, setting="format")
     if asked == "keep" and picture.format in _KEPT:
         return _KEPT[picture.format]
     if asked in ("lossless", "keep"):
