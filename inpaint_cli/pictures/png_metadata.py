@@ -26,6 +26,8 @@ LYING = (b"tIME", b"hIST", b"sPLT")
 LIKE_SAMPLES = (b"sBIT", b"bKGD")
 """Chunks that hold a value for each channel."""
 BEFORE_PIXELS = (b"gAMA", b"cHRM", b"cICP", b"sRGB", b"sBIT", b"mDCV", b"cLLI", b"bKGD", b"oFFs")
+LENGTHS = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"pHYs": 9, b"oFFs": 9}
+"""Bytes of the chunks that have a fixed length."""
 METRE = 39.37007874015748
 """Inches."""
 
@@ -36,6 +38,9 @@ def of_chunks(others: Chunks, file: PngFile) -> tuple[Metadata, int, list[str]]:
     camera, xmp, stated, kept = exif.clean(b""), b"", None, []
     for kind, content in others:
         key = content.partition(b"\0")[0]
+        if len(content) != LENGTHS.get(kind, len(content)):
+            damaged.append(kind.decode())
+            continue
         if kind == b"iCCP":
             icc = _profile(content)
             damaged += [] if icc else ["its colour profile"]
@@ -49,7 +54,7 @@ def of_chunks(others: Chunks, file: PngFile) -> tuple[Metadata, int, list[str]]:
         elif key in (b"Raw profile type iptc", b"Raw profile type 8bim"):
             raw = exif.clean_photoshop(_raw_profile(kind, content))
             metadata = replace(metadata, photoshop=raw, iptc=exif.iptc_of(raw))
-        elif kind == b"pHYs" and len(content) == 9:
+        elif kind == b"pHYs":
             metadata = replace(metadata, density=_density(content))
         elif _may_stay(kind, content, file):
             kept.append((kind, content))

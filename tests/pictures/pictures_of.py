@@ -197,7 +197,7 @@ def pieces(plane: Array, tile: int, rows: int) -> list[Array]:
 
 
 def row_bytes(part: Array, depth: int, order: str, predictor: int) -> bytes:
-    """Rows of a strip or tile as bytes, with differences (TIFF 6.0, section 14; its supplement 3)."""
+    """Rows of a strip or tile as bytes, with differences (TIFF 6.0, 14; supplement 3)."""
     if depth not in (8, 16, 32, 64):
         flat = part.reshape(len(part), -1).astype(np.int64)
         each = (flat[..., None] >> np.arange(depth - 1, -1, -1)) & 1
