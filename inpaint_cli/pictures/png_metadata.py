@@ -20,6 +20,7 @@ Chunks = Sequence[tuple[bytes, bytes]]
 PROFILE_LIMIT = 2**24
 TEXT_LIMIT = 2**20
 """Bytes that a compressed profile or text may have when it is unpacked; bombs have more."""
+TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEY = b"XML:com.adobe.xmp"
 LYING = (b"tIME", b"hIST", b"sPLT")
 """Chunks that speak of the file as it was, or of its palette."""
@@ -34,39 +35,72 @@ METRE = 39.37007874015748
 
 def of_chunks(others: Chunks, file: PngFile) -> tuple[Metadata, int, list[str]]:
     """Return the metadata of a file, its orientation, and what of it is damaged."""
-    metadata, damaged = Metadata(), list[str]()
-    camera, xmp, stated, kept = exif.clean(b""), b"", None, []
+    gathered = _Gathered(file)
     for kind, content in others:
-        key = content.partition(b"\0")[0]
-        if len(content) != LENGTHS.get(kind, len(content)):
-            damaged.append(kind.decode())
-            continue
-        if kind == b"iCCP":
-            icc = _profile(content)
-            damaged += [] if icc else ["its colour profile"]
-            metadata = replace(metadata, icc=icc)
-        elif kind == b"eXIf" or (key in (b"Raw profile type exif", b"Raw profile type APP1")):
-            raw = content if kind == b"eXIf" else _raw_profile(kind, content)
-            camera = exif.clean(raw) if not camera.folder else camera
-            damaged += ["EXIF"] if camera.damaged else []
-        elif kind == b"iTXt" and key == XMP_KEY:
-            xmp, stated = exif.clean_xmp(_international(content))
-        elif key in (b"Raw profile type iptc", b"Raw profile type 8bim"):
-            raw = exif.clean_photoshop(_raw_profile(kind, content))
-            metadata = replace(metadata, photoshop=raw, iptc=exif.iptc_of(raw))
-        elif kind == b"pHYs":
-            metadata = replace(metadata, density=_density(content))
-        elif _may_stay(kind, content, file):
-            kept.append((kind, content))
-        elif kind in (b"zTXt", b"iTXt"):
-            damaged.append(f"a text ({key.decode('latin-1')[:40]})")
-    orientation = camera.orientation or stated or 1
-    density = metadata.density
+        gathered.add(kind, content)
+    orientation = gathered.camera.orientation or gathered.stated or 1
+    metadata, density = gathered.metadata, gathered.metadata.density
     if orientation >= 5 and density:
         density = replace(density, across=density.down, down=density.across)
-    density = density or camera.density
-    metadata = replace(metadata, folder=camera.folder, xmp=xmp, chunks=tuple(kept), density=density)
-    return metadata, orientation, damaged
+    metadata = replace(
+        metadata,
+        folder=gathered.camera.folder,
+        chunks=tuple(gathered.kept),
+        density=density or gathered.camera.density,
+    )
+    return metadata, orientation, gathered.damaged
+
+
+class _Gathered:
+    """What has been found in the chunks so far."""
+
+    def __init__(self, file: PngFile) -> None:
+        self.file = file
+        self.metadata = Metadata()
+        self.camera = exif.clean(b"")
+        self.stated: int | None = None
+        """The orientation that XMP gives."""
+        self.kept: list[tuple[bytes, bytes]] = []
+        self.damaged: list[str] = []
+
+    def add(self, kind: bytes, content: bytes) -> None:
+        key = content.partition(b"\0")[0]
+        if len(content) != LENGTHS.get(kind, len(content)):
+            self.damaged.append(kind.decode())
+        elif kind == b"iCCP":
+            icc = _unpacked(content.partition(b"\0")[2][1:], PROFILE_LIMIT) or b""
+            self.damaged += [] if icc else ["its colour profile"]
+            self.metadata = replace(self.metadata, icc=icc)
+        elif kind == b"pHYs":
+            self.metadata = replace(self.metadata, density=_density(content))
+        elif kind == b"eXIf":
+            self._add_camera(content)
+        elif kind not in TEXTS or not self._add_profile(kind, content, key):
+            self._add_other(kind, content, key)
+
+    def _add_camera(self, raw: bytes) -> None:
+        self.camera = self.camera if self.camera.folder else exif.clean(raw)
+        self.damaged += ["EXIF"] if self.camera.damaged else []
+
+    def _add_profile(self, kind: bytes, content: bytes, key: bytes) -> bool:
+        """Take in a text that other programs use for metadata; whether it was one."""
+        if kind == b"iTXt" and key == XMP_KEY:
+            xmp, self.stated = exif.clean_xmp(_international(content))
+            self.metadata = replace(self.metadata, xmp=xmp)
+        elif key in (b"Raw profile type exif", b"Raw profile type APP1"):
+            self._add_camera(_raw_profile(kind, content))
+        elif key in (b"Raw profile type iptc", b"Raw profile type 8bim"):
+            raw = exif.clean_photoshop(_raw_profile(kind, content))
+            self.metadata = replace(self.metadata, photoshop=raw, iptc=exif.iptc_of(raw))
+        else:
+            return False
+        return True
+
+    def _add_other(self, kind: bytes, content: bytes, key: bytes) -> None:
+        if _may_stay(kind, content, self.file):
+            self.kept.append((kind, content))
+        elif kind in TEXTS:
+            self.damaged.append(f"a text ({key.decode('latin-1')[:40]})")
 
 
 def _may_stay(kind: bytes, content: bytes, file: PngFile) -> bool:
@@ -93,10 +127,6 @@ def _unpacked(data: bytes, limit: int) -> bytes | None:
     except zlib.error:
         return None
     return content if inflater.eof else None
-
-
-def _profile(content: bytes) -> bytes:
-    return _unpacked(content.partition(b"\0")[2][1:], PROFILE_LIMIT) or b""
 
 
 def _after_tags(rest: bytes) -> bytes:
@@ -153,7 +183,7 @@ def chunks_of(metadata: Metadata, text: tuple[str, str] | None) -> Iterator[tupl
 
 
 def _key(kind: bytes, content: bytes) -> bytes:
-    return content.partition(b"\0")[0] if kind in (b"tEXt", b"zTXt", b"iTXt") else b""
+    return content.partition(b"\0")[0] if kind in TEXTS else b""
 
 
 def _physical(density: Density) -> bytes:

@@ -60,9 +60,7 @@ def _packed(samples: Samples) -> memoryview:
 def _is_drawing(samples: Samples) -> bool:
     """Return whether many pixels equal those above them, of every eighth row."""
     below = samples[1::8]
-    return (
-        bool(np.mean(samples[:-1:8][: len(below)] == below) > EQUAL_SHARE) if len(below) else False
-    )
+    return bool(below.size and np.mean(samples[:-1:8] == below) > EQUAL_SHARE)
 
 
 def _as_opencv(samples: Samples) -> Samples:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import exif
 from inpaint_cli.pictures.ifd import DamagedError, Folder, Layout
-from inpaint_cli.pictures.opening import check_size, lazily
+from inpaint_cli.pictures.opening import check_size
 from inpaint_cli.pictures.picture import (
     Extra,
     Metadata,
@@ -20,12 +19,10 @@ from inpaint_cli.pictures.picture import (
     upright,
 )
 from inpaint_cli.pictures.tiff_layout import (
-    BY_PILLOW,
     COLOURS,
-    COMPRESSIONS,
+    JPEG,
     PALETTE,
     WHITE_IS_ZERO,
-    YCBCR,
     TiffLayout,
     layout_of,
 )
@@ -69,11 +66,8 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     cleaned = exif.clean_folder(folder.without((LAYERS, PAGE) if pages > 1 else (LAYERS,)))
     orientation = cleaned.orientation or 1
     notes = [f"the first of {pages} frames is completed"] if pages > 1 else []
-    if layout.compression in BY_PILLOW or layout.photometric == YCBCR:
-        picture = _by_pillow(layout, data, name, huge)
-    else:
-        stored = samples_of(layout, data, name)
-        picture = _held(layout, upright(stored, orientation), folder, name)
+    stored = samples_of(layout, data, name)
+    picture = _held(layout, upright(stored, orientation), folder, name)
     kept = cleaned.folder
     if orientation != 1 and exif.PLACES & kept.tags.keys():
         kept = kept.without(exif.PLACES)
@@ -82,6 +76,7 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
         picture,
         metadata=_metadata(folder, replace(cleaned, folder=kept)),
         notes=(*notes, *picture.notes),
+        lossless=layout.compression != JPEG,
     )
 
 
@@ -130,24 +125,3 @@ def _coloured(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -
         flat, extras = np.concatenate([flat, samples[..., 1:]], axis=2), layout.extras
     note = "a palette image; its completions are RGB, since the fill needs other colours"
     return Picture(flat, "rgb", 8, 0.0, 255.0, extras, "TIFF", notes=(note,), indices=indices)
-
-
-def _by_pillow(layout: TiffLayout, data: bytes, name: str, huge: bool) -> Picture:
-    """Return pictures of compressions that Pillow knows, of 1 and 8 bits alone."""
-    if layout.bits not in (1, 8) or layout.kind != "u":
-        what = COMPRESSIONS[layout.compression]
-        raise UserError(f"{name}: a TIFF of {layout.bits} bits in {what}, which is not read.")
-    with lazily(data, "TIFF", name, huge) as image:
-        image.load()  # which turns it upright as well
-        modes: dict[str, Any] = {"1": "grey", "L": "grey", "RGB": "rgb", "CMYK": "cmyk"}
-        if image.mode not in modes:
-            raise UserError(f"{name}: a {COMPRESSIONS[layout.compression]} TIFF of {image.mode}.")
-        stored = np.array(image).astype(np.uint8)
-        samples = stored[..., None] if stored.ndim == 2 else stored
-        lossless = layout.compression not in (6, 7)
-        bits = 1 if image.mode == "1" else 8
-        high = 2.0**bits - 1
-        notes = ("channels beyond its colours are left out",) if layout.extras else ()
-        return Picture(
-            samples, modes[image.mode], bits, 0.0, high, (), "TIFF", notes=notes, lossless=lossless
-        )

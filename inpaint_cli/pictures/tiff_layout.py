@@ -27,13 +27,16 @@ COLOURS: dict[int, Colours] = {
 CHANNELS = {"grey": 1, "rgb": 3, "cmyk": 4, "lab": 3, "icclab": 3}
 RAW_PHOTOMETRIC = (32803, 34892)
 UNREAD_PHOTOMETRIC = {4: "a transparency mask", 10: "ITU L*a*b*", 32844: "LogL", 32845: "LogLuv"}
-COMPRESSIONS = {
-    1: "none", 2: "CCITT", 3: "CCITT", 4: "CCITT", 5: "LZW", 6: "old JPEG", 7: "JPEG", 8: "deflate",
-    32773: "PackBits", 32946: "deflate", 34925: "LZMA", 50000: "zstd",
+JPEG, CCITT = 7, (2, 3, 4)
+MOST_RATIO = {
+    1: 1, 2: 700, 3: 2000, 4: 10**6, 5: 2800, JPEG: 10**6, 8: 1032, 32773: 64, 32946: 1032,
+    34925: 8000,
 }  # fmt: skip
-BY_PILLOW = (2, 3, 4, 6, 7)
-MOST_RATIO = {1: 1, 5: 2800, 8: 1032, 32773: 64, 32946: 1032, 34925: 8000, 50000: 40000}
-"""No compression can shrink anything further than this."""
+"""Compressions that are read; none can shrink anything further than this."""
+UNREAD_COMPRESSIONS = {
+    6: "old JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000", 34661: "JBIG", 34712: "JPEG 2000",
+    34887: "LERC", 50000: "zstd", 50001: "WebP", 50002: "JPEG XL",
+}  # fmt: skip
 MOST_CHANNELS = 64
 DNG_VERSION, MAKE, SUB_FOLDERS = 50706, 271, 330
 
@@ -63,6 +66,10 @@ class TiffLayout:
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
     extras: tuple[Extra, ...]
+    tables: bytes = b""
+    """Of JPEG, shared by all strips."""
+    fax_options: tuple[int, int] = (0, 0)
+    """Of CCITT's third and fourth group."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -83,8 +90,9 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
     photometric = folder.integer(262, RGB if channels >= 3 else BLACK_IS_ZERO)
     bits, kind = _sample_type(folder, channels, name)
     compression = folder.integer(259, 1)
-    if compression not in COMPRESSIONS:
-        raise UserError(f"{name}: a TIFF of compression {compression}, which is not read. {_SAVE}")
+    if compression not in MOST_RATIO:
+        what = UNREAD_COMPRESSIONS.get(compression, str(compression))
+        raise UserError(f"{name}: a TIFF of compression {what}, which is not read. {_SAVE}")
     if photometric not in COLOURS:
         what = UNREAD_PHOTOMETRIC.get(photometric, f"photometric interpretation {photometric}")
         raise UserError(f"{name}: a TIFF of {what}, which is not read. {_SAVE}")
@@ -100,8 +108,22 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
         width, height, bits, kind, channels, folder.integer(284, 1) == 2 and channels > 1,
         photometric, compression, folder.integer(317, 1), folder.integer(266, 1) == 2, order,
         None, height, (), (), _extras(folder, channels - own),
+        folder.tags[347].data if 347 in folder.tags else b"",
+        (folder.integer(292, 0), folder.integer(293, 0)),
     )  # fmt: skip
+    _check_coding(layout, name)
     return _with_segments(layout, folder, name)
+
+
+def _check_coding(layout: TiffLayout, name: str) -> None:
+    """Refuse depths that a compression does not have, and brightness apart from colours."""
+    wanted = 8 if layout.compression == JPEG else 1 if layout.compression in CCITT else layout.bits
+    if layout.bits != wanted:
+        raise UserError(
+            f"{name}: a TIFF of {layout.bits} bits in a compression of {wanted}. {_SAVE}"
+        )
+    if layout.photometric == YCBCR and layout.compression != JPEG:
+        raise UserError(f"{name}: a TIFF of YCbCr without JPEG, which is not read. {_SAVE}")
 
 
 _SAVE = "Save it as an ordinary TIFF."

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import itertools
 import lzma
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import TiffImagePlugin
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.pictures.ifd import Folder, long, packed, short
+from inpaint_cli.pictures.lzw import unpacked_bits, unpacked_lzw
 from inpaint_cli.pictures.picture import Samples
-from inpaint_cli.pictures.tiff_layout import MOST_RATIO, TiffLayout
+from inpaint_cli.pictures.tiff_codecs import fax_rows, jpeg_rows
+from inpaint_cli.pictures.tiff_layout import CCITT, JPEG, MOST_RATIO, TiffLayout
 
 _REVERSED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
@@ -75,12 +73,18 @@ def _unpacked(
     layout: TiffLayout, segments: Sequence[bytes], heights: Sequence[int], row: int, name: str
 ) -> list[bytes]:
     """Return the bytes of the rows of each segment."""
-    sizes = [height * row for height in heights]
-    if layout.compression in (5, 32773, 50000) and all(segments):
-        return _by_libtiff(layout.compression, segments, heights, row)
+    width = layout.tile[1] if layout.tile else layout.width
     rows = []
-    for segment, size in zip(segments, sizes, strict=True):
-        rows.append(_one(layout.compression, segment, size) if segment else bytes(size))
+    for segment, height in zip(segments, heights, strict=True):
+        size = height * row
+        if not segment:
+            rows.append(bytes(size))
+        elif layout.compression == JPEG:
+            rows.append(jpeg_rows(layout, segment, height, width))
+        elif layout.compression in CCITT:
+            rows.append(fax_rows(layout, segment, height, width))
+        else:
+            rows.append(_one(layout.compression, segment, size))
         if len(rows[-1]) < size:
             raise UserError(f"{name}: truncated, it has fewer pixels than its header says.")
     return rows
@@ -89,32 +93,13 @@ def _unpacked(
 def _one(compression: int, segment: bytes, size: int) -> bytes:
     if compression == 1:
         return segment
+    if compression == 5:
+        return unpacked_lzw(segment, size)
+    if compression == 32773:
+        return unpacked_bits(segment, size)
     if compression == 34925:
         return lzma.LZMADecompressor(memlimit=2**28).decompress(segment, size)
-    if compression in (8, 32946):
-        return zlib.decompressobj().decompress(segment, size)
-    return _by_libtiff(compression, [segment], [1], size)[0]
-
-
-def _by_libtiff(
-    compression: int, segments: Sequence[bytes], heights: Sequence[int], row: int
-) -> list[bytes]:
-    """Return what Pillow's libtiff makes of packed strips, as a grey picture of bare bytes."""
-    total = sum(heights)
-    folder = Folder({
-        256: long(row), 257: long(total), 258: short(8), 259: short(compression), 262: short(1),
-        277: short(1), 278: long(heights[0]), 279: long(*map(len, segments)),
-    })  # fmt: skip
-    count = len(segments)
-    length = len(packed(folder.joined({273: long(*[0] * count)}), 8))
-    starts = np.cumsum([8 + length, *map(len, segments[:-1])])
-    body = packed(folder.joined({273: long(*map(int, starts))}), 8)
-    handle = io.BytesIO(b"".join([b"II*\0\x08\0\0\0", body, *segments]))
-    with TiffImagePlugin.TiffImageFile(handle) as image:
-        image.load()
-        rows = image.tobytes()
-    ends = np.cumsum([0, *heights]) * row
-    return [rows[a:b] for a, b in itertools.pairwise(ends)]
+    return zlib.decompressobj().decompress(segment, size)
 
 
 def _place(

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.pictures.reading import look, read
@@ -306,6 +307,42 @@ def test_tifffile_and_this_reader_agree_both_ways(tmp_path: Path) -> None:
                 np.testing.assert_array_equal(back.reshape(array.shape), array)
             assert page.photometric.name.lower() == settings["photometric"]
             assert page.dtype == array.dtype
+
+
+@pytest.mark.parametrize(
+    ("compression", "modes"),
+    [("jpeg", "L RGB CMYK"), ("group3", "1"), ("group4", "1"), ("tiff_ccitt", "1"),
+     ("tiff_lzw", "1 L RGB CMYK I;16"), ("packbits", "1 L RGB"), ("lzma", "RGB")],
+)  # fmt: skip
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_compressed_tiffs_are_read_as_pillow_reads_them(
+    compression: str, modes: str, orientation: int
+) -> None:
+    rng = np.random.default_rng(0)
+    smooth = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8)).resize((260, 170))
+    for mode in modes.split():
+        raw = io.BytesIO()
+        image = smooth.convert("L").convert("I;16") if mode == "I;16" else smooth.convert(mode)
+        image.save(raw, format="TIFF", compression=compression, tiffinfo={274: orientation})
+        picture = read(raw.getvalue())
+        with Image.open(io.BytesIO(raw.getvalue())) as opened:
+            opened.load()
+            wanted = np.asarray(opened)
+        if mode == "1" and picture.low > picture.high:
+            wanted = ~wanted
+        np.testing.assert_array_equal(
+            picture.samples.squeeze(2) if wanted.ndim == 2 else picture.samples, wanted
+        )
+
+
+@pytest.mark.parametrize("ends", [100, 4000, 300_000])
+def test_lzw_without_any_mark_is_bounded(ends: int) -> None:
+    from inpaint_cli.pictures.lzw import unpacked_lzw
+
+    zeros = bytes(7) + b"\0" * ends
+    assert len(unpacked_lzw(b"\x80" + zeros, 5000)) <= 5000
+    with pytest.raises(ValueError, match="before its time"):
+        unpacked_lzw(b"\xff" * 50, 100)
 
 
 def test_opencv_reads_what_is_written(tmp_path: Path) -> None:

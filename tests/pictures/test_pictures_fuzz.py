@@ -1,10 +1,11 @@
-"""Mutated pictures: read, or refused in one sentence; never another error, never a word on stderr."""
+"""Mutated pictures are read, or refused in one sentence, without a word on stderr."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ def seeds() -> list[bytes]:
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (20, 24, 3), dtype=np.uint8))
     exif = Image.Exif()
-    exif[271], exif[274], exif[34665] = "Maker", 6, {33434: 0.01}
+    exif[271], exif[274] = "Maker", 6
+    exif.get_ifd(34665)[33434] = 0.01
     files = []
     for format, mode in (
         ("PNG", "RGB"), ("PNG", "P"), ("PNG", "LA"), ("JPEG", "RGB"), ("JPEG", "CMYK"),
@@ -41,6 +43,9 @@ def seeds() -> list[bytes]:
     image.save(frames, format="GIF", save_all=True, append_images=[image.rotate(9)])
     jpeg_tiff = io.BytesIO()
     image.save(jpeg_tiff, format="TIFF", compression="jpeg")
+    fax, lzw = io.BytesIO(), io.BytesIO()
+    image.convert("1").save(fax, format="TIFF", compression="group4")
+    image.save(lzw, format="TIFF", compression="tiff_lzw")
     deep = make.samples("uint16", 3)
     key = make.chunk(b"tRNS", bytes(6))
     text = make.chunk(b"zTXt", b"a\0\0" + zlib.compress(b"text"))
@@ -48,6 +53,8 @@ def seeds() -> list[bytes]:
         *files,
         frames.getvalue(),
         jpeg_tiff.getvalue(),
+        fax.getvalue(),
+        lzw.getvalue(),
         make.png(deep, 16, 2, before=[key, text], interlaced=True),
         make.tiff(deep, 2, planar=True, compression=5),
         make.tiff(make.samples("float32", 1), 0, compression=8, predictor=3, tile=16),
@@ -98,9 +105,7 @@ def tried(data: bytes) -> bool:
     try:
         picture = read(data, name="x")
     except UserError as error:
-        assert "\n" not in str(error)
-        assert str(error).startswith("x: ")
-        return False
+        return _is_one_sentence(error)
     seen = look(data)
     assert (seen.height, seen.width) == picture.samples.shape[:2]
     mask_values(picture)
@@ -110,8 +115,17 @@ def tried(data: bytes) -> bool:
         picture = ranged(picture, visible)
         flat_image(picture)
     except (UserError, ValueError) as error:
-        assert "values" in str(error)
+        if "values" not in str(error):
+            raise
     return True
+
+
+def _is_one_sentence(error: UserError) -> bool:
+    """False, for a picture that was not read, if the message is as it should be."""
+    message = str(error)
+    assert message.startswith("x: ")
+    assert "\n" not in message
+    return False
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(3000, marks=pytest.mark.slow)])
@@ -129,13 +143,14 @@ def test_mutated_pictures_are_read_or_refused(
 
 def test_bytes_of_no_kind_are_refused() -> None:
     rng = np.random.default_rng(0)
+    files = seeds()
     for number in range(50):
-        head = seeds()[number % 25][: int(rng.integers(2, 12))]
+        head = files[number % len(files)][: int(rng.integers(2, 12))]
         with pytest.raises(UserError):
             read(head + rng.bytes(200))
 
 
-def test_a_mutated_picture_that_is_read_is_written_and_read_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_mutated_picture_that_is_read_is_written_and_read_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     files = seeds()
     for number in range(60):
