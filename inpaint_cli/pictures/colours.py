@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from inpaint_cli.pictures.inks import Inks
 from inpaint_cli.pictures.lab import rgb_of_lab, stored_lab
-from inpaint_cli.pictures.picture import Mask, Picture, Samples
+from inpaint_cli.pictures.picture import Mask, Picture, Samples, as_floats
 
 Values = npt.NDArray[np.float32]
 Region = tuple[slice, slice]
@@ -41,7 +41,7 @@ def shown(picture: Picture, region: Region = WHOLE) -> Values:
 def _scaled(stored: Samples, low: float, high: float) -> Values:
     # Halves, since the difference of two large floats may be infinite.
     span = high * 0.5 - low * 0.5
-    scaled = (stored.astype(np.float64) * 0.5 - low * 0.5) * (255.0 / span)
+    scaled = (as_floats(stored) * 0.5 - low * 0.5) * (255.0 / span)
     return np.nan_to_num(np.clip(scaled, 0, 255)).astype(np.float32)
 
 
@@ -50,7 +50,7 @@ def _alpha(picture: Picture, whole: Samples) -> Values:
     channel = picture.alpha_channel
     if channel is None:
         raise ValueError("no alpha")
-    alpha = whole[..., channel : channel + 1].astype(np.float64) / picture.opaque
+    alpha = as_floats(whole[..., channel : channel + 1]) / picture.opaque
     return np.clip(np.nan_to_num(alpha), 0, 1).astype(np.float32)
 
 

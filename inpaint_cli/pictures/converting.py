@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inpaint_cli.pictures.colours import shown
-from inpaint_cli.pictures.picture import Metadata, Picture, Samples, natural_range
+from inpaint_cli.pictures.picture import Metadata, Picture, Samples, as_floats, natural_range
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def plain(picture: Picture, samples: Samples) -> Plain:
     if picture.colours not in ("grey", "rgb"):
         metadata = replace(metadata, icc=b"")
     if (channel := picture.alpha_channel) is not None:
-        alpha = np.clip(samples[..., channel : channel + 1] / picture.opaque, 0, 1)
+        alpha = np.clip(as_floats(samples[..., channel : channel + 1]) / picture.opaque, 0, 1)
         parts.append(alpha * (65535 if deep else 255))
     whole = np.rint(np.concatenate(parts, axis=2))
     return Plain(

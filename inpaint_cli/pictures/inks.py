@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms
 
-from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.pictures.picture import Picture, as_floats
 
 Array = npt.NDArray[Any]
 Values = npt.NDArray[np.float32]
@@ -90,7 +90,7 @@ class Inks:
 
 
 def _shares(stored: Array, most: float) -> Array:
-    return np.clip(np.nan_to_num(stored.astype(np.float64) / most), 0, 1)
+    return np.clip(np.nan_to_num(as_floats(stored) / most), 0, 1)
 
 
 def _use_of_black(shares: Array) -> Values:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures.colours import in_bytes
-from inpaint_cli.pictures.picture import Mask, Picture, Samples
+from inpaint_cli.pictures.picture import Mask, Picture, Samples, as_floats
 
 Grey = npt.NDArray[np.uint8]
 
@@ -82,13 +82,13 @@ def _own_range(picture: Picture) -> Grey:
     elif stored.dtype == np.uint8:
         values = stored
     else:
-        wide = np.nan_to_num(stored.astype(np.float64))
+        wide = np.nan_to_num(as_floats(stored))
         most = float(wide.max(initial=0))
         white = _white(picture, most)
         if white == 65535 and not picture.is_float:
             values = np.clip(wide // 257, 0, 255).astype(np.uint8)
         else:
-            values = np.clip(np.rint(wide * (255 / white)), 0, 255).astype(np.uint8)
+            values = np.rint(np.clip(wide / white, 0, 1) * 255).astype(np.uint8)
     return np.asarray(255 - values) if picture.low > picture.high else values
 
 
@@ -143,7 +143,7 @@ def alpha_of(picture: Picture) -> Grey | None:
         if len(picture.extras) != 1:
             return None
         channel = picture.channels
-    stored = picture.samples[..., channel].astype(np.float64)
+    stored = as_floats(picture.samples[..., channel])
     values = np.clip(np.nan_to_num(stored / picture.opaque), 0, 1) * 255
     return np.rint(values).astype(np.uint8)
 

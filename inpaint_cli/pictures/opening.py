@@ -99,6 +99,10 @@ def explained(name: str) -> Iterator[None]:
         raise
     except PermissionError as error:
         raise UserError(f"{name}: may not be read. Check its permissions.") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(
+            f"{name}: too many pixels for its format. Save it as PNG or TIFF."
+        ) from error
     # Decoders of damaged files raise anything: RuntimeError, TypeError, IndexError, ...
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__

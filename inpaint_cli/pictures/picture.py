@@ -169,6 +169,12 @@ def of_array(array: Samples) -> Picture:
     return Picture(samples, colours, bits, low, high, extras)
 
 
+def as_floats(array: Samples) -> npt.NDArray[np.float64]:
+    """Return samples as float64, without numpy's word on those that are no numbers."""
+    with np.errstate(invalid="ignore"):
+        return array.astype(np.float64)
+
+
 def natural_range(dtype: np.dtype[Any], bits: int) -> tuple[float, float]:
     """Return black and white of a type: its whole range, or 0 and 1 of floats."""
     if dtype.kind == "f":

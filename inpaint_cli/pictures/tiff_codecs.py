@@ -13,6 +13,8 @@ from inpaint_cli.pictures.ifd import Folder, long, packed, short
 from inpaint_cli.pictures.opening import lazily
 from inpaint_cli.pictures.tiff_layout import RGB, YCBCR, TiffLayout
 
+_INVERTED = bytes(range(255, -1, -1))
+
 
 def jpeg_rows(layout: TiffLayout, segment: bytes, height: int, width: int) -> bytes:
     """Return the rows of a strip or tile of JPEG (TIFF Technical Note 2).
@@ -31,7 +33,9 @@ def jpeg_rows(layout: TiffLayout, segment: bytes, height: int, width: int) -> by
         if len(image.getbands()) != channels or image.size != (width, height):
             raise ValueError(f"JPEG of {image.size} and {image.mode} in a TIFF")
         image.load()
-        return image.tobytes()
+        rows = image.tobytes()
+    # Pillow takes JPEG's inks for those of Photoshop, which are the other way round.
+    return rows.translate(_INVERTED) if channels == 4 else rows
 
 
 def fax_rows(layout: TiffLayout, segment: bytes, height: int, width: int) -> bytes:
