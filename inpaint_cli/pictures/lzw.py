@@ -89,11 +89,11 @@ def _one_table(codes: Array, room: int) -> bytes:
     depths, roots = _depths(np.where(literal, np.arange(count), earlier), literal)
     first = codes.astype(np.uint8)[roots]
     last = np.where(literal, first, first[np.where(literal, 0, earlier + 1)])
-    places = np.cumsum(depths + 1) - 1
+    places: Array = np.cumsum(depths + 1) - 1
     count = min(count, int(np.searchsorted(places, room)) + 1)
     places = places[:count]
     values = np.empty(int(places[-1]) + 1, np.uint8)
-    current = np.arange(count)
+    current: Array = np.arange(count)
     while len(current):
         values[places] = last[current]
         current = earlier[current]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Packer = Callable[[bytes], bytes]
 
 HEIGHT, WIDTH = 7, 10
 
@@ -136,7 +137,12 @@ def tiff(
     kind = {"u": 1, "i": 2, "f": 3}[array.dtype.kind]
     planes = [array[..., c : c + 1] for c in range(channels)] if planar else [array]
     parts = [part for plane in planes for part in pieces(plane, tile, rows)]
-    packers = {1: bytes, 5: lzw, 8: zlib.compress, 32773: packbits}
+    packers: dict[int, Callable[[bytes], bytes]] = {
+        1: bytes,
+        5: lzw,
+        8: zlib.compress,
+        32773: packbits,
+    }
     packed = [packers[compression](row_bytes(part, depth, order, predictor)) for part in parts]
     tags: list[tuple[int, str, tuple[int, ...]]] = [
         (256, "I", (width,)), (257, "I", (height,)), (258, "H", (depth,) * channels),
@@ -210,4 +216,4 @@ def row_bytes(part: Array, depth: int, order: str, predictor: int) -> bytes:
         planes = bytewise.reshape(len(part), -1, size).transpose(0, 2, 1).reshape(len(part), -1)
         lines = planes.reshape(len(part), -1, channels)
         return np.diff(lines, axis=1, prepend=np.zeros_like(lines[:, :1])).tobytes()
-    return part.astype(part.dtype.newbyteorder(order)).tobytes()
+    return part.astype(part.dtype.newbyteorder("<" if order == "<" else ">")).tobytes()

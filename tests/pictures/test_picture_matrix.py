@@ -109,7 +109,7 @@ def test_packed_tiffs_keep_their_bits(tmp_path: Path, kind: str, bits: int) -> N
     photometric, channels, extras, name = KINDS[kind]
     array = make.samples("uint16", channels, bits)
     for settings in ({}, {"compression": 8}, {"planar": True}, {"tile": 16}, {"order": ">"}):
-        file = make.tiff(array, photometric, bits=bits, extras=extras, **settings)  # type: ignore[arg-type]
+        file = make.tiff(array, photometric, bits=bits, extras=extras, **settings)
         picture = read(file)
         assert picture.mode == f"{name} {bits} bit"
         np.testing.assert_array_equal(picture.samples, array)

@@ -275,7 +275,7 @@ def test_quality_and_format_are_checked(tmp_path: Path) -> None:
         ({"quality": 90}, "quality: png is exact"),
     ):
         with pytest.raises(UserError, match=words):
-            write(tmp_path / "a.png", picture, picture.samples, **settings)  # type: ignore[arg-type]
+            write(tmp_path / "a.png", picture, picture.samples, **settings)
     long = of_array(np.zeros((1, 70000), np.uint8))
     with pytest.raises(UserError, match="format: jpeg holds sides of up to 65535"):
         write(tmp_path / "a.jpg", long, long.samples, format="jpeg")

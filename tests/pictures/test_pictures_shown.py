@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures.colours import inks_of, shown, stored
@@ -105,8 +106,6 @@ def test_premultiplied_colours_are_shown_and_stored_with_their_alpha() -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("kind", [8, 9])
 def test_lab_looks_as_its_profile_says_and_comes_back(dtype: str, kind: int) -> None:
-    from PIL import ImageCms
-
     rgb = RNG.integers(0, 256, (make.HEIGHT, make.WIDTH, 3), dtype=np.uint8)
     picture = read(make.tiff(make.samples(dtype, 3), kind))
     inside = stored(picture, rgb.astype(np.float32))
