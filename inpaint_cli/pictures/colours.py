@@ -80,10 +80,10 @@ def stored(
         return np.where(values >= 128, picture.high, picture.low).astype(dtype)
     low, high = picture.low, picture.high
     share = values.astype(np.float64) / 255.0
-    wide = low * (1 - share) + high * share
+    scaled = low * (1 - share) + high * share
     if dtype.kind == "f":
-        return wide.astype(dtype)
-    return np.rint(np.clip(wide, min(low, high), max(low, high))).astype(dtype)
+        return scaled.astype(dtype)
+    return np.rint(np.clip(scaled, min(low, high), max(low, high))).astype(dtype)
 
 
 def display(picture: Picture, region: Region = WHOLE) -> npt.NDArray[np.uint8]:

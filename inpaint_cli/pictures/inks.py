@@ -63,9 +63,11 @@ class Inks:
             shares = _through(transforms[1], values / 255, "RGB", "CMYK") / np.float32(255)
         else:
             shares = self._in_all(np.clip(values.astype(np.float64) / 255, 0, 1))
-        wide = np.clip(shares, 0, 1) * self.most
+        scaled = np.clip(shares, 0, 1) * self.most
         return (
-            wide.astype(self.dtype) if self.dtype.kind == "f" else np.rint(wide).astype(self.dtype)
+            scaled.astype(self.dtype)
+            if self.dtype.kind == "f"
+            else np.rint(scaled).astype(self.dtype)
         )
 
     def _in_black(self, values: Values) -> Array:

@@ -43,10 +43,10 @@ def taken_apart(data: bytes) -> Segments:
     kept = [raw for marker, raw in parts if not 0xE1 <= marker <= 0xEF or marker == APP14]
     kept = [raw for raw in kept if raw[1] != COMMENT]
     plain = b"".join([b"\xff\xd8", *kept, data[scan:]])
-    found = Segments(plain)
+    segments = Segments(plain)
     payloads = [(marker, raw[4:]) for marker, raw in parts if len(raw) > 4]
-    _add_metadata(found, payloads)
-    return found
+    _add_metadata(segments, payloads)
+    return segments
 
 
 def _walked(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
@@ -67,7 +67,7 @@ def _walked(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
         place += 2 + length
 
 
-def _add_metadata(found: Segments, payloads: list[tuple[int, bytes]]) -> None:
+def _add_metadata(segments: Segments, payloads: list[tuple[int, bytes]]) -> None:
     """Fill in what the segments say beside the pixels."""
     first: dict[bytes, bytes] = {}
     profile: dict[int, bytes] = {}
@@ -79,7 +79,7 @@ def _add_metadata(found: Segments, payloads: list[tuple[int, bytes]]) -> None:
         elif marker == APP2 and raw.startswith(ICC_MARK) and len(raw) > 14:
             profile[raw[12]] = raw[14:]
         elif marker == APP2 and raw.startswith(MPF_MARK):
-            found.frames = _frames(raw[4:])
+            segments.frames = _frames(raw[4:])
         elif marker == APP13 and raw.startswith(PHOTOSHOP_MARK):
             photoshop.append(raw.removeprefix(PHOTOSHOP_MARK))
         elif marker == COMMENT:
@@ -88,11 +88,11 @@ def _add_metadata(found: Segments, payloads: list[tuple[int, bytes]]) -> None:
             density = _jfif_density(raw)
     camera = exif.clean(first.get(EXIF_MARK, b""))
     xmp, stated = exif.clean_xmp(first.get(XMP_MARK, b""))
-    found.damaged = ("EXIF",) if camera.damaged else ()
-    found.orientation = camera.orientation or stated or 1
-    if density and found.orientation >= 5:
+    segments.damaged = ("EXIF",) if camera.damaged else ()
+    segments.orientation = camera.orientation or stated or 1
+    if density and segments.orientation >= 5:
         density = Density(density.down, density.across, density.unit)
-    found.metadata = Metadata(
+    segments.metadata = Metadata(
         folder=camera.folder,
         icc=b"".join(profile[number] for number in sorted(profile)),
         xmp=xmp,
@@ -100,8 +100,8 @@ def _add_metadata(found: Segments, payloads: list[tuple[int, bytes]]) -> None:
         comments=tuple(comments),
         density=density or camera.density,
     )
-    iptc = exif.iptc_of(found.metadata.photoshop)
-    found.metadata = replace(found.metadata, iptc=iptc)
+    iptc = exif.iptc_of(segments.metadata.photoshop)
+    segments.metadata = replace(segments.metadata, iptc=iptc)
 
 
 def _jfif_density(raw: bytes) -> Density | None:
@@ -137,7 +137,7 @@ def coding_of(image: Any) -> LossyCoding | None:
 def with_metadata(plain: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
     """Return a JPEG file with metadata put in, and what did not fit."""
     parts, scan = _walked(plain)
-    own = [raw for marker, raw in parts if marker != APP0 or not raw[4:].startswith(b"JFIF\0")]
+    kept = [raw for marker, raw in parts if marker != APP0 or not raw[4:].startswith(b"JFIF\0")]
     jfif = any(marker == APP0 for marker, _ in parts)
     before: list[bytes] = [_jfif(metadata.density)] if jfif else []
     lost = []
@@ -146,7 +146,7 @@ def with_metadata(plain: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
             lost.append(what)
         else:
             before.append(struct.pack(">BBH", 0xFF, marker, len(raw) + 2) + raw)
-    return b"".join([b"\xff\xd8", *before, *own, plain[scan:]]), lost
+    return b"".join([b"\xff\xd8", *before, *kept, plain[scan:]]), lost
 
 
 def _jfif(density: Density | None) -> bytes:

@@ -8,9 +8,21 @@ HEAD_BYTES = 4096
 """So much of a file tells its kind."""
 
 READ = (
-    "PNG", "JPEG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "PNM", "TGA", "PCX", "ICO", "JPEG2000",
-    "DDS", "HEIF",
-)  # fmt: skip
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "AVIF",
+    "GIF",
+    "TIFF",
+    "BMP",
+    "PNM",
+    "TGA",
+    "PCX",
+    "ICO",
+    "JPEG2000",
+    "DDS",
+    "HEIF",
+)
 """Kinds that can be read; HEIF with pillow-heif alone."""
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (

@@ -62,14 +62,14 @@ def _steps(bits: int) -> tuple[float, float]:
 
 def _unscaled(stored: Array, bits: int, kind: str) -> npt.NDArray[np.float64]:
     light, colour = _steps(bits)
-    wide = stored.astype(np.float64)
+    scaled = stored.astype(np.float64)
     if kind == "icclab":
-        wide[..., 1:] -= 128 * colour
+        scaled[..., 1:] -= 128 * colour
     else:
-        wide[..., 1:] -= (wide[..., 1:] >= 2 ** (bits - 1)) * 2.0**bits
-    wide[..., 0] /= light
-    wide[..., 1:] /= colour
-    return wide
+        scaled[..., 1:] -= (scaled[..., 1:] >= 2 ** (bits - 1)) * 2.0**bits
+    scaled[..., 0] /= light
+    scaled[..., 1:] /= colour
+    return scaled
 
 
 def _scaled(lab: Array, dtype: np.dtype[Any], bits: int, kind: str) -> Array:

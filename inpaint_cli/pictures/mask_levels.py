@@ -82,13 +82,13 @@ def _own_range(picture: Picture) -> Grey:
     elif stored.dtype == np.uint8:
         values = stored
     else:
-        wide = np.nan_to_num(as_floats(stored))
-        most = float(wide.max(initial=0))
+        scaled = np.nan_to_num(as_floats(stored))
+        most = float(scaled.max(initial=0))
         white = _white(picture, most)
         if white == 65535 and not picture.is_float:
-            values = np.clip(wide // 257, 0, 255).astype(np.uint8)
+            values = np.clip(scaled // 257, 0, 255).astype(np.uint8)
         else:
-            values = np.rint(np.clip(wide / white, 0, 1) * 255).astype(np.uint8)
+            values = np.rint(np.clip(scaled / white, 0, 1) * 255).astype(np.uint8)
     return np.asarray(255 - values) if picture.low > picture.high else values
 
 

@@ -41,11 +41,21 @@ def jpeg_rows(layout: TiffLayout, segment: bytes, height: int, width: int) -> by
 def fax_rows(layout: TiffLayout, segment: bytes, height: int, width: int) -> bytes:
     """Return the rows of a strip of CCITT's codes, eight pixels a byte."""
     t4, t6 = layout.fax_options
-    folder = Folder({
-        256: long(width), 257: long(height), 258: short(1), 259: short(layout.compression),
-        262: short(1), 273: long(8), 277: short(1), 278: long(height), 279: long(len(segment)),
-        292: long(t4), 293: long(t6),
-    })  # fmt: skip
+    folder = Folder(
+        {
+            256: long(width),
+            257: long(height),
+            258: short(1),
+            259: short(layout.compression),
+            262: short(1),
+            273: long(8),
+            277: short(1),
+            278: long(height),
+            279: long(len(segment)),
+            292: long(t4),
+            293: long(t6),
+        }
+    )
     start = 8 + len(segment) + len(segment) % 2
     head = b"II*\0" + struct.pack("<I", start)
     file = head + segment + b"\0" * (len(segment) % 2) + packed(folder, start)

@@ -29,14 +29,29 @@ RAW_PHOTOMETRIC = (32803, 34892)
 UNREAD_PHOTOMETRIC = {4: "a transparency mask", 10: "ITU L*a*b*", 32844: "LogL", 32845: "LogLuv"}
 JPEG, CCITT = 7, (2, 3, 4)
 MOST_RATIO = {
-    1: 1, 2: 700, 3: 2000, 4: 10**6, 5: 2800, JPEG: 10**6, 8: 1032, 32773: 64, 32946: 1032,
+    1: 1,
+    2: 700,
+    3: 2000,
+    4: 10**6,
+    5: 2800,
+    JPEG: 10**6,
+    8: 1032,
+    32773: 64,
+    32946: 1032,
     34925: 8000,
-}  # fmt: skip
+}
 """Compressions that are read; none can shrink anything further than this."""
 UNREAD_COMPRESSIONS = {
-    6: "old JPEG", 33003: "JPEG 2000", 33005: "JPEG 2000", 34661: "JBIG", 34712: "JPEG 2000",
-    34887: "LERC", 50000: "zstd", 50001: "WebP", 50002: "JPEG XL",
-}  # fmt: skip
+    6: "old JPEG",
+    33003: "JPEG 2000",
+    33005: "JPEG 2000",
+    34661: "JBIG",
+    34712: "JPEG 2000",
+    34887: "LERC",
+    50000: "zstd",
+    50001: "WebP",
+    50002: "JPEG XL",
+}
 MOST_CHANNELS = 64
 DNG_VERSION, MAKE, SUB_FOLDERS = 50706, 271, 330
 
@@ -90,6 +105,39 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
     photometric = folder.integer(262, RGB if channels >= 3 else BLACK_IS_ZERO)
     bits, kind = _sample_type(folder, channels, name)
     compression = folder.integer(259, 1)
+    _refuse_unread(compression, photometric, folder, name)
+    needed = CHANNELS[COLOURS[photometric]]
+    if not needed <= channels <= MOST_CHANNELS:
+        raise UserError(
+            f"{name}: a TIFF of {channels} channels, where its colours need {needed} and at most "
+            f"{MOST_CHANNELS} are read."
+        )
+    layout = TiffLayout(
+        width,
+        height,
+        bits,
+        kind,
+        channels,
+        folder.integer(284, 1) == 2 and channels > 1,
+        photometric,
+        compression,
+        folder.integer(317, 1),
+        folder.integer(266, 1) == 2,
+        order,
+        None,
+        height,
+        (),
+        (),
+        _extras(folder, channels - needed),
+        folder.tags[347].data if 347 in folder.tags else b"",
+        (folder.integer(292, 0), folder.integer(293, 0)),
+    )
+    _check_coding(layout, name)
+    return _with_segments(layout, folder, name)
+
+
+def _refuse_unread(compression: int, photometric: int, folder: Folder, name: str) -> None:
+    """Refuse compressions and colours that are not read, by their names."""
     if compression not in MOST_RATIO:
         what = UNREAD_COMPRESSIONS.get(compression, str(compression))
         raise UserError(f"{name}: a TIFF of compression {what}, which is not read. {_SAVE}")
@@ -98,21 +146,6 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
         raise UserError(f"{name}: a TIFF of {what}, which is not read. {_SAVE}")
     if photometric == CMYK and folder.integer(332, 1) != 1:
         raise UserError(f"{name}: a TIFF of other inks than CMYK, which is not read. {_SAVE}")
-    own = CHANNELS[COLOURS[photometric]]
-    if not own <= channels <= MOST_CHANNELS:
-        raise UserError(
-            f"{name}: a TIFF of {channels} channels, where its colours need {own} and at most "
-            f"{MOST_CHANNELS} are read."
-        )
-    layout = TiffLayout(
-        width, height, bits, kind, channels, folder.integer(284, 1) == 2 and channels > 1,
-        photometric, compression, folder.integer(317, 1), folder.integer(266, 1) == 2, order,
-        None, height, (), (), _extras(folder, channels - own),
-        folder.tags[347].data if 347 in folder.tags else b"",
-        (folder.integer(292, 0), folder.integer(293, 0)),
-    )  # fmt: skip
-    _check_coding(layout, name)
-    return _with_segments(layout, folder, name)
 
 
 def _check_coding(layout: TiffLayout, name: str) -> None:
