@@ -10,7 +10,7 @@ import numpy as np
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import kinds
 from inpaint_cli.pictures.ifd import Folder
-from inpaint_cli.pictures.picture import Colours, Extra
+from inpaint_cli.pictures.picture import COLOUR_CHANNELS, Colours, Extra
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
 COLOURS: dict[int, Colours] = {
@@ -24,7 +24,6 @@ COLOURS: dict[int, Colours] = {
     ICCLAB: "icclab",
 }
 """By tag 262. The colours of a palette are looked up afterwards."""
-CHANNELS = {"grey": 1, "rgb": 3, "cmyk": 4, "lab": 3, "icclab": 3}
 RAW_PHOTOMETRIC = (32803, 34892)
 UNREAD_PHOTOMETRIC = {4: "a transparency mask", 10: "ITU L*a*b*", 32844: "LogL", 32845: "LogLuv"}
 JPEG, CCITT = 7, (2, 3, 4)
@@ -92,10 +91,6 @@ class TiffLayout:
         size = 1 if self.bits <= 8 else 2 if self.bits <= 16 else self.bits // 8
         return np.dtype(f"{self.kind}{size}")
 
-    @property
-    def name(self) -> str:
-        return f"{self.dtype if self.bits in (8, 16, 32, 64) else f'{self.bits}-bit'} TIFF"
-
 
 def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
     """Return the layout of a directory; UserError for what is missing or cannot be held."""
@@ -106,7 +101,7 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
     bits, kind = _sample_type(folder, channels, name)
     compression = folder.integer(259, 1)
     _refuse_unread(compression, photometric, folder, name)
-    needed = CHANNELS[COLOURS[photometric]]
+    needed = COLOUR_CHANNELS[COLOURS[photometric]]
     if not needed <= channels <= MOST_CHANNELS:
         raise UserError(
             f"{name}: a TIFF of {channels} channels, where its colours need {needed} and at most "
