@@ -24,8 +24,8 @@ from inpaint_cli.photos.completing import (
     DetailSource,
     complete_photo,
 )
-from inpaint_cli.photos.photo import Photo, of_array
-from inpaint_cli.photos.reading import of_image, read_photo
+from inpaint_cli.pictures.picture import Picture, of_array
+from inpaint_cli.pictures.reading import of_image, read
 from inpaint_cli.weights import hash_of, load_weights, read_config, read_header
 
 if TYPE_CHECKING:
@@ -283,10 +283,10 @@ def _check_value(option: Option, value: Any) -> None:
         raise UserError(f"must be {' and '.join(limits)}, got {value}.", setting=option.parameter)
 
 
-def _photo(image: ImageSource) -> tuple[Photo, bool]:
+def _photo(image: ImageSource) -> tuple[Picture, bool]:
     """Return the photo of an image, and whether its arrays have no axis for channels."""
     if isinstance(image, str | Path):
-        photo = read_photo(Path(image))
+        photo = read(Path(image))
     elif isinstance(image, Image.Image):
         photo = of_image(image)
     elif image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
@@ -302,7 +302,7 @@ def _photo(image: ImageSource) -> tuple[Photo, bool]:
 
 
 def _visible(
-    mask: ImageSource | None, visible: npt.NDArray[np.bool_] | None, photo: Photo
+    mask: ImageSource | None, visible: npt.NDArray[np.bool_] | None, photo: Picture
 ) -> npt.NDArray[np.bool_]:
     if (mask is None) == (visible is None):
         raise UserError("give either mask (white = fill in) or visible (True = known).")
@@ -322,7 +322,7 @@ def _visible(
 def _nothing(
     mask: ImageSource | None,
     visible: npt.NDArray[np.bool_] | None,
-    photo: Photo,
+    photo: Picture,
     drawing: Option,
 ) -> npt.NDArray[np.bool_]:
     if mask is not None or visible is not None:

@@ -169,8 +169,8 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     """
     from inpaint_cli.photos.batch import BatchRun
     from inpaint_cli.photos.pairing import photos_of, tasks_of
-    from inpaint_cli.photos.reading import no_such_file
     from inpaint_cli.photos.record import dumps
+    from inpaint_cli.pictures.opening import no_such_file
 
     hole, folder = hole_source(given), given["output"]
     check_place(folder)

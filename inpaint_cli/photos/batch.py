@@ -14,9 +14,10 @@ from inpaint_cli.family import Model
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.pairing import PhotoTask
-from inpaint_cli.photos.photo import Photo
-from inpaint_cli.photos.reading import read_photo
 from inpaint_cli.photos.results import ResultNames, ResultWriter
+from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.pictures.reading import read
+from inpaint_cli.pictures.writing import suffix_for
 from inpaint_cli.reporting import Advance, Reporter
 
 
@@ -94,7 +95,7 @@ class BatchRun:
         return items
 
     def complete(
-        self, task: PhotoTask, photo: Photo, advance: Advance | None = None
+        self, task: PhotoTask, photo: Picture, advance: Advance | None = None
     ) -> CompletedPhoto:
         """Complete one photo that was read; nothing is written. advance: told of each window."""
         job = self.job
@@ -119,8 +120,8 @@ class BatchRun:
         job, writer = self.job, self.writer
         if task.problem:
             raise task.problem
-        photo = read_photo(task.photo)
-        names = ResultNames.of(task.photo, task.stem, photo.suffix, job.request.n)
+        photo = read(task.photo)
+        names = ResultNames.of(task.photo, task.stem, suffix_for(photo), job.request.n)
         hole = job.hole.fields(task.mask, (photo.height, photo.width), job.request.seed)
         if job.skip_existing and writer.is_done(names, hole, job.request):
             self.reporter.note(f"{task.photo}: its results exist, skipped")

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from inpaint_cli.photos.blending import extend
 from inpaint_cli.photos.parts import Part, holes_in_parts, pasted
-from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
 from inpaint_cli.photos.windows import Box, Mask
+from inpaint_cli.pictures.picture import Picture, Samples
+from inpaint_cli.pictures.tones import from_tones, tones, white_of
 from inpaint_cli.texture import Filler, Scraps, TooLittleTexture
 from inpaint_cli.texture.pyramid import ENOUGH, THIN, whole_patches
 
@@ -56,7 +57,7 @@ class Guide:
 class Texturing:
     """Draws the texture of all holes of a photo, one completion at a time."""
 
-    photo: Photo
+    photo: Picture
     visible: Mask
     """bool [H, W], True where samples may be read: known, and not transparent."""
     hidden: Mask
@@ -64,6 +65,8 @@ class Texturing:
     seed: int
     several: bool = True
     """More than one completion will be drawn: what they share is kept."""
+    opaque: bool = False
+    """What is filled will be made opaque."""
     compiling: Callable[[], None] | None = None
     """Called once if machine code has to be made first, which takes seconds."""
     holes: list[list[TexturedPart]] = field(init=False)
@@ -123,18 +126,17 @@ class Texturing:
             samples[around.slices][part.pixels] = guide.samples[around.slices][part.pixels]
             return
         if filler is None:
-            white = abs(self.photo.high - self.photo.low)
-            readable = self._readable(samples, around)
+            readable = tones(self.photo, samples[around.slices])
             hole = part.pixels | part.unknown
-            drawn = Scraps(readable, hole, seed=self.seed, scale=white).draw(index)
+            drawn = Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo)).draw(index)
         elif guide is None:
             drawn = filler.draw(index)
         else:
             size = max(1, round(max(around.height, around.width) / guide.scale))
-            shown = self._readable(guide.samples, around)
+            shown = tones(self.photo, guide.samples[around.slices])
             drawn = filler.draw(index, guide=shown, guide_size=size)
-        stored = self._stored(drawn)
         region = samples[part.surroundings.slices]
+        stored = from_tones(self.photo, drawn, region, opaque=self.opaque)
         region[..., : stored.shape[2]][part.pixels] = stored[part.pixels]
 
     def _filler(self, samples: Samples, part: TexturedPart) -> Filler | None:
@@ -143,14 +145,14 @@ class Texturing:
             return self._prepared[part.surroundings]
         filler: Filler | None
         try:
-            readable = self._readable(samples, part.surroundings)
+            readable = tones(self.photo, samples[part.surroundings.slices])
             self._guessed(readable, part)
             filler = Filler(
                 readable,
                 part.pixels,
                 ignored=part.unknown,
                 seed=self.seed,
-                scale=abs(self.photo.high - self.photo.low),
+                scale=white_of(self.photo),
                 compiling=self.compiling,
             )
         except TooLittleTexture:
@@ -161,12 +163,6 @@ class Texturing:
             self._prepared[part.surroundings] = filler
         return filler
 
-    def _readable(self, samples: Samples, box: Box) -> npt.NDArray[np.float32]:
-        """Return the samples of a box as distances from black, float32 [h, w, C]."""
-        bands = COLOUR_BANDS[self.photo.mode]
-        region = samples[box.slices][..., :bands].astype(np.float64)
-        return np.abs(region - self.photo.low).astype(np.float32)
-
     def _guessed(self, readable: npt.NDArray[np.float32], part: TexturedPart) -> None:
         """Replace what is unknown round a part by a smooth guess, in place."""
         known = ~part.unknown & ~part.pixels
@@ -175,15 +171,3 @@ class Texturing:
         for band in range(readable.shape[2]):
             guess = extend(np.ascontiguousarray(readable[..., band]), known)
             readable[..., band][part.unknown] = guess[part.unknown]
-
-    def _stored(self, drawn: npt.NDArray[np.float32]) -> Samples:
-        """Return what was drawn as samples of the photo."""
-        low, high = self.photo.low, self.photo.high
-        values = low + np.sign(high - low) * drawn.astype(np.float64)
-        if self.photo.mode == "1":
-            return np.where(values >= 128, 255, 0).astype(np.uint8)
-        dtype = self.photo.samples.dtype
-        if dtype.kind == "f":
-            return values.astype(dtype)
-        limits = np.iinfo(dtype)
-        return np.rint(np.clip(values, limits.min, limits.max)).astype(dtype)

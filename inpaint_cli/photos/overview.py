@@ -11,9 +11,10 @@ from PIL import Image
 
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.details import captions
-from inpaint_cli.photos.photo import Samples
 from inpaint_cli.photos.sheets import ScreenPixels, captioned
 from inpaint_cli.photos.windows import Box, bounds
+from inpaint_cli.pictures.colours import display
+from inpaint_cli.pictures.picture import Samples
 
 TILE_PX = 192
 COLUMNS = 4
@@ -40,7 +41,7 @@ class Overview:
     def add(self, samples: Samples, index: int) -> None:
         """Take in one completion: draw `index`, in the order of the files."""
         shown = replace(self.completed.photo, samples=samples)
-        small = reduced(shown.display(self.region))
+        small = reduced(display(shown, self.region))
         values = small.astype(np.float64)
         self._sum, self._squares = self._sum + values, self._squares + values**2
         if len(self.tiles) < SHOWN:
@@ -50,7 +51,7 @@ class Overview:
     def sheet(self) -> Image.Image:
         """Return the sheet of all completions taken in so far."""
         photo, visible = self.completed.photo, self.completed.visible[self.region]
-        shown = photo.display(self.region)
+        shown = display(photo, self.region)
         input_tile, hole = reduced(shown), shown.copy()
         hole[~visible] = HOLE_COLOUR
         share = f"{100 * self.completed.hole_fraction:.1f} % hidden"

@@ -15,7 +15,7 @@ from inpaint_cli.photos.details import of_completion, of_window, write_pictures
 from inpaint_cli.photos.overview import Overview
 from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
 from inpaint_cli.photos.spread import Spread
-from inpaint_cli.photos.writing import write_photo
+from inpaint_cli.pictures.writing import write
 from inpaint_cli.reporting import Advance, Reporter
 
 
@@ -108,7 +108,7 @@ class ResultWriter:
             for name, index in zip(names.completions, order, strict=True):
                 samples, line = completed.samples(index), _line(completed, name, index)
                 text = self._text(completed, index) if self.metadata else None
-                write_photo(self.folder / name, completed.photo, samples, text)
+                write(self.folder / name, completed.photo, samples, text=text)
                 item["completions"].append(line)
                 self.written += 1
                 overview.add(samples, index)

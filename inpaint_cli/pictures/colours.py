@@ -79,8 +79,11 @@ def stored(
     if picture.bits == 1:
         return np.where(values >= 128, picture.high, picture.low).astype(dtype)
     low, high = picture.low, picture.high
-    share = values.astype(np.float64) / 255.0
-    scaled = low * (1 - share) + high * share
+    if (low, high) == (0.0, 255.0):
+        scaled = values.astype(np.float64)
+    else:
+        share = values.astype(np.float64) / 255.0
+        scaled = low * (1 - share) + high * share
     if dtype.kind == "f":
         return scaled.astype(dtype)
     return np.rint(np.clip(scaled, min(low, high), max(low, high))).astype(dtype)

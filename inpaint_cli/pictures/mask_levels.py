@@ -123,13 +123,13 @@ def with_values(picture: Picture, wanted: Collection[int], name: str = "mask") -
     if labels is None and picture.channels == 1:
         labels = picture.samples[..., 0]
     if labels is None:
-        raise UserError(f"{name}: a mask in colour has no single values to choose from.")
+        raise UserError("a mask in colour has no single values to choose from.", where=name)
     chosen = np.isin(labels, list(wanted))
     if not chosen.any():
         found = _distinct(labels)
         has = f"it has {', '.join(f'{v:g}' for v in found)}" if found else "it has many others"
         values = ", ".join(map(str, sorted(wanted)))
-        raise UserError(f"{name}: no pixel has the value {values}; {has}.")
+        raise UserError(f"no pixel has the value {values}; {has}.", where=name)
     return np.asarray(chosen)
 
 

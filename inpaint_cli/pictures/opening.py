@@ -48,7 +48,7 @@ def no_such_file(path: Path) -> UserError:
         names = []
     near = difflib.get_close_matches(path.name, names, n=1)
     advice = f" Did you mean '{path.with_name(near[0])}'?" if near else ""
-    return UserError(f"{path}: no such file.{advice}")
+    return UserError(f"no such file.{advice}", where=path)
 
 
 def content(source: Source, name: str) -> tuple[bytes, str]:
@@ -65,7 +65,7 @@ def content(source: Source, name: str) -> tuple[bytes, str]:
     if not source.exists():
         raise no_such_file(source)
     if not source.is_file():
-        raise UserError(f"{name}: not an image file.")
+        raise UserError("not an image file.", where=name)
     with explained(name), source.open("rb") as handle:
         head = handle.read(kinds.HEAD_BYTES)
         kind = _checked_kind(head, name)
@@ -74,10 +74,10 @@ def content(source: Source, name: str) -> tuple[bytes, str]:
 
 def _checked_kind(head: bytes, name: str) -> str:
     if not head:
-        raise UserError(f"{name}: an empty file.")
+        raise UserError("an empty file.", where=name)
     kind = kinds.kind_of(head)
     if kind not in kinds.READ or (kind == "HEIF" and not _has_heif()):
-        raise UserError(f"{name}: {kinds.advice(kind)}")
+        raise UserError(f"{kinds.advice(kind)}", where=name)
     return kind
 
 
@@ -98,25 +98,28 @@ def explained(name: str) -> Iterator[None]:
     except (UserError, ResourceError, MemoryError):
         raise
     except PermissionError as error:
-        raise UserError(f"{name}: may not be read. Check its permissions.") from error
+        raise UserError("may not be read. Check its permissions.", where=name) from error
     except Image.DecompressionBombError as error:
         raise UserError(
-            f"{name}: too many pixels for its format. Save it as PNG or TIFF."
+            "too many pixels for its format. Save it as PNG or TIFF.", where=name
         ) from error
     # Decoders of damaged files raise anything: RuntimeError, TypeError, IndexError, ...
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise UserError(f"{name}: damaged or truncated, it cannot be read ({reason}).") from error
+        raise UserError(
+            f"damaged or truncated, it cannot be read ({reason}).", where=name
+        ) from error
 
 
 def check_size(width: int, height: int, name: str, huge: bool) -> None:
     """Refuse a picture of too many pixels, or of none, before anything is allocated for it."""
     if width < 1 or height < 1:
-        raise UserError(f"{name}: damaged, it has {width}x{height} pixels.")
+        raise UserError(f"damaged, it has {width}x{height} pixels.", where=name)
     if not huge and width * height > PIXEL_LIMIT:
         raise UserError(
-            f"{name}: {width}x{height} pixels, more than {PIXEL_LIMIT // 10**6} megapixels. Reduce "
+            f"{width}x{height} pixels, more than {PIXEL_LIMIT // 10**6} megapixels. Reduce "
             "it first, or allow huge pictures if the memory is large enough.",
+            where=name,
         )
 
 

@@ -103,10 +103,10 @@ def opened(data: bytes, name: str, huge: bool = False) -> PngFile:
     chunks = _chunks(data)
     kind, header, sound = next(chunks, (b"", memoryview(b""), False))
     if kind != b"IHDR" or len(header) != 13 or not sound:
-        raise UserError(f"{name}: damaged, it has no PNG header.")
+        raise UserError("damaged, it has no PNG header.", where=name)
     width, height, depth, coding, _, _, interlaced = struct.unpack(">IIBBBBB", header)
     if depth not in DEPTHS.get(coding, ()):
-        raise UserError(f"{name}: damaged, PNG has no colour type {coding} of {depth} bits.")
+        raise UserError(f"damaged, PNG has no colour type {coding} of {depth} bits.", where=name)
     check_size(width, height, name, huge)
     file = PngFile(width, height, depth, coding, bool(interlaced))
     for kind, content, sound in chunks:
@@ -131,7 +131,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, bool]]:
 def _add(file: PngFile, kind: bytes, content: memoryview, sound: bool, name: str) -> None:
     """Put a chunk where it belongs. Damage is an error in what pixels depend on alone."""
     if kind in (b"PLTE", b"IDAT", b"tRNS") and not sound:
-        raise UserError(f"{name}: damaged or truncated, it cannot be read (chunk {kind.decode()}).")
+        raise UserError(
+            f"damaged or truncated, it cannot be read (chunk {kind.decode()}).", where=name
+        )
     if kind == b"PLTE":
         file.palette = bytes(content)
     elif kind == b"tRNS" and file.coding in (GREY, RGB, PALETTE):
@@ -165,7 +167,9 @@ def _expected(file: PngFile) -> int:
 def _inflated(file: PngFile, name: str) -> bytes:
     """Return the filtered rows. UserError where there are fewer than the header says."""
     expected, packed = _expected(file), sum(map(len, file.data))
-    truncated = UserError(f"{name}: truncated, it has fewer rows of pixels than its header says.")
+    truncated = UserError(
+        "truncated, it has fewer rows of pixels than its header says.", where=name
+    )
     if packed * MOST_RATIO < expected:
         raise truncated
     inflater = zlib.decompressobj()

@@ -148,4 +148,4 @@ def _bytes(data: bytes, start: int, length: int, name: str) -> Samples:
 
 
 def _short(name: str) -> UserError:
-    return UserError(f"{name}: truncated, it has fewer samples than its header says.")
+    return UserError("truncated, it has fewer samples than its header says.", where=name)

@@ -204,7 +204,7 @@ def _refuse(image: Image.Image, kind: str, name: str) -> None:
     """Refuse textures of half floats, which Pillow would cut to 8 bits."""
     tiles = getattr(image, "tile", ())
     if kind == "DDS" and any("BC6" in str(tile.args) for tile in tiles):
-        raise UserError(f"{name}: a DDS texture of half floats. Save it as TIFF or PNG.")
+        raise UserError("a DDS texture of half floats. Save it as TIFF or PNG.", where=name)
 
 
 def header_bits(data: bytes, kind: str, image: Image.Image) -> int:

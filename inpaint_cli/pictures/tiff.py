@@ -41,7 +41,9 @@ def first_folder(data: bytes, name: str) -> tuple[Folder, int, str]:
         layout = Layout.of(data)
         folder, following = layout.folder(data, layout.first)
     except DamagedError as error:
-        raise UserError(f"{name}: damaged or truncated, it cannot be read ({error}).") from error
+        raise UserError(
+            f"damaged or truncated, it cannot be read ({error}).", where=name
+        ) from error
     return folder, _pages(layout, data, following), layout.order
 
 
@@ -116,7 +118,7 @@ def _coloured(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -
     """Return the colours of a palette, of 8 bits, beside further channels."""
     table = np.array(folder.integers(320), np.int64)
     if layout.kind != "u" or len(table) != 3 * 2**layout.bits:
-        raise UserError(f"{name}: damaged, its palette has {len(table)} values.")
+        raise UserError(f"damaged, its palette has {len(table)} values.", where=name)
     colours = (table.reshape(3, -1).T >> 8).astype(np.uint8)
     indices = samples[..., 0]
     flat = colours[indices]

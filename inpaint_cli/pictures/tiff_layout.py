@@ -104,8 +104,9 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
     needed = COLOUR_CHANNELS[COLOURS[photometric]]
     if not needed <= channels <= MOST_CHANNELS:
         raise UserError(
-            f"{name}: a TIFF of {channels} channels, where its colours need {needed} and at most "
-            f"{MOST_CHANNELS} are read."
+            f"a TIFF of {channels} channels, where its colours need {needed} and at most "
+            f"{MOST_CHANNELS} are read.",
+            where=name,
         )
     layout = TiffLayout(
         width,
@@ -135,12 +136,12 @@ def _refuse_unread(compression: int, photometric: int, folder: Folder, name: str
     """Refuse compressions and colours that are not read, by their names."""
     if compression not in MOST_RATIO:
         what = UNREAD_COMPRESSIONS.get(compression, str(compression))
-        raise UserError(f"{name}: a TIFF of compression {what}, which is not read. {_SAVE}")
+        raise UserError(f"a TIFF of compression {what}, which is not read. {_SAVE}", where=name)
     if photometric not in COLOURS:
         what = UNREAD_PHOTOMETRIC.get(photometric, f"photometric interpretation {photometric}")
-        raise UserError(f"{name}: a TIFF of {what}, which is not read. {_SAVE}")
+        raise UserError(f"a TIFF of {what}, which is not read. {_SAVE}", where=name)
     if photometric == CMYK and folder.integer(332, 1) != 1:
-        raise UserError(f"{name}: a TIFF of other inks than CMYK, which is not read. {_SAVE}")
+        raise UserError(f"a TIFF of other inks than CMYK, which is not read. {_SAVE}", where=name)
 
 
 def _check_coding(layout: TiffLayout, name: str) -> None:
@@ -148,10 +149,10 @@ def _check_coding(layout: TiffLayout, name: str) -> None:
     wanted = 8 if layout.compression == JPEG else 1 if layout.compression in CCITT else layout.bits
     if layout.bits != wanted:
         raise UserError(
-            f"{name}: a TIFF of {layout.bits} bits in a compression of {wanted}. {_SAVE}"
+            f"a TIFF of {layout.bits} bits in a compression of {wanted}. {_SAVE}", where=name
         )
     if layout.photometric == YCBCR and layout.compression != JPEG:
-        raise UserError(f"{name}: a TIFF of YCbCr without JPEG, which is not read. {_SAVE}")
+        raise UserError(f"a TIFF of YCbCr without JPEG, which is not read. {_SAVE}", where=name)
 
 
 _SAVE = "Save it as an ordinary TIFF."
@@ -162,7 +163,7 @@ def _refuse_raw(folder: Folder, name: str) -> None:
     preview = folder.integer(254, 0) & 1 and SUB_FOLDERS in folder.tags and MAKE in folder.tags
     raw = DNG_VERSION in folder.tags or folder.integer(262, 1) in RAW_PHOTOMETRIC
     if raw or preview:
-        raise UserError(f"{name}: {kinds.advice('a raw photo' + (' (DNG)' if raw else ''))}")
+        raise UserError(f"{kinds.advice('a raw photo' + (' (DNG)' if raw else ''))}", where=name)
 
 
 def _sample_type(folder: Folder, channels: int, name: str) -> tuple[int, str]:
@@ -170,15 +171,16 @@ def _sample_type(folder: Folder, channels: int, name: str) -> tuple[int, str]:
     bits = set((folder.integers(258) or (1,))[:channels])
     formats = set((folder.integers(339) or (1,))[:channels])
     if len(bits) > 1 or len(formats) > 1:
-        raise UserError(f"{name}: a TIFF whose channels have different types. {_SAVE}")
+        raise UserError(f"a TIFF whose channels have different types. {_SAVE}", where=name)
     (depth,), (sample_format,) = bits, formats
     kind = {1: "u", 2: "i", 3: "f", 4: "u"}.get(sample_format, "c")
     held = {"u": (*range(1, 17), 32), "i": (8, 16, 32), "f": (16, 32, 64), "c": ()}[kind]
     if depth not in held:
         words = {"u": "uint", "i": "int", "f": "float", "c": "complex"}[kind]
         raise UserError(
-            f"{name}: a TIFF of {words}{depth} samples, which are not read. Save it with 8, 16 or "
-            "32 bits a sample."
+            f"a TIFF of {words}{depth} samples, which are not read. Save it with 8, 16 or "
+            "32 bits a sample.",
+            where=name,
         )
     return depth, kind
 
@@ -199,7 +201,7 @@ def _with_segments(layout: TiffLayout, folder: Folder, name: str) -> TiffLayout:
         tile = folder.integer(323, 0), folder.integer(322, 0)
         rows = tile[0]
         if min(tile) < 1 or tile[0] * tile[1] > 2**28:
-            raise UserError(f"{name}: damaged, it has tiles of {tile[1]}x{tile[0]} pixels.")
+            raise UserError(f"damaged, it has tiles of {tile[1]}x{tile[0]} pixels.", where=name)
         across = -(-layout.width // tile[1])
         wanted = across * -(-layout.height // tile[0])
     else:
@@ -207,5 +209,5 @@ def _with_segments(layout: TiffLayout, folder: Folder, name: str) -> TiffLayout:
         wanted = -(-layout.height // rows)
     wanted *= layout.channels if layout.planes else 1
     if len(offsets) < wanted or (len(counts) < wanted and layout.compression != 1):
-        raise UserError(f"{name}: damaged or truncated, places of its pixels are missing.")
+        raise UserError("damaged or truncated, places of its pixels are missing.", where=name)
     return replace(layout, tile=tile, rows=rows, offsets=offsets[:wanted], counts=counts[:wanted])

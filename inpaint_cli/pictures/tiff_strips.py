@@ -51,7 +51,7 @@ def _segments(layout: TiffLayout, data: bytes, name: str) -> list[bytes]:
     ratio = MOST_RATIO[layout.compression]
     total = sum(map(len, segments))
     if total * ratio < expected or (layout.compression == 1 and total < expected):
-        raise UserError(f"{name}: truncated, it has fewer pixels than its header says.")
+        raise UserError("truncated, it has fewer pixels than its header says.", where=name)
     if layout.reversed_bits:
         segments = [segment.translate(_REVERSED) for segment in segments]
     return segments
@@ -86,7 +86,7 @@ def _unpacked(
         else:
             rows.append(_one(layout.compression, segment, size))
         if len(rows[-1]) < size:
-            raise UserError(f"{name}: truncated, it has fewer pixels than its header says.")
+            raise UserError("truncated, it has fewer pixels than its header says.", where=name)
     return rows
 
 

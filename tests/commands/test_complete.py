@@ -468,14 +468,14 @@ def test_a_failed_write_leaves_no_half_of_a_photo(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from inpaint_cli.photos import results
-    from inpaint_cli.photos.writing import write_photo
+    from inpaint_cli.pictures.writing import write
 
-    def full(path: Path, *rest: Any) -> None:
+    def full(path: Path, *rest: Any, **more: Any) -> Any:
         if path.name.endswith("-2.png"):
             raise ResourceError(f"{path}: no space left on the disk.")
-        write_photo(path, *rest)
+        return write(path, *rest, **more)
 
-    monkeypatch.setattr(results, "write_photo", full)
+    monkeypatch.setattr(results, "write", full)
     made = complete(photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o")
     assert made.exit_code == 1
     assert list((photo.parent / "o").iterdir()) == []
@@ -485,16 +485,16 @@ def test_after_an_interruption_finished_files_stay_and_are_known(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from inpaint_cli.photos import results
-    from inpaint_cli.photos.writing import write_photo
+    from inpaint_cli.pictures.writing import write
 
-    def stopped(path: Path, *rest: Any) -> None:
+    def stopped(path: Path, *rest: Any, **more: Any) -> Any:
         if path.name.endswith("-2.png"):
             raise KeyboardInterrupt
-        write_photo(path, *rest)
+        return write(path, *rest, **more)
 
     arguments = [photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o"]
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_photo", stopped)
+        patch.setattr(results, "write", stopped)
         stopped_run = complete(*arguments)
     assert stopped_run.exit_code == 130
     assert f"interrupted; 2 of 4 completions are in {photo.parent / 'o'}" in stopped_run.stderr

@@ -5,8 +5,8 @@ import pytest
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.cutting import model_input, paste
-from inpaint_cli.photos.photo import of_array
 from inpaint_cli.photos.windows import Box
+from inpaint_cli.pictures.picture import of_array
 from tests.pretend_model import PretendModel, loaded
 
 RNG = np.random.default_rng(0)

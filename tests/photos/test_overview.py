@@ -7,8 +7,8 @@ import numpy as np
 from inpaint_cli.family import Detail
 from inpaint_cli.photos.completing import CompletionRequest, complete_photo
 from inpaint_cli.photos.overview import Overview, coloured, reduced, view_of
-from inpaint_cli.photos.photo import of_array
 from inpaint_cli.photos.windows import Box
+from inpaint_cli.pictures.picture import of_array
 from tests.pretend_model import loaded
 
 PEN = Detail("pen", per="completion", recorded=int, captioned=True)
