@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inpaint_cli import models
-from inpaint_cli.commands import options
+from inpaint_cli.commands import hole_options, options
 from inpaint_cli.errors import PartialFailure, PlainError, ResourceError, UnknownName, UserError
 from inpaint_cli.family import Option, drawing_option
 from inpaint_cli.reporting import Reporter
@@ -141,9 +141,10 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     "--output",
     type=click.Path(path_type=Path),
     default=Path("completions"),
-    metavar="DIR",
-    help="Where to write.",
+    metavar="DIR|FILE",
+    help="Where to write: a folder, or, of one photo with -n 1, a file such as photo.png.",
 )
+@hole_options.output_options
 @click.option("--no-metadata", is_flag=True, help="Leave out the PNG text on how it was made.")
 @click.option("--skip-existing", is_flag=True, help="Leave out photos whose results exist.")
 @click.option(
@@ -172,7 +173,7 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     from inpaint_cli.photos.record import dumps
     from inpaint_cli.pictures.opening import no_such_file
 
-    hole, folder = hole_source(given), given["output"]
+    hole, folder = hole_source(given), hole_options.folder_of(given["output"])
     check_place(folder)
     ignored = [folder, *([hole.path] if hole.path else [])]
     photo_files, several = photos_of(photos, recursive=given["recursive"], ignored=ignored)
@@ -181,14 +182,15 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
         reporter.note(f"{path}: no photo for this mask")
     if not several and not tasks[0].photo.exists():
         raise no_such_file(tasks[0].photo)
-    run = BatchRun(job_of(given, hole, reporter), tasks, reporter)
+    run = BatchRun(job_of(given, hole, len(tasks), reporter), tasks, reporter)
     items = run.all(several)
     if as_json:
         failed = [{"image": str(f.photo), "message": message_of(f)} for f in run.failed]
         click.echo(dumps(items, failed=failed, skipped=run.skipped), nl=False)
     else:
         for item in items:
-            click.echo(folder / item["sheet"])
+            sheet = item["sheet"]
+            click.echo(item["completions"][0]["file"] if sheet is None else folder / sheet)
     raise_failures(run, reporter)
 
 
@@ -279,12 +281,15 @@ def check_place(folder: Path) -> None:
         raise ResourceError(f"{nearest} may not be written. Give another -o DIR.", setting="output")
 
 
-def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> BatchJob:
+def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Reporter) -> BatchJob:
     """Load the model and return all that a run needs."""
     from inpaint_cli.api import checked_options, load_model
     from inpaint_cli.photos.batch import BatchJob
     from inpaint_cli.photos.completing import CompletionRequest
+    from inpaint_cli.photos.output import check_count
 
+    output = hole_options.output_of(given)
+    check_count(output, given["n"] or output.keep or 1, photos)
     refuse_foreign(given)
     reporter.detail(f"loading {given['model']}")
     loaded = load_model(given["model"], given["device"])
@@ -294,7 +299,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
     request = CompletionRequest.of_family(
         loaded.family,
         checked_options(loaded.family, of_family),
-        n=loaded.default_n() if given["n"] is None else given["n"],
+        n=(given["n"] or (1 if output.file else loaded.default_n())),
         seed=given["seed"],
         temperature=given["temperature"],
         context=given["context"],
@@ -303,6 +308,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
         opaque=hole.own_alpha,
     )
     check_fit(given, request.n, loaded)
+    check_count(output, request.n, photos)
     if loaded.note:
         reporter.note(f"{loaded.name}: {loaded.note}")
     if loaded.model.size:
@@ -313,11 +319,13 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
         loaded.weights_sha256,
         request,
         hole,
-        given["output"],
+        hole_options.folder_of(given["output"]),
         rank=given["rank"] is not None,
         metadata=not given["no_metadata"],
         skip_existing=given["skip_existing"],
         overwrite=given["overwrite"],
+        output=output,
+        huge=given["huge"],
     )
 
 

@@ -254,7 +254,7 @@ MISTAKES = {
     "mask missing": (["{photo}", "--mask", "none.png"], "--mask: none.png: no such file"),
     "kind misspelt": (["{photo}", "--mask", "freefrom"], "freeform"),
     "mask of another size": (["{photo}", "--mask", "{small}"], "10x10"),
-    "mask without a hole": (["{photo}", "--mask", "{black}"], "invert_mask"),
+    "mask without a hole": (["{photo}", "--mask", "{black}"], "Paint the hole in white"),
     "box outside": (["{photo}", "--box", "500,500,9,9"], "80x60"),
     "photo missing": (["{folder}/none.png", "--box", "0,0,5,5"], "none.png: no such file"),
     "photo misspelt": (["{folder}/smal.png", "--box", "0,0,5,5"], "small.png'?"),
