@@ -50,6 +50,7 @@ def read_mask(
     alpha: bool = False,
     resize: bool = False,
     values: Collection[int] = (),
+    huge: bool = False,
     reporter: Reporter | None = None,
 ) -> Mask:
     """Read a mask image as bool [H, W], True = visible.
@@ -60,7 +61,7 @@ def read_mask(
     indices) is filled in. A mask without a hole passes: see `check_hole`, which belongs behind the
     union with boxes.
     """
-    picture, name = open_mask(source)
+    picture, name = open_mask(source, huge)
     if values:
         visible = ~with_values(picture, values, name)
     else:
@@ -73,7 +74,7 @@ def read_mask(
     return visible
 
 
-def open_mask(source: MaskSource) -> tuple[Picture, str]:
+def open_mask(source: MaskSource, huge: bool = False) -> tuple[Picture, str]:
     """Return a mask as a picture, upright, and its name; UserError if it is none."""
     if isinstance(source, Image.Image):
         return of_image(source, "mask"), "mask"
@@ -81,7 +82,7 @@ def open_mask(source: MaskSource) -> tuple[Picture, str]:
         return of_array(source), "mask"
     if not source.is_file():
         raise UserError(f"{source}: no such mask file.")
-    return read(source), str(source)
+    return read(source, huge=huge), str(source)
 
 
 def _grey(picture: Picture, name: str, reporter: Reporter | None) -> Grey:
@@ -155,6 +156,11 @@ def apply_grow(visible: Mask, radius: int) -> Mask:
     return np.asarray(cv2.dilate((~visible).astype(np.uint8), disc) == 0)
 
 
+def apply_shrink(visible: Mask, radius: int) -> Mask:
+    """Reduce the hole by a disc of `radius` pixels; the border of the picture takes nothing."""
+    return visible if radius == 0 else ~apply_grow(~visible, radius)
+
+
 def check_hole(
     visible: Mask,
     name: str = "mask",
@@ -188,7 +194,7 @@ def _empty_advice(source: Path | None, invert: bool, alpha: bool) -> str:
         return f"no pixel is {what}. If white is the hole, leave out the setting {switch}."
     if invert:
         return "no pixel is black. If white is the hole, leave out the setting invert_mask."
-    picture = None if source is None else open_mask(source)[0]
+    picture = None if source is None else open_mask(source, huge=True)[0]
     if picture is not None and (picture.extras or is_coloured(picture)):
         advice = (
             "no pixel is white. Paint the hole in white: other colours count by their brightness"

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from inpaint_cli.photos.batch import BatchJob, BatchRun, FailedPhoto
     from inpaint_cli.photos.holes import HoleSource
 
-HOLE_OPTIONS = ("mask", "boxes", "mask_alpha", "invert_mask", "grow", "resize_mask")
+HOLE_OPTIONS = (
+    *("mask", "boxes", "mask_alpha", "invert_mask", "grow", "resize_mask"),
+    *hole_options.NEW,
+)
 
 
 def all_family_options() -> Iterator[tuple[str, Option]]:
@@ -87,6 +90,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     help="Enlarge the hole by so many pixels of the photo.",
 )
 @click.option("--resize-mask", is_flag=True, help="Scale a mask of another size to the photo's.")
+@hole_options.more_hole_options
 @click.option(
     "--detail",
     type=click.Choice(["photo", "none"]),
@@ -182,6 +186,10 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
         reporter.note(f"{path}: no photo for this mask")
     if not several and not tasks[0].photo.exists():
         raise no_such_file(tasks[0].photo)
+    if given["preview"]:
+        for path in hole_options.write_previews(tasks, hole, given, reporter):
+            click.echo(path)
+        return
     run = BatchRun(job_of(given, hole, len(tasks), reporter), tasks, reporter)
     items = run.all(several)
     if as_json:
@@ -225,9 +233,10 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
     kind = mask if path is None and mask is not None and is_kind(mask) else None
     if mask is not None and path is None and kind is None:
         raise no_mask(mask)
-    if mask is None and not given["boxes"] and not given["mask_alpha"]:
+    if mask is None and not given["mask_alpha"] and not any(map(given.get, hole_options.HOLES)):
         raise UserError(
             "no hole is given. Use --mask FILE (white = fill in), --mask KIND, --box X,Y,W,H, "
+            "--polygon X,Y,X,Y,..., --mask-painted COPY, --mask-colour RRGGBB, --extend SIDE=PX, "
             "or --mask-alpha if the photo's transparent pixels are to be filled."
         )
     return HoleSource(
@@ -238,6 +247,7 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
         given["invert_mask"],
         given["grow"],
         given["resize_mask"],
+        **hole_options.hole_fields(given),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
+from inpaint_cli.photos.extending import extended
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.pairing import PhotoTask
@@ -115,7 +116,10 @@ class BatchRun:
             model_size=job.model.size,
             seed=job.request.seed,
             reporter=self.reporter,
+            number=task.number,
         )
+        if job.hole.extension is not None:
+            photo = extended(photo, job.hole.extension, huge=job.huge)
         windows = itertools.count(1)
 
         def window() -> None:
