@@ -166,13 +166,13 @@ def check_hole(
     name: str = "mask",
     reporter: Reporter | None = None,
     *,
-    source: Path | None = None,
+    source: MaskSource | None = None,
     invert: bool = False,
     alpha: bool = False,
 ) -> None:
     """Raise UserError if there is nothing to fill; note that a mask may be inverted.
 
-    source: the mask's file, if there is one. invert, alpha: how it was read; the advice fits that.
+    source: the mask itself, if there is one. invert, alpha: how it was read; the advice fits that.
     """
     hidden = 1 - float(np.mean(visible))
     if hidden == 0:
@@ -187,7 +187,7 @@ def check_hole(
         )
 
 
-def _empty_advice(source: Path | None, invert: bool, alpha: bool) -> str:
+def _empty_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:
     """Return why a mask has no hole, and what to do about it."""
     if alpha:
         what, switch = ("opaque", "invert_mask") if invert else ("transparent", "mask_alpha")
