@@ -160,7 +160,9 @@ def test_the_record_describes_each_completion(photo: Path) -> None:
     assert item["hole_fraction"] == pytest.approx(15 * 15 / (60 * 80))
     for index, line in enumerate(item["completions"]):
         assert (line["file"], line["seed"], line["index"]) == (f"ä b-{index}.png", 9, index)
-        assert line["log_prob_per_value"] == line["log_prob"] / item["hidden_values"]
+        per_value = line["log_prob"] / item["hidden_values"]
+        assert line["log_prob_per_value"] == pytest.approx(per_value, abs=1e-6)
+        assert line["log_prob"] == round(line["log_prob"], 6)
 
 
 def test_a_completion_says_how_it_was_made_unless_told_not_to(photo: Path) -> None:
@@ -589,7 +591,8 @@ def test_a_record_cannot_make_us_remove_other_files(photo: Path) -> None:
 
 
 def test_an_output_place_that_is_a_file_is_refused(photo: Path) -> None:
-    made = complete(photo, "--box", "0,0,5,5", "-o", photo)
+    (photo.parent / "notes").write_text("text")
+    made = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "notes")
     assert made.exit_code == 1
     assert "not a folder" in made.stderr
 
