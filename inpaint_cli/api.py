@@ -9,23 +9,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from inpaint_cli import models, zoo
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Family, Model, Option, drawing_option, finished_stages
 from inpaint_cli.masks import draw
-from inpaint_cli.masks.files import check_hole, read_mask
+from inpaint_cli.photos.arguments import ImageSource, number, photo_of, visible_of, whole
 from inpaint_cli.photos.completing import (
     CONTEXT,
-    CompletedPhoto,
     CompletionRequest,
     DetailSource,
     complete_photo,
 )
-from inpaint_cli.photos.photo import Photo, of_array
-from inpaint_cli.photos.reading import of_image, read_photo
+from inpaint_cli.photos.returned import CompletionResult
+from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.weights import hash_of, load_weights, read_config, read_header
 
 if TYPE_CHECKING:
@@ -35,28 +33,11 @@ if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Contestant
     from inpaint_cli.reporting import Reporter
 
-ImageSource = str | Path | Image.Image | npt.NDArray[Any]
-
 DEFAULT_N = 8
+LARGEST_MASK = 16384
+"""Pixels across of masks that `draw_masks` draws."""
 COMMON = ("n", "seed", "temperature", "context", "feather", "detail", "mask", "visible")
 """What `LoadedModel.complete` takes for every family."""
-
-
-@dataclass(frozen=True)
-class CompletionResult:
-    """Completions of one image."""
-
-    images: list[npt.NDArray[Any]]
-    """n arrays of the image's own shape, depth and channels; visible samples are its own."""
-    log_prob: npt.NDArray[np.float64] | None
-    """[n], nats of what the model drew at its own resolution; None where it has no likelihood."""
-    details: Mapping[str, Any]
-    """What the family tells beside the pictures, of the first window; its page says what."""
-    window_details: list[Mapping[str, Any]]
-    """The same of each window, where holes far apart have their own."""
-    hole_fraction: float
-    notes: list[str]
-    """Remarks, such as that the model's picture was enlarged."""
 
 
 @dataclass(frozen=True)
@@ -97,28 +78,28 @@ class LoadedModel:
         """Complete the hidden part of one image n times (default: 8, or 1 if deterministic).
 
         image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (a
-        path, Pillow image or array; white, or not 0 in an array, is filled in) or `visible` (bool
+        path, Pillow image or array; white is filled in, of whatever range) or `visible` (bool
         [H, W], True = known); neither where an option of the family makes `image` a drawing.
         detail: "photo" = the fill is made of the photo's own texture, guided by the model's
         picture; "none" = the model's picture itself, enlarged.
         options: of the family. UserError says what is wrong.
         """
-        photo, flat = _photo(image)
+        photo, flat = photo_of(image)
         request = CompletionRequest.of_family(
             self.family,
             checked_options(self.family, options),
-            n=self.default_n() if n is None else n,
-            seed=seed,
-            temperature=temperature,
-            context=context,
-            feather=feather,
+            n=self.default_n() if n is None else whole(n, "n"),
+            seed=whole(seed, "seed"),
+            temperature=number(temperature, "temperature"),
+            context=number(context, "context") if context is not None else CONTEXT,
+            feather=number(feather, "feather"),
             detail=detail,
         )
         if drawing := drawing_option(self.family.options, options):
             known = _nothing(mask, visible, photo, drawing)
         else:
-            known = _visible(mask, visible, photo)
-        return _result(complete_photo(photo, known, self.model, request), flat)
+            known = visible_of(mask, visible, photo)
+        return CompletionResult.of(complete_photo(photo, known, self.model, request), flat)
 
 
 def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> LoadedModel:
@@ -163,11 +144,12 @@ def complete(
     image: ImageSource,
     mask: ImageSource | None = None,
     *,
-    model: str | Path = zoo.DEFAULT,
+    model: str | Path | LoadedModel = zoo.DEFAULT,
     **options: Any,
 ) -> CompletionResult:
-    """Complete one image with a model that is loaded for it (see `LoadedModel.complete`)."""
-    return load_model(model).complete(image, mask, **options)
+    """Complete one image with a model, loaded for it or before (see `LoadedModel.complete`)."""
+    loaded = model if isinstance(model, LoadedModel) else load_model(model)
+    return loaded.complete(image, mask, **options)
 
 
 ALL = "all"
@@ -244,8 +226,10 @@ def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bo
     >>> draw_masks("freeform", 2, 32).shape
     (2, 32, 32)
     """
-    if n < 1:
-        raise UserError(f"must be at least 1, got {n}.", setting="n")
+    if not isinstance(kind, str):
+        raise UserError(f"must be the name of a kind, got {repr(kind)[:60]}.", setting="kind")
+    n, seed = whole(n, "n", 1), whole(seed, "seed", 0)
+    size = whole(size, "size", 1, LARGEST_MASK)
     return np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
 
 
@@ -273,6 +257,7 @@ def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> U
 def _check_value(option: Option, value: Any) -> None:
     if value is None:
         return
+    _check_type(option, value)
     if option.choices and value not in option.choices:
         raise UserError(
             f"must be one of {', '.join(option.choices)}, got {value}.", setting=option.parameter
@@ -283,46 +268,20 @@ def _check_value(option: Option, value: Any) -> None:
         raise UserError(f"must be {' and '.join(limits)}, got {value}.", setting=option.parameter)
 
 
-def _photo(image: ImageSource) -> tuple[Photo, bool]:
-    """Return the photo of an image, and whether its arrays have no axis for channels."""
-    if isinstance(image, str | Path):
-        photo = read_photo(Path(image))
-    elif isinstance(image, Image.Image):
-        photo = of_image(image)
-    elif image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
-        raise UserError(
-            f"expected uint8 [H, W] or [H, W, C], got {image.dtype} {list(image.shape)}.",
-            setting="image",
-        )
-    elif image.ndim == 3 and image.shape[2] > 4:
-        raise UserError(f"expected 1 to 4 channels, got {image.shape[2]}.", setting="image")
-    else:
-        return of_array(image), image.ndim == 2
-    return photo, photo.samples.shape[2] == 1
-
-
-def _visible(
-    mask: ImageSource | None, visible: npt.NDArray[np.bool_] | None, photo: Photo
-) -> npt.NDArray[np.bool_]:
-    if (mask is None) == (visible is None):
-        raise UserError("give either mask (white = fill in) or visible (True = known).")
-    size = photo.height, photo.width
-    if isinstance(mask, str | Path):
-        known = read_mask(Path(mask), size=size)
-    elif isinstance(mask, Image.Image):
-        known = read_mask(mask, size=size)
-    else:
-        known = np.asarray(visible, np.bool_) if mask is None else np.asarray(mask) == 0
-    if known.shape != size:
-        raise UserError(f"its shape is {known.shape}, the image's {size}.", setting="mask")
-    check_hole(known)
-    return known
+def _check_type(option: Option, value: Any) -> None:
+    if option.type is int:
+        whole(value, option.parameter)
+    elif option.type is float:
+        number(value, option.parameter)
+    elif option.type in (bool, str) and not isinstance(value, option.type):
+        word = "true or false" if option.type is bool else "a word"
+        raise UserError(f"must be {word}, got {repr(value)[:60]}.", setting=option.parameter)
 
 
 def _nothing(
     mask: ImageSource | None,
     visible: npt.NDArray[np.bool_] | None,
-    photo: Photo,
+    photo: Picture,
     drawing: Option,
 ) -> npt.NDArray[np.bool_]:
     if mask is not None or visible is not None:
@@ -331,18 +290,3 @@ def _nothing(
             setting=drawing.parameter,
         )
     return np.zeros((photo.height, photo.width), np.bool_)
-
-
-def _result(completed: CompletedPhoto, flat: bool) -> CompletionResult:
-    images = []
-    for index in range(completed.request.n):
-        samples = completed.samples(index)
-        images.append(samples[..., 0] if flat and samples.shape[2] == 1 else samples)
-    return CompletionResult(
-        images,
-        completed.log_prob,
-        completed.details[0] if completed.details else {},
-        list(completed.details),
-        completed.hole_fraction,
-        completed.notes(),
-    )

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.masks import resize_nearest
 from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.pictures.mask_levels import (
+    Grey,
+    MaskLevels,
+    alpha_of,
+    is_coloured,
+    mask_values,
+    with_values,
+)
+from inpaint_cli.pictures.picture import Picture, of_array
+from inpaint_cli.pictures.reading import of_image, read
 from inpaint_cli.reporting import Reporter
 
 THRESHOLD = 128
@@ -25,37 +36,37 @@ SOFT = (16, 239)
 SOFT_SHARE = 0.05
 """A mask with more than this share of its values within SOFT is remarked on."""
 INVERTED_SHARE = 0.95
-COLOURED = 32
-"""Channels that differ by this much make a colour; less may come from a lossy file."""
+HALF_HIDDEN = 0.5
+"""Turning a mask round is advised only where it would then hide less than this."""
 
-Grey = npt.NDArray[np.uint8]
+MaskSource = Path | Image.Image | npt.NDArray[Any]
 
 
 def read_mask(
-    source: Path | Image.Image,
+    source: MaskSource,
     *,
     size: tuple[int, int] | None = None,
     invert: bool = False,
     alpha: bool = False,
     resize: bool = False,
+    values: Collection[int] = (),
+    huge: bool = False,
     reporter: Reporter | None = None,
 ) -> Mask:
     """Read a mask image as bool [H, W], True = visible.
 
     size: (height, width) of the photo, orientation applied; another size is a UserError unless
     `resize`. invert: black is filled in instead of white. alpha: transparent pixels are filled in,
-    whatever their colour. A mask without a hole passes: see `check_hole`, which belongs behind the
+    whatever their colour. values: what has one of these values (of a palette:
+    indices) is filled in. A mask without a hole passes: see `check_hole`, which belongs behind the
     union with boxes.
     """
-    name = "mask" if isinstance(source, Image.Image) else str(source)
-    image = open_image(source)
-    values = 255 - alpha_values(image, name) if alpha else grey_values(image)
-    visible = np.asarray(values < THRESHOLD)
-    if reporter and np.mean((values >= SOFT[0]) & (values <= SOFT[1])) > SOFT_SHARE:
-        reporter.note(
-            f"{name}: a grey or soft mask; values of {THRESHOLD} and above are filled in, the rest "
-            "stays."
-        )
+    picture, name = open_mask(source, huge)
+    if values:
+        visible = ~with_values(picture, values, name)
+    else:
+        levels = 255 - _alpha(picture, name) if alpha else _grey(picture, name, reporter)
+        visible = np.asarray(levels < THRESHOLD)
     if invert:
         visible = ~visible
     if size is not None and visible.shape != size:
@@ -63,59 +74,46 @@ def read_mask(
     return visible
 
 
-def open_image(source: Path | Image.Image) -> Image.Image:
-    """Return the first frame with its EXIF orientation applied. UserError if it is no image."""
+def open_mask(source: MaskSource, huge: bool = False) -> tuple[Picture, str]:
+    """Return a mask as a picture, upright, and its name; UserError if it is none."""
     if isinstance(source, Image.Image):
-        return ImageOps.exif_transpose(source)
+        return of_image(source, "mask"), "mask"
+    if isinstance(source, np.ndarray):
+        return of_array(source), "mask"
     if not source.is_file():
         raise UserError(f"{source}: no such mask file.")
-    try:
-        with Image.open(source) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except PermissionError as error:
-        raise UserError(f"{source}: may not be read. Check its permissions.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(
-            f"{source}: not a mask image that can be read ({error}). Give a PNG, white = fill in."
-        ) from error
+    return read(source, huge=huge), str(source)
 
 
-def grey_values(image: Image.Image) -> Grey:
-    """Return one channel 0..255 [H, W]: luminance, on black where it is transparent."""
-    if image.mode.startswith("I"):
-        # Kept as integers: Pillow's own conversion to L clips 16-bit values.
-        whole = np.asarray(image).astype(np.int64)
-        whole = whole // 257 if whole.max(initial=0) > 255 else whole
-        return np.clip(whole, 0, 255).astype(np.uint8)
-    if image.mode == "F":
-        real = np.nan_to_num(np.asarray(image, np.float64))
-        real = real * 255 if real.max(initial=0) <= 1 else real
-        return np.clip(np.rint(real), 0, 255).astype(np.uint8)
-    if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return np.asarray(Image.alpha_composite(black, coloured).convert("RGB").convert("L"))
-    if image.mode not in ("1", "L"):
-        image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
+def _grey(picture: Picture, name: str, reporter: Reporter | None) -> Grey:
+    """Return one channel 0..255 [H, W]; remarks on masks that are not black and white."""
+    levels = mask_values(picture)
+    values = levels.values
+    if reporter and levels.note:
+        reporter.note(f"{name}: {levels.note}.")
+    if reporter and np.mean((values >= SOFT[0]) & (values <= SOFT[1])) > SOFT_SHARE:
+        reporter.note(
+            f"{name}: a grey or soft mask; values of {THRESHOLD} and above are filled in, the rest "
+            "stays."
+        )
+    return values
 
 
-def alpha_values(image: Image.Image, name: str) -> Grey:
-    """Return the alpha channel [H, W], 0 = transparent. UserError if the image has none."""
-    # Pillow cannot make an alpha channel of the one transparent value that a 16-bit PNG may name.
-    if not image.has_transparency_data or image.mode.startswith("I"):
+def _alpha(picture: Picture, name: str) -> Grey:
+    """Return the alpha channel [H, W], 0 = transparent. UserError if the mask has none."""
+    values = alpha_of(picture)
+    if values is None:
         raise UserError(
             f"{name}: has no transparency, so the setting mask_alpha finds no hole. Save it with "
             "an alpha channel, or give a mask file with white where to fill in."
         )
-    return np.asarray(image.convert("RGBA").getchannel("A"))
+    return values
 
 
 def fit(visible: Mask, size: tuple[int, int], name: str, resize: bool) -> Mask:
     """Return a mask of another size at the photo's, if that was asked for; UserError if not."""
     if resize:
-        return resize_nearest(visible, *size)
+        return resized(visible, *size)
     (height, width), (photo_height, photo_width) = visible.shape, size
     rotated = " Is it rotated?" if (width, height) == size else ""
     raise UserError(
@@ -123,6 +121,25 @@ def fit(visible: Mask, size: tuple[int, int], name: str, resize: bool) -> Mask:
         f"(width x height).{rotated} Draw it at the photo's size, or scale it with the setting "
         "resize_mask."
     )
+
+
+def resized(visible: Mask, height: int, width: int) -> Mask:
+    """Return a mask of another size; a pixel is hidden if any under it is.
+
+    >>> resized(np.array([[True, True, False, True]]), 1, 2).tolist()
+    [[True, False]]
+    """
+    parts = visible
+    for axis, length in enumerate((height, width)):
+        stored = parts.shape[axis]
+        if length >= stored:
+            continue
+        starts = np.arange(length) * stored // length
+        ends = -(-np.arange(1, length + 1) * stored // length)
+        before = np.insert(np.cumsum(~parts, axis=axis, dtype=np.int32), 0, 0, axis=axis)
+        hidden = np.take(before, ends, axis=axis) - np.take(before, starts, axis=axis)
+        parts = hidden == 0
+    return resize_nearest(parts, height, width)
 
 
 def apply_grow(visible: Mask, radius: int) -> Mask:
@@ -139,18 +156,23 @@ def apply_grow(visible: Mask, radius: int) -> Mask:
     return np.asarray(cv2.dilate((~visible).astype(np.uint8), disc) == 0)
 
 
+def apply_shrink(visible: Mask, radius: int) -> Mask:
+    """Reduce the hole by a disc of `radius` pixels; the border of the picture takes nothing."""
+    return visible if radius == 0 else ~apply_grow(~visible, radius)
+
+
 def check_hole(
     visible: Mask,
     name: str = "mask",
     reporter: Reporter | None = None,
     *,
-    source: Path | None = None,
+    source: MaskSource | None = None,
     invert: bool = False,
     alpha: bool = False,
 ) -> None:
     """Raise UserError if there is nothing to fill; note that a mask may be inverted.
 
-    source: the mask's file, if there is one. invert, alpha: how it was read; the advice fits that.
+    source: the mask itself, if there is one. invert, alpha: how it was read; the advice fits that.
     """
     hidden = 1 - float(np.mean(visible))
     if hidden == 0:
@@ -165,31 +187,38 @@ def check_hole(
         )
 
 
-def _empty_advice(source: Path | None, invert: bool, alpha: bool) -> str:
+def _empty_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:
     """Return why a mask has no hole, and what to do about it."""
     if alpha:
         what, switch = ("opaque", "invert_mask") if invert else ("transparent", "mask_alpha")
         return f"no pixel is {what}. If white is the hole, leave out the setting {switch}."
     if invert:
         return "no pixel is black. If white is the hole, leave out the setting invert_mask."
-    image = None if source is None else open_image(source)
-    if image is not None and (image.has_transparency_data or is_coloured(image)):
+    picture = None if source is None else open_mask(source, huge=True)[0]
+    if picture is not None and (picture.extras or is_coloured(picture)):
         advice = (
             "no pixel is white. Paint the hole in white: other colours count by their brightness"
         )
         return f"{advice}; if it is transparent, add the setting mask_alpha."
+    if picture is not None and (levels := mask_values(picture)).found:
+        return _advice_on_values(picture, levels)
     return (
         "no pixel is white. If your mask is black on white, add the setting invert_mask; if its "
         "hole is transparent, mask_alpha."
     )
 
 
-def is_coloured(image: Image.Image) -> bool:
-    """Return whether any pixel is more than a shade of grey."""
-    if image.mode in ("1", "L", "F") or image.mode.startswith("I"):
-        return False
-    colours = np.asarray(image.convert("RGB")).astype(np.int16)
-    return bool(np.ptp(colours, axis=2).max(initial=0) >= COLOURED)
+def _advice_on_values(picture: Picture, levels: MaskLevels) -> str:
+    """Return what to do about a mask of a few values, of which none is bright."""
+    numbers = [f"{value:g}" for value in levels.found]
+    if len(numbers) == 1:
+        return f"its only value is {numbers[0]}. Paint the hole in white."
+    named = f"its values are {', '.join(numbers[:-1])} and {numbers[-1]} of " + (
+        f"{picture.container[1]:g}, none of them bright. Choose what is filled in by the setting "
+        f"mask_values, such as {numbers[-1]}"
+    )
+    darkest = float(np.mean(levels.values < THRESHOLD))
+    return named + ("; or add the setting invert_mask." if darkest < HALF_HIDDEN else ".")
 
 
 def write_mask(path: Path, visible: Mask) -> None:

@@ -223,3 +223,69 @@ def test_a_finished_partial_encoder_stands_on_a_trained_vae(
 def test_a_model_that_a_family_stands_for_goes_by_its_own_name() -> None:
     assert api.load_model("pcnn", device="cpu").name == "pcnn-photos32"
     assert api.load_model("telea", device="cpu").name == "telea"
+
+
+MASK = np.zeros((40, 50), np.uint8)
+MASK[10:20, 15:30] = 255
+
+
+@pytest.mark.parametrize("odd", [[[1, 2]], b"x", 5, open])
+@pytest.mark.parametrize("name", ["image", "mask"])
+def test_what_is_no_picture_is_refused_by_the_name_of_its_argument(name: str, odd: object) -> None:
+    given = {"image": COLOUR, "mask": MASK, name: odd}
+    with pytest.raises(UserError, match=f"{name}: expected a path, a Pillow image or an array"):
+        api.load_model("telea").complete(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [("seed", "x"), ("n", 1.5), ("n", True), ("context", "a"), ("feather", []), ("n", 0)],
+)
+def test_numbers_of_odd_types_are_refused_by_the_name_of_their_argument(
+    name: str, odd: object
+) -> None:
+    with pytest.raises(UserError, match=f"{name}: must be"):
+        api.load_model("telea").complete(COLOUR, MASK, **{name: odd})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [("size", "64"), ("size", 10**6), ("n", 2.5), ("seed", -1), ("kind", None)],
+)
+def test_odd_orders_of_masks_are_refused(name: str, odd: object) -> None:
+    given = {"kind": "freeform", "n": 1, "size": 32, "seed": 0, name: odd}
+    with pytest.raises(UserError, match=f"{name}: must be"):
+        api.draw_masks(**given)  # type: ignore[arg-type]
+
+
+def test_faint_noise_in_an_array_is_no_hole() -> None:
+    noisy = MASK.copy()
+    noisy[0, :5] = 7
+    result = api.load_model("telea").complete(COLOUR, noisy)
+    assert result.hole_fraction == pytest.approx(150 / 2000)
+    three = api.load_model("telea").complete(COLOUR, MASK[..., None])
+    np.testing.assert_array_equal(result.images[0], three.images[0])
+
+
+def test_a_truncated_image_is_refused_as_a_mask(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "m.png")
+    (tmp_path / "m.png").write_bytes((tmp_path / "m.png").read_bytes()[:2000])
+    with Image.open(tmp_path / "m.png") as lazy, pytest.raises(UserError, match="truncated"):
+        api.load_model("telea").complete(COLOUR, lazy)
+
+
+def test_a_result_says_its_mode_shows_itself_and_can_be_saved(tmp_path: Path) -> None:
+    model = api.load_model("telea")
+    result = inpaint_cli.complete(COLOUR, MASK, model=model)
+    assert result.mode == "rgb 8 bit"
+    assert result._repr_png_().startswith(b"\x89PNG")
+    paths = result.save(tmp_path / "o", "a")
+    assert [path.name for path in paths] == ["a-0.png", "a-sheet.png"]
+    with Image.open(paths[0]) as image:
+        np.testing.assert_array_equal(np.asarray(image), result.images[0])
+    with pytest.raises(UserError, match="exists"):
+        result.save(tmp_path / "o", "a")
+
+
+def test_texture_alone_has_a_result_without_windows() -> None:
+    assert api.load_model("patches").complete(COLOUR, MASK, n=1).details == {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inpaint_cli import models
-from inpaint_cli.commands import options
+from inpaint_cli.commands import hole_options, options
 from inpaint_cli.errors import PartialFailure, PlainError, ResourceError, UnknownName, UserError
 from inpaint_cli.family import Option, drawing_option
 from inpaint_cli.reporting import Reporter
@@ -21,13 +21,22 @@ if TYPE_CHECKING:
     from inpaint_cli.photos.batch import BatchJob, BatchRun, FailedPhoto
     from inpaint_cli.photos.holes import HoleSource
 
-HOLE_OPTIONS = ("mask", "boxes", "mask_alpha", "invert_mask", "grow", "resize_mask")
+HOLE_OPTIONS = (
+    *("mask", "boxes", "mask_alpha", "invert_mask", "grow", "resize_mask"),
+    *hole_options.NEW,
+)
 SECTIONS = {
     "What you need": ("mask", "boxes", "n", "output", "seed", "model"),
-    "The hole": ("mask_alpha", "invert_mask", "grow", "resize_mask"),
+    "The hole": (
+        *("mask_painted", "mask_colour", "polygons", "extend", "mask_alpha", "invert_mask"),
+        *("mask_values", "grow", "shrink", "resize_mask", "preview"),
+    ),
     "The fill": ("detail", "temperature", "context", "feather"),
     "The sheet to choose from": ("tile", "no_sheet"),
-    "Files": ("recursive", "rank", "skip_existing", "overwrite", "no_metadata"),
+    "Files": (
+        *("recursive", "format", "quality", "keep", "rank", "skip_existing", "overwrite"),
+        *("no_metadata", "huge"),
+    ),
     "Running": ("device", "as_json", "quiet", "verbose", "debug", "version", "help"),
 }
 """Heading -> parameters of the help page, before the options of single families."""
@@ -111,6 +120,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     help="Enlarge the hole by so many pixels of the photo.",
 )
 @click.option("--resize-mask", is_flag=True, help="Scale a mask of another size to the photo's.")
+@hole_options.more_hole_options
 @click.option(
     "--detail",
     type=click.Choice(["photo", "none"]),
@@ -166,8 +176,8 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     "--output",
     type=click.Path(path_type=Path),
     default=Path("completions"),
-    metavar="DIR",
-    help="Where to write.",
+    metavar="DIR|FILE",
+    help="Where to write: a folder, or, of one photo with -n 1, a file such as photo.png.",
 )
 @click.option(
     "--sheet",
@@ -178,6 +188,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     help="How long a completion is on the sheet, at least.",
 )
 @click.option("--no-sheet", is_flag=True, help="Draw no sheet; the completions are printed.")
+@hole_options.output_options
 @click.option("--no-metadata", is_flag=True, help="Leave out the PNG text on how it was made.")
 @click.option("--skip-existing", is_flag=True, help="Leave out photos whose results exist.")
 @click.option(
@@ -205,10 +216,10 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     announce(given, reporter)
     from inpaint_cli.photos.batch import BatchRun
     from inpaint_cli.photos.pairing import photos_of, tasks_of
-    from inpaint_cli.photos.reading import no_such_file
     from inpaint_cli.photos.record import dumps
+    from inpaint_cli.pictures.opening import no_such_file
 
-    hole, folder = hole_source(given), given["output"]
+    hole, folder = hole_source(given), hole_options.folder_of(given["output"])
     check_place(folder)
     ignored = [folder, *([hole.path] if hole.path else [])]
     photo_files, several = photos_of(photos, recursive=given["recursive"], ignored=ignored)
@@ -217,7 +228,11 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
         reporter.note(f"{path}: no photo for this mask")
     if not several and not tasks[0].photo.exists():
         raise no_such_file(tasks[0].photo)
-    run = BatchRun(job_of(given, hole, reporter), tasks, reporter)
+    if given["preview"]:
+        for path in hole_options.write_previews(tasks, hole, given, reporter):
+            click.echo(path)
+        return
+    run = BatchRun(job_of(given, hole, len(tasks), reporter), tasks, reporter)
     items = run.all(several)
     if as_json:
         failed = [{"image": str(f.photo), "message": message_of(f)} for f in run.failed]
@@ -225,7 +240,7 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     else:
         for item in items:
             for file in [item["sheet"]] if item["sheet"] else names_in(item):
-                click.echo(folder / file)
+                click.echo(file if run.job.output.file else folder / file)
     raise_failures(run, reporter)
 
 
@@ -273,9 +288,10 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
     kind = mask if path is None and mask is not None and is_kind(mask) else None
     if mask is not None and path is None and kind is None:
         raise no_mask(mask)
-    if mask is None and not given["boxes"] and not given["mask_alpha"]:
+    if mask is None and not given["mask_alpha"] and not any(map(given.get, hole_options.HOLES)):
         raise UserError(
             "no hole is given. Use --mask FILE (white = fill in), --mask KIND, --box X,Y,W,H, "
+            "--polygon X,Y,X,Y,..., --mask-painted COPY, --mask-colour RRGGBB, --extend SIDE=PX, "
             "or --mask-alpha if the photo's transparent pixels are to be filled."
         )
     return HoleSource(
@@ -286,6 +302,7 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
         given["invert_mask"],
         given["grow"],
         given["resize_mask"],
+        **hole_options.hole_fields(given),
     )
 
 
@@ -329,12 +346,15 @@ def check_place(folder: Path) -> None:
         raise ResourceError(f"{nearest} may not be written. Give another -o DIR.", setting="output")
 
 
-def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> BatchJob:
+def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Reporter) -> BatchJob:
     """Load the model and return all that a run needs."""
     from inpaint_cli.api import checked_options, load_model
     from inpaint_cli.photos.batch import BatchJob
     from inpaint_cli.photos.completing import CompletionRequest
+    from inpaint_cli.photos.output import check_count
 
+    output = hole_options.output_of(given)
+    check_count(output, given["n"] or output.keep or 1, photos)
     refuse_foreign(given)
     reporter.detail(f"loading {given['model']}")
     loaded = load_model(given["model"], given["device"])
@@ -344,7 +364,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
     request = CompletionRequest.of_family(
         loaded.family,
         checked_options(loaded.family, of_family),
-        n=loaded.default_n() if given["n"] is None else given["n"],
+        n=(given["n"] or (1 if output.file else loaded.default_n())),
         seed=given["seed"],
         temperature=given["temperature"],
         context=given["context"],
@@ -353,6 +373,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
         opaque=hole.own_alpha,
     )
     check_fit(given, request.n, loaded)
+    check_count(output, request.n, photos)
     if loaded.note:
         reporter.note(f"{loaded.name}: {loaded.note}")
     if loaded.model.size:
@@ -363,13 +384,15 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, reporter: Reporter) -> Ba
         loaded.weights_sha256,
         request,
         hole,
-        given["output"],
+        hole_options.folder_of(given["output"]),
         rank=given["rank"] is not None,
         metadata=not given["no_metadata"],
         skip_existing=given["skip_existing"],
         overwrite=given["overwrite"],
         sheet=not given["no_sheet"],
         **({"tile": given["tile"]} if given["tile"] else {}),
+        output=output,
+        huge=given["huge"],
     )
 
 

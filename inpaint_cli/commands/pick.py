@@ -107,7 +107,7 @@ def in_text(completion: Path) -> dict[str, Any]:
     """Return what a completion itself tells; nothing without its text."""
     from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-    from inpaint_cli.photos.writing import TEXT_KEY
+    from inpaint_cli.pictures.writing import TEXT_KEY
 
     try:
         with Image.open(completion) as picture:

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from inpaint_cli import files
 from inpaint_cli.data.image_set import SPLITS, ImageSet, Split, counted
@@ -195,10 +195,6 @@ def _try(raw: Raw, preparation: Preparation) -> Decoded | Exception:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, Image.DecompressionBombError):
-        return "too many pixels"
-    if isinstance(error, UnidentifiedImageError):
-        return "no image"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split()) or type(error).__name__

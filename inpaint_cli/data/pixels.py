@@ -5,19 +5,23 @@ Bytes keep their eight bits whatever the number of levels of the model, except f
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from inpaint_cli.data.preparation import Preparation
+from inpaint_cli.errors import UserError
+from inpaint_cli.pictures.flat import flat_image
+from inpaint_cli.pictures.reading import read, reduced_jpeg
 
 Array = npt.NDArray[Any]
 Bytes = npt.NDArray[np.uint8]
 
+NAME = "file"
+"""What messages call a file here; whoever reads a data set names it."""
 DRAFT = 4
 """JPEG files are decoded at a reduced scale that leaves this many times the size asked for."""
 
@@ -36,15 +40,12 @@ class Decoded:
 def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
     """Decode a file, or take an array [H, W] or [H, W, C], and prepare it.
 
-    Raises what Pillow raises for files that are broken or no images.
+    UserError or ValueError for files that are broken or no images.
     """
     if isinstance(raw, bytes):
         if not raw:
             raise ValueError("empty file")
-        with Image.open(io.BytesIO(raw)) as opened:
-            if not (preparation.crop or preparation.right_half):
-                opened.draft(None, (DRAFT * preparation.size,) * 2)
-            image = _upright(opened)
+        image = _read(raw, preparation)
     else:
         image = from_array(raw)
     mode = "L" if preparation.channels == 1 else "RGB"
@@ -60,13 +61,16 @@ def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
     return Decoded(np.ascontiguousarray(pixels), enlarged, was_grey != (mode == "L"), uncropped)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()
+def _read(raw: bytes, preparation: Preparation) -> Image.Image:
+    """Return the upright image of a file, of mode L or RGB."""
     try:
-        return ImageOps.exif_transpose(image)
-    # Damaged EXIF data raise whatever comes, and do not hide an intact picture.
-    except Exception:
-        return image
+        if not (preparation.crop or preparation.right_half):
+            reduced = reduced_jpeg(raw, NAME, DRAFT * preparation.size)
+            if reduced is not None:
+                return reduced
+        return flat_image(read(raw, name=NAME))
+    except UserError as error:  # one bad file of a data set is left out, not an end
+        raise ValueError(error.text.split(". ")[0].rstrip(".")) from error
 
 
 def flatten(image: Image.Image) -> Image.Image:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import ExifTags, Image
+from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
@@ -23,9 +23,10 @@ from inpaint_cli.metrics.holes import HoleFiles, hole_of
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case
 from inpaint_cli.photos.pairing import SUFFIXES
-from inpaint_cli.photos.reading import read_photo
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record
+from inpaint_cli.pictures.colours import in_bytes
+from inpaint_cli.pictures.reading import look, read
 
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif"}
 SHOWN = 3
@@ -335,21 +336,16 @@ def _stem_of(file: str) -> str:
 
 def header(path: Path) -> tuple[tuple[int, int], bool]:
     """Return the upright (height, width) of a picture and whether it is grey, from its header."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-            grey = image.mode in ("1", "L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a picture that can be read ({error}).") from error
-    return ((width, height) if turned else (height, width)), grey
+    seen = look(path)
+    return (seen.height, seen.width), seen.grey
 
 
 def read_pixels(path: Path) -> PixelArray:
     """Return uint8 [H, W, C], C = 1 or 3; UserError for transparency and for other depths."""
-    photo = read_photo(path)
-    if photo.has_alpha:
+    picture = read(path)
+    if picture.alpha_channel is not None:
         raise UserError(f"{path}: has an alpha channel, which no metric sees. Save it without one.")
-    if photo.samples.dtype != np.uint8 or photo.mode not in ("1", "L", "RGB"):
-        raise UserError(f"{path}: {photo.mode} pixels; metrics take 8-bit grey or RGB.")
-    return np.asarray(photo.samples, np.uint8)
+    plain = picture.colours in ("grey", "rgb") and not picture.extras
+    if not plain or picture.samples.dtype != np.uint8 or picture.bits not in (1, 8):
+        raise UserError(f"{path}: {picture.mode} samples; metrics take 8-bit grey or RGB.")
+    return in_bytes(picture)

@@ -14,6 +14,9 @@ from inpaint_cli.masks.files import apply_grow, hide_boxes, parse_box, read_mask
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.photos.old_records import hole_fields
 
+NEWER = {"values", "painted", "colour", "polygons", "shrink", "extend"}
+"""Fields of holes that stand in no file and no box."""
+
 
 @dataclass(frozen=True)
 class HoleFiles:
@@ -57,13 +60,15 @@ def hole_of(item: Mapping[str, Any]) -> HoleFiles | None:
         fields = item["hole"] or {}
     else:
         fields = hole_fields(str(item.get("mask")), str(item.get("image")), seed=0) or {}
-    if fields.get("kind") or fields.get("everything"):
+    if fields.get("kind") or fields.get("everything") or NEWER & fields.keys():
         return None
     boxes = tuple(",".join(map(str, box)) for box in fields.get("boxes") or ())
     alpha, name = bool(fields.get("alpha")), fields.get("mask")
     if name is None and alpha:
         name = item.get("image")  # the photo's own transparency is the hole
-    if (name is None and not boxes) or (name is not None and not Path(name).is_file()):
+    if (name is None and not boxes) or (
+        name is not None and (Path(name).suffix == ".npz" or not Path(name).is_file())
+    ):
         return None
     return HoleFiles(
         None if name is None else Path(name),

@@ -28,7 +28,7 @@ from inpaint_cli.metrics.protocol import (
 from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.photos.completing import CompletionRequest, DetailSource, complete_photo
 from inpaint_cli.photos.memory import Batches
-from inpaint_cli.photos.photo import of_array
+from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
 from inpaint_cli.reporting import Reporter
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inpaint_cli.errors import Interrupted, PlainError, ResourceError
+from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
+from inpaint_cli.photos.extending import extended
 from inpaint_cli.photos.holes import HoleSource
+from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask
-from inpaint_cli.photos.photo import Photo
-from inpaint_cli.photos.reading import read_photo
 from inpaint_cli.photos.results import ResultNames, ResultWriter
+from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Advance, Reporter
 
 
@@ -38,6 +40,9 @@ class BatchJob:
     sheet: bool = True
     tile: int = TILE_PX
     """The length of a completion's longer side on the sheet, at least."""
+    output: OutputSettings = field(default_factory=OutputSettings)
+    huge: bool = False
+    """Photos of more than 400 megapixels are read as well."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class BatchRun:
             metadata=job.metadata,
             overwrite=job.overwrite,
             tile=job.tile,
+            output=job.output,
         )
 
     def all(self, several: bool) -> list[dict[str, Any]]:
@@ -83,7 +89,7 @@ class BatchRun:
         is raised.
         """
         items = list[dict[str, Any]]()
-        total = len(self.tasks) * self.job.request.n
+        total = len(self.tasks) * self._count
         with self.reporter.progress("completing", total) as advance:
             for task in self.tasks:
                 try:
@@ -95,11 +101,16 @@ class BatchRun:
                     if not several:
                         raise _plain(error, task.photo) from error
                     self.failed.append(FailedPhoto(task.photo, _plain(error, task.photo)))
-                    advance(self.job.request.n)
+                    advance(self._count)
         return items
 
+    @property
+    def _count(self) -> int:
+        """How many completions of a photo are written."""
+        return self.job.output.count(self.job.request.n)
+
     def complete(
-        self, task: PhotoTask, photo: Photo, advance: Advance | None = None
+        self, task: PhotoTask, photo: Picture, advance: Advance | None = None
     ) -> CompletedPhoto:
         """Complete one photo that was read; nothing is written. advance: told of each window."""
         job = self.job
@@ -110,7 +121,10 @@ class BatchRun:
             model_size=job.model.size,
             seed=job.request.seed,
             reporter=self.reporter,
+            number=task.number,
         )
+        if job.hole.extension is not None:
+            photo = extended(photo, job.hole.extension, huge=job.huge)
         windows = itertools.count(1)
 
         def window() -> None:
@@ -124,15 +138,20 @@ class BatchRun:
         job, writer = self.job, self.writer
         if task.problem:
             raise task.problem
-        photo = read_photo(task.photo)
-        n, seed = job.request.n, job.request.seed
-        names = ResultNames.of(task.photo, task.stem, photo.suffix, n, seed, job.sheet)
+        photo = read(task.photo, huge=job.huge)
+        job.output.format_of(photo)
+        if job.output.file is not None:
+            return self._one_file(task, photo, job.output.file, advance)
+        suffix = job.output.suffix_of(photo)
+        names = ResultNames.of(
+            task.photo, task.stem, suffix, self._count, job.request.seed, job.sheet
+        )
         hole = job.hole.fields(task.mask, (photo.height, photo.width), job.request.seed)
         if job.skip_existing and writer.is_done(names, hole, job.request):
             self.reporter.note(f"{task.photo}: its results exist, skipped")
             self.skipped.append(str(task.photo))
-            writer.written += job.request.n
-            advance(job.request.n)
+            writer.written += self._count
+            advance(self._count)
             return None
         writer.check(names)
         if job.skip_existing and writer.all_there(names):
@@ -140,6 +159,27 @@ class BatchRun:
         completed = self.complete(task, photo, advance)
         self._remark(task.photo, completed)
         return writer.write(names, hole, completed, advance)
+
+    def _one_file(
+        self, task: PhotoTask, photo: Picture, file: Path, advance: Advance
+    ) -> dict[str, Any] | None:
+        """Complete a photo and write its one completion, without a sheet or a record."""
+        if file.resolve() in self.writer.inputs:
+            raise UserError("is an input, which is never replaced.", where=file)
+        if file.exists() and self.job.skip_existing:
+            self.reporter.note(f"{task.photo}: {file} exists, skipped")
+            self.skipped.append(str(task.photo))
+            return None
+        if file.exists() and not self.job.overwrite:
+            raise UserError("exists. Replace it with the setting overwrite.", where=file)
+        completed = self.complete(task, photo, advance)
+        self._remark(task.photo, completed)
+        self.writer.write_file(file, task.photo, completed, completed.samples(0), 0)
+        self.writer.written += 1
+        advance()
+        size = (photo.height, photo.width)
+        hole = self.job.hole.fields(task.mask, size, self.job.request.seed)
+        return self.writer.item_of(task.photo, hole, completed, str(file))
 
     def _remark(self, photo: Path, completed: CompletedPhoto) -> None:
         share = f"{100 * completed.hole_fraction:.1f} % hidden"

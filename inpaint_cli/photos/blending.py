@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.photos.photo import ColourValues
 from inpaint_cli.photos.windows import Mask, bounds
+from inpaint_cli.pictures.colours import Values as ColourValues
 
 TOUCHED = 1e-6
 """A model pixel with more than this share of hidden photo pixels under it is hidden."""

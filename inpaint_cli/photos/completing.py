@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -14,14 +14,18 @@ from inpaint_cli.family import Detail, Family, Model, drawing_option
 from inpaint_cli.photos.cutting import paste
 from inpaint_cli.photos.detailing import Guide, Texturing
 from inpaint_cli.photos.parts import holes_for_model
-from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
-from inpaint_cli.photos.reading import ranged
 from inpaint_cli.photos.structure import CompletedWindow, draw_windows
 from inpaint_cli.photos.windows import Box, Mask, bounds
+from inpaint_cli.pictures.colours import display, inks_of
+from inpaint_cli.pictures.inks import Inks
+from inpaint_cli.pictures.picture import Picture, Samples, invisible, of_array
+from inpaint_cli.pictures.ranges import ranged
 
 CONTEXT = 0.5
 ENLARGED_TOO_MUCH = 2.0
 """A note is due when the model's pixels become larger than this many of the photo's."""
+UNSEEN_SHARE = 0.03
+"""A note is due when more than this share of a hole is fully transparent."""
 DetailSource = Literal["photo", "none"]
 """Where pixels finer than the model's come from: patches of the photo, or nowhere."""
 
@@ -96,13 +100,17 @@ class CompletionRequest:
 class CompletedPhoto:
     """A photo with n completions, of which each is made when it is asked for."""
 
-    photo: Photo
+    photo: Picture
     visible: Mask
     request: CompletionRequest
     windows: tuple[CompletedWindow, ...]
     """What the model drew; none where only texture was asked for."""
     texturing: Texturing | None
     """What draws the fill from the photo; None = the model's pictures are the fill."""
+    inks: Inks | None = None
+    """How black ink is used round the holes of a CMYK photo."""
+    unseen: float = 0.0
+    """The share of the holes that is fully transparent, and stays so."""
 
     @property
     def details(self) -> Sequence[Mapping[str, Any]]:
@@ -136,18 +144,19 @@ class CompletedPhoto:
         """Return completion `index`, [H, W, bands]: the photo's samples but for the hole's."""
         samples = self.photo.samples.copy()
         # So that nothing under the hole can have any influence.
-        samples[~self.visible, : COLOUR_BANDS[self.photo.mode]] = 0
+        samples[~self.visible, : self.photo.channels] = 0
         for window in self.windows:
             fill = window.fill(self.photo, self.visible, index, self.request.feather)
             part, opaque = window.part, self.request.opaque
-            paste(samples, self.photo, part.box, part.pixels, fill, opaque)
+            paste(samples, self.photo, part.box, part.pixels, fill, opaque, self.inks)
         if self.texturing is not None:
             guide = None
             if self.windows:
                 guide = Guide(samples.copy(), max(window.scale for window in self.windows))
             self.texturing.fill(samples, index, guide)
-        if self.request.opaque and self.photo.has_alpha:
-            samples[..., -1][~self.visible] = self.photo.high
+        channel = self.photo.alpha_channel
+        if self.request.opaque and channel is not None:
+            samples[..., channel][~self.visible] = self.photo.opaque
         return samples
 
     def patch(self, index: int) -> tuple[Box, Samples]:
@@ -165,6 +174,11 @@ class CompletedPhoto:
     def notes(self) -> list[str]:
         """Return what a user should know about the way these were made."""
         notes = list(self.photo.notes)
+        if self.unseen > UNSEEN_SHARE:
+            notes.append(
+                f"{100 * self.unseen:.0f} % of the hole is fully transparent and stays so: nothing "
+                "is to be seen of what is filled in there"
+            )
         if self.texturing is not None and self.texturing.starved:
             notes.append(
                 "too little is visible to take texture from"
@@ -181,7 +195,7 @@ class CompletedPhoto:
 
 
 def complete_photo(
-    photo: Photo,
+    photo: Picture,
     visible: Mask,
     model: Model,
     request: CompletionRequest,
@@ -194,18 +208,53 @@ def complete_photo(
     one.
     """
     check_n(request.n, model)
-    shown = np.ones_like(visible) if request.of_drawing else visible
+    clear = invisible(photo)
+    shown = np.ones_like(visible) if request.of_drawing else _known(visible, clear)
     photo = ranged(photo, shown)
     if request.of_drawing and model.channels == 3:
-        photo = photo.in_colour()
+        photo = _in_colour(photo)
     texturing = None
     if _textured(photo, model, request):
-        texturing = Texturing(photo, visible, ~visible, request.seed, request.n > 1)
+        texturing = Texturing(
+            photo, shown, ~visible, request.seed, request.n > 1, opaque=request.opaque
+        )
     windows: list[CompletedWindow] = []
     if _asked(model, request, texturing):
         holes = holes_for_model(~visible, model.size)
         windows = draw_windows(photo, shown, holes, model, request, advance)
-    return CompletedPhoto(photo, visible, request, tuple(windows), texturing)
+    unseen = 0.0
+    if clear is not None and not (request.opaque or request.of_drawing):
+        unseen = float(clear[~visible].mean())
+    inks = inks_of(photo, shown)
+    return CompletedPhoto(photo, visible, request, tuple(windows), texturing, inks, unseen)
+
+
+def _known(visible: Mask, clear: Mask | None) -> Mask:
+    """Return what a model may see: of what is visible, all that is not fully transparent.
+
+    Where that is nothing, the invisible colours are better than none.
+    """
+    if clear is None:
+        return visible
+    known = visible & ~clear
+    return known if known.any() else visible
+
+
+def _in_colour(photo: Picture) -> Picture:
+    """Return a grey photo as one in colour, of 8 bits, for a fill in colour; others as they are.
+
+    What describes grey samples goes: a profile, and how many of their bits are significant.
+    """
+    if photo.channels != 1:
+        return photo
+    chunks = tuple(chunk for chunk in photo.metadata.chunks if chunk[0] != b"sBIT")
+    return replace(
+        of_array(display(photo)),
+        format=photo.format,
+        metadata=replace(photo.metadata, icc=b"", chunks=chunks),
+        notes=photo.notes,
+        lossless=photo.lossless,
+    )
 
 
 def _asked(model: Model, request: CompletionRequest, texturing: Texturing | None) -> bool:
@@ -215,7 +264,7 @@ def _asked(model: Model, request: CompletionRequest, texturing: Texturing | None
     return texturing is None or texturing.needs_structure or model.has_log_prob
 
 
-def _textured(photo: Photo, model: Model, request: CompletionRequest) -> bool:
+def _textured(photo: Picture, model: Model, request: CompletionRequest) -> bool:
     """Return whether the fill is drawn from patches of the photo.
 
     Not where the photo is no larger than the model: then the model's pixels are the photo's.

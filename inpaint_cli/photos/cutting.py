@@ -8,20 +8,23 @@ import numpy as np
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.blending import reduce
-from inpaint_cli.photos.photo import ColourValues, Photo, Samples
 from inpaint_cli.photos.windows import Box, Mask
+from inpaint_cli.pictures.colours import Values as ColourValues
+from inpaint_cli.pictures.colours import shown, stored
+from inpaint_cli.pictures.inks import Inks
+from inpaint_cli.pictures.picture import Picture, Samples
 
 if TYPE_CHECKING:
     import torch
 
 
-def window_colours(photo: Photo, visible: Mask, window: Box, channels: int) -> ColourValues:
+def window_colours(photo: Picture, visible: Mask, window: Box, channels: int) -> ColourValues:
     """Return the colours under a window, for a model of `channels`: 0 where hidden or beyond.
 
     visible: bool [H, W], of the whole photo. UserError where colours are to be grey.
     """
     inside = window.clipped(photo.height, photo.width)
-    values = photo.values(inside.slices)
+    values = shown(photo, inside.slices)
     seen = visible[inside.slices]
     values *= seen[..., None]
     values = _for_model(values, seen, channels)
@@ -49,22 +52,25 @@ def model_input(values: ColourValues, seen: Mask, size: int) -> tuple[torch.Tens
 
 def paste(
     samples: Samples,
-    photo: Photo,
+    photo: Picture,
     box: Box,
     pixels: Mask,
     fill: ColourValues,
     opaque: bool = False,
+    inks: Inks | None = None,
 ) -> None:
     """Fill pixels of a box in `samples`, a copy of the photo's.
 
     pixels: bool [box.height, box.width]; fill: their colours in 0..255, with any channels. opaque:
-    what is filled becomes opaque where the photo has alpha.
+    what is filled becomes opaque where the photo has alpha. inks: how black ink is used round the
+    hole, for CMYK.
     """
-    stored = photo.stored(_with_channels_of(photo, fill))
+    colours = _with_channels_of(photo, fill)
+    drawn = stored(photo, colours, box.slices, inks=inks, opaque=opaque)
     region = samples[box.slices]
-    region[..., : stored.shape[2]][pixels] = stored[pixels]
-    if opaque and photo.has_alpha:
-        region[..., -1][pixels] = photo.high
+    region[..., : drawn.shape[2]][pixels] = drawn[pixels]
+    if opaque and photo.alpha_channel is not None:
+        region[..., photo.alpha_channel][pixels] = photo.opaque
 
 
 def _for_model(values: ColourValues, visible: Mask, channels: int) -> ColourValues:
@@ -82,10 +88,10 @@ def _for_model(values: ColourValues, visible: Mask, channels: int) -> ColourValu
     return np.ascontiguousarray(values[..., :1])
 
 
-def _with_channels_of(photo: Photo, fill: ColourValues) -> ColourValues:
-    """Return a fill with the channels that `Photo.stored` takes: 1 for grey, else 3."""
-    if photo.is_grey and fill.shape[2] == 3:
+def _with_channels_of(photo: Picture, fill: ColourValues) -> ColourValues:
+    """Return a fill with the channels that `stored` takes: 1 for grey, else 3."""
+    if photo.channels == 1 and fill.shape[2] == 3:
         return np.asarray(fill.mean(axis=2, keepdims=True), np.float32)
-    if not photo.is_grey and fill.shape[2] == 1:
+    if photo.channels > 1 and fill.shape[2] == 1:
         return np.repeat(fill, 3, axis=2)
     return fill

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from inpaint_cli.photos.blending import extend
 from inpaint_cli.photos.parts import Part, holes_in_parts, pasted
-from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, Samples
 from inpaint_cli.photos.windows import Box, Mask
+from inpaint_cli.pictures.picture import Picture, Samples
+from inpaint_cli.pictures.tones import from_tones, tones, white_of
 from inpaint_cli.texture import Filler, Scraps, TooLittleTexture
 from inpaint_cli.texture.pyramid import ENOUGH, THIN, whole_patches
 
@@ -56,7 +57,7 @@ class Guide:
 class Texturing:
     """Draws the texture of all holes of a photo, one completion at a time."""
 
-    photo: Photo
+    photo: Picture
     visible: Mask
     """bool [H, W], True where samples may be read: known, and not transparent."""
     hidden: Mask
@@ -64,6 +65,8 @@ class Texturing:
     seed: int
     several: bool = True
     """More than one completion will be drawn: what they share is kept."""
+    opaque: bool = False
+    """What is filled will be made opaque."""
     compiling: Callable[[], None] | None = None
     """Called once if machine code has to be made first, which takes seconds."""
     holes: list[list[TexturedPart]] = field(init=False)
@@ -123,18 +126,19 @@ class Texturing:
             samples[around.slices][part.pixels] = guide.samples[around.slices][part.pixels]
             return
         if filler is None:
-            white = abs(self.photo.high - self.photo.low)
-            readable = self._readable(samples, around)
+            readable = tones(self.photo, samples[around.slices])
             hole = part.pixels | part.unknown
-            scraps = Scraps(readable, hole, seed=self.seed, scale=white)
+            scraps = Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo))
             values = scraps.draw(index)[part.pixels]
         elif guide is None:
             values = filler.values(index)
         else:
             size = max(1, round(max(around.height, around.width) / guide.scale))
-            shown = self._readable(guide.samples, around)
+            shown = tones(self.photo, guide.samples[around.slices])
             values = filler.values(index, guide=shown, guide_size=size)
-        stored = self._stored(values)
+        under = samples[around.slices][part.pixels]
+        # As one row of pixels: only what is filled is turned back into samples.
+        stored = from_tones(self.photo, values[None], under[None], opaque=self.opaque)[0]
         samples[around.slices][..., : stored.shape[1]][part.pixels] = stored
 
     def _filler(self, samples: Samples, part: TexturedPart) -> Filler | None:
@@ -143,14 +147,14 @@ class Texturing:
             return self._prepared[part.surroundings]
         filler: Filler | None
         try:
-            readable = self._readable(samples, part.surroundings)
+            readable = tones(self.photo, samples[part.surroundings.slices])
             self._guessed(readable, part)
             filler = Filler(
                 readable,
                 part.pixels,
                 ignored=part.unknown,
                 seed=self.seed,
-                scale=abs(self.photo.high - self.photo.low),
+                scale=white_of(self.photo),
                 compiling=self.compiling,
             )
         except TooLittleTexture:
@@ -161,14 +165,6 @@ class Texturing:
             self._prepared[part.surroundings] = filler
         return filler
 
-    def _readable(self, samples: Samples, box: Box) -> npt.NDArray[np.float32]:
-        """Return the samples of a box as distances from black, float32 [h, w, C]."""
-        bands = COLOUR_BANDS[self.photo.mode]
-        region = samples[box.slices][..., :bands]
-        if self.photo.low == 0:
-            return np.asarray(region, np.float32)
-        return np.abs(region.astype(np.float64) - self.photo.low).astype(np.float32)
-
     def _guessed(self, readable: npt.NDArray[np.float32], part: TexturedPart) -> None:
         """Replace what is unknown round a part by a smooth guess, in place."""
         known = ~part.unknown & ~part.pixels
@@ -177,15 +173,3 @@ class Texturing:
         for band in range(readable.shape[2]):
             guess = extend(np.ascontiguousarray(readable[..., band]), known)
             readable[..., band][part.unknown] = guess[part.unknown]
-
-    def _stored(self, drawn: npt.NDArray[np.float32]) -> Samples:
-        """Return distances from black, [N, C], as samples of the photo."""
-        low, high = self.photo.low, self.photo.high
-        values = low + np.sign(high - low) * drawn.astype(np.float64)
-        if self.photo.mode == "1":
-            return np.where(values >= 128, 255, 0).astype(np.uint8)
-        dtype = self.photo.samples.dtype
-        if dtype.kind == "f":
-            return values.astype(dtype)
-        limits = np.iinfo(dtype)
-        return np.rint(np.clip(values, limits.min, limits.max)).astype(dtype)

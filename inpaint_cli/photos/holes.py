@@ -12,7 +12,12 @@ from inpaint_cli import masks
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks import files
 from inpaint_cli.masks.files import UserBox
+from inpaint_cli.masks.painting import Colour, of_colour, unpainted
+from inpaint_cli.masks.polygons import UserPolygon, hide_polygons
+from inpaint_cli.masks.sets import read_set
+from inpaint_cli.photos.extending import Extension, extended_mask
 from inpaint_cli.photos.windows import Mask
+from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Reporter
 
 
@@ -30,17 +35,42 @@ class HoleSource:
     invert: bool = False
     grow: int = 0
     resize: bool = False
+    values: tuple[int, ...] = ()
+    """Values of the mask that are filled in, in place of white."""
+    painted: Path | None = None
+    """A painted-over copy of the photo: what differs is filled in."""
+    colour: Colour | None = None
+    """What has this colour is filled in: in the mask file, or in the photo."""
+    polygons: tuple[UserPolygon, ...] = ()
+    shrink: int = 0
+    extension: Extension | None = None
+    """The canvas grows, and what is new is filled in."""
+    huge: bool = False
+    """Files of more than 400 megapixels are read as well."""
     everything: bool = False
     """Nothing is kept: the photo is a drawing, and no other source is given."""
 
     def __post_init__(self) -> None:
         if self.grow < 0:
             raise UserError(f"must not be negative, got {self.grow}.", setting="grow")
+        if self.shrink < 0:
+            raise UserError(f"must not be negative, got {self.shrink}.", setting="shrink")
+        if self.values and (self.alpha or self.colour is not None or self.path is None):
+            raise UserError(
+                "it needs a mask file, and neither mask_alpha nor mask_colour.",
+                setting="mask_values",
+            )
+        if self.colour is not None and (self.alpha or self.kind is not None):
+            raise UserError(
+                "it is for a mask file or the photo, without mask_alpha. Leave one of them out.",
+                setting="mask_colour",
+            )
         if self.kind is not None and self.alpha:
             raise UserError(
                 "a drawn mask has no transparency. Leave one of them out.", setting="mask_alpha"
             )
-        if self.invert and self.path is None and self.kind is None and not self.alpha:
+        drawn = self.kind is not None or self.colour is not None
+        if self.invert and self.path is None and not drawn and not self.alpha:
             raise UserError(
                 "there is no mask to invert. Boxes are always filled in.", setting="invert_mask"
             )
@@ -59,10 +89,13 @@ class HoleSource:
         model_size: int,
         seed: int,
         reporter: Reporter,
+        number: int = 0,
     ) -> Mask:
         """Return bool [H, W], True = visible; UserError if nothing is to be filled.
 
-        photo, mask: the files of this photo; size: the photo's (height, width), upright.
+        photo, mask: the files of this photo; size: the photo's (height, width), upright. number:
+        its place among the photos, for a set of masks. With `extension` the mask is as large as
+        the new canvas.
         """
         if self.everything:
             return np.zeros(size, np.bool_)
@@ -70,9 +103,41 @@ class HoleSource:
             visible = masks.draw_at_scale(self.kind, *size, model_size=model_size, seed=seed)
             visible = ~visible if self.invert else visible
         else:
-            visible = self._read(photo, mask, size, reporter)
+            visible = self._read(photo, mask, size, reporter, number)
+        if self.painted is not None:
+            visible = visible & self._unpainted(photo, self.painted)
         # Grown last, so that boxes grow as well: the hole is grown, not the file.
-        visible = files.apply_grow(files.hide_boxes(visible, self.boxes), self.grow)
+        visible = hide_polygons(files.hide_boxes(visible, self.boxes), self.polygons)
+        visible = files.apply_shrink(visible, self.shrink)
+        if self.extension is not None:
+            visible = extended_mask(visible, self.extension)
+        visible = files.apply_grow(visible, self.grow)
+        self._check(visible, photo, mask, reporter)
+        return visible
+
+    def _check(self, visible: Mask, photo: Path, mask: Path | None, reporter: Reporter) -> None:
+        """Raise UserError where nothing is to be filled, with advice that fits what was given."""
+        if visible.all():
+            where = mask or photo
+            if self.shrink:
+                raise UserError("leaves no pixel of the hole.", setting="shrink", where=where)
+            if self.kind is not None and not self.invert:
+                raise UserError(
+                    f"the mask drawn by '{self.kind}' for this photo has no hole. Take another "
+                    "kind or seed.",
+                    where=photo,
+                )
+            if self.colour is not None:
+                named = bytes(self.colour).hex()
+                raise UserError(
+                    f"no pixel has the colour {named}.", setting="mask_colour", where=where
+                )
+            if self.painted is not None:
+                raise UserError(
+                    f"{self.painted} does not differ from the photo. Paint over a copy of it.",
+                    setting="mask_painted",
+                    where=photo,
+                )
         by_polarity = mask is not None or self.alpha or self.invert
         files.check_hole(
             visible,
@@ -82,28 +147,59 @@ class HoleSource:
             invert=self.invert,
             alpha=self.alpha,
         )
-        return visible
+
+    def _unpainted(self, photo: Path, copy: Path) -> Mask:
+        pair = [read(path, huge=self.huge) for path in (photo, copy)]
+        return unpainted(*pair, str(copy))
 
     def _read(
-        self, photo: Path, mask: Path | None, size: tuple[int, int], reporter: Reporter
+        self,
+        photo: Path,
+        mask: Path | None,
+        size: tuple[int, int],
+        reporter: Reporter,
+        number: int,
     ) -> Mask:
         """Return what the mask file or the photo's transparency leaves visible; else everything."""
+        if self.colour is not None:
+            source = mask or photo
+            visible = of_colour(read(source, huge=self.huge), self.colour)
+            visible = ~visible if self.invert else visible
+            same = visible.shape == size
+            return visible if same else files.fit(visible, size, str(source), self.resize)
         if mask is None and not self.alpha:
             return np.ones(size, np.bool_)
+        if mask is not None and mask.suffix == ".npz":
+            drawn = read_set(mask, reporter)
+            visible = drawn[number % len(drawn)]
+            visible = ~visible if self.invert else visible
+            same = visible.shape == size
+            return visible if same else files.fit(visible, size, str(mask), self.resize)
         return files.read_mask(
             mask or photo,
             size=size,
             invert=self.invert,
             alpha=self.alpha,
             resize=self.resize,
+            values=self.values,
+            huge=self.huge,
             reporter=reporter,
         )
 
     def fields(self, mask: Path | None, size: tuple[int, int], seed: int) -> dict[str, Any]:
         """Return the hole as plain data, for a record; mask, size: as for `visible`.
 
-        What is drawn by `kind` also depends on the model's size. Boxes are in pixels.
+        What is drawn by `kind` also depends on the model's size. Boxes are in pixels. Newer fields
+        stand there only where they say something.
         """
+        more = {
+            "values": list(self.values),
+            "painted": None if self.painted is None else str(self.painted),
+            "colour": None if self.colour is None else bytes(self.colour).hex(),
+            "polygons": [[list(c) for c in p.points(*size)] for p in self.polygons],
+            "shrink": self.shrink,
+            "extend": None if self.extension is None else self.extension.pixels(*size),
+        }
         return {
             "mask": None if mask is None else str(mask),
             "kind": self.kind,
@@ -114,6 +210,7 @@ class HoleSource:
             "grow": self.grow,
             "resize": self.resize,
             "everything": self.everything,
+            **{name: value for name, value in more.items() if value},
         }
 
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks import is_kind
-from inpaint_cli.masks.files import open_image, parse_box
+from inpaint_cli.masks.files import parse_box
 from inpaint_cli.photos.holes import HoleSource
+from inpaint_cli.pictures.reading import look
 
 NUMBER = r"\s*\d+(?:\.\d+)?%?\s*"
 SENTENCE = re.compile(
@@ -67,5 +66,5 @@ def _size_of(image: str, hole: HoleSource) -> tuple[int, int]:
     """Return (height, width) of a photo where boxes need them. UserError if it is gone."""
     if not any(box.percent for box in hole.boxes):
         return 0, 0
-    picture: Image.Image = open_image(Path(image))
+    picture = look(Path(image))
     return picture.height, picture.width

@@ -12,9 +12,10 @@ from PIL import Image
 
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.details import captions
-from inpaint_cli.photos.photo import Samples
 from inpaint_cli.photos.sheets import ScreenPixels, Tile, page
 from inpaint_cli.photos.windows import Box, Mask, bounds
+from inpaint_cli.pictures.colours import display
+from inpaint_cli.pictures.picture import Samples
 
 TILE_PX = 300
 """The least length of a completion's longer side on the sheet, where nothing else is asked."""
@@ -54,7 +55,7 @@ class Overview:
     def add(self, samples: Samples, index: int) -> None:
         """Take in one completion: draw `index`, in the order of the files."""
         shown = replace(self.completed.photo, samples=samples)
-        pixels = scaled(shown.display(self.view.slices), self.scale)
+        pixels = scaled(display(shown, self.view.slices), self.scale)
         values = pixels.astype(np.float64)
         self._sum, self._squares = self._sum + values, self._squares + values**2
         if len(self.tiles) < SHOWN:
@@ -104,7 +105,7 @@ class Overview:
         beside = max(limit - round(self.view.width * self.scale) - MARGIN_PX, limit / 2)
         scale = min(full, beside / photo.width, 1.5 * room / photo.height)
         scale = scale if scale < 1 else float(int(scale))
-        pixels = scaled(photo.display(whole.slices), scale).copy()
+        pixels = scaled(display(photo, whole.slices), scale).copy()
         height, width = pixels.shape[:2]
         if self.view != whole:
             _draw_frame(pixels, self.view, scale)

@@ -26,6 +26,8 @@ class PhotoTask:
     stem: Path
     """Its results are called STEM-0.png ..., below the output folder."""
     mask: Path | None = None
+    number: int = 0
+    """Its place among the photos."""
     problem: UserError | None = None
     """Why it cannot be completed, if that is known before it is read."""
 
@@ -90,7 +92,8 @@ def tasks_of(
         photos = [p for p in photos if not _is_mask_name(p.path, masks)]
     stems = _stems(photos)
     if masks is None or not masks.is_dir():
-        return [PhotoTask(p.path, s, masks) for p, s in zip(photos, stems, strict=True)], []
+        pairs = zip(photos, stems, strict=True)
+        return [PhotoTask(p.path, s, masks, i) for i, (p, s) in enumerate(pairs)], []
     tasks = [_paired(p, s, masks) for p, s in zip(photos, stems, strict=True)]
     used = {task.mask.resolve() for task in tasks if task.mask}
     taken = used | {p.path.resolve() for p in photos}

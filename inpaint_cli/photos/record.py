@@ -160,7 +160,7 @@ def _is_our_name(name: str) -> bool:
     Nothing else is ever taken for ours, whatever a record says.
     """
     endings = (SHEET, *drawn_endings().values())
-    return name.endswith(endings) or re.search(r"-\d+\.(png|tiff)\Z", name) is not None
+    return name.endswith(endings) or re.search(r"-\d+\.(png|tiff|jpg|webp)\Z", name) is not None
 
 
 def _items_of(document: Any) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,16 @@ from inpaint_cli import __version__
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest
 from inpaint_cli.photos.details import of_completion, of_window, write_pictures
+from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX, Overview
 from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
 from inpaint_cli.photos.spread import Spread
-from inpaint_cli.photos.writing import write_photo
+from inpaint_cli.pictures.picture import Samples
+from inpaint_cli.pictures.writing import Written, visible_change, write
 from inpaint_cli.reporting import Advance, Reporter
+
+DECIMALS = 6
+"""Digits behind the point of likelihoods in files."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,13 @@ class ResultWriter:
     """Also replace files that are no earlier results."""
     tile: int = TILE_PX
     """The length of a completion's longer side on the sheet, at least."""
+    output: OutputSettings = field(default_factory=OutputSettings)
     written: int = 0
     """Completions in the folder by now, of those that were to be written."""
     record: Record = field(init=False)
+    _measured: CompletedPhoto | None = field(init=False, default=None)
+    """The photo whose visible pixels were compared last."""
+    _told: set[tuple[Path, str]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.record = Record.of(self.folder, self.overwrite)
@@ -94,8 +104,18 @@ class ResultWriter:
             and len(earlier) == 1
             and is_of(earlier[0], names.photo)
             and same_settings(earlier[0], {**self._settings(hole, request), "seed": request.seed})
-            and same_files(earlier[0], names.completions, self.rank)
+            and same_files(earlier[0], names.completions, self._in_order)
+            and self._made_alike(earlier[0], request.n)
         )
+
+    @property
+    def _in_order(self) -> bool:
+        """Whether files are numbered by likelihood, where there is one."""
+        return self.rank or self.output.keep is not None
+
+    def _made_alike(self, item: Mapping[str, Any], n: int) -> bool:
+        new = self.output.fields(n)
+        return all(item.get(key) == new.get(key) for key in ("quality", "drawn"))
 
     def write(
         self,
@@ -113,11 +133,11 @@ class ResultWriter:
         overview = Overview(completed, names.photo.name, self.model_name, self.tile)
         spread = Spread(completed)
         try:
-            order = completed.in_order(self.rank)
-            for name, index in zip(names.completions, order, strict=True):
+            order = completed.in_order(self._in_order)
+            kept = islice(order, len(names.completions))
+            for name, index in zip(names.completions, kept, strict=True):
                 samples, line = completed.samples(index), _line(completed, name, index)
-                text = self._text(completed, index) if self.metadata else None
-                write_photo(self.folder / name, completed.photo, samples, text)
+                self.write_file(self.folder / name, names.photo, completed, samples, index)
                 item["completions"].append(line)
                 self.written += 1
                 if names.sheet:
@@ -142,6 +162,31 @@ class ResultWriter:
         for path in self.record.put(item):
             self.reporter.note(f"{path}: removed; it was of the results that these replace.")
         return item
+
+    def write_file(
+        self, path: Path, photo: Path, completed: CompletedPhoto, samples: Samples, index: int
+    ) -> None:
+        """Write one completion; tell once a photo what its format costs."""
+        made = write(
+            path,
+            completed.photo,
+            samples,
+            format=self.output.format,
+            quality=self.output.quality,
+            text=self._text(completed, index) if self.metadata else None,
+        )
+        for note in self._costs(path, completed, made):
+            if (photo, note) not in self._told:
+                self._told.add((photo, note))
+                self.reporter.note(f"{photo}: {note}.")
+
+    def _costs(self, path: Path, completed: CompletedPhoto, made: Written) -> list[str]:
+        notes = list(made.notes)
+        if not made.exact and completed is not self._measured:
+            change = visible_change(completed.photo, completed.visible, path)
+            notes.append(f"as {made.format}, {change}")
+            self._measured = completed
+        return notes
 
     def _write_details(self, names: ResultNames, completed: CompletedPhoto) -> dict[str, Any]:
         """Write the pictures of the first window's details, and return what a record keeps."""
@@ -174,6 +219,13 @@ class ResultWriter:
             "options": request.sampling_options(),
         }
 
+    def item_of(
+        self, photo: Path, hole: Mapping[str, Any], completed: CompletedPhoto, file: str
+    ) -> dict[str, Any]:
+        """Return the item of a photo whose one completion was written alone, for a report."""
+        item = self._item(photo, hole, completed)
+        return {**item, "completions": [_line(completed, file, 0)], "sheet": None}
+
     def _item(
         self, photo: Path, hole: Mapping[str, Any], completed: CompletedPhoto
     ) -> dict[str, Any]:
@@ -187,6 +239,7 @@ class ResultWriter:
             "log_prob_kind": completed.log_prob_kind,
             "hidden_values": completed.hidden_values,
             "windows": [[box.left, box.top, box.width, box.height] for box in boxes],
+            **self.output.fields(completed.request.n),
             "completions": [],
         }
 
@@ -209,9 +262,12 @@ def _line(completed: CompletedPhoto, name: str, index: int) -> dict[str, Any]:
     request, log_prob = completed.request, _log_prob(completed, index)
     line = {"file": name, "seed": request.seed, "index": index, "log_prob": log_prob}
     if log_prob is not None and completed.hidden_values:
-        line["log_prob_per_value"] = log_prob / completed.hidden_values
+        line["log_prob_per_value"] = round(log_prob / completed.hidden_values, DECIMALS)
     return {**line, **of_completion(completed.details, index, request.details)}
 
 
 def _log_prob(completed: CompletedPhoto, index: int) -> float | None:
-    return None if completed.log_prob is None else float(completed.log_prob[index])
+    """Return a likelihood, rounded so that it does not depend on the number of threads."""
+    if completed.log_prob is None:
+        return None
+    return round(float(completed.log_prob[index]), DECIMALS)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.photos.completing import CompletedPhoto
-from inpaint_cli.photos.photo import COLOUR_BANDS, Samples
 from inpaint_cli.photos.windows import bounds
+from inpaint_cli.pictures.picture import Samples
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Spread:
     def add(self, samples: Samples) -> None:
         """Take in one completion, [H, W, bands]."""
         photo = self.completed.photo
-        filled = samples[self._box][self._hidden][:, : COLOUR_BANDS[photo.mode]]
+        filled = samples[self._box][self._hidden][:, : photo.channels]
         self._digests.add(hashlib.sha256(filled.tobytes()).digest())
         white = photo.high - photo.low
         values = (filled.astype(np.float64) - photo.low) * (255 / white)

@@ -16,8 +16,9 @@ from inpaint_cli.photos.cutting import model_input, window_colours
 from inpaint_cli.photos.details import joined
 from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.parts import Part, pasted
-from inpaint_cli.photos.photo import ColourValues, Photo
 from inpaint_cli.photos.windows import Box, Mask, cut, window_round
+from inpaint_cli.pictures.colours import Values as ColourValues
+from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.randomness import Noise, content_key
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ class CompletedWindow:
         """How many pixels of the photo one of the model's is wide."""
         return self.window.height / self.pictures.shape[1]
 
-    def fill(self, photo: Photo, visible: Mask, index: int, feather: float | None) -> ColourValues:
+    def fill(
+        self, photo: Picture, visible: Mask, index: int, feather: float | None
+    ) -> ColourValues:
         """Return completion `index` of the part's box, [height, width, C] in 0..255."""
         if self.fills:
             return self.fills[index]
@@ -85,7 +88,7 @@ class CompletedWindow:
 
 
 def draw_windows(
-    photo: Photo,
+    photo: Picture,
     visible: Mask,
     holes: Sequence[Sequence[Part]],
     model: Model,
@@ -111,7 +114,7 @@ def draw_windows(
 
 
 def _window(
-    photo: Photo,
+    photo: Picture,
     visible: Mask,
     part: Part,
     earlier: Sequence[CompletedWindow],

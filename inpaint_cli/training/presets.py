@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,19 +52,18 @@ def smallest_that_takes(family: Family, look: Look) -> str:
 
 def first_image(source: str, download: bool = False) -> Look:
     """Return the look of the first image of a data source that can be read."""
-    from PIL import Image, UnidentifiedImageError
-
     from inpaint_cli.data import locate
+    from inpaint_cli.errors import UserError
+    from inpaint_cli.pictures.reading import look
 
     images = locate.find(source, download)
     for _, raw in images.read(images.listing().members[:20]):
         if isinstance(raw, bytes):
             try:
-                with Image.open(io.BytesIO(raw)) as image:
-                    grey = image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
-                    return Look(min(image.size), 1 if grey else 3)
-            except (UnidentifiedImageError, OSError, ValueError):
+                seen = look(raw)
+            except UserError:
                 continue
-        elif not isinstance(raw, Exception):
+            return Look(min(seen.height, seen.width), 1 if seen.grey else 3)
+        if not isinstance(raw, Exception):
             return Look(min(raw.shape[:2]), 3 if raw.ndim == 3 and raw.shape[2] >= 3 else 1)
     return Look(SMALLEST_FOR_PHOTOS, 3)

@@ -160,7 +160,9 @@ def test_the_record_describes_each_completion(photo: Path) -> None:
     assert item["hole_fraction"] == pytest.approx(15 * 15 / (60 * 80))
     for index, line in enumerate(item["completions"]):
         assert (line["file"], line["seed"], line["index"]) == (f"ä b-s9-{index}.png", 9, index)
-        assert line["log_prob_per_value"] == line["log_prob"] / item["hidden_values"]
+        per_value = line["log_prob"] / item["hidden_values"]
+        assert line["log_prob_per_value"] == pytest.approx(per_value, abs=1e-6)
+        assert line["log_prob"] == round(line["log_prob"], 6)
 
 
 def test_a_completion_says_how_it_was_made_unless_told_not_to(photo: Path) -> None:
@@ -254,7 +256,7 @@ MISTAKES = {
     "mask missing": (["{photo}", "--mask", "none.png"], "--mask: none.png: no such file"),
     "kind misspelt": (["{photo}", "--mask", "freefrom"], "freeform"),
     "mask of another size": (["{photo}", "--mask", "{small}"], "10x10"),
-    "mask without a hole": (["{photo}", "--mask", "{black}"], "invert_mask"),
+    "mask without a hole": (["{photo}", "--mask", "{black}"], "Paint the hole in white"),
     "box outside": (["{photo}", "--box", "500,500,9,9"], "80x60"),
     "photo missing": (["{folder}/none.png", "--box", "0,0,5,5"], "none.png: no such file"),
     "photo misspelt": (["{folder}/smal.png", "--box", "0,0,5,5"], "small.png'?"),
@@ -475,14 +477,14 @@ def test_a_failed_write_leaves_no_half_of_a_photo(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from inpaint_cli.photos import results
-    from inpaint_cli.photos.writing import write_photo
+    from inpaint_cli.pictures.writing import write
 
-    def full(path: Path, *rest: Any) -> None:
+    def full(path: Path, *rest: Any, **more: Any) -> Any:
         if path.name.endswith("-2.png"):
             raise ResourceError(f"{path}: no space left on the disk.")
-        write_photo(path, *rest)
+        return write(path, *rest, **more)
 
-    monkeypatch.setattr(results, "write_photo", full)
+    monkeypatch.setattr(results, "write", full)
     made = complete(photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o")
     assert made.exit_code == 1
     assert list((photo.parent / "o").iterdir()) == []
@@ -492,16 +494,16 @@ def test_after_an_interruption_finished_files_stay_and_are_known(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from inpaint_cli.photos import results
-    from inpaint_cli.photos.writing import write_photo
+    from inpaint_cli.pictures.writing import write
 
-    def stopped(path: Path, *rest: Any) -> None:
+    def stopped(path: Path, *rest: Any, **more: Any) -> Any:
         if path.name.endswith("-2.png"):
             raise KeyboardInterrupt
-        write_photo(path, *rest)
+        return write(path, *rest, **more)
 
     arguments = [photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o"]
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_photo", stopped)
+        patch.setattr(results, "write", stopped)
         stopped_run = complete(*arguments)
     assert stopped_run.exit_code == 130
     assert f"interrupted; 2 of 4 completions are in {photo.parent / 'o'}" in stopped_run.stderr
@@ -596,7 +598,8 @@ def test_a_record_cannot_make_us_remove_other_files(photo: Path) -> None:
 
 
 def test_an_output_place_that_is_a_file_is_refused(photo: Path) -> None:
-    made = complete(photo, "--box", "0,0,5,5", "-o", photo)
+    (photo.parent / "notes").write_text("text")
+    made = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "notes")
     assert made.exit_code == 1
     assert "not a folder" in made.stderr
 

@@ -9,6 +9,7 @@ from PIL import Image
 from inpaint_cli import data
 from inpaint_cli.data import ImageSet, Split
 from inpaint_cli.errors import UserError
+from inpaint_cli.pictures import opening
 from tests.data.image_files import folder_of, photos, png, stored, tar_of, zip_of
 
 SPLIT_TREE = photos(
@@ -117,7 +118,7 @@ def test_broken_files_are_skipped_counted_and_named(tmp_path: Path) -> None:
     assert why.keys() == broken.keys()
     assert "truncated" in why["train/cut.jpg"]
     assert why["train/empty.png"] == "empty file"
-    assert why["train/text.png"] == "no image"
+    assert why["train/text.png"] == "not an image, or of a kind that cannot be read"
     assert "skipped 3 files: train/cut.jpg (image file is truncated" in image_set.describe()[-1]
     expected = [good[name] for name in image_set.ids]
     assert [int(image.max()) for image in image_set.images] == [
@@ -134,8 +135,8 @@ def test_a_picture_of_too_many_pixels_is_skipped(
         "train/bomb.png": png(1, (64, 64)),
     }
     source = zip_of(tmp_path / "a.zip", tree)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert opened(source).skipped == (("train/bomb.png", "too many pixels"),)
+    monkeypatch.setattr(opening, "PIXEL_LIMIT", 1000)
+    assert opened(source).skipped == (("train/bomb.png", "64x64 pixels, more than 0 megapixels"),)
 
 
 def test_an_encrypted_member_is_skipped(tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_a_folder_without_images_says_what_it_looked_for(tmp_path: Path) -> None
 
 
 def test_a_folder_of_broken_images_alone_is_refused_with_a_reason(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none of 2 images can be read \(1.png: no image\)"):
+    with pytest.raises(UserError, match=r"none of 2 images can be read \(1.png: not an image,"):
         opened(folder_of(tmp_path / "a", {"1.png": b"x", "2.png": b"x"}))
 
 

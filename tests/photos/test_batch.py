@@ -12,8 +12,8 @@ from inpaint_cli.photos.batch import BatchJob, BatchRun
 from inpaint_cli.photos.completing import CompletionRequest
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.pairing import PhotoTask
-from inpaint_cli.photos.reading import read_photo
 from inpaint_cli.photos.results import ResultNames
+from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Reporter
 from tests.pretend_model import loaded
 
@@ -35,10 +35,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_photo_is_completed_without_a_file_and_written_by_its_own_step(folder: Path) -> None:
     run = run_of(folder, "a.png")
-    photo = read_photo(folder / "a.png")
+    photo = read(folder / "a.png")
     completed = run.complete(run.tasks[0], photo)
     assert not (folder / "o").exists()
-    names = ResultNames.of(folder / "a.png", Path("a"), photo.suffix, 2)
+    names = ResultNames.of(folder / "a.png", Path("a"), ".png", 2)
     hole = run.job.hole.fields(None, (40, 30), 0)
     item = run.writer.write(names, hole, completed, lambda units=1, text="": None)
     assert [line["file"] for line in item["completions"]] == names.completions

@@ -7,8 +7,8 @@ import pytest
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.blending import fill_of
 from inpaint_cli.photos.cutting import model_input, paste, window_colours
-from inpaint_cli.photos.photo import of_array
 from inpaint_cli.photos.windows import Box
+from inpaint_cli.pictures.picture import of_array
 
 RNG = np.random.default_rng(0)
 

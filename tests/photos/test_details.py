@@ -17,7 +17,7 @@ from inpaint_cli.photos.details import (
     of_window,
     write_pictures,
 )
-from inpaint_cli.photos.photo import of_array
+from inpaint_cli.pictures.picture import of_array
 from tests.models.picme.small import model_of
 
 PEN = Detail("pen", per="completion", recorded=int, captioned=True)

@@ -10,8 +10,8 @@ import pytest
 
 from inpaint_cli import api
 from inpaint_cli.photos.completing import CompletionRequest, complete_photo
-from inpaint_cli.photos.photo import of_array
 from inpaint_cli.photos.spread import Spread
+from inpaint_cli.pictures.picture import of_array
 
 SIDE = 160
 LEAST = 0.02

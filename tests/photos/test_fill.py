@@ -10,9 +10,9 @@ from inpaint_cli import api
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
-from inpaint_cli.photos.photo import COLOUR_BANDS, Photo, of_array
 from inpaint_cli.photos.spread import Spread
 from inpaint_cli.photos.windows import Box
+from inpaint_cli.pictures.picture import Picture, of_array
 from tests.pretend_model import loaded
 
 Hidden = npt.NDArray[np.bool_]
@@ -37,7 +37,7 @@ def hidden_of(shape: tuple[int, ...], *boxes: Box) -> Hidden:
 
 
 def completed_of(
-    photo: Photo, hidden: Hidden, model: Model | None = None, **settings: object
+    photo: Picture, hidden: Hidden, model: Model | None = None, **settings: object
 ) -> CompletedPhoto:
     request = CompletionRequest(**settings)  # type: ignore[arg-type]
     return complete_photo(photo, ~hidden, model or loaded().model, request)
@@ -102,16 +102,15 @@ def test_another_seed_gives_other_fills(detail: str) -> None:
 
 
 RNG = np.random.default_rng(2)
-WHITE16 = 65535
 PHOTOS = {
     "grey": of_array(textured(bands=1)[..., 0]),
     "RGB": of_array(textured()),
     "RGBA": of_array(np.dstack([textured(), RNG.integers(9, 256, SHAPE, dtype=np.uint8)])),
-    "16 bit": Photo(textured(bands=1).astype(np.uint16) * 257, "I;16", 0, WHITE16),
-    "CMYK": Photo(textured(bands=4), "CMYK"),
-    "LAB": Photo(textured(), "LAB"),
-    "1 bit": Photo(np.where(textured(bands=1) > 128, 255, 0).astype(np.uint8), "1"),
-    "float": Photo(textured(bands=1).astype(np.float32) / 255, "F", 0, 1),
+    "16 bit": of_array(textured(bands=1).astype(np.uint16) * 257),
+    "CMYK": Picture(textured(bands=4), "cmyk", 8, 0.0, 255.0),
+    "LAB": Picture(textured(), "lab", 8, 0.0, 255.0),
+    "1 bit": of_array(textured(bands=1) > 128),
+    "float": of_array(textured(bands=1).astype(np.float32) / 255),
 }
 
 
@@ -122,7 +121,7 @@ def test_visible_samples_are_exact_in_every_mode(mode: str, detail: str) -> None
     made = completed_of(photo, hidden, detail=detail).samples(0)
     assert (made.dtype, made.shape) == (photo.samples.dtype, photo.samples.shape)
     np.testing.assert_array_equal(made[~hidden], photo.samples[~hidden])
-    bands = COLOUR_BANDS[photo.mode]
+    bands = photo.samples.shape[2] - len(photo.extras)
     assert (made[hidden][:, :bands] != photo.samples[hidden][:, :bands]).any()
     np.testing.assert_array_equal(made[hidden][:, bands:], photo.samples[hidden][:, bands:])
 

@@ -18,8 +18,8 @@ from inpaint_cli.photos.overview import (
     scaled,
     view_of,
 )
-from inpaint_cli.photos.photo import of_array
 from inpaint_cli.photos.windows import Box
+from inpaint_cli.pictures.picture import of_array
 from tests.pretend_model import loaded
 
 PEN = Detail("pen", per="completion", recorded=int, captioned=True)

@@ -1,0 +1,110 @@
+"""The door of the Python API: what callers give becomes pictures, masks and numbers, or an error.
+
+An error names the argument at fault; nothing behind this door meets an odd type.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.masks.files import check_hole, read_mask
+from inpaint_cli.pictures.picture import Picture, of_array
+from inpaint_cli.pictures.reading import of_image, read
+
+ImageSource = str | Path | Image.Image | npt.NDArray[Any]
+
+
+def whole(value: Any, name: str, least: int | None = None, most: int | None = None) -> int:
+    """Return a whole number; UserError for anything else, and beyond its limits."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise UserError(f"must be a whole number, got {_short(value)}.", setting=name)
+    if least is not None and value < least:
+        raise UserError(f"must be at least {least}, got {value}.", setting=name)
+    if most is not None and value > most:
+        raise UserError(f"must be at most {most}, got {value}.", setting=name)
+    return int(value)
+
+
+def number(value: Any, name: str) -> float | None:
+    """Return a number or None; UserError for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise UserError(f"must be a number, got {_short(value)}.", setting=name)
+    return float(value)
+
+
+def photo_of(image: Any) -> tuple[Picture, bool]:
+    """Return the picture of an image, and whether its arrays have no axis for channels."""
+    if isinstance(image, str | Path):
+        picture = read(Path(image))
+    elif isinstance(image, Image.Image):
+        picture = of_image(image)
+    elif not isinstance(image, np.ndarray):
+        raise _wrong_type(image, "image")
+    elif image.dtype != np.uint8 or image.ndim not in (2, 3) or 0 in image.shape:
+        raise UserError(
+            f"expected uint8 [H, W] or [H, W, C], got {image.dtype} {list(image.shape)}.",
+            setting="image",
+        )
+    elif image.ndim == 3 and image.shape[2] > 4:
+        raise UserError(f"expected 1 to 4 channels, got {image.shape[2]}.", setting="image")
+    else:
+        return of_array(image), image.ndim == 2
+    return picture, picture.samples.shape[2] == 1
+
+
+def visible_of(mask: Any, visible: Any, photo: Picture) -> npt.NDArray[np.bool_]:
+    """Return what is known of a photo, bool [H, W]; UserError if nothing is to be filled.
+
+    Arrays are read as files are: white is filled in, from the middle of their range on.
+    """
+    if (mask is None) == (visible is None):
+        raise UserError("give either mask (white = fill in) or visible (True = known).")
+    size = photo.height, photo.width
+    if visible is not None:
+        if not isinstance(visible, np.ndarray):
+            raise UserError(
+                f"expected an array [H, W], got {type(visible).__name__}.", setting="visible"
+            )
+        known = np.asarray(visible, np.bool_)
+    elif isinstance(mask, str | Path):
+        known = read_mask(Path(mask), size=size)
+    elif isinstance(mask, Image.Image):
+        known = read_mask(mask, size=size)
+    elif isinstance(mask, np.ndarray):
+        known = _of_mask_array(mask)
+    else:
+        raise _wrong_type(mask, "mask")
+    name = "mask" if visible is None else "visible"
+    if known.shape != size:
+        raise UserError(f"its shape is {known.shape}, the image's {size}.", setting=name)
+    check_hole(known, source=mask if isinstance(mask, np.ndarray) else None)
+    return known
+
+
+def _of_mask_array(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    try:
+        return read_mask(mask)
+    except ValueError as error:
+        raise UserError(
+            f"expected numbers [H, W] or [H, W, C], got {mask.dtype} {list(mask.shape)}.",
+            setting="mask",
+        ) from error
+
+
+def _short(value: object) -> str:
+    return repr(value)[:60]
+
+
+def _wrong_type(value: object, name: str) -> UserError:
+    return UserError(
+        f"expected a path, a Pillow image or an array, got {type(value).__name__}.", setting=name
+    )

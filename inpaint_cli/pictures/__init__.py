@@ -1,0 +1,1 @@
+"""Picture files: one reader for photos, masks and training pictures, and one writer."""

@@ -1,0 +1,111 @@
+"""From samples to the colours that a model sees, and back; the fill is stored as its surroundings.
+
+Colours are float32 in 0..255, [h, w, 1] of grey pictures, else RGB.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli.pictures.inks import Inks
+from inpaint_cli.pictures.lab import rgb_of_lab, stored_lab
+from inpaint_cli.pictures.picture import Mask, Picture, Samples, as_floats
+
+Values = npt.NDArray[np.float32]
+Region = tuple[slice, slice]
+WHOLE: Region = (slice(None), slice(None))
+
+
+def shown(picture: Picture, region: Region = WHOLE) -> Values:
+    """Return the colours of a region, what lies beyond black and white clipped.
+
+    Colours that are multiplied by their alpha are divided by it again.
+    """
+    whole = picture.samples[region]
+    stored = whole[..., : picture.channels]
+    if picture.colours == "cmyk":
+        return Inks.of(picture).shown(stored)
+    if picture.colours in ("lab", "icclab"):
+        return rgb_of_lab(stored, picture.bits, picture.colours)
+    if picture.bits == 8 and (picture.low, picture.high) == (0.0, 255.0):
+        values = stored.astype(np.float32)
+    else:
+        values = _scaled(stored, picture.low, picture.high)
+    if "premultiplied" not in picture.extras:
+        return values
+    alpha = _alpha(picture, whole)
+    return np.asarray(np.minimum(values / np.maximum(alpha, 1e-6), 255), np.float32)
+
+
+def _scaled(stored: Samples, low: float, high: float) -> Values:
+    # Halves, since the difference of two large floats may be infinite.
+    span = high * 0.5 - low * 0.5
+    scaled = (as_floats(stored) * 0.5 - low * 0.5) * (255.0 / span)
+    return np.nan_to_num(np.clip(scaled, 0, 255)).astype(np.float32)
+
+
+def _alpha(picture: Picture, whole: Samples) -> Values:
+    """Return the alpha channel [h, w, 1] in 0..1."""
+    channel = picture.alpha_channel
+    if channel is None:
+        raise ValueError("no alpha")
+    alpha = as_floats(whole[..., channel : channel + 1]) / picture.opaque
+    return np.clip(np.nan_to_num(alpha), 0, 1).astype(np.float32)
+
+
+def stored(
+    picture: Picture,
+    values: Values,
+    region: Region = WHOLE,
+    *,
+    inks: Inks | None = None,
+    opaque: bool = False,
+) -> Samples:
+    """Return colours as samples [h, w, colours] of this picture, without its further channels.
+
+    inks: how black ink is used round the hole (`Inks.of` with the visible samples), for CMYK.
+    opaque: the hole will be made opaque, so colours are not multiplied by the alpha in it.
+    """
+    if picture.colours == "cmyk":
+        return (inks or Inks.of(picture)).stored(values)
+    if picture.colours in ("lab", "icclab"):
+        return stored_lab(values, picture.samples.dtype, picture.bits, picture.colours)
+    if "premultiplied" in picture.extras and not opaque:
+        low = min(picture.low, picture.high)
+        if low == 0:
+            values = values * _alpha(picture, picture.samples[region])
+    dtype = picture.samples.dtype
+    if picture.bits == 1:
+        return np.where(values >= 128, picture.high, picture.low).astype(dtype)
+    low, high = picture.low, picture.high
+    if (low, high) == (0.0, 255.0):
+        scaled = values.astype(np.float64)
+    else:
+        share = values.astype(np.float64) / 255.0
+        scaled = low * (1 - share) + high * share
+    if dtype.kind == "f":
+        return scaled.astype(dtype)
+    return np.rint(np.clip(scaled, min(low, high), max(low, high))).astype(dtype)
+
+
+def display(picture: Picture, region: Region = WHOLE) -> npt.NDArray[np.uint8]:
+    """Return a region as it looks on a screen: uint8 [h, w, 3], transparency ignored."""
+    values = np.rint(shown(picture, region)).astype(np.uint8)
+    return np.repeat(values, 3, axis=2) if values.shape[2] == 1 else values
+
+
+def in_bytes(picture: Picture) -> npt.NDArray[np.uint8]:
+    """Return the whole picture in 8 bits with its alpha, if it has one: [H, W, 1 to 4]."""
+    values = np.rint(shown(picture)).astype(np.uint8)
+    if picture.alpha_channel is None:
+        return values
+    alpha = np.rint(_alpha(picture, picture.samples) * 255).astype(np.uint8)
+    return np.concatenate([values, alpha], axis=2)
+
+
+def inks_of(picture: Picture, visible: Mask) -> Inks | None:
+    """Return how the visible part of a picture uses its inks; None where it has none."""
+    if picture.colours != "cmyk":
+        return None
+    return Inks.of(picture, picture.samples[visible][:, :4])

@@ -1,0 +1,39 @@
+"""Pictures as plain images of 8 bits, grey or RGB, for training and scoring."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PIL import Image
+
+from inpaint_cli.pictures.colours import in_bytes
+from inpaint_cli.pictures.picture import Picture
+
+
+def flat_image(picture: Picture) -> Image.Image:
+    """Return a Pillow image of mode L or RGB, alpha composited on white.
+
+    16 bits are scaled with rounding; floats lie in 0..1. ValueError for floats and for integers of
+    32 bits that reach beyond 0..1 and 0..65535.
+    """
+    picture = _scaled(picture)
+    values = in_bytes(picture)
+    if values.shape[2] in (1, 3):
+        return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
+    grey = values.shape[2] == 2
+    coloured = Image.fromarray(values)
+    white = Image.new("RGBA", coloured.size, "white")
+    flat = Image.alpha_composite(white, coloured.convert("RGBA"))
+    return flat.convert("L" if grey else "RGB")
+
+
+def _scaled(picture: Picture) -> Picture:
+    """Return the picture with a range that training can rely on: the type's, never the data's."""
+    if picture.bits <= 16 and not picture.is_float:
+        return picture
+    colours = picture.samples[..., : picture.channels]
+    low, high = float(colours.min()), float(colours.max())
+    top = 1.0 if picture.is_float else 65535.0
+    if not (low >= 0 and high <= top):
+        raise ValueError(f"{picture.samples.dtype} values from {low:g} to {high:g}")
+    return replace(picture, low=0.0, high=top)

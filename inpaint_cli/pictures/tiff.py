@@ -1,0 +1,129 @@
+"""TIFF files of every layout that holds a picture (TIFF 6.0 and BigTIFF)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.pictures import exif
+from inpaint_cli.pictures.ifd import DamagedError, Folder, Layout
+from inpaint_cli.pictures.opening import check_size
+from inpaint_cli.pictures.picture import (
+    Extra,
+    Metadata,
+    Picture,
+    Samples,
+    natural_range,
+    upright,
+)
+from inpaint_cli.pictures.tiff_layout import (
+    COLOURS,
+    JPEG,
+    PALETTE,
+    WHITE_IS_ZERO,
+    TiffLayout,
+    layout_of,
+)
+from inpaint_cli.pictures.tiff_strips import samples_of
+
+LAYERS = 37724
+"""Photoshop's layers, which hold the picture as it was."""
+PAGE = 297
+MOST_PAGES = 65536
+ICC, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
+
+
+def first_folder(data: bytes, name: str) -> tuple[Folder, int, str]:
+    """Return the first directory of a TIFF, how many pages there are, and its byte order."""
+    try:
+        layout = Layout.of(data)
+        folder, following = layout.folder(data, layout.first)
+    except DamagedError as error:
+        raise UserError(
+            f"damaged or truncated, it cannot be read ({error}).", where=name
+        ) from error
+    return folder, _pages(layout, data, following), layout.order
+
+
+def _pages(layout: Layout, data: bytes, following: int) -> int:
+    """Return the number of pages; damage behind the first one ends the count."""
+    seen, pages = {layout.first}, 1
+    while following and following not in seen and len(seen) < MOST_PAGES:
+        seen.add(following)
+        try:
+            folder, following = layout.folder(data, following)
+        except DamagedError:
+            break
+        pages += 0 if folder.integer(254, 0) & 1 else 1
+    return pages
+
+
+def read(data: bytes, name: str, huge: bool) -> Picture:
+    """Return the first page of a TIFF file; UserError where it is damaged or cannot be held."""
+    folder, pages, order = first_folder(data, name)
+    layout = layout_of(folder, order, name)
+    check_size(layout.width, layout.height, name, huge)
+    cleaned = exif.clean_folder(folder.without((LAYERS, PAGE) if pages > 1 else (LAYERS,)))
+    orientation = cleaned.orientation or 1
+    notes = [f"the first of {pages} frames is completed"] if pages > 1 else []
+    stored = samples_of(layout, data, name)
+    picture = _held(layout, upright(stored, orientation), folder, name)
+    kept = cleaned.folder
+    if orientation != 1 and exif.PLACES & kept.tags.keys():
+        kept = kept.without(exif.PLACES)
+        notes.append("turned upright, so its tie to places on the earth is left out")
+    return replace(
+        picture,
+        metadata=_metadata(folder, replace(cleaned, folder=kept)),
+        notes=(*notes, *picture.notes),
+        lossless=layout.compression != JPEG,
+    )
+
+
+def _metadata(folder: Folder, cleaned: exif.CleanExif) -> Metadata:
+    def raw(number: int) -> bytes:
+        tag = folder.tags.get(number)
+        return b"" if tag is None else tag.data
+
+    photoshop = exif.clean_photoshop(raw(PHOTOSHOP))
+    return Metadata(
+        folder=cleaned.folder,
+        icc=raw(ICC),
+        xmp=exif.clean_xmp(raw(XMP))[0],
+        iptc=raw(IPTC) or exif.iptc_of(photoshop),
+        photoshop=photoshop,
+        density=cleaned.density,
+    )
+
+
+def _held(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -> Picture:
+    """Return the picture of upright samples as stored."""
+    bits, notes = layout.bits, list[str]()
+    if layout.photometric == PALETTE:
+        return _coloured(layout, samples, folder, name)
+    if bits < 8 and (bits > 1 or layout.channels > 1):
+        samples = (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
+        notes.append(f"samples of {bits} bits; its completions have 8, in the same shades")
+        bits = 8
+    low, high = natural_range(samples.dtype, bits)
+    if layout.photometric == WHITE_IS_ZERO:
+        low, high = high, low
+    colours = COLOURS[layout.photometric]
+    return Picture(samples, colours, bits, low, high, layout.extras, "TIFF", notes=tuple(notes))
+
+
+def _coloured(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -> Picture:
+    """Return the colours of a palette, of 8 bits, beside further channels."""
+    table = np.array(folder.integers(320), np.int64)
+    if layout.kind != "u" or len(table) != 3 * 2**layout.bits:
+        raise UserError(f"damaged, its palette has {len(table)} values.", where=name)
+    colours = (table.reshape(3, -1).T >> 8).astype(np.uint8)
+    indices = samples[..., 0]
+    flat = colours[indices]
+    extras: tuple[Extra, ...] = ()
+    if layout.extras and layout.bits == 8:
+        flat, extras = np.concatenate([flat, samples[..., 1:]], axis=2), layout.extras
+    note = "a palette image; its completions are RGB, since the fill needs other colours"
+    return Picture(flat, "rgb", 8, 0.0, 255.0, extras, "TIFF", notes=(note,), indices=indices)

@@ -1,0 +1,76 @@
+"""The files of completions: their format, one file alone, some of many, and what they cost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from inpaint_cli.cli import main
+
+BOX = ("--box", "20,20,12,12")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    ramp = np.add.outer(np.arange(60), np.arange(70))[..., None]
+    noise = np.random.default_rng(0).integers(0, 30, (60, 70, 3))
+    path = tmp_path / "a.jpg"
+    Image.fromarray((ramp + noise).astype(np.uint8)).save(path, quality=90)
+    return path
+
+
+def complete(*arguments: object, model: str = "telea") -> Result:
+    words = ["complete", *map(str, arguments), "--model", model]
+    return CliRunner().invoke(main, words)
+
+
+def test_a_jpeg_can_stay_one_and_it_is_told_how_far_visible_pixels_are_off(photo: Path) -> None:
+    folder = photo.parent / "o"
+    done = complete(photo, *BOX, "--format", "keep", "-o", folder)
+    assert done.exit_code == 0
+    assert "as jpeg, visible pixels differ by 0." in done.stderr
+    with Image.open(folder / "a-0.jpg") as image, Image.open(photo) as source:
+        assert image.quantization == source.quantization  # type: ignore[attr-defined]
+
+
+def test_a_quality_of_an_exact_format_is_refused(photo: Path) -> None:
+    done = complete(photo, *BOX, "--quality", 80, "-o", photo.parent / "o")
+    assert done.exit_code == 2
+    assert "--quality: png is exact" in done.stderr
+
+
+def test_a_file_name_gets_the_one_completion_and_nothing_beside_it(photo: Path) -> None:
+    target = photo.parent / "new" / "b.png"
+    assert complete(photo, *BOX, "-o", target).stdout == f"{target}\n"
+    assert [file.name for file in target.parent.iterdir()] == ["b.png"]
+    assert "exists" in complete(photo, *BOX, "-o", target).stderr
+    assert complete(photo, *BOX, "-o", target, "--overwrite").exit_code == 0
+    assert complete(photo, *BOX, "-o", photo, "--overwrite").exit_code == 2
+
+
+def test_several_completions_never_make_a_folder_called_like_a_file(photo: Path) -> None:
+    target = photo.parent / "b.png"
+    done = complete(photo, *BOX, "-o", target, "-n", 2, model="patches")
+    assert done.exit_code == 2
+    assert "is one file, but there are 2 completions" in done.stderr
+    assert not target.exists()
+
+
+def test_a_format_that_the_file_name_contradicts_is_refused(photo: Path) -> None:
+    done = complete(photo, *BOX, "-o", photo.parent / "b.png", "--format", "webp")
+    assert "b.png is a name for png" in done.stderr
+
+
+def test_some_of_many_are_kept_and_the_others_never_written(photo: Path) -> None:
+    folder = photo.parent / "o"
+    arguments = (photo, *BOX, "-n", 3, "--keep", 2, "-o", folder)
+    assert complete(*arguments, model="patches").exit_code == 0
+    assert sorted(file.name for file in folder.glob("a-?.png")) == ["a-0.png", "a-1.png"]
+    (item,) = json.loads((folder / "completions.json").read_text())["items"]
+    assert item["drawn"] == 3
+    again = complete(*arguments, "--skip-existing", model="patches")
+    assert "its results exist" in again.stderr
+    assert "must be 1 to 3" in complete(*arguments[:-2], "--keep", 4, model="patches").stderr

@@ -1,0 +1,225 @@
+"""Odd and hostile pictures are read as they look, or refused in one sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.pictures import kinds
+from inpaint_cli.pictures.colours import in_bytes
+from inpaint_cli.pictures.reading import look, of_image, read, reduced_jpeg
+from tests.pictures import pictures_of as make
+
+RNG = np.random.default_rng(0)
+
+
+def saved(image: Image.Image, format: str, **settings: Any) -> bytes:
+    handle = io.BytesIO()
+    image.save(handle, format=format, **settings)
+    return handle.getvalue()
+
+
+def photo(mode: str = "RGB", size: tuple[int, int] = (24, 20)) -> Image.Image:
+    data = RNG.integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    return Image.fromarray(data).convert(mode)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF", "GIF", "BMP", "TGA", "PCX", "JPEG2000"])
+def test_pictures_of_other_formats_are_read_as_pillow_reads_them(format: str) -> None:
+    for mode in ("L", "RGB"):
+        data = saved(photo(mode), format)
+        picture = read(data)
+        with Image.open(io.BytesIO(data)) as image:
+            wanted = np.asarray(image.convert("RGB"))
+        seen = in_bytes(picture)
+        np.testing.assert_array_equal(np.broadcast_to(seen, wanted.shape), wanted)
+        assert picture.format == format
+        assert look(data).height == 20
+
+
+@pytest.mark.parametrize("format", ["JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_photos_of_cameras_are_turned_upright(format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    plain = read(saved(photo("RGB"), format, quality=90)).samples
+    turned = saved(Image.fromarray(plain), format, exif=exif, quality=100)
+    straight = read(saved(Image.fromarray(plain), format, quality=100)).samples
+    np.testing.assert_array_equal(read(turned).samples, make.oriented(straight, orientation))
+    assert (look(turned).height, look(turned).width) == read(turned).samples.shape[:2]
+
+
+def test_a_cmyk_jpeg_keeps_its_inks() -> None:
+    picture = read(saved(photo("CMYK"), "JPEG", quality=95))
+    assert picture.mode == "cmyk 8 bit"
+
+
+def test_a_jpeg_is_reduced_for_training_only() -> None:
+    data = saved(photo("RGB", (640, 480)), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0" + make.directory(
+        [(274, "H", (6,))], 8, "<", False))  # fmt: skip
+    image = reduced_jpeg(data, "a.jpg", 64)
+    assert image is not None
+    assert image.size == (120, 160)
+    assert reduced_jpeg(saved(photo(), "PNG"), "a.png", 64) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"\0\0\0\x18ftypheic", "pillow-heif"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "pillow-heif"),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"II*\0\x10\0\0\0CR\2\0", "raw photo"),
+        (b"FUJIFILMCCD-RAW 0201", "raw photo"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
+        (b"<?xml version='1.0'?>\n<svg xmlns='x'>", "SVG"),
+        (b"%PDF-1.7", "PDF"),
+        (b"hello, this is text and no picture at all", "not an image"),
+        (b"\0" * 100, "not an image"),
+        (b"", "empty"),
+    ],
+)
+def test_other_files_are_named_by_their_content(
+    tmp_path: Path, head: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inpaint_cli.pictures.opening._has_heif", lambda: False)
+    path = tmp_path / "a.png"
+    path.write_bytes(head)
+    with pytest.raises(UserError, match=words) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_raw_photos_that_look_like_tiff_are_refused() -> None:
+    array = make.samples("uint8", 3)
+    make_tag = (271, "B", (65, 0))
+    preview = [(254, "I", (1,)), (330, "I", (8,)), make_tag]
+    dng = [(50706, "B", (1, 4, 0, 0))]
+    for more in (preview, dng):
+        with pytest.raises(UserError, match="raw photo"):
+            read(make.tiff(array, 2, more=more))
+
+
+def test_too_many_pixels_are_refused_before_anything_is_allocated() -> None:
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + make.chunk(b"IHDR", header)
+    with pytest.raises(UserError, match="400 megapixels"):
+        read(start + make.chunk(b"IDAT", zlib.compress(bytes(10**6))))
+    small = struct.pack(">IIBBBBB", 24, 4194324, 8, 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + make.chunk(b"IHDR", small)
+    with pytest.raises(UserError, match="truncated"):
+        read(data + make.chunk(b"IDAT", zlib.compress(bytes(3000))) + make.chunk(b"IEND", b""))
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "BMP"])
+def test_pictures_beyond_the_limit_of_pillow_are_read(
+    format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # twice that is refused
+    assert read(saved(photo(), format)).samples.shape[:2] == (20, 24)
+
+
+def test_huge_pictures_are_read_where_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inpaint_cli.pictures.opening.PIXEL_LIMIT", 20)
+    for format in ("PNG", "JPEG", "TIFF", "PPM", "BMP"):
+        data = saved(photo(), format)
+        with pytest.raises(UserError, match="24x20 pixels"):
+            read(data)
+        assert read(data, huge=True).width == 24
+
+
+def test_a_truncated_file_of_each_kind_is_one_sentence() -> None:
+    for format in ("PNG", "JPEG", "WEBP", "AVIF", "TIFF", "BMP", "TGA", "JPEG2000", "PPM"):
+        data = saved(photo(size=(64, 64)), format)
+        with pytest.raises(UserError, match=r"^x: ") as caught:
+            read(data[: len(data) // 2], name="x")
+        assert "\n" not in str(caught.value), format
+
+
+def test_a_short_stream_of_pixels_is_no_black_picture() -> None:
+    whole = make.png(make.samples("uint8", 3), 8, 2)
+    rows = zlib.compress(make.filtered(make.samples("uint8", 3)[:3], 8))
+    at = whole.index(b"IDAT") - 4
+    with pytest.raises(UserError, match="fewer rows"):
+        read(whole[:at] + make.chunk(b"IDAT", rows) + make.chunk(b"IEND", b""))
+
+
+def test_damaged_metadata_hide_no_sound_picture(capfd: pytest.CaptureFixture[str]) -> None:
+    array = make.samples("uint8", 3)
+    bad = [
+        make.chunk(b"tEXt", b"Author\0Me", sound=False),
+        make.chunk(b"iCCP", b"ICC Profile\0\0"),
+        make.chunk(b"iCCP", b"x"),
+        make.chunk(b"eXIf", b"\x9d\xb5\x89\x9a"),
+        make.chunk(b"eXIf", b"II*\0\xff\xff\xff\xff"),
+        make.chunk(b"zTXt", b"a\0\0" + b"broken"),
+        make.chunk(b"pHYs", b"1"),
+        make.chunk(b"tIME", b""),
+        make.chunk(b"zTXt", b"bomb\0\0" + zlib.compress(bytes(2**21))),
+    ]
+    for one in bad:
+        picture = read(make.png(array, 8, 2, before=[one]))
+        np.testing.assert_array_equal(picture.samples, array)
+    picture = read(make.png(array, 8, 2, before=bad, after=[b"\0\0\0\5tEXtab"]))
+    np.testing.assert_array_equal(picture.samples, array)
+    assert "damaged" in picture.notes[0]
+    assert not picture.metadata.chunks
+    jpeg = saved(photo(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    assert "EXIF" in read(jpeg).notes[0]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_orientation_that_is_text_is_none() -> None:
+    exif = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHI4sI", 274, 2, 2, b"6", 0)
+    array = make.samples("uint16", 3)
+    before = [make.chunk(b"eXIf", exif)]
+    np.testing.assert_array_equal(read(make.png(array, 16, 2, before=before)).samples, array)
+
+
+def test_damage_behind_the_first_frame_hides_no_sound_frame() -> None:
+    frames = [photo(), photo()]
+    gif = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    second = gif.index(b"\x21\xf9", 800)
+    whole, cut = read(gif), read(gif[: second + 9] + b"\x2c\1")
+    np.testing.assert_array_equal(whole.samples, cut.samples)
+    assert "first of 2 frames" in " ".join(whole.notes)
+    tiff = saved(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    assert read(tiff).notes == ("the first of 2 frames is completed",)
+    first = read(saved(frames[0], "TIFF"))
+    np.testing.assert_array_equal(read(tiff[: len(tiff) - 700]).samples, first.samples)
+
+
+def test_a_stream_and_bytes_are_sources_too() -> None:
+    data = saved(photo(), "PNG")
+    np.testing.assert_array_equal(read(io.BytesIO(data)).samples, read(data).samples)
+
+
+def test_a_pillow_image_is_a_source_and_a_broken_one_a_sentence() -> None:
+    image = photo("LA")
+    np.testing.assert_array_equal(of_image(image).samples, np.asarray(image))
+    half = saved(photo(size=(64, 64)), "PNG")[:2000]
+    with pytest.raises(UserError, match="image: "):
+        of_image(Image.open(io.BytesIO(half)))
+
+
+def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(saved(photo(), "PNG"))
+    with pytest.raises(UserError, match=r"no such file. Did you mean .*cat\.png"):
+        read(tmp_path / "cta.png")
+    with pytest.raises(UserError, match="not an image file"):
+        read(tmp_path)
+
+
+def test_mixed_brands_of_one_container_are_told_apart() -> None:
+    assert kinds.kind_of(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif") == "AVIF"
+    assert kinds.kind_of(b"\0\0\0\x18ftypmif1\0\0\0\0heic") == "HEIF"
