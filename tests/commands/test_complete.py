@@ -619,3 +619,34 @@ def test_twelve_megapixels_eight_times_take_less_than_two_gigabytes(
     # In kB on Linux, in bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit < 2e9
+
+
+REPORTING = """
+import resource, sys
+from inpaint_cli.cli import main
+try:
+    main(sys.argv[1:], prog_name="inpaint")
+except SystemExit as end:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    sys.exit(end.code)
+"""
+
+
+@pytest.mark.slow
+def test_a_wire_across_a_photo_takes_less_than_600_megabytes(tmp_path: Path, top: Path) -> None:
+    draw_photo(tmp_path / "a.png", 300, 2000)
+    arguments = ["complete", str(tmp_path / "a.png"), "--box", "0,150,2000,3", "-n", "1"]
+    made = subprocess.run(
+        [sys.executable, "-c", REPORTING, *arguments, "--model", "patches", "-o", tmp_path / "o"],
+        cwd=top,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert int(made.stdout.splitlines()[-1]) * unit < 600e6
+    visible = np.ones((300, 2000), np.bool_)
+    visible[150:153] = False
+    result, photo = pixels(tmp_path / "o" / "a-0.png"), pixels(tmp_path / "a.png")
+    np.testing.assert_array_equal(result[visible], photo[visible])
+    assert (result[~visible] != photo[~visible]).any()

@@ -50,11 +50,11 @@ def stroke(rng: np.random.Generator) -> npt.NDArray[np.bool_]:
 
 
 def text(rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Return a few lines of letters."""
+    """Return a few letters."""
     hidden = np.zeros((SIDE, SIDE), np.uint8)
-    for line in range(3):
-        letters = "".join(chr(int(code)) for code in rng.integers(65, 91, 6))
-        cv2.putText(hidden, letters, (8, 45 + 45 * line), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1, 4)
+    letters = "".join(chr(int(code)) for code in rng.integers(65, 91, 5))
+    place = (8, int(rng.integers(40, SIDE - 20)))
+    cv2.putText(hidden, letters, place, cv2.FONT_HERSHEY_SIMPLEX, 1.2, 1, 5)
     return hidden.astype(np.bool_)
 
 

@@ -1,5 +1,7 @@
 """The fill: of the photo's own texture, the same for the same seed, and visible samples exact."""
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -189,6 +191,19 @@ def test_where_nothing_is_visible_the_model_draws_all() -> None:
 def test_a_method_at_the_photos_own_size_has_no_detail_to_add(model: str) -> None:
     with pytest.raises(UserError, match=r"^detail: .*own size"):
         api.load_model(model).complete(textured(), visible=~HOLES["one box"], n=1, detail="photo")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"detail": "photo", "of_drawing": True}, "a drawing has no texture"),
+        ({"detail": "none", "texture_only": True}, "nothing but texture"),
+        ({"detail": "fog"}, "must be photo or none, got 'fog'"),
+    ],
+)
+def test_a_detail_that_makes_no_sense_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError, match=f"^detail: {told}"):
+        CompletionRequest(**settings)
 
 
 def test_completions_of_one_plain_colour_are_said_to_be_alike() -> None:
