@@ -72,7 +72,7 @@ class CompletedWindow:
     @property
     def scale(self) -> float:
         """How many pixels of the photo one of the model's is wide."""
-        return self.window.height / self.pictures.shape[1]
+        return self.window.height / int(self.pictures.shape[1])
 
     def fill(self, index: int, feather: float | None) -> ColourValues:
         """Return completion `index` of the part's box, [height, width, C] in 0..255."""

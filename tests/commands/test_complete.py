@@ -622,12 +622,17 @@ def test_twelve_megapixels_eight_times_take_less_than_two_gigabytes(
 
 
 REPORTING = """
-import resource, sys
+import pathlib, resource, sys
 from inpaint_cli.cli import main
 try:
     main(sys.argv[1:], prog_name="inpaint")
 except SystemExit as end:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the tests held when they started this
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        print(int(lines["VmHWM"].split()[0]) * 1024)
+    else:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     sys.exit(end.code)
 """
 
@@ -643,8 +648,7 @@ def test_a_wire_across_a_photo_takes_less_than_600_megabytes(tmp_path: Path, top
         capture_output=True,
         text=True,
     )
-    unit = 1 if sys.platform == "darwin" else 1024
-    assert int(made.stdout.splitlines()[-1]) * unit < 600e6
+    assert int(made.stdout.splitlines()[-1]) < 600e6
     visible = np.ones((300, 2000), np.bool_)
     visible[150:153] = False
     result, photo = pixels(tmp_path / "o" / "a-0.png"), pixels(tmp_path / "a.png")

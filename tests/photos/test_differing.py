@@ -25,7 +25,7 @@ def photo_values() -> npt.NDArray[np.uint8]:
     waves = 128 + 50 * np.sin(x / 9 + y / 31) + 30 * np.sin(y / 7 - x / 40)
     values = np.stack([waves, 0.8 * waves + 20, 255 - waves], 2)
     values += rng.normal(0, 9, (SIDE, SIDE, 1))
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def box(rng: np.random.Generator) -> npt.NDArray[np.bool_]:

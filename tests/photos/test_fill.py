@@ -87,9 +87,10 @@ def test_the_number_of_threads_changes_nothing(detail: str) -> None:
     photo, hidden = of_array(textured()), HOLES["one box"]
     alone = all_of(completed_of(photo, hidden, n=2, detail=detail))
     torch_threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
+    threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     try:
         torch.set_num_threads(2)
-        numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(2, threads))
         assert all_of(completed_of(photo, hidden, n=2, detail=detail)) == alone
     finally:
         torch.set_num_threads(torch_threads)
@@ -197,7 +198,7 @@ def test_a_method_at_the_photos_own_size_has_no_detail_to_add(model: str) -> Non
     ("settings", "told"),
     [
         ({"detail": "photo", "of_drawing": True}, "a drawing has no texture"),
-        ({"detail": "none", "texture_only": True}, "nothing but texture"),
+        ({"detail": "none", "texture_only": True}, "this method has nothing but texture"),
         ({"detail": "fog"}, "must be photo or none, got 'fog'"),
     ],
 )
