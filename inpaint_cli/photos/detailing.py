@@ -184,6 +184,6 @@ class Texturing:
             return np.where(values >= 128, 255, 0).astype(np.uint8)
         dtype = self.photo.samples.dtype
         if dtype.kind == "f":
-            return values.astype(dtype)
+            return np.asarray(values, dtype)
         limits = np.iinfo(dtype)
-        return np.rint(np.clip(values, limits.min, limits.max)).astype(dtype)
+        return np.asarray(np.rint(np.clip(values, limits.min, limits.max)), dtype)
