@@ -138,7 +138,7 @@ def _beside(parts: Sequence[Part], part: Part) -> list[int]:
     box = part.box
     near = (edges[:, 0] <= box.bottom) & (edges[:, 2] >= box.top)
     near &= (edges[:, 1] <= box.right) & (edges[:, 3] >= box.left)
-    return [int(place) for place in np.flatnonzero(near) if _adjoin(parts[place], part)]
+    return [place for place in np.flatnonzero(near).tolist() if _adjoin(parts[place], part)]
 
 
 def _adjoin(first: Part, second: Part) -> bool:

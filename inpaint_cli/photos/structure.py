@@ -70,7 +70,7 @@ class CompletedWindow:
     @property
     def scale(self) -> float:
         """How many pixels of the photo one of the model's is wide."""
-        return self.window.height / self.pictures.shape[1]
+        return self.window.height / int(self.pictures.shape[1])
 
     def fill(
         self, photo: Picture, visible: Mask, index: int, feather: float | None
@@ -79,7 +79,7 @@ class CompletedWindow:
         if self.fills:
             return self.fills[index]
         channels = self.pictures.shape[3]
-        return self.blended(index, window_colours(photo, visible, self.window, channels), feather)
+        return self.blended(index, window_colours(photo, known, self.window, channels), feather)
 
     def blended(self, index: int, values: ColourValues, feather: float | None) -> ColourValues:
         """Return completion `index` of the part's box, joined to the `values` of its window."""

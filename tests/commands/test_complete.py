@@ -629,3 +629,38 @@ def test_twelve_megapixels_eight_times_take_less_than_two_gigabytes(
     # In kB on Linux, in bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit < 2e9
+
+
+REPORTING = """
+import pathlib, resource, sys
+from inpaint_cli.cli import main
+try:
+    main(sys.argv[1:], prog_name="inpaint")
+except SystemExit as end:
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the tests held when they started this
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        print(int(lines["VmHWM"].split()[0]) * 1024)
+    else:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    sys.exit(end.code)
+"""
+
+
+@pytest.mark.slow
+def test_a_wire_across_a_photo_takes_less_than_600_megabytes(tmp_path: Path, top: Path) -> None:
+    draw_photo(tmp_path / "a.png", 300, 2000)
+    arguments = ["complete", str(tmp_path / "a.png"), "--box", "0,150,2000,3", "-n", "1"]
+    made = subprocess.run(
+        [sys.executable, "-c", REPORTING, *arguments, "--model", "patches", "-o", tmp_path / "o"],
+        cwd=top,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(made.stdout.splitlines()[-1]) < 600e6
+    visible = np.ones((300, 2000), np.bool_)
+    visible[150:153] = False
+    result, photo = pixels(tmp_path / "o" / "a-0.png"), pixels(tmp_path / "a.png")
+    np.testing.assert_array_equal(result[visible], photo[visible])
+    assert (result[~visible] != photo[~visible]).any()

@@ -25,7 +25,7 @@ def photo_values() -> npt.NDArray[np.uint8]:
     waves = 128 + 50 * np.sin(x / 9 + y / 31) + 30 * np.sin(y / 7 - x / 40)
     values = np.stack([waves, 0.8 * waves + 20, 255 - waves], 2)
     values += rng.normal(0, 9, (SIDE, SIDE, 1))
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 def box(rng: np.random.Generator) -> npt.NDArray[np.bool_]:
@@ -50,11 +50,11 @@ def stroke(rng: np.random.Generator) -> npt.NDArray[np.bool_]:
 
 
 def text(rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Return a few lines of letters."""
+    """Return a few letters."""
     hidden = np.zeros((SIDE, SIDE), np.uint8)
-    for line in range(3):
-        letters = "".join(chr(int(code)) for code in rng.integers(65, 91, 6))
-        cv2.putText(hidden, letters, (8, 45 + 45 * line), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 1, 4)
+    letters = "".join(chr(int(code)) for code in rng.integers(65, 91, 5))
+    place = (8, int(rng.integers(40, SIDE - 20)))
+    cv2.putText(hidden, letters, place, cv2.FONT_HERSHEY_SIMPLEX, 1.2, 1, 5)
     return hidden.astype(np.bool_)
 
 

@@ -1,5 +1,7 @@
 """The fill: of the photo's own texture, the same for the same seed, and visible samples exact."""
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -85,9 +87,10 @@ def test_the_number_of_threads_changes_nothing(detail: str) -> None:
     photo, hidden = of_array(textured()), HOLES["one box"]
     alone = all_of(completed_of(photo, hidden, n=2, detail=detail))
     torch_threads, numba_threads = torch.get_num_threads(), numba.get_num_threads()
+    threads = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     try:
         torch.set_num_threads(2)
-        numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+        numba.set_num_threads(min(2, threads))
         assert all_of(completed_of(photo, hidden, n=2, detail=detail)) == alone
     finally:
         torch.set_num_threads(torch_threads)
@@ -188,6 +191,19 @@ def test_where_nothing_is_visible_the_model_draws_all() -> None:
 def test_a_method_at_the_photos_own_size_has_no_detail_to_add(model: str) -> None:
     with pytest.raises(UserError, match=r"^detail: .*own size"):
         api.load_model(model).complete(textured(), visible=~HOLES["one box"], n=1, detail="photo")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"detail": "photo", "of_drawing": True}, "a drawing has no texture"),
+        ({"detail": "none", "texture_only": True}, "this method has nothing but texture"),
+        ({"detail": "fog"}, "must be photo or none, got 'fog'"),
+    ],
+)
+def test_a_detail_that_makes_no_sense_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError, match=f"^detail: {told}"):
+        CompletionRequest(**settings)
 
 
 def test_completions_of_one_plain_colour_are_said_to_be_alike() -> None:
