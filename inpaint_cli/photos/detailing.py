@@ -72,7 +72,9 @@ class Texturing:
     holes: list[list[TexturedPart]] = field(init=False)
     starved: bool = field(init=False)
     """Whether some part has too little texture round it: a model's picture has to do there."""
-    _prepared: dict[Box, Filler | None] = field(init=False, default_factory=dict)
+    _prepared: dict[int, Filler | None] = field(init=False, default_factory=dict)
+    _kept: int = field(init=False, default=0)
+    """Pixels of the surroundings of all that is kept."""
 
     def __post_init__(self) -> None:
         holes = holes_in_parts(self.hidden, NEAR, LONGEST)
@@ -143,8 +145,8 @@ class Texturing:
 
     def _filler(self, samples: Samples, part: TexturedPart) -> Filler | None:
         """Return what fills a part; kept for later completions where it serves them too."""
-        if part.surroundings in self._prepared and not part.follows:
-            return self._prepared[part.surroundings]
+        if id(part) in self._prepared:
+            return self._prepared[id(part)]
         filler: Filler | None
         try:
             readable = tones(self.photo, samples[part.surroundings.slices])
@@ -159,10 +161,10 @@ class Texturing:
             )
         except TooLittleTexture:
             filler = None
-        kept = sum(box.height * box.width for box in self._prepared)
         size = part.surroundings.height * part.surroundings.width
-        if self.several and not part.follows and kept + size <= KEPT_PIXELS:
-            self._prepared[part.surroundings] = filler
+        if self.several and not part.follows and self._kept + size <= KEPT_PIXELS:
+            self._prepared[id(part)] = filler
+            self._kept += size
         return filler
 
     def _guessed(self, readable: npt.NDArray[np.float32], part: TexturedPart) -> None:

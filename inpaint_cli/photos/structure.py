@@ -72,9 +72,7 @@ class CompletedWindow:
         """How many pixels of the photo one of the model's is wide."""
         return self.window.height / int(self.pictures.shape[1])
 
-    def fill(
-        self, photo: Picture, visible: Mask, index: int, feather: float | None
-    ) -> ColourValues:
+    def fill(self, photo: Picture, known: Mask, index: int, feather: float | None) -> ColourValues:
         """Return completion `index` of the part's box, [height, width, C] in 0..255."""
         if self.fills:
             return self.fills[index]

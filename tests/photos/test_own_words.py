@@ -26,6 +26,14 @@ OTHER_MEANINGS = {
     "commands/options.py": {"bound"},  # of a type variable
     "data/": {"edges", "raw", "trace"},  # of a data set; as stored; an argument of __exit__
     "family.py": {"bound"},
+    "pictures/": {
+        "bound",
+        "latents",
+        "raw",
+        "tokens",
+        "trace",
+        "weight",
+    },  # bytes and words of files
     "metrics/": {"bound", "edges", "trace", "weight"},  # of likelihoods, cells, matrices, layers
     "photos/blending.py": {"weight"},  # of pixels
     "photos/holes.py": {"edges"},  # of boxes
