@@ -25,11 +25,12 @@ def whole(value: Any, name: str, least: int | None = None, most: int | None = No
     """Return a whole number; UserError for anything else, and beyond its limits."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise UserError(f"must be a whole number, got {_short(value)}.", setting=name)
-    if least is not None and value < least:
+    result = int(value)
+    if least is not None and result < least:
         raise UserError(f"must be at least {least}, got {value}.", setting=name)
-    if most is not None and value > most:
+    if most is not None and result > most:
         raise UserError(f"must be at most {most}, got {value}.", setting=name)
-    return int(value)
+    return result
 
 
 def number(value: Any, name: str) -> float | None:

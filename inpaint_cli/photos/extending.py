@@ -43,7 +43,7 @@ def parse_extension(text: str) -> Extension:
     >>> parse_extension("left=100,bottom=20%").pixels(50, 80)
     {'left': 100, 'top': 0, 'right': 0, 'bottom': 10}
     """
-    amounts = []
+    amounts: list[tuple[str, Fraction, bool]] = []
     for part in text.split(","):
         match = re.fullmatch(
             r"\s*(left|top|right|bottom)\s*=\s*(\d{1,6}(?:\.\d{1,6}(?=%))?)(%?)\s*", part, re.ASCII

@@ -149,8 +149,8 @@ class HoleSource:
         )
 
     def _unpainted(self, photo: Path, copy: Path) -> Mask:
-        pair = [read(path, huge=self.huge) for path in (photo, copy)]
-        return unpainted(*pair, str(copy))
+        original, painted = read(photo, huge=self.huge), read(copy, huge=self.huge)
+        return unpainted(original, painted, str(copy))
 
     def _read(
         self,

@@ -45,11 +45,11 @@ def from_tones(picture: Picture, drawn: Tones, under: Samples, *, opaque: bool =
     values = low + np.sign(picture.high - low) * drawn.astype(np.float64) * _unit(picture)
     if picture.bits == 1:
         middle = (low + picture.high) / 2
-        return np.where(values >= middle, 1, 0).astype(dtype)
+        return np.asarray(np.where(values >= middle, 1, 0), dtype)
     if dtype.kind == "f":
-        return values.astype(dtype)
+        return np.asarray(values, dtype)
     least, most = picture.container
-    stored = np.rint(np.clip(values, least, most)).astype(dtype)
+    stored: Samples = np.rint(np.clip(values, least, most)).astype(dtype)
     if _wraps(picture):
         stored[..., 1:] ^= dtype.type(1 << (picture.bits - 1))
     return stored

@@ -1,5 +1,7 @@
 """Photos of every kind through a completion: exact outside the hole, sensible inside it."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -19,7 +21,7 @@ def completed(photo: Picture, model: str, **wanted: object) -> CompletedPhoto:
     return complete_photo(photo, VISIBLE, loaded.model, options)
 
 
-def ramp(low: float, high: float, dtype: npt.DTypeLike, channels: int) -> npt.NDArray[np.generic]:
+def ramp(low: float, high: float, dtype: npt.DTypeLike, channels: int) -> npt.NDArray[Any]:
     values = np.linspace(low, high, 60)[None, :, None] * np.ones((48, 1, channels))
     return values.astype(dtype)
 
