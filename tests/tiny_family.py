@@ -54,6 +54,7 @@ class TinyFamily:
     stage_names: tuple[str, ...] = ("all",)
     options: tuple[Option, ...] = ()
     details: tuple[Detail, ...] = ()
+    texture_only = False
     completes = True
     perceptual = False
     stochastic = True

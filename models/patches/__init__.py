@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
@@ -26,7 +26,7 @@ class PatchesFamily:
     stochastic = True
     layouts: tuple[str, ...] = ()
 
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[Stage[Any], ...]:
         """Return nothing: the method is not trained."""
         return ()
 

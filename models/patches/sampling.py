@@ -6,26 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
+from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.texture import Filler, Scraps, TooLittleTexture
 
 if TYPE_CHECKING:
-    from inpaint_cli.models.patches.config import PatchesConfig
     from inpaint_cli.randomness import Noise
 
 
-class PatchesModel(nn.Module):
+class PatchesModel(CompletionModel):
     """A stochastic method without weights, in the form of the other models."""
-
-    stochastic = True
-
-    def __init__(self, config: PatchesConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.size, self.channels, self.levels = config.size, config.channels, config.levels
 
     def complete(
         self,

@@ -149,6 +149,7 @@ TRAINING = Training(
 
 class FakeFamily:
     summary = "for tests"
+    texture_only = False
     completes = True
     perceptual = False
     stochastic = True
