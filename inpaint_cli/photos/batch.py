@@ -131,7 +131,10 @@ class BatchRun:
             if advance is not None:
                 advance(0, text=f"{task.photo.name}: window {next(windows)}")
 
-        return complete_photo(photo, visible, job.model, job.request, window)
+        def compiling() -> None:
+            self.reporter.note("making machine code for this processor, once: about half a minute")
+
+        return complete_photo(photo, visible, job.model, job.request, window, compiling)
 
     def _results_of(self, task: PhotoTask, advance: Advance) -> dict[str, Any] | None:
         """Complete a photo and write its results, unless they are to be skipped."""

@@ -143,26 +143,35 @@ class CompletedPhoto:
     def samples(self, index: int) -> Samples:
         """Return completion `index`, [H, W, bands]: the photo's samples but for the hole's."""
         samples = self.photo.samples.copy()
+        box, patch = self.patch(index)
+        samples[box.slices] = patch
+        return samples
+
+    def patch(self, index: int) -> tuple[Box, Samples]:
+        """Return the tight box round all holes and completion `index` of it; no photo is copied."""
+        around, hole = self._around(), bounds(~self.visible)
+        samples, corner = self.photo.samples[around.slices].copy(), (around.top, around.left)
+        hidden = ~self.visible[around.slices]
         # So that nothing under the hole can have any influence.
-        samples[~self.visible, : self.photo.channels] = 0
+        samples[hidden, : self.photo.channels] = 0
         for window in self.windows:
             fill = window.fill(self.photo, self.visible, index, self.request.feather)
             part, opaque = window.part, self.request.opaque
-            paste(samples, self.photo, part.box, part.pixels, fill, opaque, self.inks)
+            paste(samples, self.photo, part.box, part.pixels, fill, opaque, self.inks, corner)
         if self.texturing is not None:
             guide = None
             if self.windows:
                 guide = Guide(samples.copy(), max(window.scale for window in self.windows))
-            self.texturing.fill(samples, index, guide)
+            self.texturing.fill(samples, index, guide, corner)
         channel = self.photo.alpha_channel
         if self.request.opaque and channel is not None:
-            samples[..., channel][~self.visible] = self.photo.opaque
-        return samples
+            samples[..., channel][hidden] = self.photo.opaque
+        return hole, samples[hole.moved(-around.top, -around.left).slices]
 
-    def patch(self, index: int) -> tuple[Box, Samples]:
-        """Return the tight box round all holes, and completion `index` of it."""
-        box = bounds(~self.visible)
-        return box, self.samples(index)[box.slices]
+    def _around(self) -> Box:
+        """Return the box of all that is read or filled of the photo's samples."""
+        hole = bounds(~self.visible)
+        return hole if self.texturing is None else self.texturing.reach.joined(hole)
 
     def in_order(self, rank: bool) -> Iterator[int]:
         """Yield the indices in the order of the files: the likeliest first if they are ranked."""
@@ -200,12 +209,13 @@ def complete_photo(
     model: Model,
     request: CompletionRequest,
     advance: Callable[[], None] = lambda: None,
+    compiling: Callable[[], None] | None = None,
 ) -> CompletedPhoto:
     """Complete the hidden part of a photo; what lies under it has no influence.
 
-    visible: bool [H, W], True = known, with something to fill. advance: called after each window.
-    UserError where the model cannot: several completions of a deterministic one, colour for a grey
-    one.
+    visible: bool [H, W], True = known, with something to fill. advance: called after each window;
+    compiling: once before numba makes machine code, which takes half a minute. UserError where the
+    model cannot: several completions of a deterministic one, colour for a grey one.
     """
     check_n(request.n, model)
     clear = invisible(photo)
@@ -216,7 +226,13 @@ def complete_photo(
     texturing = None
     if _textured(photo, model, request):
         texturing = Texturing(
-            photo, shown, ~visible, request.seed, request.n > 1, opaque=request.opaque
+            photo,
+            shown,
+            ~visible,
+            request.seed,
+            request.n > 1,
+            opaque=request.opaque,
+            compiling=compiling,
         )
     windows: list[CompletedWindow] = []
     if _asked(model, request, texturing):

@@ -58,8 +58,9 @@ def paste(
     fill: ColourValues,
     opaque: bool = False,
     inks: Inks | None = None,
+    corner: tuple[int, int] = (0, 0),
 ) -> None:
-    """Fill pixels of a box in `samples`, a copy of the photo's.
+    """Fill pixels of a box in `samples`, a copy of a part of the photo's that begins at `corner`.
 
     pixels: bool [box.height, box.width]; fill: their colours in 0..255, with any channels. opaque:
     what is filled becomes opaque where the photo has alpha. inks: how black ink is used round the
@@ -67,7 +68,7 @@ def paste(
     """
     colours = _with_channels_of(photo, fill)
     drawn = stored(photo, colours, box.slices, inks=inks, opaque=opaque)
-    region = samples[box.slices]
+    region = samples[box.moved(-corner[0], -corner[1]).slices]
     region[..., : drawn.shape[2]][pixels] = drawn[pixels]
     if opaque and photo.alpha_channel is not None:
         region[..., photo.alpha_channel][pixels] = photo.opaque

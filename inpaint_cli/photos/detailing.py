@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ class Guide:
     """A completion as a model drew it, whose structure texture follows."""
 
     samples: Samples
-    """[H, W, bands], the photo's samples with the holes filled."""
+    """[H, W, bands], the samples that are filled, as the model fills them."""
     scale: float
     """How many pixels of the photo one of the model's is wide."""
 
@@ -83,6 +84,12 @@ class Texturing:
         self.starved = any(whole_patches(part.unknown | part.pixels) < ENOUGH for part in every)
 
     @property
+    def reach(self) -> Box:
+        """The smallest box that holds the surroundings of all parts."""
+        boxes = [part.surroundings for parts in self.holes for part in parts]
+        return reduce(Box.joined, boxes)
+
+    @property
     def varied(self) -> bool:
         """Whether texture differs between completions; known once one was drawn."""
         fillers = [filler for filler in self._prepared.values() if filler is not None]
@@ -95,14 +102,21 @@ class Texturing:
             part.part.radius > THIN for parts in self.holes for part in parts
         )
 
-    def fill(self, samples: Samples, index: int, guide: Guide | None = None) -> None:
-        """Fill the holes of `samples`, a copy of the photo's, in place.
+    def fill(
+        self,
+        samples: Samples,
+        index: int,
+        guide: Guide | None = None,
+        corner: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Fill the holes of `samples`, a copy of the photo's or of its part at `corner`, in place.
 
         guide: what wide holes follow in their structure; None = nothing but what is visible.
         """
         for parts in self.holes:
             for part in parts:
-                self._fill_part(samples, part, index, guide)
+                around = part.surroundings.moved(-corner[0], -corner[1])
+                self._fill_part(samples, part, around, index, guide)
 
     def _textured(self, parts: Sequence[Part]) -> list[TexturedPart]:
         """Return the parts of one hole with their surroundings, in the order of filling."""
@@ -120,10 +134,10 @@ class Texturing:
         return textured
 
     def _fill_part(
-        self, samples: Samples, part: TexturedPart, index: int, guide: Guide | None
+        self, samples: Samples, part: TexturedPart, around: Box, index: int, guide: Guide | None
     ) -> None:
-        filler = self._filler(samples, part)
-        around = part.surroundings
+        """Fill one part; around: its surroundings, where they lie in `samples`."""
+        filler = self._filler(samples[around.slices], part)
         if filler is None and guide is not None:
             samples[around.slices][part.pixels] = guide.samples[around.slices][part.pixels]
             return
@@ -143,13 +157,13 @@ class Texturing:
         stored = from_tones(self.photo, values[None], under[None], opaque=self.opaque)[0]
         samples[around.slices][..., : stored.shape[1]][part.pixels] = stored
 
-    def _filler(self, samples: Samples, part: TexturedPart) -> Filler | None:
+    def _filler(self, around: Samples, part: TexturedPart) -> Filler | None:
         """Return what fills a part; kept for later completions where it serves them too."""
         if id(part) in self._prepared:
             return self._prepared[id(part)]
         filler: Filler | None
         try:
-            readable = tones(self.photo, samples[part.surroundings.slices])
+            readable = tones(self.photo, around)
             self._guessed(readable, part)
             filler = Filler(
                 readable,

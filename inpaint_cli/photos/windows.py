@@ -52,6 +52,11 @@ class Box:
         """Return the box so many rows further down and columns to the right."""
         return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
 
+    def joined(self, other: Box) -> Box:
+        """Return the smallest box that holds both."""
+        top, left = min(self.top, other.top), min(self.left, other.left)
+        return Box(top, left, max(self.bottom, other.bottom), max(self.right, other.right))
+
     def common(self, other: Box) -> Box:
         """Return what both share; no height or width where they do not meet."""
         top, left = max(self.top, other.top), max(self.left, other.left)
