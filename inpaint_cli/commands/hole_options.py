@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from inpaint_cli.commands.options import at_least
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
@@ -33,14 +34,14 @@ def output_options(command: Command) -> Command:
             ),
             click.option(
                 "--quality",
-                type=click.IntRange(1, 100),
+                type=at_least(1),
                 metavar="Q",
                 show_default="the photo's own",
                 help="Of jpeg and webp.",
             ),
             click.option(
                 "--keep",
-                type=click.IntRange(min=1),
+                type=at_least(1),
                 metavar="K",
                 help="Write K completions only: the likeliest, or the first.",
             ),
@@ -90,7 +91,7 @@ def more_hole_options(command: Command) -> Command:
             ),
             click.option(
                 "--shrink",
-                type=click.IntRange(min=0),
+                type=at_least(0),
                 default=0,
                 metavar="PX",
                 help="Reduce the hole by so many pixels, before --grow.",

@@ -242,7 +242,7 @@ def test_python_gives_the_same_report() -> None:
 
 def test_all_means_the_methods_and_the_models_that_ship_of_one_size() -> None:
     found = api.every_model()
-    assert found[:2] == ["telea", "navier-stokes"]
+    assert found[:3] == ["patches", "telea", "navier-stokes"]
     assert zoo.DEFAULT in found
     assert "pcnn-mnist" in api.every_model(28)
     assert "pcnn-mnist" not in found

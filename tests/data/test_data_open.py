@@ -119,7 +119,7 @@ def test_broken_files_are_skipped_counted_and_named(tmp_path: Path) -> None:
     assert "truncated" in why["train/cut.jpg"]
     assert why["train/empty.png"] == "empty file"
     assert why["train/text.png"] == "not an image, or of a kind that cannot be read"
-    assert "skipped 3 files: train/cut.jpg (image file is truncated" in image_set.describe()[-1]
+    assert "skipped 3 files: train/cut.jpg (damaged or truncated" in image_set.describe()[-1]
     expected = [good[name] for name in image_set.ids]
     assert [int(image.max()) for image in image_set.images] == [
         Image.open(io.BytesIO(content)).getpixel((0, 0))[0]  # type: ignore[index]
