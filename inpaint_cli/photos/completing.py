@@ -193,6 +193,13 @@ class CompletedPhoto:
                 "too little is visible to take texture from"
                 + ("; the model's picture alone is the fill" if self.windows else "")
             )
+        asked = {"temperature": self.request.temperature, **self.request.options}
+        left_out = [name for name, value in asked.items() if value is not None]
+        if not self.windows and not self.request.texture_only and left_out:
+            notes.append(
+                "its holes are thin, so texture alone fills them and no model is asked: without "
+                f"effect are {', '.join(left_out)}"
+            )
         scale = max((window.scale for window in self.windows), default=1.0)
         if self.texturing is None and scale > ENLARGED_TOO_MUCH:
             notes.append(

@@ -217,3 +217,13 @@ def test_completions_of_one_plain_colour_are_said_to_be_alike() -> None:
         "3 of the 3 completions are one and the same: what is visible round the holes is one plain "
         "colour, which goes on"
     )
+
+
+def test_options_of_a_model_that_is_not_asked_are_told() -> None:
+    hidden = hidden_of(SHAPE, Box(40, 20, 44, 90))
+    model = loaded(32).model
+    model.has_log_prob = False  # a likelihood would be asked for all the same
+    told = completed_of(of_array(textured()), hidden, model, temperature=0.5)
+    assert told.windows == ()
+    assert "without effect are temperature" in told.notes()[-1]
+    assert completed_of(of_array(textured()), hidden, model).notes() == []
