@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import exif
@@ -23,6 +24,7 @@ from inpaint_cli.pictures.tiff_layout import (
     JPEG,
     PALETTE,
     WHITE_IS_ZERO,
+    YCBCR,
     TiffLayout,
     layout_of,
 )
@@ -103,6 +105,9 @@ def _held(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -> Pi
     bits, notes = layout.bits, list[str]()
     if layout.photometric == PALETTE:
         return _coloured(layout, samples, folder, name)
+    if layout.photometric == YCBCR and layout.compression != JPEG:
+        samples = _rgb_of_ycbcr(samples)
+        notes.append("stored as YCbCr; its completions are RGB, as it is shown")
     if bits < 8 and (bits > 1 or layout.channels > 1):
         samples = (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
         notes.append(f"samples of {bits} bits; its completions have 8, in the same shades")
@@ -112,6 +117,13 @@ def _held(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -> Pi
         low, high = high, low
     colours = COLOURS[layout.photometric]
     return Picture(samples, colours, bits, low, high, layout.extras, "TIFF", notes=tuple(notes))
+
+
+def _rgb_of_ycbcr(samples: Samples) -> Samples:
+    """Return the samples with their first three channels as RGB (ITU-T T.871)."""
+    brightness = np.ascontiguousarray(samples[..., :3])
+    shown = Image.fromarray(brightness, "YCbCr").convert("RGB")
+    return np.concatenate([np.asarray(shown), samples[..., 3:]], axis=2)
 
 
 def _coloured(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -> Picture:

@@ -52,6 +52,10 @@ UNREAD_COMPRESSIONS = {
     50002: "JPEG XL",
 }
 MOST_CHANNELS = 64
+WEIGHTS, SUBSAMPLING, BLACK_AND_WHITE = 529, 530, 532
+"""Of YCbCr."""
+BT601 = (0.299, 0.587, 0.114)
+FULL_RANGE = (0.0, 255.0, 128.0, 255.0, 128.0, 255.0)
 DNG_VERSION, MAKE, SUB_FOLDERS = 50706, 271, 330
 
 
@@ -129,6 +133,7 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
         (folder.integer(292, 0), folder.integer(293, 0)),
     )
     _check_coding(layout, name)
+    _check_brightness(layout, folder, name)
     return _with_segments(layout, folder, name)
 
 
@@ -151,8 +156,19 @@ def _check_coding(layout: TiffLayout, name: str) -> None:
         raise UserError(
             f"a TIFF of {layout.bits} bits in a compression of {wanted}. {_SAVE}", where=name
         )
-    if layout.photometric == YCBCR and layout.compression != JPEG:
-        raise UserError(f"a TIFF of YCbCr without JPEG, which is not read. {_SAVE}", where=name)
+
+
+def _check_brightness(layout: TiffLayout, folder: Folder, name: str) -> None:
+    """Refuse brightness apart from colours in other forms than that of a JPEG (TIFF 6.0, 21)."""
+    if layout.photometric != YCBCR or layout.compression == JPEG:
+        return
+    thin = (folder.integers(SUBSAMPLING) or (2, 2)) != (1, 1)
+    levels = folder.tags[BLACK_AND_WHITE].numbers() if BLACK_AND_WHITE in folder.tags else FULL_RANGE
+    weights = folder.tags[WEIGHTS].numbers() if WEIGHTS in folder.tags else BT601
+    unlike = max(abs(a - b) for a, b in zip(weights, BT601, strict=False)) > 1e-3
+    if thin or unlike or levels != FULL_RANGE or (layout.bits, layout.kind) != (8, "u"):
+        what = "colours at less than its size" if thin else "other levels or weights than a JPEG's"
+        raise UserError(f"a TIFF of YCbCr with {what}, which is not read. {_SAVE}", where=name)
 
 
 _SAVE = "Save it as an ordinary TIFF."

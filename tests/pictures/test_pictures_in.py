@@ -57,6 +57,20 @@ def test_photos_of_cameras_are_turned_upright(format: str, orientation: int) -> 
     assert (look(turned).height, look(turned).width) == read(turned).samples.shape[:2]
 
 
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate"])
+def test_a_tiff_of_ycbcr_is_read_as_it_is_shown(compression: str | None) -> None:
+    image = photo("YCbCr")
+    picture = read(saved(image, "TIFF", compression=compression))
+    np.testing.assert_array_equal(picture.samples, np.asarray(image.convert("RGB")))
+    assert "YCbCr" in picture.notes[0]
+
+
+def test_a_tiff_of_ycbcr_at_half_the_size_is_refused() -> None:
+    image = photo("YCbCr")
+    with pytest.raises(UserError, match="colours at less than its size"):
+        read(saved(image, "TIFF", tiffinfo={530: (2, 2)}))
+
+
 def test_a_cmyk_jpeg_keeps_its_inks() -> None:
     picture = read(saved(photo("CMYK"), "JPEG", quality=95))
     assert picture.mode == "cmyk 8 bit"
@@ -223,3 +237,38 @@ def test_a_missing_file_names_its_neighbour(tmp_path: Path) -> None:
 def test_mixed_brands_of_one_container_are_told_apart() -> None:
     assert kinds.kind_of(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif") == "AVIF"
     assert kinds.kind_of(b"\0\0\0\x18ftypmif1\0\0\0\0heic") == "HEIF"
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_photos_of_phones_are_read_upright(orientation: int) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    image, handle, exif = photo("RGB"), io.BytesIO(), Image.Exif()
+    exif[274] = orientation
+    heif.from_pillow(image).save(handle, quality=-1, chroma=444, exif=exif.tobytes())
+    picture = read(handle.getvalue())
+    wanted = make.oriented(np.asarray(image), orientation).astype(int)
+    assert picture.format == "HEIF"
+    assert picture.samples.shape == wanted.shape
+    assert np.abs(picture.samples - wanted).mean() < 1  # of YCbCr, which rounds
+    assert look(handle.getvalue()).height == len(wanted)
+
+
+def test_a_heic_of_ten_bits_says_that_it_is_cut() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    deep = (RNG.integers(0, 1024, (20, 24, 3)) << 6).astype("<u2")
+    handle = io.BytesIO()
+    picture = heif.from_bytes("RGB;16", (24, 20), deep.tobytes())
+    picture.save(handle, quality=-1, chroma=444, matrix_coefficients=0)
+    held = read(handle.getvalue())
+    assert held.notes == ("its samples of 10 bits are cut to 8",)
+    assert np.abs(held.samples - (deep >> 8).astype(int)).max() <= 1
+
+
+def test_a_damaged_heic_is_one_sentence() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    handle = io.BytesIO()
+    heif.from_pillow(photo("RGB")).save(handle, quality=90)
+    data = handle.getvalue()
+    for end in (40, len(data) // 2, len(data) - 10):
+        with pytest.raises(UserError, match="damaged"):
+            read(data[:end])
