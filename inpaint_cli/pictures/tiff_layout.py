@@ -163,7 +163,9 @@ def _check_brightness(layout: TiffLayout, folder: Folder, name: str) -> None:
     if layout.photometric != YCBCR or layout.compression == JPEG:
         return
     thin = (folder.integers(SUBSAMPLING) or (2, 2)) != (1, 1)
-    levels = folder.tags[BLACK_AND_WHITE].numbers() if BLACK_AND_WHITE in folder.tags else FULL_RANGE
+    levels = (
+        folder.tags[BLACK_AND_WHITE].numbers() if BLACK_AND_WHITE in folder.tags else FULL_RANGE
+    )
     weights = folder.tags[WEIGHTS].numbers() if WEIGHTS in folder.tags else BT601
     unlike = max(abs(a - b) for a, b in zip(weights, BT601, strict=False)) > 1e-3
     if thin or unlike or levels != FULL_RANGE or (layout.bits, layout.kind) != (8, "u"):
