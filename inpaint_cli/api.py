@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from inpaint_cli.metrics.score import ScoreOrder
     from inpaint_cli.metrics.targets import Contestant
+    from inpaint_cli.photos.calibration import Calibration, SpreadKind
     from inpaint_cli.reporting import Reporter
 
 DEFAULT_N = 8
@@ -218,6 +219,32 @@ def contestant(name: str, device: str) -> Contestant:
         loaded.weights_sha256,
         None if isinstance(weights, str) else weights.name,
     )
+
+
+def calibrate(
+    model: str | Path = zoo.DEFAULT,
+    *,
+    level: float = 90.0,
+    spread: SpreadKind = "deviation",
+    device: str = "auto",
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Calibration:
+    """Find how wide intervals must be to hold, on pictures whose truth is known.
+
+    level: percent of the hidden values inside, on average over pictures. options: data (needed),
+    split="validation", masks, k=8, by_visible, limit, seed, temperature, download. The result goes
+    to `LoadedModel.complete(..., calibration=...)`, or to a file with
+    `inpaint_cli.photos.calibration.save`. UserError for what means nothing, and for too few
+    pictures.
+    """
+    from inpaint_cli.metrics.targets import completion_options
+    from inpaint_cli.posterior import calibrating
+    from inpaint_cli.reporting import Reporter
+
+    completed = completion_options({"split": "validation", "k": 8, **options})
+    order = calibrating.CalibrationOrder(str(model), completed, level, spread, device)
+    return calibrating.calibrate(order, contestant, reporter or Reporter(quiet=True))
 
 
 def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "pick": "Keep one completion under a name of its own.",
     "train": "Train a model on images.",
     "score": "Score completions, with error bars and a stated protocol.",
+    "calibrate": "Find how wide intervals must be to hold what they promise.",
     "masks": "Draw masks of every published kind.",
     "models": "List the models that ship, show cards, fetch published weights.",
     "convert": "Read weight files of the papers' authors.",

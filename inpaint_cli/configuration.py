@@ -161,6 +161,13 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return named[str(value)]
     if origin is tuple:
         return _convert_tuple(args, value, where)
+    if origin is dict:
+        _check_table(value, where)
+        return {
+            str(name): _convert(args[1], part, f"{where}.{name}") for name, part in value.items()
+        }
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return value if isinstance(value, hint) else from_dict(hint, value, where)
     if origin in (Union, types.UnionType):
         if value is None or (isinstance(value, str) and value.lower() == "none"):
             return None

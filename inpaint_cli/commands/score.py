@@ -135,6 +135,12 @@ from inpaint_cli.zoo import DEFAULT
     help="Take the features of the first N completions.",
 )
 @click.option(
+    "--calibration",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Made by 'inpaint calibrate' for the model: coverage also tells of its intervals.",
+)
+@click.option(
     "--is",
     "is_form",
     type=click.Choice(["image", "pooled"]),

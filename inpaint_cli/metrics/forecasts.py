@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import RESAMPLES, over_images, resamples
 from inpaint_cli.metrics.metric import (
@@ -290,6 +291,11 @@ class Coverage(Forecast):
     needs = frozenset({"hole", "several"})
     digits, factor, unit = 1, 100, "%"
 
+    def figures(self, case: MeasuredCase) -> Figures:
+        own = super().figures(case)
+        chosen = case.options.calibration
+        return own if chosen is None else {**own, **calibrated.figures(case, chosen)}
+
     def lines(self, results: Results) -> Iterator[Line]:
         interval = nearest_interval(results.k, NOMINAL)
 
@@ -304,6 +310,8 @@ class Coverage(Forecast):
             target=interval.nominal,
             params={"j": interval.j, "nominal": interval.nominal},
         )
+        if results.options.calibration is not None:
+            yield from calibrated.lines(self, results, results.options.calibration)
 
 
 class RankHistogram(Forecast):

@@ -13,6 +13,7 @@ from inpaint_cli import masks, metrics
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.masks.sets import MaskSet, read_set
+from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.reporting import Reporter
 
 SIDE = 64
@@ -60,6 +61,8 @@ class MeasureOptions:
     """Also the inception score of all images pooled."""
     strict: bool = False
     """Any refusal is an error."""
+    calibration: Calibration | None = None
+    """Of the one model that is scored; `coverage` then also tells of its intervals."""
 
 
 @dataclass(frozen=True)

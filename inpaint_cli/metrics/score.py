@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import torch
 from inpaint_cli import __version__, metrics
 from inpaint_cli.device import rank, resolve, world_size
 from inpaint_cli.errors import ResourceError, UserError, unknown_name
-from inpaint_cli.metrics import instruments, measuring
+from inpaint_cli.metrics import calibrated, instruments, measuring
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import CommonSize, target_of
 from inpaint_cli.metrics.instruments import Instruments
@@ -36,6 +36,8 @@ from inpaint_cli.metrics.targets import (
     prepared,
     refuse_temperature,
 )
+from inpaint_cli.photos.calibration import Calibration
+from inpaint_cli.photos.calibration import load as load_calibration
 from inpaint_cli.ranks import first_before_the_others, joined, wait
 from inpaint_cli.reporting import Reporter
 
@@ -89,6 +91,8 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
         options["metrics"] = metrics.parse(options["metrics"])
     if isinstance(options.get("data"), str):
         options["data"] = (options["data"],)
+    if options.get("calibration") is not None:
+        options["calibration"] = _calibration_of(options["calibration"])
     work = options.get("work")
     return ScoreOrder(
         () if folders else tuple(models),
@@ -98,6 +102,10 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
         options.get("device", "auto"),
         Path(work) if work else None,
     )
+
+
+def _calibration_of(given: Calibration | str | Path) -> Calibration:
+    return given if isinstance(given, Calibration) else load_calibration(Path(given))
 
 
 def _folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> FolderOptions:
@@ -121,6 +129,7 @@ def run(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[Document]:
     """Return a report per target; in the other processes of torchrun, nothing."""
     with joined(resolve(order.device)) as device:
         targets = targets_of(order, load, reporter, device)
+        calibrated.check(order.measured.calibration, targets)
         return Scoring.of(order, device, reporter).run(targets)
 
 
@@ -295,6 +304,7 @@ class Scoring:
             [__version__, measuring.VERSION, str(torch.__version__), self.device.type],
             [sorted(meter.wanted), meter.sets, self.options.pooled],
             tools.identity(),
+            None if self.options.calibration is None else asdict(self.options.calibration),
             [target.name, target.k, target.fingerprint()],
         ]
 

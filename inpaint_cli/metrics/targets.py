@@ -6,8 +6,9 @@ Files made beforehand are the other kind of target (folders.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,13 +16,14 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.data.image_set import ImageSet
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import ResourceError, UserError, unknown_name
 from inpaint_cli.family import Model
 from inpaint_cli.metrics.protocol import (
     MaskChoice,
     ModelSize,
     Setting,
     TargetFacts,
+    check_counts,
     choose_masks,
     dataset_facts,
 )
@@ -328,6 +330,22 @@ class CompletionOptions:
     """Where pixels finer than a model's come from, in pictures larger than it; None = nowhere."""
     by_visible: bool = False
     download: bool = False
+
+
+def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
+    """Return options by name; UserError with the nearest name for unknown ones, and odd counts."""
+    names = {field.name for field in fields(CompletionOptions)}
+    for name in given:
+        if name not in names:
+            raise unknown_name("no option", name, names)
+    options = {name: value for name, value in given.items() if value is not None}
+    if isinstance(options.get("data"), str | Path):
+        options["data"] = (str(options["data"]),)
+    if "data" in options:
+        options["data"] = tuple(map(str, options["data"]))
+    chosen = CompletionOptions(**options)
+    check_counts(chosen.k, chosen.limit, None, chosen.size)
+    return chosen
 
 
 def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter) -> ImageSet:

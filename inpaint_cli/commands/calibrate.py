@@ -1,0 +1,124 @@
+"""`inpaint calibrate`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inpaint_cli.commands import options
+from inpaint_cli.errors import UserError
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.zoo import DEFAULT
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--model",
+    default=DEFAULT,
+    metavar="NAME|RUN|FILE",
+    shell_complete=options.model_names,
+    help="What completes; any model that draws.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME|DIR|ZIP",
+    help="Pictures that the model was not trained on, like those it will meet.  [required]",
+)
+@click.option("--split", default="validation", help="Which part: validation, test or train.")
+@click.option("--masks", default="freeform@mixture", metavar="KIND|DIR", help="What is hidden.")
+@click.option(
+    "-k",
+    "--completions",
+    "k",
+    type=options.at_least(2),
+    default=8,
+    metavar="K",
+    help="Completions of each picture; -n of 'inpaint complete' must be the same.",
+)
+@click.option(
+    "--level",
+    type=options.Number(float, 50, above=True),
+    default=90.0,
+    metavar="PERCENT",
+    help="The share of hidden values that shall lie inside.",
+)
+@click.option(
+    "--spread",
+    type=click.Choice(["deviation", "range"]),
+    default="deviation",
+    help="What an interval is a multiple of: the standard deviation of the K values, or half "
+    "their range.",
+)
+@click.option(
+    "--by-visible",
+    is_flag=True,
+    help="A factor for each of five ranges of the visible share, so that each holds.",
+)
+@click.option(
+    "--limit",
+    type=options.at_least(1),
+    metavar="N",
+    show_default="all",
+    help="So many pictures, drawn at random, always the same.",
+)
+@click.option(
+    "--temperature",
+    type=options.Number(float, 0, above=True),
+    metavar="T",
+    show_default="1",
+    help="As it will be in 'inpaint complete'.",
+)
+@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    show_default="MODEL.calibration.json",
+    help="Where to write the calibration.",
+)
+@options.seed
+@options.device
+@options.common
+def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: Any) -> None:
+    """Find how wide intervals must be to hold what they promise.
+
+    The K completions of a picture say how sure a model is; mostly it is too sure. This completes
+    pictures whose truth is known and finds the factor by which the spread of the completions must
+    be multiplied, so that at most 10 % (--level 90) of the hidden values lie outside, on average
+    over pictures like those (conformal risk control; Angelopoulos et al. 2022).
+
+    It promises nothing for a single pixel or a single picture, nor for pictures, masks, K or
+    temperatures unlike those it was made with.
+
+    \b
+    Examples:
+      inpaint calibrate --model picme-photos64 --data photos/
+      inpaint complete photo.png --mask mask.png -n 8 \\
+        --model picme-photos64 --calibration picme-photos64.calibration.json
+      inpaint score --model picme-photos64 --data photos/ -k 8 --metrics coverage \\
+        --calibration picme-photos64.calibration.json
+    """
+    if not given["data"]:
+        raise UserError(
+            "is needed: pictures that the model was not trained on, such as a folder or 'cifar10'.",
+            setting="data",
+        )
+    from inpaint_cli import api
+    from inpaint_cli.photos import calibration as files
+
+    path = output or Path(f"{Path(given['model']).name}.calibration.json")
+    made = api.calibrate(given.pop("model"), reporter=reporter, **given)
+    files.save(made, path)
+    reporter.note(
+        f"{made.model}: {100 * made.level:g} % of hidden values inside mean +- factor x "
+        f"{made.spread} of {made.k} completions; {made.data} ({made.split}), {made.masks}"
+    )
+    for line in files.described(made):
+        reporter.note(line)
+    click.echo(json.dumps({"file": str(path), **asdict(made)}, indent=1) if as_json else path)

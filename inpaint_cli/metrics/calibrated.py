@@ -1,0 +1,83 @@
+"""What `coverage` adds with a calibration: how often its intervals hold, and how wide they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.metric import Figures, Line, MeasuredCase, Metric, Results, mean_line
+from inpaint_cli.photos.calibration import Calibration
+
+if TYPE_CHECKING:
+    from inpaint_cli.metrics.targets import Target
+
+
+def check(calibration: Calibration | None, targets: Sequence[Target]) -> None:
+    """Raise UserError where a calibration says nothing on the completions to be scored."""
+    if calibration is None:
+        return
+    if len(targets) != 1:
+        raise UserError("is of one model. Score that one alone.", setting="calibration")
+    facts, (target,) = targets[0].facts(), targets
+    temperature = facts.completions.get("temperature") or facts.model.get("sampler", {}).get(
+        "temperature"
+    )
+    why = calibration.mismatch(
+        target.name, facts.model.get("checkpoint_sha256"), target.k, temperature
+    )
+    if why:
+        raise UserError(
+            f"{why}. Make one for these with 'inpaint calibrate'.", setting="calibration"
+        )
+
+
+def figures(case: MeasuredCase, calibration: Calibration) -> Figures:
+    """Return share inside, mean width in 0..1 and interval score of one image's hidden values."""
+    hidden = ~case.visible[0].numpy()
+    if not hidden.any():
+        return {}
+    members = case.completions.numpy()[..., hidden].reshape(len(case.completions), -1) / 255.0
+    truth = case.truth.numpy()[..., hidden].reshape(-1) / 255.0
+    low, high = calibration.intervals(members, 1 - float(hidden.mean()))
+    beyond = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
+    # The interval score (Gneiting & Raftery 2007, eq. 43).
+    score = high - low + 2 / (1 - calibration.level) * beyond
+    return {
+        "calibrated-inside": float((beyond == 0).mean()),
+        "calibrated-width": float((high - low).mean()),
+        "interval-score": float(score.mean()),
+    }
+
+
+def lines(metric: Metric, results: Results, calibration: Calibration) -> Iterator[Line]:
+    """Yield the lines of the report on calibrated intervals."""
+    name = f"{100 * calibration.level:g} % calibrated"
+    about = {"level": calibration.level, "factors": [one.factor for one in calibration.factors]}
+    yield mean_line(
+        metric,
+        results,
+        "calibrated-inside",
+        "conformal risk control",
+        label=f"coverage {name}",
+        target=calibration.level,
+        params=about,
+    )
+    yield mean_line(
+        metric,
+        results,
+        "calibrated-width",
+        "width, share of black to white",
+        label="width calibrated",
+        better="lower",
+    )
+    yield mean_line(
+        metric,
+        results,
+        "interval-score",
+        "interval score",
+        label="interval score",
+        better="lower",
+    )

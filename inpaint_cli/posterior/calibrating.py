@@ -1,0 +1,174 @@
+"""Find how wide intervals must be for a model: complete pictures whose truth is known, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaint_cli import __version__
+from inpaint_cli.device import resolve
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.protocol import BINS, bin_name, bin_of, settings_of
+from inpaint_cli.metrics.targets import (
+    Case,
+    CompletionOptions,
+    Contestant,
+    ModelTarget,
+    load_images,
+    prepared,
+)
+from inpaint_cli.photos.calibration import (
+    WHOLE,
+    Calibration,
+    RangeFactor,
+    SpreadKind,
+    scores,
+)
+from inpaint_cli.posterior.conformal import Scores, controlling_factor, needed
+from inpaint_cli.reporting import Reporter
+
+Values = npt.NDArray[np.float64]
+QUANTILES = (0.5, 0.9, 0.99)
+LEVELS = (50.0, 100.0)
+
+
+@dataclass(frozen=True)
+class CalibrationOrder:
+    """All of a calibration that a person may ask for."""
+
+    model: str
+    completed: CompletionOptions
+    level: float = 90.0
+    """In percent."""
+    spread: SpreadKind = "deviation"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        low, high = LEVELS
+        if not low < self.level < high:
+            raise UserError(
+                f"must be above {low:g} and below {high:g} (percent), got {self.level:g}.",
+                setting="level",
+            )
+        if self.completed.k < 2:
+            raise UserError(f"must be at least 2, got {self.completed.k}.", setting="k")
+        if not self.completed.data:
+            raise UserError(
+                "is needed: pictures that the model was not trained on.", setting="data"
+            )
+
+    @property
+    def alpha(self) -> float:
+        """The share of hidden values that may lie outside."""
+        return round(1 - self.level / 100, 12)
+
+
+def calibrate(
+    order: CalibrationOrder, load: Callable[[str, str], Contestant], reporter: Reporter
+) -> Calibration:
+    """Return the calibration of a model on held-out pictures.
+
+    UserError for too few pictures, before the first is completed.
+    """
+    contestant = load(order.model, str(resolve(order.device)))
+    target = _target(order, contestant, reporter)
+    if order.completed.split == "train":
+        reporter.warn(
+            "the train split: pictures that a model was trained on are not like those it will "
+            "meet, so nothing is promised"
+        )
+    if len(target.ids) < needed(order.alpha):
+        raise UserError(
+            f"{len(target.ids)} pictures, where a level of {order.level:g} % needs at least "
+            f"{needed(order.alpha)}. Give more.",
+            setting="data",
+        )
+    found, visible = _scores(order, target, reporter)
+    return _calibration(order, contestant, target, found, visible)
+
+
+def _target(order: CalibrationOrder, contestant: Contestant, reporter: Reporter) -> ModelTarget:
+    (setting,) = settings_of([contestant.size], None)
+    images = {setting: load_images(order.completed, setting, reporter)}
+    (target,) = prepared([contestant], [setting], images, order.completed, reporter)
+    return target
+
+
+def _scores(
+    order: CalibrationOrder, target: ModelTarget, reporter: Reporter
+) -> tuple[list[Scores], list[float]]:
+    """Return the scores of each picture with something hidden, and its visible share."""
+    found, visible = list[Scores](), list[float]()
+    with reporter.progress(target.name, len(target.ids)) as advance:
+        for index in range(len(target.ids)):
+            case = target.case(index)
+            members, truth = hidden_values(case)
+            if truth.size:
+                found.append(scores(members, truth, order.spread))
+                visible.append(visible_share(case))
+            advance()
+    return found, visible
+
+
+def hidden_values(case: Case) -> tuple[Values, Values]:
+    """Return the hidden values of the completions [K, M] and of the truth [M], in 0..1."""
+    assert case.visible is not None  # targets of models have masks
+    hidden = ~case.visible.numpy()
+    members = case.completions.numpy()[..., hidden].reshape(len(case.completions), -1)
+    return members / 255.0, case.truth.numpy()[..., hidden].reshape(-1) / 255.0
+
+
+def visible_share(case: Case) -> float:
+    """Return the visible share of a case's pixels."""
+    assert case.visible is not None
+    return float(case.visible.double().mean())
+
+
+def _calibration(
+    order: CalibrationOrder,
+    contestant: Contestant,
+    target: ModelTarget,
+    found: Sequence[Scores],
+    visible: Sequence[float],
+) -> Calibration:
+    pooled, images = np.concatenate(found), target.images
+    return Calibration(
+        model=contestant.name,
+        weights_sha256=contestant.weights_sha256,
+        family=contestant.family,
+        size=target.setting.height,
+        channels=target.setting.channels,
+        levels=target.setting.levels,
+        data=images.name,
+        data_sha256=images.sha256,
+        split=images.split,
+        masks=target.masks.kind,
+        k=target.k,
+        temperature=order.completed.temperature,
+        seed=order.completed.seed,
+        level=order.level / 100,
+        spread=order.spread,
+        factors=_factors(order, found, visible),
+        score_quantiles={str(q): float(np.quantile(pooled, q)) for q in QUANTILES},
+        version=__version__,
+    )
+
+
+def _factors(
+    order: CalibrationOrder, found: Sequence[Scores], visible: Sequence[float]
+) -> tuple[RangeFactor, ...]:
+    """Return one factor for all pictures, or one for each range of the visible share."""
+    if not order.completed.by_visible:
+        return (RangeFactor(WHOLE, len(found), controlling_factor(found, order.alpha)),)
+    factors = []
+    for number, ends in enumerate(BINS):
+        chosen = [r for r, share in zip(found, visible, strict=True) if bin_of(share) == number]
+        try:
+            factor = controlling_factor(chosen, order.alpha)
+        except UserError as error:
+            raise UserError(f"{bin_name(ends)} % visible: {error}", setting="by_visible") from error
+        factors.append(RangeFactor(ends, len(chosen), factor))
+    return tuple(factors)

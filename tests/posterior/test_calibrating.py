@@ -1,0 +1,149 @@
+"""`inpaint calibrate` and what its file does in a score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import inpaint_cli
+from inpaint_cli.cli import main
+from inpaint_cli.errors import UserError
+from inpaint_cli.photos import calibration as files
+from inpaint_cli.photos.calibration import Calibration, RangeFactor
+from inpaint_cli.posterior.conformal import controlling_factor
+
+FEW: dict[str, Any] = {"data": "digits", "limit": 40, "k": 4}
+
+
+def typed(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, list(words))
+    return result.exit_code, result.output
+
+
+@pytest.fixture(scope="module")
+def made() -> Calibration:
+    return inpaint_cli.calibrate("pcnn-digits", **FEW)
+
+
+def test_a_calibration_says_what_it_is_of(made: Calibration) -> None:
+    assert (made.model, made.k, made.level, made.split) == ("pcnn-digits", 4, 0.9, "validation")
+    assert made.weights_sha256 is not None
+    (one,) = made.factors
+    assert 30 <= one.n <= 40  # without those of which nothing is hidden
+    assert one.factor > 0
+
+
+def test_each_range_has_a_factor_of_its_own() -> None:
+    ranges = inpaint_cli.calibrate("pcnn-digits", **FEW | {"limit": 100}, level=80, by_visible=True)
+    assert [one.visible[0] for one in ranges.factors] == [0.0, 0.2, 0.4, 0.6, 0.8]
+    assert ranges.factor(0.5) == ranges.factors[2].factor
+    assert ranges.factor(1.0) == ranges.factors[4].factor
+
+
+def test_a_method_whose_completions_are_equal_has_intervals_as_well() -> None:
+    sure = inpaint_cli.calibrate("telea", **FEW)
+    low, high = sure.intervals(np.full((4, 3), 0.5), 0.5)
+    assert (high - low > 0).all()
+
+
+def test_the_file_is_read_back_as_it_was(made: Calibration, tmp_path: Path) -> None:
+    files.save(made, tmp_path / "c.json")
+    assert files.load(tmp_path / "c.json") == made
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"schema": 2}, "schema 2"),
+        ({"kind": "other"}, "not a calibration"),
+        ({"k": "many"}, "k: must be a whole number"),
+        ({"factors": []}, "needs factors"),
+        ({"factors": [{"visible": [0, 1], "n": 3, "factor": -1}]}, "at least 0"),
+        ({"level": 2}, "between 0.5 and 1"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_other_files_are_refused_in_one_sentence(
+    made: Calibration, tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    files.save(made, tmp_path / "c.json")
+    document = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
+    (tmp_path / "c.json").write_text(json.dumps(document | change), encoding="utf-8")
+    with pytest.raises(UserError, match=sentence):
+        files.load(tmp_path / "c.json")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1" * 5000, "\0", '{"a":' * 9000])
+def test_what_is_no_json_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.json").write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match="not a calibration"):
+        files.load(tmp_path / "c.json")
+
+
+def test_bad_requests_are_answered_before_the_first_completion() -> None:
+    for given, sentence in (
+        ({"limit": 8}, "8 pictures.*at least 9"),
+        ({"k": 1}, "k: must be at least 2"),
+        ({"level": 50}, "level: must be above 50"),
+        ({"data": ()}, "data: is needed"),
+        ({"sed": 1}, "seed"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            inpaint_cli.calibrate("pcnn-digits", **FEW | given)
+
+
+def test_a_score_tells_of_calibrated_intervals(made: Calibration, tmp_path: Path) -> None:
+    files.save(made, tmp_path / "c.json")
+    (document,) = inpaint_cli.score(
+        "pcnn-digits", **FEW, metrics="coverage", calibration=tmp_path / "c.json"
+    )
+    lines = {line["variant"]: line["value"] for line in document["metrics"]}
+    assert 0.75 < lines["conformal risk control"] <= 1
+    assert 0 < lines["width, share of black to white"] <= lines["interval score"]
+
+
+def test_a_calibration_of_something_else_is_refused_by_a_score(made: Calibration) -> None:
+    for models, given, sentence in (
+        ("pcnn-digits", {"k": 5}, "for 4 completions.*there are 5"),
+        ("pcnn-digits", {"temperature": 0.5}, "for temperature 1, not 0.5"),
+        ("telea", {}, "of pcnn-digits .*not of telea"),
+        (["pcnn-digits", "telea"], {}, "of one model"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            inpaint_cli.score(
+                models, **FEW | {"size": None} | given, metrics="coverage", calibration=made
+            )
+
+
+def test_the_command_writes_a_file_and_says_what_it_found(tmp_path: Path) -> None:
+    path = tmp_path / "made.json"
+    code, output = typed(
+        *("calibrate", "--model", "telea", "--data", "digits", "--limit", "12", "-k", "2"),
+        *("-o", str(path)),
+    )
+    assert code == 0
+    assert "90 % of hidden values inside" in output
+    assert files.load(path).model == "telea"
+    code, output = typed("calibrate", "--model", "telea")
+    assert (code, "data: is needed" in output) == (2, True)
+
+
+def test_more_pictures_and_a_range_are_what_the_factor_is_of() -> None:
+    """The file's factor is the one that the scores of its pictures give."""
+    low = Calibration(
+        *("m", None, "f", 8, 1, 17, "d", "0", "test", "box", 2, None, 0, 0.8, "range"),
+        (RangeFactor((0.0, 1.0), 9, 2.0),),
+        {},
+        "0",
+    )
+    members, truth = np.array([[0.2, 0.4], [0.4, 0.4]]), np.array([0.5, 0.4])
+    found = files.scores(members, truth, "range")
+    np.testing.assert_allclose(found, [0.2 / (0.1 + 1 / 255), 0])
+    assert controlling_factor([found] * 9, 0.2) == pytest.approx(found[0])
+    ends = low.intervals(members, 0.5)
+    np.testing.assert_allclose(ends[1] - ends[0], 4 * np.array([0.1 + 1 / 255, 1 / 255]))
