@@ -37,7 +37,17 @@ if TYPE_CHECKING:
 DEFAULT_N = 8
 LARGEST_MASK = 16384
 """Pixels across of masks that `draw_masks` draws."""
-COMMON = ("n", "seed", "temperature", "context", "feather", "detail", "mask", "visible")
+COMMON = (
+    "n",
+    "seed",
+    "temperature",
+    "context",
+    "feather",
+    "detail",
+    "calibration",
+    "mask",
+    "visible",
+)
 """What `LoadedModel.complete` takes for every family."""
 
 
@@ -74,6 +84,7 @@ class LoadedModel:
         context: float = CONTEXT,
         feather: float | None = None,
         detail: DetailSource | None = None,
+        calibration: Calibration | str | Path | None = None,
         **options: Any,
     ) -> CompletionResult:
         """Complete the hidden part of one image n times (default: 8, or 1 if deterministic).
@@ -83,6 +94,8 @@ class LoadedModel:
         [H, W], True = known); neither where an option of the family makes `image` a drawing.
         detail: "photo" = the fill is made of the photo's own texture, guided by the model's
         picture; "none" = the model's picture itself, enlarged.
+        calibration: of this model, n and temperature (`inpaint_cli.calibrate`); the result then has
+        `intervals`.
         options: of the family. UserError says what is wrong.
         """
         photo, flat = photo_of(image)
@@ -95,12 +108,28 @@ class LoadedModel:
             context=number(context, "context") if context is not None else CONTEXT,
             feather=number(feather, "feather"),
             detail=detail,
+            intervals=calibration is not None,
         )
+        chosen = self._calibration(calibration, request)
         if drawing := drawing_option(self.family.options, options):
             known = _nothing(mask, visible, photo, drawing)
         else:
             known = visible_of(mask, visible, photo)
-        return CompletionResult.of(complete_photo(photo, known, self.model, request), flat)
+        completed = complete_photo(photo, known, self.model, request)
+        return CompletionResult.of(completed, flat, chosen)
+
+    def _calibration(
+        self, given: Calibration | str | Path | None, request: CompletionRequest
+    ) -> Calibration | None:
+        from inpaint_cli.photos.calibration import Calibration, load
+
+        if given is None:
+            return None
+        found = given if isinstance(given, Calibration) else load(Path(given))
+        why = found.mismatch(self.name, self.weights_sha256, request.n, request.temperature)
+        if why:
+            raise UserError(f"{why}.", setting="calibration")
+        return found
 
 
 def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> LoadedModel:

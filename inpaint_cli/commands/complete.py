@@ -19,6 +19,8 @@ from inpaint_cli.zoo import DEFAULT
 if TYPE_CHECKING:
     from inpaint_cli.api import LoadedModel
     from inpaint_cli.photos.batch import BatchJob, BatchRun, FailedPhoto
+    from inpaint_cli.photos.calibration import Calibration
+    from inpaint_cli.photos.completing import CompletionRequest
     from inpaint_cli.photos.holes import HoleSource
 
 HOLE_OPTIONS = (
@@ -32,6 +34,7 @@ SECTIONS = {
         *("mask_values", "grow", "shrink", "resize_mask", "preview"),
     ),
     "The fill": ("detail", "temperature", "context", "feather"),
+    "Intervals": ("calibration", "calibration_anyway"),
     "The sheet to choose from": ("tile", "no_sheet"),
     "Files": (
         *("recursive", "format", "quality", "keep", "rank", "skip_existing", "overwrite"),
@@ -189,6 +192,18 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 )
 @click.option("--no-sheet", is_flag=True, help="Draw no sheet; the completions are printed.")
 @hole_options.output_options
+@click.option(
+    "--calibration",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Made by 'inpaint calibrate' for this model: write STEM-low.png, STEM-high.png and "
+    "STEM-width.png, intervals that hold the share that it was made for.",
+)
+@click.option(
+    "--calibration-anyway",
+    is_flag=True,
+    help="Take it for other models, -n or temperatures, too, though nothing is promised then.",
+)
 @click.option("--no-metadata", is_flag=True, help="Leave out the PNG text on how it was made.")
 @click.option("--skip-existing", is_flag=True, help="Leave out photos whose results exist.")
 @click.option(
@@ -371,7 +386,9 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
         feather=given["feather"],
         detail=given["detail"],
         opaque=hole.own_alpha,
+        intervals=given["calibration"] is not None,
     )
+    calibration = calibration_of(given, loaded, request, reporter)
     check_fit(given, request.n, loaded)
     check_count(output, request.n, photos)
     if loaded.note:
@@ -392,7 +409,37 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
         sheet=not given["no_sheet"],
         **({"tile": given["tile"]} if given["tile"] else {}),
         output=output,
+        calibration=calibration,
+        intervals=given["calibration"] is not None,
         huge=given["huge"],
+    )
+
+
+def calibration_of(
+    given: Mapping[str, Any], loaded: LoadedModel, request: CompletionRequest, reporter: Reporter
+) -> Calibration | None:
+    """Return the calibration that was given, or the one that ships, if it is of this model.
+
+    UserError where the given one says nothing on what will be drawn.
+    """
+    from inpaint_cli import zoo
+    from inpaint_cli.photos import calibration
+
+    path = given["calibration"] or zoo.calibration_of(loaded.name)
+    if given["calibration_anyway"] and given["calibration"] is None:
+        raise UserError("goes with --calibration FILE.", setting="calibration_anyway")
+    if path is None:
+        return None
+    found = calibration.load(path)
+    why = found.mismatch(loaded.name, loaded.weights_sha256, request.n, request.temperature)
+    if why is None or given["calibration_anyway"]:
+        if why:
+            reporter.warn(f"{path}: {why}; taken anyway, so nothing is promised")
+        return found
+    if given["calibration"] is None:
+        return None
+    raise UserError(
+        f"{why}. Change that, or take it anyway with --calibration-anyway.", setting="calibration"
     )
 
 

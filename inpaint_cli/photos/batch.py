@@ -11,6 +11,7 @@ from typing import Any
 
 from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
+from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.extending import extended
 from inpaint_cli.photos.holes import HoleSource
@@ -41,6 +42,9 @@ class BatchJob:
     tile: int = TILE_PX
     """The length of a completion's longer side on the sheet, at least."""
     output: OutputSettings = field(default_factory=OutputSettings)
+    calibration: Calibration | None = None
+    intervals: bool = False
+    """Write pictures of the calibrated intervals."""
     huge: bool = False
     """Photos of more than 400 megapixels are read as well."""
 
@@ -80,6 +84,8 @@ class BatchRun:
             overwrite=job.overwrite,
             tile=job.tile,
             output=job.output,
+            calibration=job.calibration,
+            intervals=job.intervals,
         )
 
     def all(self, several: bool) -> list[dict[str, Any]]:

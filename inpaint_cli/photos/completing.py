@@ -54,6 +54,8 @@ class CompletionRequest:
     """What the family declares that its models tell beside completions."""
     texture_only: bool = False
     """The family has nothing but texture: no model is asked."""
+    intervals: bool = False
+    """Intervals of the model are wanted, so it is asked for thin holes as well."""
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -284,7 +286,8 @@ def _asked(model: Model, request: CompletionRequest, texturing: Texturing | None
     """Return whether the model draws anything: not where texture alone fills the holes."""
     if request.texture_only:
         return False
-    return texturing is None or texturing.needs_structure or model.has_log_prob
+    wanted = model.has_log_prob or request.intervals
+    return texturing is None or texturing.needs_structure or wanted
 
 
 def _textured(photo: Picture, model: Model, request: CompletionRequest) -> bool:

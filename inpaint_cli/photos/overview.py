@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.details import captions
+from inpaint_cli.photos.intervals import PhotoIntervals
 from inpaint_cli.photos.sheets import ScreenPixels, Tile, page
 from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.colours import display
@@ -42,6 +44,8 @@ class Overview:
     photo_name: str = ""
     model_name: str = ""
     tile: int = TILE_PX
+    calibration: Calibration | None = None
+    """Of the model's completions: the sheet then shows how wide intervals are."""
     tiles: list[Tile] = field(default_factory=list)
     _sum: npt.NDArray[np.float64] | float = 0.0
     _squares: npt.NDArray[np.float64] | float = 0.0
@@ -70,6 +74,8 @@ class Overview:
         first = [self._outlined()]
         if self._count > 1 and self.deviation().any():
             first.append(self._map())
+        if self.calibration is not None and self.completed.windows:
+            first.append(self._widths(self.calibration))
         lines = [self._title(), self._figures(remark)]
         return page([line for line in lines if line], first, self.tiles, self.columns)
 
@@ -124,6 +130,11 @@ class Overview:
             pixels,
             f"where they differ: dark = 0, brightest = a deviation of {MAP_TOP:.0f} of 255 or more",
         )
+
+    def _widths(self, calibration: Calibration) -> Tile:
+        intervals = PhotoIntervals(self.completed, calibration)
+        widths = coloured(intervals.width[self.view.slices])
+        return Tile(scaled(widths, self.scale), intervals.caption)
 
     def _caption(self, number: int, index: int) -> str:
         """Return the words under a completion: the number of its file first."""

@@ -12,6 +12,7 @@ from typing import Any
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
 from inpaint_cli.photos.details import drawn_endings
+from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.old_records import upgraded
 
 NAME = "completions.json"
@@ -151,7 +152,7 @@ def files_of(item: Mapping[str, Any]) -> set[str]:
 
 def _naming() -> list[str]:
     """Return the keys of an item that name a file."""
-    return ["sheet", *drawn_endings()]
+    return ["sheet", *INTERVALS, *drawn_endings()]
 
 
 def _is_our_name(name: str) -> bool:
@@ -159,7 +160,7 @@ def _is_our_name(name: str) -> bool:
 
     Nothing else is ever taken for ours, whatever a record says.
     """
-    endings = (SHEET, *drawn_endings().values())
+    endings = (SHEET, *INTERVALS.values(), *drawn_endings().values())
     return name.endswith(endings) or re.search(r"-\d+\.(png|tiff|jpg|webp)\Z", name) is not None
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from inpaint_cli import __version__
 from inpaint_cli.files import replacing
+from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest
 from inpaint_cli.photos.details import of_completion, of_window, write_pictures
+from inpaint_cli.photos.intervals import ENDINGS, PhotoIntervals
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX, Overview
 from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
@@ -75,6 +77,10 @@ class ResultWriter:
     tile: int = TILE_PX
     """The length of a completion's longer side on the sheet, at least."""
     output: OutputSettings = field(default_factory=OutputSettings)
+    calibration: Calibration | None = None
+    """Of the model's completions: the sheet then shows how wide intervals are."""
+    intervals: bool = False
+    """Also write pictures of the calibrated intervals."""
     written: int = 0
     """Completions in the folder by now, of those that were to be written."""
     record: Record = field(init=False)
@@ -106,6 +112,7 @@ class ResultWriter:
             and same_settings(earlier[0], {**self._settings(hole, request), "seed": request.seed})
             and same_files(earlier[0], names.completions, self._in_order)
             and self._made_alike(earlier[0], request.n)
+            and self._has_intervals(earlier[0])
         )
 
     @property
@@ -116,6 +123,13 @@ class ResultWriter:
     def _made_alike(self, item: Mapping[str, Any], n: int) -> bool:
         new = self.output.fields(n)
         return all(item.get(key) == new.get(key) for key in ("quality", "drawn"))
+
+    def _has_intervals(self, item: Mapping[str, Any]) -> bool:
+        """Return whether the intervals that are wanted were made, with this calibration."""
+        if not self.intervals or self.calibration is None:
+            return True
+        there = all(item.get(name) and (self.folder / item[name]).is_file() for name in ENDINGS)
+        return there and item.get("calibration") == self.calibration.facts()
 
     def write(
         self,
@@ -130,7 +144,9 @@ class ResultWriter:
         those that are finished stay, and are known to be ours.
         """
         item = self._item(names.photo, hole, completed)
-        overview = Overview(completed, names.photo.name, self.model_name, self.tile)
+        overview = Overview(
+            completed, names.photo.name, self.model_name, self.tile, self.calibration
+        )
         spread = Spread(completed)
         try:
             order = completed.in_order(self._in_order)
@@ -148,6 +164,7 @@ class ResultWriter:
             if sentence := spread.sentence():
                 self.reporter.note(f"{names.photo}: {sentence}.")
             item |= self._write_details(names, completed)
+            item |= self._write_intervals(names, completed)
             item["sheet"] = names.sheet
             if names.sheet:
                 with replacing(self.folder / names.sheet) as temporary:
@@ -204,6 +221,24 @@ class ResultWriter:
             words = name.replace("_", " ")
             self.reporter.note(f"{names.photo}: {words} in {self.folder / file}{which}")
         return {**files, **of_window(details, declared)}
+
+    def _write_intervals(self, names: ResultNames, completed: CompletedPhoto) -> dict[str, Any]:
+        """Write the pictures of the calibrated intervals, and return what a record keeps."""
+        if self.calibration is None or not completed.windows:
+            return {}
+        facts = {"calibration": self.calibration.facts()}
+        if not self.intervals:
+            return facts
+        files = {name: names.stem + ending for name, ending in ENDINGS.items()}
+        self.record.check_free(files.values(), set(self.inputs), self.overwrite)
+        for name, picture in PhotoIntervals(completed, self.calibration).pictures().items():
+            write(self.folder / files[name], picture, picture.samples)
+        low, high, width = files.values()
+        self.reporter.note(
+            f"{names.photo}: {100 * self.calibration.level:g} % intervals in {self.folder / low}, "
+            f"{high} and {width}"
+        )
+        return {**facts, **files}
 
     def _discard(self, item: Mapping[str, Any]) -> None:
         for name in files_of(item):

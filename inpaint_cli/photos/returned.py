@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
+from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto
+from inpaint_cli.photos.intervals import PhotoIntervals
 from inpaint_cli.photos.overview import Overview
 from inpaint_cli.pictures.writing import suffix_for, write
 
@@ -37,9 +39,20 @@ class CompletionResult:
     """What the channels are, and their depth: "rgb 8 bit", "cmyk 8 bit", "rgb+alpha 16 bit"."""
     completed: CompletedPhoto = field(repr=False, compare=False)
     """What the arrays were made of, with the metadata of the image's file."""
+    calibration: Calibration | None = field(default=None, repr=False)
+    """Of the model, where one was given."""
+
+    @property
+    def intervals(self) -> PhotoIntervals | None:
+        """Calibrated intervals of the hidden pixels; None without a calibration."""
+        if self.calibration is None or not self.completed.windows:
+            return None
+        return PhotoIntervals(self.completed, self.calibration)
 
     @classmethod
-    def of(cls, completed: CompletedPhoto, flat: bool) -> CompletionResult:
+    def of(
+        cls, completed: CompletedPhoto, flat: bool, calibration: Calibration | None = None
+    ) -> CompletionResult:
         """Return all completions; flat: arrays of one channel have no axis for it."""
         images = []
         for index in range(completed.request.n):
@@ -54,6 +67,7 @@ class CompletionResult:
             completed.notes(),
             completed.photo.mode,
             completed,
+            calibration,
         )
 
     def save(
@@ -89,7 +103,7 @@ class CompletionResult:
 
     def _repr_png_(self) -> bytes:
         """Return the sheet of all completions, as notebooks ask for it."""
-        overview = Overview(self.completed)
+        overview = Overview(self.completed, calibration=self.calibration)
         for index, samples in enumerate(self._samples()):
             overview.add(samples, index)
         file = io.BytesIO()

@@ -66,6 +66,12 @@ def problem(entry: Entry) -> str | None:
     return None
 
 
+def calibration_of(name: str) -> Path | None:
+    """Return the calibration that ships for a model of the zoo, if one does."""
+    path = FOLDER / f"{name}.calibration.json"
+    return path if path.is_file() else None
+
+
 def find(name_or_path: str, setting: str = "model", *, for_completion: bool = False) -> Path | str:
     """Return the weight file of a model, run folder or file; the name of a family without weights.
 

@@ -42,7 +42,7 @@ def test_a_higher_level_never_has_a_smaller_factor() -> None:
 
 
 def test_too_few_pictures_are_refused_with_the_number_that_is_needed() -> None:
-    with pytest.raises(UserError, match="8 pictures.*at least 9"):
+    with pytest.raises(UserError, match=r"8 pictures.*at least 9"):
         controlling_factor(pictures(8, 0), 0.1)
     assert controlling_factor(pictures(9, 0), 0.1) > 0
     assert [needed(alpha) for alpha in (0.5, 0.2, 0.1, 0.05, 0.01)] == [1, 4, 9, 19, 99]
