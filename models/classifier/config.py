@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
@@ -24,6 +25,8 @@ class ClassifierConfig(Config):
     """Training images are moved by up to so many pixels in each direction (reflected edges)."""
     smoothing: float = 0.1
     """Share of the target probability that is spread over all classes."""
+    masked: bool = False
+    """Sees images that are partly hidden, and the mask beside them (AIPO, section 5: AVP-CNN)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,5 +89,21 @@ _DIGITS = ClassifierConfig(
     },
 )
 
-PRESETS = {"digits": _DIGITS, "mnist": _MNIST, "cifar10": _CIFAR10}
+MASKED_KIND = "patches-25"
+"""Up to five visible squares of a quarter of the side: what some looks show (AIPO, section 5)."""
+
+
+def _masked(config: ClassifierConfig, **training: Any) -> ClassifierConfig:
+    stage = replace(config.training["classes"], masks=MASKED_KIND, **training)
+    return replace(config, masked=True, smoothing=0.0, training={"classes": stage})
+
+
+PRESETS = {
+    "digits": _DIGITS,
+    "mnist": _MNIST,
+    "cifar10": _CIFAR10,
+    "digits-masked": _masked(_DIGITS, steps=1500),
+    "mnist-masked": _masked(_MNIST, epochs=10),
+    "cifar10-masked": _masked(_CIFAR10),
+}
 """All ours: no paper prescribes this network."""

@@ -53,14 +53,17 @@ class Level(nn.Module):
 
 
 class Classifier(CompletionModel):
-    """Images [N, C, S, S] in [-1, 1] -> logits [N, classes]."""
+    """Images [N, C, S, S] in [-1, 1] -> logits [N, classes].
+
+    A masked one takes [N, C + 1, S, S]: 0 where hidden, and the mask, 1 = visible.
+    """
 
     config: ClassifierConfig
     stochastic = False
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__(config)
-        inputs = (config.channels, *config.widths)
+        inputs = (config.channels + config.masked, *config.widths)
         self.trunk = nn.ModuleList(
             Level(inputs[i], width, stride=min(i + 1, 2), blocks=config.blocks if i else 0)
             for i, width in enumerate(config.widths)
@@ -94,11 +97,26 @@ class Classifier(CompletionModel):
         They are not resized: a distance of maps at 32 pixels would miss what is finer. The gradient
         reaches the images.
         """
-        x, features = with_channels(images, self.channels), []
+        x, features = self._all_visible(with_channels(images, self.channels)), []
         for level in self.trunk:
             x = level(x)
             features.append(x)
         return features
+
+    def probabilities(self, images: Tensor, visible: Tensor) -> Tensor:
+        """Return p(class | what is visible), float64 [N, classes].
+
+        images: uint8 of the model's own size and channels; what is hidden has no influence.
+        visible: bool [N or 1, 1, S, S]. Only of a masked classifier.
+        """
+        with torch.no_grad():
+            logits = self(self.seen(to_unit(images), visible))
+            return logits.double().softmax(1)
+
+    def seen(self, x: Tensor, visible: Tensor) -> Tensor:
+        """Return the input of a masked classifier: images in [-1, 1] under masks, and the masks."""
+        visible = visible.expand(len(x), -1, -1, -1)
+        return torch.cat([torch.where(visible, x, 0.0), visible.to(x.dtype)], 1)
 
     def complete(
         self,
@@ -118,8 +136,13 @@ class Classifier(CompletionModel):
         return x.mean((2, 3))
 
     def _own(self, images: Tensor) -> Tensor:
-        """Return uint8 images in the model's size, channels and scale."""
-        return resized(with_channels(to_unit(images), self.channels), self.size)
+        """Return uint8 images in the model's size, channels and scale, all of it visible."""
+        own = resized(with_channels(to_unit(images), self.channels), self.size)
+        return self._all_visible(own)
+
+    def _all_visible(self, x: Tensor) -> Tensor:
+        masked = self.config.masked
+        return self.seen(x, torch.ones_like(x[:, :1], dtype=torch.bool)) if masked else x
 
 
 def with_channels(images: Tensor, channels: int) -> Tensor:

@@ -28,16 +28,22 @@ class ClassStage(Stage[Classifier]):
         """Return the cross entropy in nats, of smoothed targets and randomly moved images."""
         label = checked_labels(batch, model.config.classes)
         image = moved(batch.image, model.config.shift, noise)
-        logits = model(to_unit(image)).float()
+        logits = model(inputs(model, image, batch.visible)).float()
         loss = F.cross_entropy(logits, label, label_smoothing=model.config.smoothing)
         return StepResult({"all": loss}, {"error": wrong(logits.detach(), label).float().mean()})
 
     def validate(self, model: Classifier, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
         """Return 1 for a wrong class and 0 for the right one; and minus log p of the right one."""
         label = checked_labels(batch, model.config.classes)
-        logits = model.logits(batch.image)
+        logits = model(inputs(model, batch.image, batch.visible))
         nats = F.cross_entropy(logits.cpu().double(), label.cpu(), reduction="none")
         return {"error": wrong(logits, label).cpu().double(), "cross_entropy": nats}
+
+
+def inputs(model: Classifier, image: Tensor, visible: Tensor) -> Tensor:
+    """Return what the network takes: the image, of a masked one under its mask."""
+    x = to_unit(image)
+    return model.seen(x, visible) if model.config.masked else x
 
 
 def wrong(logits: Tensor, label: Tensor) -> Tensor:

@@ -211,3 +211,39 @@ def test_the_list_of_models_names_it_apart_from_those_that_complete() -> None:
     assert "classifier" in apart
     assert "pcnn" in families.partition("Families:")[2]
     assert "classifier" not in families.partition("Families:")[2]
+
+
+def test_what_is_hidden_from_a_masked_classifier_has_no_influence() -> None:
+    model, images = classifier(masked=True), pictures(2, 3, 8)
+    visible = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(1)) < 0.5
+    others = torch.where(visible, images, pictures(2, 3, 8, seed=9))
+    seen = model.probabilities(images, visible)
+    assert torch.equal(seen, model.probabilities(others, visible))
+    assert not torch.equal(seen, model.probabilities(images, torch.ones_like(visible)))
+    torch.testing.assert_close(seen.sum(1), torch.ones(2, dtype=torch.float64))
+
+
+def test_a_masked_classifier_serves_metrics_with_all_of_a_picture() -> None:
+    model, images = classifier(masked=True), pictures(2, 3, 8)
+    everything = torch.ones(1, 1, 8, 8, dtype=torch.bool)
+    softmax = model.logits(images).double().softmax(1)
+    torch.testing.assert_close(softmax, model.probabilities(images, everything))
+
+
+def test_a_masked_classifier_learns_from_what_is_visible() -> None:
+    (stage,), model = STAGES, classifier(masked=True, shift=0)
+    images, hidden = pictures(4, 3, 8), pictures(4, 3, 8, seed=5)
+    visible = torch.zeros(4, 1, 8, 8, dtype=torch.bool)
+    visible[:, :, :4] = True
+    label = torch.tensor([0, 1, 2, 3])
+    losses = [
+        stage.loss(model, Batch(torch.where(visible, images, other), visible, label), 0, noise(4))
+        for other in (images, hidden)
+    ]
+    assert torch.equal(losses[0].losses["all"], losses[1].losses["all"])
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.endswith("-masked")])
+def test_masked_presets_are_trained_on_looks(name: str) -> None:
+    assert PRESETS[name].masked
+    assert PRESETS[name].training["classes"].masks == "patches-25"
