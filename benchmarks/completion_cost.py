@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -105,7 +104,8 @@ def resident() -> tuple[int, int]:
     """Return the bytes of this process in memory: now, and the most there ever were.
 
     Linux starts the peak of a process (ru_maxrss) at that of the one that started it, so there it
-    is read from /proc. Where there is no /proc, the peak so far stands for now.
+    is read from /proc. Where there is no /proc, the peak so far stands for now; both are 0
+    where neither is told.
     """
     status = Path("/proc/self/status")
     if status.is_file():
@@ -113,6 +113,10 @@ def resident() -> tuple[int, int]:
         facts = {words[0]: words[1] for words in lines if len(words) == 3}
         if "VmRSS:" in facts and "VmHWM:" in facts:
             return 1024 * int(facts["VmRSS:"]), 1024 * int(facts["VmHWM:"])
+    try:
+        import resource
+    except ImportError:  # there is none on Windows
+        return 0, 0
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     peak = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak, peak

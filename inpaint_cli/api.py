@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import models, zoo
-from inpaint_cli.device import resolve
+from inpaint_cli.device import for_method, resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Family, Model, Option, drawing_option, finished_stages
 from inpaint_cli.masks import draw
+from inpaint_cli.models.deferred import DeferredModel
 from inpaint_cli.photos.arguments import ImageSource, number, photo_of, visible_of, whole
 from inpaint_cli.photos.completing import (
     CONTEXT,
@@ -58,7 +59,8 @@ class LoadedModel:
     name: str
     family: Family
     model: Model
-    device: torch.device
+    device: torch.device | str
+    """Where it computes; "auto" where that is decided when its weights are loaded."""
     weights_sha256: str | None = None
     """None for methods without weights."""
     note: str = ""
@@ -132,20 +134,23 @@ class LoadedModel:
         return found
 
 
-def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> LoadedModel:
+def load_model(
+    name_or_path: str | Path = zoo.DEFAULT, device: str = "auto", *, later: bool = False
+) -> LoadedModel:
     """Load a model: a name of the zoo, a family, a run folder or a weight file.
 
-    device: "auto", "cpu", "cuda" or "mps". UserError where there is no such model or device, and
-    for files that are damaged or not ours; nothing in a file is ever executed.
+    device: "auto", "cpu", "cuda" or "mps". later: read its facts now and its weights when it draws
+    for the first time, which is when torch is needed. UserError where there is no such model or
+    device, and for files that are damaged or not ours; nothing in a file is ever executed.
     """
     name = str(name_or_path)
     source = zoo.find(name, for_completion=True)
-    place = resolve(device)
     if isinstance(source, str):
         family = models.get(source)
         model = family.build(next(iter(family.presets.values())))
-        return LoadedModel(name, family, model, place)
-    model = load_weights(source)
+        return LoadedModel(name, family, model, for_method(device))
+    # What is asked for by name is refused before anything is read, and found out with torch.
+    place = resolve(device) if device != "auto" or not later else device
     header = read_header(source)
     if not models.get(header["family"]).completes:
         raise UserError(
@@ -153,11 +158,16 @@ def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> 
             "nothing. 'inpaint models' lists those that do.",
             setting="model",
         )
-    moved = cast(Model, cast(Any, model).to(place).eval())
-    family = models.get(header["family"])
+    family, config = models.get(header["family"]), read_config(header, source)
+
+    def load() -> Model:
+        network: Any = load_weights(source)
+        return cast(Model, network.to(resolve(str(place))).eval())
+
     if name in models.FAMILIES:
         name = source.stem  # so that reports name the weights
-    return LoadedModel(name, family, moved, place, hash_of(source), unfinished(family, header))
+    model = DeferredModel(family, config, load) if later else load()
+    return LoadedModel(name, family, model, place, hash_of(source), unfinished(family, header))
 
 
 def unfinished(family: Family, header: Mapping[str, str]) -> str:
@@ -165,6 +175,8 @@ def unfinished(family: Family, header: Mapping[str, str]) -> str:
     if "in_progress" in header:
         return f"training not finished: stage '{header['in_progress']}', step {header['step']}"
     trained = header.get("stages", ",".join(family.stage_names)).split(",")
+    if set(trained) >= set(family.stage_names):
+        return ""
     finished = finished_stages(family, trained)
     missing = [stage for stage in family.stage_names if stage not in finished]
     return f"not trained yet: {', '.join(missing)}" if missing else ""

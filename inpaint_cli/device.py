@@ -45,6 +45,14 @@ def resolve(name: str) -> torch.device:
     return device
 
 
+def for_method(name: str) -> torch.device | str:
+    """Return where a method without a network computes: on the CPU, which needs no torch.
+
+    Another device is obeyed or refused as by `resolve`.
+    """
+    return "cpu" if name in ("auto", "cpu") else resolve(name)
+
+
 def has_fast_bf16(device: torch.device) -> bool:
     """Return whether matrix products in bfloat16 run faster than in float32 on `device`."""
     import torch

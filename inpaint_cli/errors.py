@@ -14,12 +14,15 @@ class PlainError(Exception):
 
     setting: the option or argument at fault, as Python names it ("top_k"); "" where it is none.
     where: the file at fault; `within` puts the photo that was worked on in front of it.
-    `str` is for Python programs; the command line spells `setting` as a flag.
+    `str` is for Python programs; the command line spells `setting` as a flag. ends_batch: it would
+    be the same for every photo of a batch, so the batch ends.
 
     >>> error = PlainError("must be at least 1, got 0.", setting="top_k")
     >>> str(error), error.on_command_line()
     ('top_k: must be at least 1, got 0.', '--top-k: must be at least 1, got 0.')
     """
+
+    ends_batch = False
 
     def __init__(self, text: str, *, setting: str = "", where: str | Path = "") -> None:
         self.text, self.setting = text, setting

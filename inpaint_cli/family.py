@@ -256,10 +256,10 @@ class Completions:
 
 
 class Model(Protocol):
-    """A network (an nn.Module) that completes images.
+    """What completes images: a network (an nn.Module), or a method without weights.
 
-    Families subclass `models.completion_model.CompletionModel`, which has everything here but
-    `complete`: they override what they have more of.
+    Families subclass `models.completion_model.CompletionModel`, or `models.method.Method` for the
+    latter, which have everything here but `complete`: they override what they have more of.
     """
 
     size: int
@@ -337,6 +337,8 @@ class Family(Protocol):
     """Its losses take a perceptual distance (`inpaint train --perceptual`), which the trainer hands
     to the model's `use_perceptual`."""
     stochastic: bool
+    has_log_prob: bool
+    """Whether its models have a likelihood (see `Model`)."""
     layouts: tuple[str, ...]
     """Names that `inpaint convert --from` takes for this family's foreign files."""
 

@@ -43,9 +43,14 @@ def content_key(image: Tensor, visible: Tensor) -> bytes:
 
     image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W], True = known.
     """
+    return content_key_of(image.cpu().numpy(), visible.cpu().numpy())
+
+
+def content_key_of(image: npt.NDArray[np.uint8], visible: npt.NDArray[np.bool_]) -> bytes:
+    """Return `content_key` of arrays of the same shapes."""
     digest = hashlib.sha256(repr(tuple(image.shape)).encode())
-    digest.update(np.packbits(visible.cpu().numpy()).tobytes())
-    digest.update((image * visible).cpu().numpy().tobytes())
+    digest.update(np.packbits(visible).tobytes())
+    digest.update((image * visible).tobytes())
     return digest.digest()
 
 

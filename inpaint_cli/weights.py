@@ -141,7 +141,8 @@ def _inspect(path: Path) -> _Content:
     if not path.is_file():
         raise UserError(f"{path}: no such file.")
     try:
-        with safe_open(path, framework="pt") as handle:
+        # As numpy: for torch, that would be loaded, and shapes need none.
+        with safe_open(path, framework="numpy") as handle:
             shapes = {name: handle.get_slice(name).get_shape() for name in handle.keys()}  # noqa: SIM118
             return _Content(dict(handle.metadata() or {}), shapes)
     except (SafetensorError, OSError) as error:

@@ -270,16 +270,17 @@ def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_loaded_is_told_before_torch_is(top: Path, tmp_path: Path) -> None:
+    photo = tmp_path / "a.png"
+    photo.touch()
     program = (
         "import sys\n"
         "from inpaint_cli import cli\n"
         "from inpaint_cli.reporting import Reporter\n"
         "def note(self, text):\n"
-        "    print(text, 'torch' in sys.modules, 'numpy' in sys.modules)\n"
+        "    print(text, 'torch' in sys.modules, 'numba' in sys.modules)\n"
         "    raise SystemExit\n"
         "Reporter.note = note\n"
-        "sys.stderr.isatty = lambda: True\n"
-        "cli.main(['complete', 'a.png', '--box', '1,1,2,2', '--model', 'pcnn'])\n"
+        f"cli.main(['complete', {str(photo)!r}, '--box', '1,1,2,2', '--model', 'pcnn'])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=top, capture_output=True, text=True)
     assert done.stdout == "loading pcnn ... False False\n"

@@ -58,6 +58,7 @@ class TinyFamily:
     completes = True
     perceptual = False
     stochastic = True
+    has_log_prob = False
     layouts: tuple[str, ...] = ("tiny-foreign",)
 
     def stages(self) -> tuple[Stage[Any], ...]:

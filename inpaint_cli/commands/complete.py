@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,10 +227,8 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
       inpaint complete photo.jpg --box 40,60,100,80 --model telea
       inpaint complete holiday/ -r --mask masks/ -o filled/
     """
-    announce(given, reporter)
-    from inpaint_cli.photos.batch import BatchRun
+    check_sheet(given)
     from inpaint_cli.photos.pairing import photos_of, tasks_of
-    from inpaint_cli.photos.record import dumps
     from inpaint_cli.pictures.opening import no_such_file
 
     hole, folder = hole_source(given), hole_options.folder_of(given["output"])
@@ -247,6 +244,10 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
         for path in hole_options.write_previews(tasks, hole, given, reporter):
             click.echo(path)
         return
+    announce(given, reporter)
+    from inpaint_cli.photos.batch import BatchRun
+    from inpaint_cli.photos.record import dumps
+
     run = BatchRun(job_of(given, hole, len(tasks), reporter), tasks, reporter)
     items = run.all(several)
     if as_json:
@@ -259,12 +260,17 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     raise_failures(run, reporter)
 
 
-def announce(given: Mapping[str, Any], reporter: Reporter) -> None:
-    """Tell at once what is loaded, to who waits for it at a terminal: torch takes a while."""
+def check_sheet(given: Mapping[str, Any]) -> None:
+    """Raise UserError where a sheet is described that shall not be drawn."""
     if given["tile"] is not None and given["no_sheet"]:
         raise UserError("there is no sheet with --no-sheet. Leave one out.", setting="sheet")
-    if sys.stderr.isatty():
-        reporter.note(f"loading {given['model']} ...")
+
+
+def announce(given: Mapping[str, Any], reporter: Reporter) -> None:
+    """Tell at once what is loaded, before that takes its seconds; methods have nothing to load."""
+    name = given["model"]
+    if name not in models.FAMILIES or models.get(name).stage_names:
+        reporter.note(f"loading {name} ...")
 
 
 def names_in(item: Mapping[str, Any]) -> list[str]:
@@ -362,7 +368,7 @@ def check_place(folder: Path) -> None:
 
 
 def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Reporter) -> BatchJob:
-    """Load the model and return all that a run needs."""
+    """Return all that a run needs; of the model no more than its facts."""
     from inpaint_cli.api import checked_options, load_model
     from inpaint_cli.photos.batch import BatchJob
     from inpaint_cli.photos.completing import CompletionRequest
@@ -371,8 +377,8 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
     output = hole_options.output_of(given)
     check_count(output, given["n"] or output.keep or 1, photos)
     refuse_foreign(given)
-    reporter.detail(f"loading {given['model']}")
-    loaded = load_model(given["model"], given["device"])
+    # Later: what is wrong with photos, holes and options is told before torch is loaded.
+    loaded = load_model(given["model"], given["device"], later=True)
     of_family = given_family_options(given)
     if given["rank"]:
         of_family = ranked_options(loaded, of_family, reporter)

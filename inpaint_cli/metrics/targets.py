@@ -111,7 +111,7 @@ class Contestant:
     name: str
     family: str
     model: Model
-    device: torch.device
+    device: torch.device | str
     weights_sha256: str | None = None
     checkpoint: str | None = None
     """Name of its weight file, without folders."""

@@ -104,7 +104,7 @@ class BatchRun:
                 except KeyboardInterrupt as stop:
                     raise self._interrupted(stop, total) from stop
                 except Exception as error:  # whatever it is, it must not end a night's work
-                    if not several:
+                    if not several or (isinstance(error, PlainError) and error.ends_batch):
                         raise _plain(error, task.photo) from error
                     self.failed.append(FailedPhoto(task.photo, _plain(error, task.photo)))
                     advance(self._count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Detail, Family, Model, drawing_option
 from inpaint_cli.photos.cutting import paste
-from inpaint_cli.photos.detailing import Guide, Texturing
+from inpaint_cli.photos.drawing import Guide
 from inpaint_cli.photos.parts import holes_for_model
 from inpaint_cli.photos.structure import CompletedWindow, draw_windows
 from inpaint_cli.photos.windows import Box, Mask, bounds
@@ -20,6 +20,9 @@ from inpaint_cli.pictures.colours import display, inks_of
 from inpaint_cli.pictures.inks import Inks
 from inpaint_cli.pictures.picture import Picture, Samples, invisible, of_array
 from inpaint_cli.pictures.ranges import ranged
+
+if TYPE_CHECKING:
+    from inpaint_cli.photos.detailing import Texturing
 
 CONTEXT = 0.5
 ENLARGED_TOO_MUCH = 2.0
@@ -234,6 +237,9 @@ def complete_photo(
         photo = _in_colour(photo)
     texturing = None
     if _textured(photo, model, request):
+        # Here, because its compiler takes half a second that other fills need not wait for.
+        from inpaint_cli.photos.detailing import Texturing
+
         texturing = Texturing(
             photo,
             shown,

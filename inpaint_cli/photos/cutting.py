@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.blending import reduce
@@ -13,9 +12,6 @@ from inpaint_cli.pictures.colours import Values as ColourValues
 from inpaint_cli.pictures.colours import shown, stored
 from inpaint_cli.pictures.inks import Inks
 from inpaint_cli.pictures.picture import Picture, Samples
-
-if TYPE_CHECKING:
-    import torch
 
 
 def window_colours(photo: Picture, visible: Mask, window: Box, channels: int) -> ColourValues:
@@ -35,19 +31,13 @@ def window_colours(photo: Picture, visible: Mask, window: Box, channels: int) ->
     return padded
 
 
-def model_input(values: ColourValues, seen: Mask, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def model_input(values: ColourValues, seen: Mask, size: int) -> tuple[npt.NDArray[np.uint8], Mask]:
     """Return a window as a model of `size` pixels takes it; 0 = any size.
 
     values, seen: the colours of the window and where they are known. The result is the image uint8
-    [1, C, size, size] and visible bool [1, 1, size, size].
+    [size, size, C] and visible bool [size, size].
     """
-    import torch
-
-    image, small = reduce(values, seen, size) if size else (np.rint(values).astype(np.uint8), seen)
-    return (
-        torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None],
-        torch.from_numpy(np.ascontiguousarray(small))[None, None],
-    )
+    return reduce(values, seen, size) if size else (np.rint(values).astype(np.uint8), seen)
 
 
 def paste(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.photos.blending import extend
+from inpaint_cli.photos.drawing import Guide
 from inpaint_cli.photos.parts import Part, holes_in_parts, pasted
 from inpaint_cli.photos.windows import Box, Mask
 from inpaint_cli.pictures.picture import Picture, Samples
@@ -42,16 +43,6 @@ class TexturedPart:
     """bool, likewise: neither read nor filled."""
     follows: bool
     """It adjoins earlier parts, so that its surroundings differ between completions."""
-
-
-@dataclass(frozen=True)
-class Guide:
-    """A completion as a model drew it, whose structure texture follows."""
-
-    samples: Samples
-    """[H, W, bands], the samples that are filled, as the model fills them."""
-    scale: float
-    """How many pixels of the photo one of the model's is wide."""
 
 
 @dataclass

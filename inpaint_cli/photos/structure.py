@@ -5,24 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.family import Completions, Detail, Model
+from inpaint_cli.family import Detail, Model
 from inpaint_cli.photos.blending import fill_of
 from inpaint_cli.photos.cutting import model_input, window_colours
-from inpaint_cli.photos.details import joined
-from inpaint_cli.photos.memory import Batches
+from inpaint_cli.photos.drawing import Drawn, draw, together
 from inpaint_cli.photos.parts import Part, pasted
 from inpaint_cli.photos.windows import Box, Mask, cut, window_round
 from inpaint_cli.pictures.colours import Values as ColourValues
 from inpaint_cli.pictures.picture import Picture
-from inpaint_cli.randomness import Noise, content_key
-
-if TYPE_CHECKING:
-    import torch
+from inpaint_cli.randomness import Noise, content_key_of
 
 
 class Sampling(Protocol):
@@ -127,7 +123,7 @@ def _window(
         image, small = model_input(values, seen, model.size)
         hidden = int((~small | sampling.of_drawing).sum()) * model.channels
         if sampling.of_drawing:  # paper beyond it is white, and seen; nothing of it is kept
-            image, small = image.masked_fill(~small, 255), small | True
+            image, small = np.where(small[..., None], image, np.uint8(255)), small | True
             seen = np.zeros_like(seen)
         drawn = _draw(model, image, small, sampling, number, range(sampling.n))
     else:
@@ -138,15 +134,15 @@ def _window(
             image, small = model_input(_over(values, box, earlier, index), seen, model.size)
             completions.append(_draw(model, image, small, sampling, number, [index]))
         hidden = int((~small).sum()) * model.channels
-        drawn = _joined(completions, sampling.details)
+        drawn = together(completions, sampling.details)
     return CompletedWindow(
         part,
         box,
         # Nothing of a drawing is kept, so there is nothing that the fill has to meet.
         seen & (not sampling.of_drawing),
-        np.ascontiguousarray(drawn.images.permute(0, 2, 3, 1).cpu().numpy()),
+        drawn.pictures,
         drawn.details,
-        None if drawn.log_prob is None else drawn.log_prob.double().cpu().numpy(),
+        drawn.log_prob,
         drawn.lower_bound,
         hidden,
     )
@@ -188,35 +184,16 @@ def _meet(first: Box, second: Box) -> bool:
 
 def _draw(
     model: Model,
-    image: torch.Tensor,
-    visible: torch.Tensor,
+    image: npt.NDArray[np.uint8],
+    visible: Mask,
     sampling: Sampling,
     window: int,
     indices: Sequence[int],
-) -> Completions:
+) -> Drawn:
     """Draw some completions of one window."""
-    key = content_key(image, visible)
+    key = content_key_of(image.transpose(2, 0, 1)[None], visible[None, None])
     if window:  # two windows that look the same are still different places
         key = hashlib.sha256(key + window.to_bytes(4, "big")).digest()
     noise = Noise.of_completions(sampling.seed, key, indices)
-    parameters = getattr(model, "parameters", list)
-    device = next((p.device for p in parameters()), image.device)
-    image, visible = image.to(device), visible.to(device)
     options = {"temperature": sampling.temperature, **sampling.options}
-    batches = Batches(len(noise)).drawn(model, image, visible, noise, **options)
-    return _joined(batches, sampling.details)
-
-
-def _joined(batches: Sequence[Completions], declared: Sequence[Detail]) -> Completions:
-    """Return the batches of one window as one."""
-    import torch
-
-    if len(batches) == 1:
-        return batches[0]
-    log_probs = [batch.log_prob for batch in batches if batch.log_prob is not None]
-    return replace(
-        batches[0],
-        images=torch.cat([batch.images for batch in batches]),
-        log_prob=torch.cat(log_probs) if len(log_probs) == len(batches) else None,
-        details=joined([batch.details for batch in batches], declared),
-    )
+    return draw(model, image, visible, noise, sampling.details, options)

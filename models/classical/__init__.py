@@ -21,6 +21,7 @@ class ClassicalFamily:
     completes = True
     perceptual = False
     stochastic = False
+    has_log_prob = False
     layouts: tuple[str, ...] = ()
 
     def __init__(self, name: str, summary: str) -> None:

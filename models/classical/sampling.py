@@ -5,33 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Completions
-from inpaint_cli.models.completion_model import CompletionModel
+from inpaint_cli.models.method import Method
 
 if TYPE_CHECKING:
     from inpaint_cli.models.classical.config import ClassicalConfig
     from inpaint_cli.randomness import Noise
 
 
-class ClassicalModel(CompletionModel):
-    """A deterministic method without weights, in the form of the other models."""
+class ClassicalModel(Method):
+    """A deterministic method without weights."""
 
     config: ClassicalConfig
     stochastic = False
 
-    def complete(
+    def drawn(
         self,
-        image: Tensor,
-        visible: Tensor,
+        image: npt.NDArray[np.uint8],
+        visible: npt.NDArray[np.bool_],
         noise: Noise,
         *,
         temperature: float | None = None,
         **options: Any,
-    ) -> Completions:
+    ) -> npt.NDArray[np.uint8]:
         """Complete one image; UserError if more than one is asked for, or nothing is visible."""
         if len(noise) != 1:
             raise UserError(
@@ -49,11 +47,8 @@ class ClassicalModel(CompletionModel):
                 f"nothing is visible, and {self.config.method} only continues what is. "
                 "Take a model that draws, such as pcnn."
             )
-        known = visible[0, 0].cpu().numpy()
-        shown = np.where(known[..., None], image[0].permute(1, 2, 0).cpu().numpy(), 0)
-        filled = inpainted(shown.astype(np.uint8), known, self.config)
-        result = torch.from_numpy(filled).permute(2, 0, 1)[None]
-        return Completions(torch.where(visible.cpu(), image.cpu(), result))
+        shown = np.where(visible[..., None], image, 0)
+        return inpainted(shown.astype(np.uint8), visible, self.config)[None]
 
 
 def inpainted(

@@ -22,6 +22,7 @@ class ClassifierFamily:
     completes = False
     perceptual = False
     stochastic = False
+    has_log_prob = False
     layouts: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     details: tuple[Detail, ...] = ()

@@ -64,6 +64,7 @@ class IpaFamily:
     completes = True
     perceptual = False
     stochastic = True
+    has_log_prob = True
     options: tuple[Option, ...] = OPTIONS
     details: tuple[Detail, ...] = DETAILS
     page = "ipa"

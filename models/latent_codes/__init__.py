@@ -21,6 +21,7 @@ class LatentFamily:
     completes = True
     perceptual = True
     stochastic = True
+    has_log_prob = False
     layouts: tuple[str, ...] = ("latent-codes", "taming")
     options: tuple[Option, ...] = (
         Option(

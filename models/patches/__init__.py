@@ -24,6 +24,7 @@ class PatchesFamily:
     completes = True
     perceptual = False
     stochastic = True
+    has_log_prob = False
     layouts: tuple[str, ...] = ()
 
     def stages(self) -> tuple[Stage[Any], ...]:

@@ -5,30 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Completions
-from inpaint_cli.models.completion_model import CompletionModel
+from inpaint_cli.models.method import Method
 from inpaint_cli.texture import Filler, Scraps, TooLittleTexture
 
 if TYPE_CHECKING:
     from inpaint_cli.randomness import Noise
 
 
-class PatchesModel(CompletionModel):
-    """A stochastic method without weights, in the form of the other models."""
+class PatchesModel(Method):
+    """A stochastic method without weights."""
 
-    def complete(
+    def drawn(
         self,
-        image: Tensor,
-        visible: Tensor,
+        image: npt.NDArray[np.uint8],
+        visible: npt.NDArray[np.bool_],
         noise: Noise,
         *,
         temperature: float | None = None,
         **options: Any,
-    ) -> Completions:
+    ) -> npt.NDArray[np.uint8]:
         """Complete one image; UserError for a temperature, or if nothing is visible."""
         if temperature is not None:
             raise UserError("patches has none. Leave it out.", setting="temperature")
@@ -39,12 +37,9 @@ class PatchesModel(CompletionModel):
                 "nothing is visible, and patches only continues what is. "
                 "Take a model that draws, such as pcnn."
             )
-        samples = image[0].permute(1, 2, 0).cpu().numpy()
-        filler = filler_of(samples, ~visible[0, 0].cpu().numpy(), noise.seed)
+        filler = filler_of(image, ~visible, noise.seed)
         drawn = np.stack([filler.draw(key) for key in noise.keys])
-        levels = np.clip(np.rint(drawn), 0, self.levels - 1).astype(np.uint8)
-        images = torch.from_numpy(np.ascontiguousarray(levels.transpose(0, 3, 1, 2)))
-        return Completions(torch.where(visible.cpu(), image.cpu(), images))
+        return np.asarray(np.clip(np.rint(drawn), 0, self.levels - 1), np.uint8)
 
 
 def filler_of(

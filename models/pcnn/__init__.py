@@ -21,6 +21,7 @@ class PixelFamily:
     completes = True
     perceptual = False
     stochastic = True
+    has_log_prob = True
     layouts: tuple[str, ...] = ("pcnn",)
     options: tuple[Option, ...] = (
         Option(

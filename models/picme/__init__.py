@@ -21,6 +21,7 @@ class MixtureFamily:
     completes = True
     perceptual = False
     stochastic = True
+    has_log_prob = False
     layouts: tuple[str, ...] = ("pic",)
     options: tuple[Option, ...] = (
         Option(

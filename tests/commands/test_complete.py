@@ -1,9 +1,6 @@
 """`inpaint complete`: promises to its users, through the command line."""
 
 import json
-import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from PIL import Image
 
 from inpaint_cli.cli import main
 from inpaint_cli.errors import ResourceError
+from tests import own_process
 from tests.pretend_model import PretendModel, pretend
 
 __all__ = ["pretend"]
@@ -604,14 +602,10 @@ def test_an_output_place_that_is_a_file_is_refused(photo: Path) -> None:
     assert "not a folder" in made.stderr
 
 
-PROGRAM = """
-import sys
+PRETENDING = """
 from inpaint_cli import api
-from inpaint_cli.cli import main
-from inpaint_cli.errors import ResourceError
 from tests.pretend_model import loaded
-api.load_model = lambda *arguments: loaded(32)
-main(sys.argv[1:], prog_name="inpaint")
+api.load_model = lambda *arguments, later: loaded(32)
 """
 
 
@@ -623,44 +617,18 @@ def test_twelve_megapixels_eight_times_take_less_than_two_gigabytes(
     values = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(values).resize((4000, 3000)).save(tmp_path / "a.jpg")
     # Texture for so wide a hole takes more: docs/photo-fill.md.
-    arguments = ["complete", str(tmp_path / "a.jpg"), "--box", "25%,25%,50%,50%", "-n", "8"]
-    arguments += ["--detail", "none"]
-    subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments, "-o", str(tmp_path / "o")], cwd=top, check=True
-    )
-    # In kB on Linux, in bytes on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit < 2e9
-
-
-REPORTING = """
-import pathlib, resource, sys
-from inpaint_cli.cli import main
-try:
-    main(sys.argv[1:], prog_name="inpaint")
-except SystemExit as end:
-    status = pathlib.Path("/proc/self/status")
-    if status.exists():  # getrusage would count what the tests held when they started this
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        print(int(lines["VmHWM"].split()[0]) * 1024)
-    else:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    sys.exit(end.code)
-"""
+    arguments = ["complete", tmp_path / "a.jpg", "--box", "25%,25%,50%,50%", "-n", "8"]
+    arguments += ["--detail", "none", "-o", tmp_path / "o"]
+    ended = own_process.run(*arguments, top=top, before=PRETENDING)
+    assert (ended.exit_code, ended.peak_bytes < 2e9) == (0, True)
 
 
 @pytest.mark.slow
 def test_a_wire_across_a_photo_takes_less_than_600_megabytes(tmp_path: Path, top: Path) -> None:
     draw_photo(tmp_path / "a.png", 300, 2000)
-    arguments = ["complete", str(tmp_path / "a.png"), "--box", "0,150,2000,3", "-n", "1"]
-    made = subprocess.run(
-        [sys.executable, "-c", REPORTING, *arguments, "--model", "patches", "-o", tmp_path / "o"],
-        cwd=top,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert int(made.stdout.splitlines()[-1]) < 600e6
+    arguments = ["--box", "0,150,2000,3", "-n", "1", "--model", "patches", "-o", tmp_path / "o"]
+    ended = own_process.run("complete", tmp_path / "a.png", *arguments, top=top)
+    assert (ended.exit_code, ended.peak_bytes < 600e6) == (0, True)
     visible = np.ones((300, 2000), np.bool_)
     visible[150:153] = False
     result, photo = pixels(tmp_path / "o" / "a-0.png"), pixels(tmp_path / "a.png")

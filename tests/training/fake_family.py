@@ -153,6 +153,7 @@ class FakeFamily:
     completes = True
     perceptual = False
     stochastic = True
+    has_log_prob = False
     options = ()
     details = ()
     layouts = ()

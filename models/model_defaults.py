@@ -1,0 +1,33 @@
+"""What every model has, with or without a network: facts of its config, defaults of the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class ModelDefaults:
+    """The optional parts of `inpaint_cli.family.Model`, as they are where a family has none."""
+
+    stochastic: bool = True
+    has_log_prob: bool = False
+    trained_stages: tuple[str, ...] | None = None
+
+    def describe(self, config: Config) -> None:
+        """Take over the facts of a config."""
+        self.config = config
+        self.size, self.channels, self.levels = config.size, config.channels, config.levels
+
+    def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
+        raise UserError("this model has no likelihood. Take one with a likelihood, such as pcnn.")
+
+    def for_completion(self) -> Self:
+        return self
+
+    def use_perceptual(self, distance: Any) -> None:
+        raise UserError("perceptual: the losses of this model take no perceptual distance.")
