@@ -160,9 +160,7 @@ class CompletedPhoto:
         # So that nothing under the hole can have any influence.
         samples[hidden, : self.photo.channels] = 0
         for window in self.windows:
-            fill = window.fill(self.photo, self.visible, index, self.request.feather)
-            part, opaque = window.part, self.request.opaque
-            paste(samples, self.photo, part.box, part.pixels, fill, opaque, self.inks, corner)
+            self._paste(window, samples, index, corner)
         if self.texturing is not None:
             guide = None
             if self.windows:
@@ -172,6 +170,14 @@ class CompletedPhoto:
         if self.request.opaque and channel is not None:
             samples[..., channel][hidden] = self.photo.opaque
         return hole, samples[hole.moved(-around.top, -around.left).slices]
+
+    def _paste(
+        self, window: CompletedWindow, samples: Samples, index: int, corner: tuple[int, int]
+    ) -> None:
+        """Paste what the model drew in one window."""
+        fill = window.fill(self.photo, self.visible, index, self.request.feather)
+        part, opaque = window.part, self.request.opaque
+        paste(samples, self.photo, part.box, part.pixels, fill, opaque, self.inks, corner)
 
     def _around(self) -> Box:
         """Return the box of all that is read or filled of the photo's samples."""

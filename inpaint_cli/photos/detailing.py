@@ -141,10 +141,11 @@ class Texturing:
             values = filler.values(index)
         else:
             size = max(1, round(max(around.height, around.width) / guide.scale))
-            shown = tones(self.photo, guide.samples[around.slices])
+            # As one row of pixels, likewise below: no more than what is filled is converted.
+            drawn = guide.samples[around.slices][part.pixels]
+            shown = tones(self.photo, drawn[None])[0]
             values = filler.values(index, guide=shown, guide_size=size)
         under = samples[around.slices][part.pixels]
-        # As one row of pixels: only what is filled is turned back into samples.
         stored = from_tones(self.photo, values[None], under[None], opaque=self.opaque)[0]
         samples[around.slices][..., : stored.shape[1]][part.pixels] = stored
 
@@ -163,6 +164,7 @@ class Texturing:
                 seed=self.seed,
                 scale=white_of(self.photo),
                 compiling=self.compiling,
+                keep=False,
             )
         except TooLittleTexture:
             filler = None

@@ -9,6 +9,8 @@ from inpaint_cli.pictures.picture import Picture, Samples, as_floats
 
 Tones = npt.NDArray[np.float32]
 
+ROWS_AT_A_TIME = 256
+"""Float64 takes eight times the memory of a photo's bytes, so it is never made of a whole one."""
 FARTHEST = 1e30
 """Wider ranges than this are scaled to 1, since float32 ends at 3.4e38."""
 
@@ -23,15 +25,24 @@ def tones(picture: Picture, samples: Samples) -> Tones:
 
     Colours that are multiplied by their alpha are divided by it; a and b of L*a*b* are made even.
     """
+    result = np.empty((*samples.shape[:2], picture.channels), np.float32)
+    for top in range(0, len(samples), ROWS_AT_A_TIME):
+        rows = slice(top, top + ROWS_AT_A_TIME)
+        result[rows] = _tones(picture, samples[rows])
+    return result
+
+
+def _tones(picture: Picture, samples: Samples) -> npt.NDArray[np.float64]:
     colours = samples[..., : picture.channels]
     if _wraps(picture):
         colours = colours.copy()
         colours[..., 1:] ^= colours.dtype.type(1 << (picture.bits - 1))
+    distance: npt.NDArray[np.float64]
     distance = np.abs(as_floats(colours) - picture.low) / _unit(picture)
     if _is_multiplied(picture):
         distance /= np.maximum(_alpha(picture, samples), 1e-6)
         distance = np.minimum(distance, white_of(picture))
-    return distance.astype(np.float32)
+    return distance
 
 
 def from_tones(picture: Picture, drawn: Tones, under: Samples, *, opaque: bool = False) -> Samples:

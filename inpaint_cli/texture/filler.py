@@ -26,6 +26,7 @@ from inpaint_cli.texture.synthesis import Progress, guide_features, synthesise
 from inpaint_cli.texture.warmth import compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Span = tuple[slice, slice]
 
 GUIDE_WEIGHT = 0.3
 """Weight of the guide on the coarsest level; each finer one has half of the weight before it."""
@@ -39,9 +40,20 @@ WIDE = 50.0
 class Guide:
     """A picture on 0..255 to follow, the side at which its model works, and how closely."""
 
-    picture: Array
+    values: Array
+    """float32 [N, C], the picture in `hole`, in raster order."""
+    hole: Array
+    """bool [H, W]."""
     size: int
     weight: float
+
+    def over(self, picture: Array, part: Array, span: Span) -> Array:
+        """Return `picture`, what lies in `span`, with that part of the hole as in the guide."""
+        here = np.zeros_like(self.hole)
+        here[span] = part
+        shown = picture.copy()
+        shown[part] = self.values[here[self.hole]]
+        return shown
 
 
 class TooLittleTexture(ValueError):
@@ -75,7 +87,8 @@ class Filler:
     hole, the seed and its key alone; of the samples, those in `crop`, the surroundings of the hole,
     which are all that is changed or read. ignored: bool [H, W], pixels that are neither filled nor
     taken from, whose samples are a guess. TooLittleTexture where too little is visible. If numba
-    has to compile (see `compiled`), `compiling` is called before.
+    has to compile (see `compiled`), `compiling` is called before. keep: keep the samples, which
+    `draw` needs; `values` has copies of its own where it needs any.
     """
 
     def __init__(
@@ -87,21 +100,24 @@ class Filler:
         scale: float = 255.0,
         ignored: Array | None = None,
         compiling: Callable[[], None] | None = None,
+        keep: bool = True,
     ) -> None:
-        self.samples, self.seed, self.scale = samples, seed, scale
+        self.samples, self.seed, self.scale = samples if keep else None, seed, scale
         hidden = hole if ignored is None else hole | ignored
         # Far pixels have no say, and cost memory: what follows is about the surroundings alone.
         self.crop = _window(hole, hidden)
-        self.near, hole = np.asarray(samples[self.crop], np.float32), hole[self.crop]
+        near, hole = np.asarray(samples[self.crop], np.float32), hole[self.crop]
         hidden = hidden[self.crop]
-        self.hole, self.key = hole, key_of(self.near, hole, scale)
-        picture = np.where(hole[..., None], np.float32(0), self.near)
+        self.hole, self.key = hole, key_of(near, hole, scale)
+        picture = np.where(hole[..., None], np.float32(0), near)
         picture *= np.float32(255.0 / scale)
         self.highest = max(255.0, float(picture.max(initial=0.0)))
         self.surfaces, thin, wide = _sorted(
             picture, hole, hidden, 255.0 / scale if scale > 1 else 0.0
         )
         self.parts: list[Part] = []
+        # What later parts see: the samples, with all that was drawn before.
+        self.near: Array | None = near
         if not (thin.any() or wide.any()):
             return
         if whole_patches(hidden) < ENOUGH:
@@ -115,6 +131,8 @@ class Filler:
             if part.any():
                 alone = not self.surfaces and not self.parts
                 self.parts.append(Part(picture, part, unknown, hidden, self.highest, alone))
+        if len(self.parts) == 1 and not self.surfaces:
+            self.near = None
 
     @property
     def varied(self) -> bool:
@@ -135,9 +153,12 @@ class Filler:
         guide: [H, W, C] in the unit of the samples, a picture whose structure wide holes follow,
         with `guide_weight`; guide_size: the side at which its model works (blurs the comparison).
         """
+        if self.samples is None:
+            raise RuntimeError("the samples were not kept, and `draw` needs them")
         result = np.array(self.samples, np.float32)
+        shown = None if guide is None else guide[self.crop][self.hole]
         result[self.crop][self.hole] = self.values(
-            key, guide=guide, guide_size=guide_size, guide_weight=guide_weight, progress=progress
+            key, guide=shown, guide_size=guide_size, guide_weight=guide_weight, progress=progress
         )
         return result
 
@@ -150,18 +171,36 @@ class Filler:
         guide_weight: float = GUIDE_WEIGHT,
         progress: Progress | None = None,
     ) -> Array:
-        """Return what `draw` puts into the hole, float32 [N, C] in raster order."""
+        """Return what `draw` puts into the hole, float32 [N, C] in raster order.
+
+        guide: likewise only in the hole.
+        """
         rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
         given = None
         if guide is not None and guide_weight > 0:
-            given = Guide(self._scaled(guide[self.crop]), guide_size, guide_weight)
-        picture = self._scaled(self.near)
+            given = Guide(self._scaled(guide), self.hole, guide_size, guide_weight)
+        filled: Array
+        if self.near is None:
+            filled = self.parts[0].drawn(None, rng, given, progress)
+        else:
+            filled = self._in_turn(self._scaled(self.near), rng, given, progress)
+        return np.clip(filled, 0.0, self.highest) / np.float32(255.0 / self.scale)
+
+    def _in_turn(
+        self,
+        picture: Array,
+        rng: np.random.Generator,
+        guide: Guide | None,
+        progress: Progress | None,
+    ) -> Array:
+        """Return what surfaces and parts put into the hole, each seeing what was drawn before."""
         for surface in self.surfaces:
             picture[surface.span][surface.hole] = surface.drawn(rng)[surface.hole]
         for number, part in enumerate(self.parts):
-            part.draw(picture, rng, given, _from(number, len(self.parts), progress))
-        filled: Array = np.clip(picture[self.hole], 0.0, self.highest)
-        return filled / np.float32(255.0 / self.scale)
+            share = _from(number, len(self.parts), progress)
+            picture[part.span][part.hole] = part.drawn(picture, rng, guide, share)
+        filled: Array = picture[self.hole]
+        return filled
 
     def _scaled(self, samples: Array) -> Array:
         """Return samples on 0..255."""
@@ -195,16 +234,19 @@ class Part:
             coarsest = self.levels[-1]
             self.start = frequency.reconstruct(coarsest.picture, coarsest.hole, highest)
 
-    def draw(
+    def drawn(
         self,
-        picture: Array,
+        picture: Array | None,
         rng: np.random.Generator,
         guide: Guide | None,
         progress: Progress | None,
-    ) -> None:
-        """Fill this part of `picture`, in which parts drawn before are filled."""
+    ) -> Array:
+        """Return what fills this part, float32 [N, C] in raster order.
+
+        picture: the whole one, in which parts drawn before are filled; None where none is.
+        """
         levels = self.levels
-        if not self.alone:
+        if picture is not None and not self.alone:
             here = np.where(self.hole[..., None], np.float32(0), picture[self.span])
             levels = repainted(levels, here)
         coarsest = levels[-1]
@@ -212,15 +254,16 @@ class Part:
         if guide is None or len(levels) == 1:
             guides = [np.zeros((*level.hole.shape, 0), np.int16) for level in levels]
         else:
-            seen = levels[0].picture
-            shown = np.where(self.hole[..., None], guide.picture[self.span], seen)
+            shown = guide.over(levels[0].picture, self.hole, self.span)
             guides = guide_features(shown, levels, guide.weight, guide.size)
+            del shown
         state = np.array([int(rng.random() * 2**53)], np.uint64)
         drawn = synthesise(levels, start, guides, state, progress)
         if self.first is not None:
             blend = BLEND_SEVERAL if len(levels) > 1 else BLEND_ONE
             drawn = _blended(drawn, self.first, self.hole, blend)
-        picture[self.span][self.hole] = drawn[self.hole]
+        filled: Array = drawn[self.hole]
+        return filled
 
 
 def _from(number: int, count: int, progress: Progress | None) -> Progress | None:

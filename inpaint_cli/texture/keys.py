@@ -17,5 +17,6 @@ def key_of(samples: Array, hole: Array, scale: float) -> bytes:
     """
     digest = hashlib.sha256(repr((samples.shape, float(scale))).encode())
     digest.update(np.packbits(hole).tobytes())
-    digest.update(np.where(hole[..., None], np.float32(0), samples).tobytes())
+    for row, hidden in zip(samples, hole, strict=True):  # not at once: that takes much memory
+        digest.update(np.where(hidden[:, None], np.float32(0), row).tobytes())
     return digest.digest()

@@ -73,10 +73,11 @@ def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
     if radius <= THIN:
         return [_level(picture, hole, hidden, SEEN_ONE)]
     smallest = min(hole.shape) / NARROWEST
+    clear = np.where(hole[..., None], np.float32(0), picture)
     steps = math.log(max(1.0, min(radius / START, smallest))) / math.log(math.sqrt(2))
     levels = [_level(picture, hole, hidden, SEEN_SEVERAL)]
     for k in range(1, math.floor(steps + 0.5) + 1):
-        level = _reduced(picture, hole, hidden, math.sqrt(2) ** k)
+        level = _reduced(clear, hole, hidden, math.sqrt(2) ** k)
         if len(level.sources) < ENOUGH or not len(level.targets):
             break
         levels.append(level)
@@ -86,8 +87,9 @@ def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
 def repainted(levels: Sequence[Level], picture: Array) -> list[Level]:
     """Return the levels of the same holes in another `picture`."""
     finest = levels[0]
+    clear = np.where(finest.hole[..., None], np.float32(0), picture)
     pictures = [picture] + [
-        _picture(picture, finest.hole, level.hole.shape) for level in levels[1:]
+        _picture(clear, finest.hole, level.hole.shape) for level in levels[1:]
     ]
     return [replace(level, picture=p) for level, p in zip(levels, pictures, strict=True)]
 
@@ -95,7 +97,8 @@ def repainted(levels: Sequence[Level], picture: Array) -> list[Level]:
 def resized(image: Array, size: tuple[int, int]) -> Array:
     """Return float32 `image` [H, W] or [H, W, C] reduced to `size`, (height, width), by area."""
     area = cv2.INTER_AREA
-    small = cv2.resize(image.astype(np.float32), (size[1], size[0]), interpolation=area)
+    values = np.asarray(image, np.float32)
+    small = cv2.resize(values, (size[1], size[0]), interpolation=area)
     return small.reshape(*size, *image.shape[2:])
 
 
@@ -107,8 +110,8 @@ def _reduced(picture: Array, hole: Array, hidden: Array, factor: float) -> Level
 
 
 def _picture(picture: Array, hole: Array, size: tuple[int, int]) -> Array:
-    """Return `picture` reduced to `size`, of the pixels outside the hole alone."""
-    small = resized(np.where(hole[..., None], np.float32(0), picture), size)
+    """Return `picture`, 0 in the hole, reduced to `size`, of the pixels outside it alone."""
+    small = resized(picture, size)
     small /= np.maximum(resized(~hole, size), 1e-6)[..., None]
     return small
 

@@ -42,7 +42,7 @@ def synthesise(
         ROUNDS[min(n, len(ROUNDS) - 1)] if several else ROUNDS_ONE for n in range(len(levels))
     ]
     work = [r * len(level.targets) for r, level in zip(rounds, reversed(levels), strict=True)]
-    picture, field = first, None
+    picture, field = first.copy(), None
     for step, level in enumerate(reversed(levels)):
         guide = guides[len(levels) - 1 - step]
         search = Search(level, guide, NEAR_SEVERAL if several else NEAR_ONE, state)
@@ -52,7 +52,7 @@ def synthesise(
             search.refine(field)
             picture = search.drawn(level.picture)
         last = step == len(levels) - 1
-        picture = search.run(picture, rounds[step], 1 if several else SWEEPS_ONE, last)
+        search.run(picture, rounds[step], 1 if several else SWEEPS_ONE, last)
         field = search.field
         if progress is not None:
             progress(sum(work[: step + 1]) / sum(work))
@@ -86,9 +86,8 @@ class Search:
         self._vote(votes.vote, result)
         return result
 
-    def run(self, picture: Array, rounds: int, sweeps: int, last: bool) -> Array:
-        """Search and vote by turns; the `last` round of all chooses instead of voting."""
-        picture = picture.copy()
+    def run(self, picture: Array, rounds: int, sweeps: int, last: bool) -> None:
+        """Search and vote by turns, in `picture`; the `last` round of all chooses instead."""
         height, width = self.level.hole.shape
         scene, forward = self._scene(), True
         for turn in range(rounds):
@@ -100,7 +99,6 @@ class Search:
                 forward = not forward
             final = last and turn == rounds - 1
             self._vote(votes.choose if final else votes.vote, picture)
-        return picture
 
     def _scene(self) -> patchmatch.Scene:
         level = self.level

@@ -41,6 +41,16 @@ def _falling(x: float) -> float:  # pragma: no cover
 
 
 @_compiled
+def _reached(targets: Array) -> tuple[int, int, int, int]:  # pragma: no cover
+    """Return top, bottom, left and right of all that the patches of `targets` cover."""
+    top, left, bottom, right = targets[0, 0], targets[0, 1], targets[0, 0], targets[0, 1]
+    for n in range(1, targets.shape[0]):
+        top, bottom = min(top, targets[n, 0]), max(bottom, targets[n, 0])
+        left, right = min(left, targets[n, 1]), max(right, targets[n, 1])
+    return top - REACH, bottom + REACH + 1, left - REACH, right + REACH + 1
+
+
+@_compiled
 def vote(  # pragma: no cover
     picture: Array, hole: Array, hidden: Array, confidence: Array,
     targets: Array, field: Array, costs: Array, variance: float,
@@ -49,9 +59,10 @@ def vote(  # pragma: no cover
 
     picture: float32 [H, W, C], changed in `hole`; hidden: bool [H, W], what no patch may give.
     """
-    height, width, channels = picture.shape
-    sums = np.zeros((height, width, channels), np.float32)
-    weights = np.zeros((height, width), np.float32)
+    channels = picture.shape[2]
+    top, bottom, left, right = _reached(targets)
+    sums = np.zeros((bottom - top, right - left, channels), np.float32)
+    weights = np.zeros((bottom - top, right - left), np.float32)
     for n in range(targets.shape[0]):
         ty, tx = targets[n, 0], targets[n, 1]
         sy, sx = field[ty, tx, 0], field[ty, tx, 1]
@@ -59,14 +70,15 @@ def vote(  # pragma: no cover
         for y in range(-REACH, REACH + 1):
             for x in range(-REACH, REACH + 1):
                 if hole[ty + y, tx + x] and not hidden[sy + y, sx + x]:
-                    weights[ty + y, tx + x] += w
+                    weights[ty + y - top, tx + x - left] += w
                     for c in range(channels):
-                        sums[ty + y, tx + x, c] += w * picture[sy + y, sx + x, c]
-    for y in range(height):
-        for x in range(width):
-            if hole[y, x] and weights[y, x] > 0:
+                        sums[ty + y - top, tx + x - left, c] += w * picture[sy + y, sx + x, c]
+    for y in range(top, bottom):
+        for x in range(left, right):
+            weight = weights[y - top, x - left]
+            if hole[y, x] and weight > 0:
                 for c in range(channels):
-                    picture[y, x, c] = sums[y, x, c] / weights[y, x]
+                    picture[y, x, c] = sums[y - top, x - left, c] / weight
 
 
 @_compiled
@@ -75,9 +87,10 @@ def choose(  # pragma: no cover
     targets: Array, field: Array, costs: Array, variance: float,
 ) -> None:  # fmt: skip
     """Give every hole pixel the colour of the one patch that weighs most, near centres more."""
-    height, width, channels = picture.shape
-    chosen = np.full((height, width, 2), -1, np.int32)
-    weights = np.zeros((height, width), np.float32)
+    channels = picture.shape[2]
+    top, bottom, left, right = _reached(targets)
+    chosen = np.full((bottom - top, right - left, 2), -1, np.int32)
+    weights = np.zeros((bottom - top, right - left), np.float32)
     for n in range(targets.shape[0]):
         ty, tx = targets[n, 0], targets[n, 1]
         sy, sx = field[ty, tx, 0], field[ty, tx, 1]
@@ -87,11 +100,13 @@ def choose(  # pragma: no cover
                 if not hole[ty + y, tx + x] or hidden[sy + y, sx + x]:
                     continue
                 weight = np.float32(w / (1 + y * y + x * x))
-                if weight > weights[ty + y, tx + x]:
-                    weights[ty + y, tx + x] = weight
-                    chosen[ty + y, tx + x, 0], chosen[ty + y, tx + x, 1] = sy + y, sx + x
-    for y in range(height):
-        for x in range(width):
-            if chosen[y, x, 0] >= 0:
+                row, column = ty + y - top, tx + x - left
+                if weight > weights[row, column]:
+                    weights[row, column] = weight
+                    chosen[row, column, 0], chosen[row, column, 1] = sy + y, sx + x
+    for y in range(top, bottom):
+        for x in range(left, right):
+            sy, sx = chosen[y - top, x - left, 0], chosen[y - top, x - left, 1]
+            if sy >= 0:
                 for c in range(channels):
-                    picture[y, x, c] = picture[chosen[y, x, 0], chosen[y, x, 1], c]
+                    picture[y, x, c] = picture[sy, sx, c]
