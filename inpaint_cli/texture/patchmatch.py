@@ -134,7 +134,7 @@ def sweep(  # pragma: no cover
 ) -> None:
     """Improve the field once: by the sources of two neighbours, then by random ones.
 
-    field: int32 [H, W, 2], the source of each target, -1 elsewhere; costs: float64 [H, W].
+    field: int32 [H, W, 2], the source of each target, -1 elsewhere; costs: float64 [N].
     """
     share, targets = scene.share, scene.targets
     height, width = share.shape
@@ -143,7 +143,7 @@ def sweep(  # pragma: no cover
     for n in range(count):
         at = n if forward else count - 1 - n
         ty, tx = targets[at, 0], targets[at, 1]
-        best, by, bx = costs[ty, tx], field[ty, tx, 0], field[ty, tx, 1]
+        best, by, bx = costs[at], field[ty, tx, 0], field[ty, tx, 1]
         for k in range(2):
             dy, dx = (step, 0) if k == 0 else (0, step)
             ny, nx = ty - dy, tx - dx
@@ -168,7 +168,7 @@ def sweep(  # pragma: no cover
                 if new < best:
                     best, by, bx = new, sy, sx
             radius //= 2
-        costs[ty, tx], field[ty, tx, 0], field[ty, tx, 1] = best, by, bx
+        costs[at], field[ty, tx, 0], field[ty, tx, 1] = best, by, bx
 
 
 @_compiled
@@ -176,16 +176,17 @@ def measure(scene: Scene, field: Array, costs: Array) -> None:  # pragma: no cov
     """Compute all costs anew, after the picture has changed."""
     for n in range(scene.targets.shape[0]):
         y, x = scene.targets[n, 0], scene.targets[n, 1]
-        costs[y, x] = cost(scene, y, x, field[y, x, 0], field[y, x, 1], np.inf)
+        costs[n] = cost(scene, y, x, field[y, x, 0], field[y, x, 1], np.inf)
 
 
 @_compiled
 def scatter(targets: Array, sources: Array, field: Array, state: Array) -> None:  # pragma: no cover
-    """Give every target a random source; sources: int32 [M, 2]."""
+    """Give every target a random source; sources: int32 [M], see `Level`."""
+    width = field.shape[1]
     for n in range(targets.shape[0]):
-        pick = below(state, sources.shape[0])
-        field[targets[n, 0], targets[n, 1], 0] = sources[pick, 0]
-        field[targets[n, 0], targets[n, 1], 1] = sources[pick, 1]
+        source = sources[below(state, sources.shape[0])]
+        field[targets[n, 0], targets[n, 1], 0] = source // width
+        field[targets[n, 0], targets[n, 1], 1] = source % width
 
 
 @_compiled
@@ -209,8 +210,8 @@ def refine(  # pragma: no cover
             sy = ty + int(np.rint((coarse[near_y, near_x, 0] - near_y) * ratio_y))
             sx = tx + int(np.rint((coarse[near_y, near_x, 1] - near_x) * ratio_x))
         if sy < 0 or sx < 0 or sy >= height or sx >= width or share[sy, sx] <= 0:
-            pick = below(state, sources.shape[0])
-            sy, sx = sources[pick, 0], sources[pick, 1]
+            source = sources[below(state, sources.shape[0])]
+            sy, sx = source // width, source % width
         field[ty, tx, 0], field[ty, tx, 1] = sy, sx
 
 

@@ -41,13 +41,13 @@ class Level:
     targets: Array
     """int32 [N, 2], centres of the patches that touch the hole, in raster order."""
     sources: Array
-    """int32 [M, 2], centres of the patches that may be taken."""
+    """int32 [M], centres of the patches that may be taken: row times width plus column."""
     share: Array
     """float32 [H, W], the visible share of each source patch, 0 where there is no source."""
     seen: Array
     """int16 [H, W * F] of 0 and -1 where sources may be partly hidden; else [0, 0]."""
     confidence: Array
-    """float32 [H, W], see `confidence_of`."""
+    """float32 [N], of each target, see `confidence_of`."""
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -66,18 +66,17 @@ def whole_patches(hidden: Array) -> int:
 def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
     """Return the levels, the finest first.
 
-    picture: float32 [H, W, C]; hole: what is to be drawn; hidden: what no patch may give, which
-    includes the hole.
+    picture: float32 [H, W, C], 0 in the hole; hole: what is to be drawn; hidden: what no patch may
+    give, which includes the hole.
     """
     radius = float(depth_of(hole).max())
     if radius <= THIN:
         return [_level(picture, hole, hidden, SEEN_ONE)]
     smallest = min(hole.shape) / NARROWEST
-    clear = np.where(hole[..., None], np.float32(0), picture)
     steps = math.log(max(1.0, min(radius / START, smallest))) / math.log(math.sqrt(2))
     levels = [_level(picture, hole, hidden, SEEN_SEVERAL)]
     for k in range(1, math.floor(steps + 0.5) + 1):
-        level = _reduced(clear, hole, hidden, math.sqrt(2) ** k)
+        level = _reduced(picture, hole, hidden, math.sqrt(2) ** k)
         if len(level.sources) < ENOUGH or not len(level.targets):
             break
         levels.append(level)
@@ -85,11 +84,10 @@ def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
 
 
 def repainted(levels: Sequence[Level], picture: Array) -> list[Level]:
-    """Return the levels of the same holes in another `picture`."""
+    """Return the levels of the same holes in another `picture`, 0 in them."""
     finest = levels[0]
-    clear = np.where(finest.hole[..., None], np.float32(0), picture)
     pictures = [picture] + [
-        _picture(clear, finest.hole, level.hole.shape) for level in levels[1:]
+        _picture(picture, finest.hole, level.hole.shape) for level in levels[1:]
     ]
     return [replace(level, picture=p) for level, p in zip(levels, pictures, strict=True)]
 
@@ -121,6 +119,7 @@ def _level(picture: Array, hole: Array, hidden: Array, least: float) -> Level:
     inside = seen >= 0
     touching = cv2.dilate(hole.astype(np.uint8), np.ones((SIDE, SIDE), np.uint8)) > 0
     sources = (seen >= least) & ~hidden
+    targets = np.argwhere(touching & inside).astype(np.int32)
     mask = np.zeros((0, 0), np.int16)
     if least < 1:
         mask = np.repeat(-(~hidden).astype(np.int16), picture.shape[2] + 2, 1)
@@ -128,11 +127,11 @@ def _level(picture: Array, hole: Array, hidden: Array, least: float) -> Level:
         picture,
         hole,
         hidden,
-        np.argwhere(touching & inside).astype(np.int32),
-        np.argwhere(sources).astype(np.int32),
+        targets,
+        np.flatnonzero(sources).astype(np.int32),
         np.where(sources, seen, 0).astype(np.float32),
         mask,
-        confidence_of(depth_of(hole)),
+        confidence_of(depth_of(hole)[targets[:, 0], targets[:, 1]]),
     )
 
 

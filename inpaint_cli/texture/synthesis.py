@@ -67,7 +67,7 @@ class Search:
         self.level, self.guide, self.nearness, self.state = level, guide, nearness, state
         self.each = channels + 2 + guide.shape[2]
         self.field = np.full((height, width, 2), -1, np.int32)
-        self.costs = np.zeros((height, width), np.float64)
+        self.costs = np.zeros(len(level.targets), np.float64)
         self.features = np.zeros((height, width * self.each), np.int16)
 
     def scatter(self) -> None:
@@ -108,7 +108,7 @@ class Search:
 
     def _vote(self, rule: Any, picture: Array) -> None:
         level = self.level
-        variance = votes.variance_of(self.costs, level.targets)
+        variance = votes.variance_of(self.costs)
         rule(
             picture, level.hole, level.hidden, level.confidence,
             level.targets, self.field, self.costs, variance,

@@ -20,15 +20,14 @@ _compiled = njit(fastmath=False, cache=True, nogil=True)
 
 
 def confidence_of(depth: Array) -> Array:
-    """Return float32 [H, W], the say of the patch with its centre there; depth: see `depth_of`."""
+    """Return float32 [N], the say of the patches with centres of some `depth_of` in the hole."""
     confidence: Array = (FALL ** -depth.astype(np.float64)).astype(np.float32)
     return np.maximum(confidence, np.float32(1e-30))
 
 
-def variance_of(costs: Array, targets: Array) -> float:
+def variance_of(costs: Array) -> float:
     """Return sigma squared: the 75th percentile of all costs, at least one level squared."""
-    values = costs[targets[:, 0], targets[:, 1]]
-    return float(max(1.0 * QUANTA**2, np.percentile(values, 75)))
+    return float(max(1.0 * QUANTA**2, np.percentile(costs, 75)))
 
 
 @_compiled
@@ -66,7 +65,7 @@ def vote(  # pragma: no cover
     for n in range(targets.shape[0]):
         ty, tx = targets[n, 0], targets[n, 1]
         sy, sx = field[ty, tx, 0], field[ty, tx, 1]
-        w = np.float32(confidence[ty, tx] * (_falling(costs[ty, tx] / (2 * variance)) + 1e-20))
+        w = np.float32(confidence[n] * (_falling(costs[n] / (2 * variance)) + 1e-20))
         for y in range(-REACH, REACH + 1):
             for x in range(-REACH, REACH + 1):
                 if hole[ty + y, tx + x] and not hidden[sy + y, sx + x]:
@@ -94,7 +93,7 @@ def choose(  # pragma: no cover
     for n in range(targets.shape[0]):
         ty, tx = targets[n, 0], targets[n, 1]
         sy, sx = field[ty, tx, 0], field[ty, tx, 1]
-        w = confidence[ty, tx] * (_falling(costs[ty, tx] / (2 * SHARPER * variance)) + 1e-20)
+        w = confidence[n] * (_falling(costs[n] / (2 * SHARPER * variance)) + 1e-20)
         for y in range(-REACH, REACH + 1):
             for x in range(-REACH, REACH + 1):
                 if not hole[ty + y, tx + x] or hidden[sy + y, sx + x]:
