@@ -102,6 +102,7 @@ def masks(
     height, width = parse_size(size)
     refuse_foreign(output)
     drawn = draw_set(kind, height, width, count, seed=seed, reporter=reporter)
+    check_holes(drawn, reporter)
     paths = write_set(drawn, output, reporter)
     sheet = write_sheet(drawn, output / SHEET) if output.suffix != ".npz" else None
     share = 100 * sum(drawn.visible) / (len(drawn) * height * width)
@@ -117,6 +118,20 @@ def masks(
     else:
         click.echo(sheet or output)
     return None
+
+
+def check_holes(drawn: MaskSet, reporter: Reporter) -> None:
+    """Raise UserError where no mask has a hole, as `complete` does; tell of single ones."""
+    whole = drawn.height * drawn.width
+    without = sum(visible == whole for visible in drawn.visible)
+    if without == len(drawn):
+        raise UserError(
+            f"'{drawn.kind}' leaves all of {drawn.height}x{drawn.width} pixels visible: there is "
+            "no hole. Take another kind, size or seed.",
+            setting="kind",
+        )
+    if without:
+        reporter.note(f"{drawn.kind}: {without} of {len(drawn)} masks have no hole.")
 
 
 def parse_size(text: str, setting: str = "size") -> tuple[int, int]:

@@ -115,3 +115,21 @@ def test_a_folder_of_other_images_is_left_alone(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "holds images but no masks.json" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+@pytest.mark.parametrize("kind", ["everything", "edge:40", "hide-left:0.001"])
+def test_masks_without_a_hole_are_refused_as_complete_refuses_them(
+    tmp_path: Path, kind: str
+) -> None:
+    result = run("--kind", kind, "-n", 2, "--size", 16, "-o", tmp_path / "m")
+    assert result.exit_code == 2
+    assert f"--kind: '{kind}' leaves all of 16x16 pixels visible" in result.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_single_masks_without_a_hole_are_told_of(tmp_path: Path) -> None:
+    result = run("--kind", "holes", "-n", 30, "--size", 32, "-o", tmp_path / "m.npz")
+    assert result.exit_code == 0
+    empty = sum(mask.all() for mask in read_set(tmp_path / "m.npz"))
+    assert 0 < empty < 30
+    assert f"holes: {empty} of 30 masks have no hole.\n" in result.stderr
