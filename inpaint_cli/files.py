@@ -6,20 +6,80 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inpaint_cli.errors import ResourceError
+from inpaint_cli.errors import ResourceError, UserError
+
+NAME_BYTES = 255
+"""So long a name may be on the file systems of Linux, macOS and Windows."""
+PATH_BYTES = 4000
+"""And so long a path, with room for the name of a temporary file."""
 
 
 def home() -> Path:
-    """Return the folder of caches: INPAINT_HOME, else inpaint/ in XDG_CACHE_HOME or ~/.cache."""
+    """Return the folder of caches: INPAINT_HOME, else inpaint/ in XDG_CACHE_HOME or ~/.cache.
+
+    Who has no home, as in many containers, gets a folder of their own for temporary files.
+    """
     chosen = os.environ.get("INPAINT_HOME")
     if chosen:
-        return Path(chosen).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return Path(cache or "~/.cache").expanduser() / "inpaint"
+        return expanded(chosen)
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    if cache.startswith("~") and os.path.expanduser("~") in ("~", "", "/.cache"):
+        return _temporary_home()
+    return expanded(cache) / "inpaint"
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with ~ or ~NAME replaced by the home; as it is where there is none."""
+    return Path(os.path.expanduser(path))
+
+
+def resolved(path: Path) -> Path:
+    """Return where a path leads in the end; a loop of links, unlike in Path.resolve, is no error."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):  # ValueError: a zero byte, of a name in a damaged record
+        return path
+
+
+def check_length(folder: Path, names: Iterable[str]) -> None:
+    """Raise UserError where a file system cannot hold one of the names below a folder."""
+    for name in names:
+        for part in Path(name).parts:
+            if len(os.fsencode(part)) > NAME_BYTES:
+                raise UserError(
+                    f"{part[:20]}...{part[-20:]}: a result would have this name of "
+                    f"{len(os.fsencode(part))} bytes, and no file may have more than {NAME_BYTES}. "
+                    "Give the photo a shorter name.",
+                )
+        if len(os.fsencode((folder / name).absolute())) > PATH_BYTES:
+            raise UserError(
+                f"results would have paths of more than {PATH_BYTES} bytes. Choose another output "
+                "folder.",
+            )
+
+
+def _temporary_home() -> Path:
+    folder = Path(tempfile.gettempdir(), f"inpaint-{os.getuid() if hasattr(os, 'getuid') else 0}")
+    # Others may write to the folder of temporary files: what they put there is not ours to load.
+    if folder.is_symlink() or (folder.exists() and not _is_mine(folder)):
+        raise UserError(
+            f"no home folder is known, and {folder} is another user's. Set INPAINT_HOME to a "
+            "folder for caches."
+        )
+    return folder
+
+
+def _is_mine(folder: Path) -> bool:
+    state = folder.stat()
+    return not hasattr(os, "getuid") or (
+        state.st_uid == os.getuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 @contextmanager

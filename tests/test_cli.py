@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -119,13 +120,14 @@ def test_verbose_adds_explanations(run_action: Run) -> None:
     assert run_action(lambda reporter: reporter.detail("why")).stderr == ""
 
 
-def test_a_reader_that_leaves_is_no_failure(run_action: Run) -> None:
+def test_a_pipe_that_breaks_inside_the_work_is_a_failure(run_action: Run) -> None:
     result = run_action(failing(BrokenPipeError(errno.EPIPE, "Broken pipe")))
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (1, "error: Broken pipe.\n")
 
 
 def test_head_leaves_no_complaint(top: Path) -> None:
-    command = f"{sys.executable} -m inpaint_cli models --json | head -c 1; echo ${{PIPESTATUS[0]}}"
+    python = shlex.quote(sys.executable)
+    command = f"{python} -m inpaint_cli models --json | head -c 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=top, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("{0\n", "")
 

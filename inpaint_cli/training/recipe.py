@@ -133,6 +133,8 @@ class RecipeChoices:
                 "say what to train on: a folder of images, a zip file or a named data set.",
                 setting="data",
             )
+        for source in data:
+            _check_text(source)
         stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
         for stage in stages:
             if stage not in family.stage_names:
@@ -231,6 +233,18 @@ def _check_whole(config: Config) -> None:
             "completion_only: such a model lacks what training needs, as those that ship do. "
             "Train a new one, or go on with a run of your own."
         )
+
+
+def _check_text(source: str) -> None:
+    """Raise UserError for a path that is no text: TOML, where a run keeps it, has no bytes."""
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{source}: its name is not UTF-8, which config.toml cannot hold. Rename it, or give a "
+            "symbolic link to it.",
+            setting="data",
+        ) from None
 
 
 def _family(name: str | None) -> Family:
