@@ -23,15 +23,25 @@ PATH_BYTES = 4000
 def home() -> Path:
     """Return the folder of caches: INPAINT_HOME, else inpaint/ in XDG_CACHE_HOME or ~/.cache.
 
-    Who has no home, as in many containers, gets a folder of their own for temporary files.
+    Who has no home, or none to write to, as in many containers, gets a temporary folder of their
+    own.
     """
     chosen = os.environ.get("INPAINT_HOME")
     if chosen:
         return expanded(chosen)
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    if cache.startswith("~") and os.path.expanduser("~") in ("~", "", "/.cache"):
-        return _temporary_home()
-    return expanded(cache) / "inpaint"
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return expanded(cache) / "inpaint"
+    home = expanded("~")
+    usual = home / ".cache" / "inpaint"
+    return usual if home.is_absolute() and _can_be_made(usual) else _temporary_home()
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Return whether a folder is there, or its home is and lets it be made."""
+    if folder.is_dir():
+        return True
+    nearest = next(above for above in folder.parents if above.is_dir())
+    return nearest in folder.parents[:2] and os.access(nearest, os.W_OK | os.X_OK)
 
 
 def expanded(path: str | Path) -> Path:
@@ -40,11 +50,23 @@ def expanded(path: str | Path) -> Path:
 
 
 def resolved(path: Path) -> Path:
-    """Return where a path leads in the end; a loop of links, unlike in Path.resolve, is no error."""
+    """Return where a path leads in the end; loops of links are no error, unlike in Path.resolve."""
     try:
         return Path(os.path.realpath(path))
     except (OSError, ValueError):  # ValueError: a zero byte, of a name in a damaged record
         return path
+
+
+def check_utf8(path: str | Path, setting: str = "") -> None:
+    """Raise UserError for a path that is no UTF-8: neither TOML nor safetensors knows others."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{path}: the path of a model, a run or its data must be UTF-8. Rename it, or give a "
+            "symbolic link to it.",
+            setting=setting,
+        ) from None
 
 
 def check_length(folder: Path, names: Iterable[str]) -> None:

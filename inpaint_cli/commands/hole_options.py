@@ -148,6 +148,11 @@ def write_previews(
         raise UserError(
             "a drawn mask depends on the model. See it by 'inpaint masks'.", setting="preview"
         )
+    if folder_of(given["output"]) != given["output"]:
+        raise UserError(
+            f"{given['output']} is one file; previews go to a folder, as STEM{ENDING}.",
+            setting="output",
+        )
     paths = []
     for task in tasks:
         if task.problem:

@@ -118,11 +118,13 @@ class _MaskFolder:
         return PhotoTask(photo.path, stem, problem=problem)
 
     def left_over(self, tasks: Sequence[PhotoTask]) -> list[Path]:
-        """Return the masks without a photo; among photos these are known by their names alone."""
+        """Return the masks without a photo; beside photos these are known by their names alone."""
         used = {task.mask for task in tasks}
         left = [file for file in self.masks if file not in used]
-        if any(self._beside(entry.path) is not None for entry in self.photos):
-            left = [file for file in left if _MASK_NAME.fullmatch(file.stem)]
+        beside = {self._beside(entry.path) for entry in self.photos} - {None}
+        if beside:
+            near = [file for file in left if file.parent.relative_to(self.path) in beside]
+            left = [file for file in near if _MASK_NAME.fullmatch(file.stem)]
         return left
 
 

@@ -21,6 +21,7 @@ from inpaint_cli.configuration import (
 )
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
+from inpaint_cli.files import check_utf8
 from inpaint_cli.randomness import tag_of
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.presets import choose_preset
@@ -134,7 +135,7 @@ class RecipeChoices:
                 setting="data",
             )
         for source in data:
-            _check_text(source)
+            check_utf8(source, setting="data")
         stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
         for stage in stages:
             if stage not in family.stage_names:
@@ -233,18 +234,6 @@ def _check_whole(config: Config) -> None:
             "completion_only: such a model lacks what training needs, as those that ship do. "
             "Train a new one, or go on with a run of your own."
         )
-
-
-def _check_text(source: str) -> None:
-    """Raise UserError for a path that is no text: TOML, where a run keeps it, has no bytes."""
-    try:
-        source.encode()
-    except UnicodeEncodeError:
-        raise UserError(
-            f"{source}: its name is not UTF-8, which config.toml cannot hold. Rename it, or give a "
-            "symbolic link to it.",
-            setting="data",
-        ) from None
 
 
 def _family(name: str | None) -> Family:
