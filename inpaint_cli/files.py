@@ -33,7 +33,8 @@ def home() -> Path:
         return expanded(cache) / "inpaint"
     home = expanded("~")
     usual = home / ".cache" / "inpaint"
-    return usual if home.is_absolute() and _can_be_made(usual) else _temporary_home()
+    known = home.is_absolute() and os.environ.get("HOME") != ""
+    return usual if known and _can_be_made(usual) else _temporary_home()
 
 
 def _can_be_made(folder: Path) -> bool:
