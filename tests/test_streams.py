@@ -35,15 +35,17 @@ sys.modules[module.__name__] = module
 cli.COMMANDS["act"] = "Act."
 cli.run()
 """
-"""A command that talks much, then finishes its work, then ends with the code of a partial failure."""
+"""A command that talks much, finishes its work, and ends with the code of a partial failure."""
 
 
 def act(shell: str, tmp_path: Path, top: Path, **variables: str) -> int:
     """Run the command with streams as `shell` has them; return its exit code. The work is done."""
     done = tmp_path / "done"
     subprocess.run(
-        ["bash", "-c", f'("$@"; echo $? >"$0") {shell}', tmp_path / "code"]
-        + [sys.executable, "-c", ACT, "act", str(done)],
+        [
+            *("bash", "-c", f'("$@"; echo $? >"$0") {shell}', tmp_path / "code"),
+            *(sys.executable, "-c", ACT, "act", str(done)),
+        ],
         cwd=top,
         env={**os.environ, **variables},
         check=False,
@@ -97,7 +99,7 @@ class Broken:
 
     encoding = "utf-8"
 
-    def write(self, text: str) -> int:
+    def write(self, *text: str) -> int:
         raise BrokenPipeError
 
     flush = isatty = write

@@ -61,10 +61,9 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
-    told = (
-        isinstance(error, RuntimeError | ImportError | OSError) or type(error).__name__ in _TELLERS
-    )
-    return told and any(words in str(error).lower() for words in _WORDS)
+    tells = isinstance(error, RuntimeError | ImportError | OSError)
+    tells = tells or type(error).__name__ in _TELLERS
+    return tells and any(words in str(error).lower() for words in _WORDS)
 
 
 _TELLERS = ("SafetensorError",)
