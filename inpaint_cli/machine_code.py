@@ -12,6 +12,8 @@ import numba
 from inpaint_cli import files
 from inpaint_cli.errors import UserError
 
+_FOLDER = "CACHE_DIR"
+"""The setting of numba, which it reads from the environment as NUMBA_CACHE_DIR."""
 Compile = Callable[[Callable[..., Any]], Any]
 
 
@@ -37,9 +39,9 @@ def _has_cache() -> bool:
     Left alone, numba takes ~/.cache where the source cannot be written, and makes a folder called
     "~" where no home is known.
     """
-    if not numba.config.CACHE_DIR and not os.access(Path(__file__).parent, os.W_OK):
+    if not getattr(numba.config, _FOLDER) and not os.access(Path(__file__).parent, os.W_OK):
         try:
-            numba.config.CACHE_DIR = str(files.home() / "numba")
+            setattr(numba.config, _FOLDER, str(files.home() / "numba"))
         except UserError:
             return False
     return True

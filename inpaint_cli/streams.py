@@ -51,7 +51,7 @@ class _Outliving(io.FileIO):
         super().__init__(handle, "w", closefd=False)
         self._heeded, self._gone = heeded, False
 
-    def write(self, data: Any, /) -> int | None:
+    def write(self, data: Any, /) -> int:
         """Write to the reader, or nowhere if there is none."""
         if not self._gone:
             try:

@@ -25,9 +25,10 @@ def pairs(folder: Path, masks: Path, recursive: bool = False) -> dict[str, str |
     """Return each photo with its mask, by their names below the folders."""
     found = photos_of([str(folder)], recursive=recursive, masks=masks)
     tasks, _ = tasks_of(found.photos, masks)
+    masked = {task.photo: task.mask for task in tasks}
     return {
-        str(task.photo.relative_to(folder)): task.mask and str(task.mask.relative_to(masks))
-        for task in tasks
+        str(photo.relative_to(folder)): str(mask.relative_to(masks)) if mask else None
+        for photo, mask in masked.items()
     }
 
 

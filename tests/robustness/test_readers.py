@@ -9,7 +9,7 @@ import pytest
 from tests.training.fake_runs import SCRIPT, TOP, environment
 
 
-@pytest.mark.parametrize("reader", ["2>&1 | head -n 1", "2>&1 | true", "2>&- >&-"])
+@pytest.mark.parametrize("reader", ["2>&1 | head -n 1", "2>&- >&-"])
 def test_a_training_that_nobody_reads_ends_with_its_model(reader: str, tmp_path: Path) -> None:
     words = ["train", "--model", "fake", "--data", "noise", "--preset", "small"]
     command = [sys.executable, "-m", SCRIPT, *words, "-o", str(tmp_path / "runs")]
