@@ -114,7 +114,7 @@ def for_terminal(text: str) -> str:
     )
     shown = "\n".join(lines) or text
     kind, colon, rest = shown.partition("error: ")
-    if not colon or os.environ.get("NO_COLOR"):
+    if not colon or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return shown
     return click.style(f"{kind}error:", fg="red", bold=True) + f" {rest}"
 

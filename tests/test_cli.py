@@ -256,6 +256,7 @@ def test_an_error_on_a_terminal_is_red_and_broken_between_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     text = "error: --model: no model called 'lama'. Known: pcnn, latent-codes-photos64, telea."
     shown = cli.for_terminal(text)
@@ -268,6 +269,12 @@ def test_an_error_on_a_terminal_is_red_and_broken_between_words(
 
 def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
+    assert cli.for_terminal("error: no.") == "error: no."
+
+
+def test_a_terminal_without_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
     assert cli.for_terminal("error: no.") == "error: no."
 
 
