@@ -16,6 +16,7 @@ from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.extending import extended
 from inpaint_cli.photos.holes import HoleSource
+from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask
@@ -157,6 +158,7 @@ class BatchRun:
             task.photo, task.stem, suffix, self._count, job.request.seed, job.sheet
         )
         endings = [detail.ending for detail in job.request.details if detail.drawn]
+        endings += INTERVALS.values() if job.intervals else ()
         check_length(job.folder, [*names.all, *(names.stem + ending for ending in endings)])
         hole = job.hole.fields(task.mask, (photo.height, photo.width), job.request.seed)
         if job.skip_existing and writer.is_done(names, hole, job.request):

@@ -79,7 +79,7 @@ def test_every_name_is_completed_recorded_and_known_again(photos: Path) -> None:
 @pytest.mark.skipif(sys.platform == "darwin", reason="its file system holds UTF-8 alone")
 def test_a_path_on_stdout_is_the_bytes_that_it_is(tmp_path: Path, top: Path) -> None:
     folder = os.fsencode(tmp_path) + b"/m\xe9"
-    words = [sys.executable, *"-m inpaint_cli masks -n 1 --size 8 -o".split()]
+    words = [sys.executable, *["-m", "inpaint_cli", "masks", "-n", "1", "--size", "8", "-o"]]
     command = [*map(os.fsencode, words), folder]
     done = subprocess.run(command, cwd=top, capture_output=True, check=True)
     assert done.stdout == folder + b"/sheet.png\n"
