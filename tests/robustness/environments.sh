@@ -14,6 +14,7 @@ python=${PYTHON:-python3}
 user=54321
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' HUP INT TERM
 copy="$work/a folder/inpaint"
 mkdir -p "$copy" "$work/tmp"
 
