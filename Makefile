@@ -6,23 +6,26 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # What a desktop processor without AVX-512 computes, in torch, in oneDNN and in MKL.
 AVX2 = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: help demo test test-all test-avx2 lint format bench zoo dist clean
+.PHONY: help demo test test-all test-avx2 test-elsewhere lint format bench zoo dist clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.installed ## Complete the example photo eight times, offline
-	@$(BIN)/inpaint complete examples/photo.png --mask examples/mask.png -n 8 -o demo
+	@$(BIN)/python -m inpaint_cli complete examples/photo.png --mask examples/mask.png -n 8 -o demo
 	@echo "The contact sheet: demo/photo-sheet.png"
 
 test: .venv/.installed-test ## Run the tests, without the slow ones (what CI runs)
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
 
 test-all: .venv/.installed-test ## Run every test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 test-avx2: .venv/.installed-test ## Run what `test` runs, as on a processor without AVX-512
-	$(AVX2) $(BIN)/python -m pytest -q -m 'not slow'
+	$(AVX2) $(BIN)/python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
+
+test-elsewhere: ## Run what `test` runs in a copy: another user, a space, no HOME, LANG=C, one core, offline
+	tests/robustness/environments.sh $(PYTEST_ARGS)
 
 lint: .venv/.installed-test ## Check style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -6,16 +6,15 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 some items of a batch fa
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import signal
-import sys
 import textwrap
 import traceback
-from contextlib import suppress
+from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import pairwise
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -24,6 +23,9 @@ import click
 from inpaint_cli import __version__
 from inpaint_cli.commands.options import HELP_COLUMNS, remarks
 from inpaint_cli.errors import Interrupted, PartialFailure, PlainError, ResourceError, UserError
+from inpaint_cli.photos.memory import is_out_of_memory
+from inpaint_cli.reporting import at_terminal
+from inpaint_cli.streams import outlive_readers, shown
 
 COMMANDS = {
     "complete": "Complete a photo many times.",
@@ -54,6 +56,8 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing:  # as when a shell completes what is typed so far
+            refuse_empty(args)
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             near = get_close_matches(args[0].lower(), COMMANDS, n=1)
             advice = f"Did you mean '{near[0]}'?" if near else f"Commands: {', '.join(COMMANDS)}."
@@ -72,19 +76,33 @@ class Commands(click.Group):
             leave(ctx, UserError(f"{error.format_message()} ('{command} --help' shows the usage)"))
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except BrokenPipeError:
-            forget_output()
-            ctx.exit(0)
         except (Exception, KeyboardInterrupt) as error:
             leave(ctx, error)
+
+
+def refuse_empty(words: Sequence[str]) -> None:
+    """Raise UserError for an empty argument: "" would be taken for the folder of work.
+
+    No option and no argument of any command means anything when empty.
+    """
+    for before, word in pairwise(["", *words]):
+        if not word:
+            at_fault = before if before.startswith("-") and "=" not in before else "an argument"
+        elif word.startswith("--") and word.endswith("=") and word.count("=") == 1:
+            at_fault = word[:-1]
+        else:
+            continue
+        raise UserError(f"{at_fault}: is empty. Leave it out, or see whether a variable is unset.")
 
 
 def leave(ctx: click.Context, error: BaseException) -> NoReturn:
     """Print one line for `error` and exit with its code; --debug adds the traceback."""
     if ctx.ensure_object(dict).get("debug"):
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        click.echo("\n".join(map(shown, lines)), err=True)
     code, text = verdict(error)
-    click.echo(for_terminal(text) if sys.stderr.isatty() else text, err=True)
+    text = shown(text)
+    click.echo(for_terminal(text) if at_terminal() else text, err=True)
     ctx.exit(code)
 
 
@@ -96,7 +114,7 @@ def for_terminal(text: str) -> str:
     )
     shown = "\n".join(lines) or text
     kind, colon, rest = shown.partition("error: ")
-    if not colon or os.environ.get("NO_COLOR"):
+    if not colon or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return shown
     return click.style(f"{kind}error:", fg="red", bold=True) + f" {rest}"
 
@@ -121,19 +139,12 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return 3, f"error: {line}"
     if isinstance(error, ResourceError):
         return 1, f"error: {line}"
+    if is_out_of_memory(error):
+        return 1, "error: out of memory. Ask for less at a time, or take a machine with more."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return 1, f"error: {where}{error.strerror}."
-    # torch.OutOfMemoryError by name: importing torch to compare would cost seconds.
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return 1, "error: out of memory. Ask for less at a time, or take a machine with more."
     return 1, f"internal error: {type(error).__name__}: {line} (--debug shows where)"
-
-
-def forget_output() -> None:
-    """Send the rest of stdout nowhere: its reader left (`| head`), which is no failure."""
-    with suppress(OSError):  # io.UnsupportedOperation: stdout is no file, as in a test
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -190,9 +201,7 @@ def main() -> None:
 def run() -> None:
     """Run the command line; the entry point of `inpaint`."""
     signal.signal(signal.SIGTERM, terminate)
-    # File names that are no text come back out as the bytes they are.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
+    outlive_readers()
     main(prog_name="inpaint")
 
 

@@ -6,20 +6,103 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inpaint_cli.errors import ResourceError
+from inpaint_cli.errors import ResourceError, UserError
+
+NAME_BYTES = 255
+"""So long a name may be on the file systems of Linux, macOS and Windows."""
+PATH_BYTES = 4000
+"""And so long a path, with room for the name of a temporary file."""
 
 
 def home() -> Path:
-    """Return the folder of caches: INPAINT_HOME, else inpaint/ in XDG_CACHE_HOME or ~/.cache."""
+    """Return the folder of caches: INPAINT_HOME, else inpaint/ in XDG_CACHE_HOME or ~/.cache.
+
+    Who has no home, or none to write to, as in many containers, gets a temporary folder of their
+    own.
+    """
     chosen = os.environ.get("INPAINT_HOME")
     if chosen:
-        return Path(chosen).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return Path(cache or "~/.cache").expanduser() / "inpaint"
+        return expanded(chosen)
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return expanded(cache) / "inpaint"
+    home = expanded("~")
+    usual = home / ".cache" / "inpaint"
+    known = home.is_absolute() and os.environ.get("HOME") != ""
+    return usual if known and _can_be_made(usual) else _temporary_home()
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Return whether a folder is there, or its home is and lets it be made."""
+    if folder.is_dir():
+        return True
+    nearest = next(above for above in folder.parents if above.is_dir())
+    return nearest in folder.parents[:2] and os.access(nearest, os.W_OK | os.X_OK)
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with ~ or ~NAME replaced by the home; as it is where there is none."""
+    return Path(os.path.expanduser(path))
+
+
+def resolved(path: Path) -> Path:
+    """Return where a path leads in the end; loops of links are no error, unlike in Path.resolve."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):  # ValueError: a zero byte, of a name in a damaged record
+        return path
+
+
+def check_utf8(path: str | Path, setting: str = "") -> None:
+    """Raise UserError for a path that is no UTF-8: neither TOML nor safetensors knows others."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{path}: the path of a model, a run or its data must be UTF-8. Rename it, or give a "
+            "symbolic link to it.",
+            setting=setting,
+        ) from None
+
+
+def check_length(folder: Path, names: Iterable[str]) -> None:
+    """Raise UserError where a file system cannot hold one of the names below a folder."""
+    for name in names:
+        for part in Path(name).parts:
+            if len(os.fsencode(part)) > NAME_BYTES:
+                raise UserError(
+                    f"{part[:20]}...{part[-20:]}: a result would have this name of "
+                    f"{len(os.fsencode(part))} bytes, and no file may have more than {NAME_BYTES}. "
+                    "Give the photo a shorter name.",
+                )
+        if len(os.fsencode((folder / name).absolute())) > PATH_BYTES:
+            raise UserError(
+                f"results would have paths of more than {PATH_BYTES} bytes. Choose another output "
+                "folder.",
+            )
+
+
+def _temporary_home() -> Path:
+    folder = Path(tempfile.gettempdir(), f"inpaint-{os.getuid() if hasattr(os, 'getuid') else 0}")
+    # Others may write to the folder of temporary files: what they put there is not ours to load.
+    if folder.is_symlink() or (folder.exists() and not _is_mine(folder)):
+        raise UserError(
+            f"no home folder is known, and {folder} is another user's. Set INPAINT_HOME to a "
+            "folder for caches."
+        )
+    return folder
+
+
+def _is_mine(folder: Path) -> bool:
+    state = folder.stat()
+    return not hasattr(os, "getuid") or (
+        state.st_uid == os.getuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 @contextmanager

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
+
+from inpaint_cli.streams import shown
 
 
 class Advance(Protocol):
@@ -16,9 +18,26 @@ class Advance(Protocol):
     def __call__(self, units: int = 1, text: str = "") -> None: ...
 
 
+def at_terminal() -> bool:
+    """Return whether stderr is a terminal; a program may have none at all."""
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except (OSError, ValueError):  # ValueError: closed
+        return False
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(shown(text), file=sys.stderr, flush=True)
+
+
 @dataclass
 class Reporter:
-    """Writes remarks to stderr. `quiet` silences all but warnings, `verbose` adds explanations."""
+    """Writes remarks to stderr. `quiet` silences all but warnings, `verbose` adds explanations.
+
+    It never raises: where stderr cannot be written, the work goes on in silence.
+    """
 
     quiet: bool = False
     verbose: bool = False
@@ -28,23 +47,23 @@ class Reporter:
     def note(self, text: str) -> None:
         """Tell what a user may want to know."""
         if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            _say(text)
 
     def detail(self, text: str) -> None:
         """Tell what only a verbose reporter shows."""
         if self.verbose and not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            _say(text)
 
     def warn(self, text: str) -> None:
         """Warn that the result may differ from what was asked for; never silenced."""
-        print(f"warning: {text}", file=sys.stderr, flush=True)
+        _say(f"warning: {text}")
 
     @contextmanager
     def progress(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
         """Show rate and time left of `total` units; a bar on a terminal, else a line a minute."""
         if self.quiet:
             yield lambda units=1, text="": None
-        elif sys.stderr.isatty():
+        elif at_terminal():
             yield from self._bar(title, total, done)
         else:
             yield self._lines(title, total, done)
@@ -54,19 +73,20 @@ class Reporter:
         from rich.console import Console
 
         columns = (
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TimeRemainingColumn(),
-            progress.TextColumn("{task.fields[text]}"),
+            progress.TextColumn("{task.fields[text]}", markup=False),
         )
         with progress.Progress(*columns, console=Console(stderr=True)) as bars:
             task = bars.add_task(title, total=total, completed=done, text="")
 
             def advance(units: int = 1, text: str = "") -> None:
-                bars.advance(task, units)
-                if text:
-                    bars.update(task, text=text)
+                with suppress(OSError):
+                    bars.advance(task, units)
+                    if text:
+                        bars.update(task, text=shown(text))
 
             yield advance
 

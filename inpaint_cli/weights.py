@@ -14,7 +14,7 @@ from inpaint_cli import models
 from inpaint_cli.configuration import from_dict, to_dict
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Config, Family, Model
-from inpaint_cli.files import replacing
+from inpaint_cli.files import check_utf8, replacing
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +52,7 @@ def save_weights(
         "format": FORMAT,
         **(extra or {}),
     }
+    check_utf8(path)
     with replacing(path) as temporary:
         try:
             save_file(tensors, temporary, metadata=header)
@@ -140,6 +141,7 @@ def _inspect(path: Path) -> _Content:
 
     if not path.is_file():
         raise UserError(f"{path}: no such file.")
+    check_utf8(path)
     try:
         # As numpy: for torch, that would be loaded, and shapes need none.
         with safe_open(path, framework="numpy") as handle:

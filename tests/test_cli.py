@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -119,13 +120,14 @@ def test_verbose_adds_explanations(run_action: Run) -> None:
     assert run_action(lambda reporter: reporter.detail("why")).stderr == ""
 
 
-def test_a_reader_that_leaves_is_no_failure(run_action: Run) -> None:
+def test_a_pipe_that_breaks_inside_the_work_is_a_failure(run_action: Run) -> None:
     result = run_action(failing(BrokenPipeError(errno.EPIPE, "Broken pipe")))
-    assert (result.exit_code, result.output) == (0, "")
+    assert (result.exit_code, result.output) == (1, "error: Broken pipe.\n")
 
 
 def test_head_leaves_no_complaint(top: Path) -> None:
-    command = f"{sys.executable} -m inpaint_cli models --json | head -c 1; echo ${{PIPESTATUS[0]}}"
+    python = shlex.quote(sys.executable)
+    command = f"{python} -m inpaint_cli models --json | head -c 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=top, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("{0\n", "")
 
@@ -254,6 +256,7 @@ def test_an_error_on_a_terminal_is_red_and_broken_between_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     text = "error: --model: no model called 'lama'. Known: pcnn, latent-codes-photos64, telea."
     shown = cli.for_terminal(text)
@@ -266,6 +269,12 @@ def test_an_error_on_a_terminal_is_red_and_broken_between_words(
 
 def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
+    assert cli.for_terminal("error: no.") == "error: no."
+
+
+def test_a_terminal_without_colours_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb")
     assert cli.for_terminal("error: no.") == "error: no."
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -98,12 +99,50 @@ def test_a_link_is_replaced_and_its_target_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "link").read_text() == "new"
 
 
-def test_the_home_of_caches_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/x")
+def test_the_home_of_caches_follows_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("INPAINT_HOME", "~/caches")
-    assert files.home() == Path("/home/x/caches")
+    assert files.home() == tmp_path / "caches"
     monkeypatch.delenv("INPAINT_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert files.home() == Path("/xdg/inpaint")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert files.home() == Path("/home/x/.cache/inpaint")
+    assert files.home() == tmp_path / ".cache" / "inpaint"
+
+
+@pytest.mark.parametrize("home", ["", "~", "/nonexistent/home", "relative"])
+def test_without_a_home_caches_lie_in_a_temporary_folder_of_their_owner(
+    home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INPAINT_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / f"inpaint-{os.getuid()}"
+    assert files.home() == folder
+    folder.mkdir()
+    assert files.home() == folder
+    folder.chmod(0o777)
+    with pytest.raises(UserError, match="Set INPAINT_HOME"):
+        files.home()
+    folder.rmdir()
+    folder.symlink_to("elsewhere")
+    with pytest.raises(UserError, match="Set INPAINT_HOME"):
+        files.home()
+
+
+def test_a_loop_of_links_can_be_resolved(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    assert files.resolved(tmp_path / "loop").name == "loop"
+    assert files.resolved(Path("zero\0byte")) == Path("zero\0byte")
+
+
+def test_names_that_no_file_system_holds_are_refused(tmp_path: Path) -> None:
+    files.check_length(tmp_path, ["é" * 125 + ".png", "a/" * 100 + "b.png"])
+    with pytest.raises(UserError, match="of 256 bytes"):
+        files.check_length(tmp_path, ["é" * 126 + ".png"])
+    with pytest.raises(UserError, match="paths of more than"):
+        files.check_length(tmp_path, ["folder/" * 600 + "b.png"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,8 @@ SECTIONS = {
     "Running": ("device", "as_json", "quiet", "verbose", "debug", "version", "help"),
 }
 """Heading -> parameters of the help page, before the options of single families."""
+LISTED = 10
+"""So many masks without a photo are listed by name."""
 
 
 def all_family_options() -> Iterator[tuple[str, Option]]:
@@ -228,17 +230,17 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
       inpaint complete holiday/ -r --mask masks/ -o filled/
     """
     check_sheet(given)
-    from inpaint_cli.photos.pairing import photos_of, tasks_of
+    from inpaint_cli.photos.listing import photos_of
+    from inpaint_cli.photos.pairing import tasks_of
     from inpaint_cli.pictures.opening import no_such_file
 
     hole, folder = hole_source(given), hole_options.folder_of(given["output"])
     check_place(folder)
-    ignored = [folder, *([hole.path] if hole.path else [])]
-    photo_files, several = photos_of(photos, recursive=given["recursive"], ignored=ignored)
-    tasks, left = tasks_of(photo_files, hole.path)
-    for path in left:
-        reporter.note(f"{path}: no photo for this mask")
-    if not several and not tasks[0].photo.exists():
+    found = photos_of(photos, recursive=given["recursive"], masks=hole.path, output=folder)
+    tasks, left = tasks_of(found.photos, hole.path)
+    for remark in [*found.remarks, *of_masks(left)]:
+        reporter.note(remark)
+    if not found.several and not tasks[0].photo.exists():
         raise no_such_file(tasks[0].photo)
     if given["preview"]:
         for path in hole_options.write_previews(tasks, hole, given, reporter):
@@ -249,7 +251,7 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     from inpaint_cli.photos.record import dumps
 
     run = BatchRun(job_of(given, hole, len(tasks), reporter), tasks, reporter)
-    items = run.all(several)
+    items = run.all(found.several)
     if as_json:
         failed = [{"image": str(f.photo), "message": message_of(f)} for f in run.failed]
         click.echo(dumps(items, failed=failed, skipped=run.skipped), nl=False)
@@ -271,6 +273,14 @@ def announce(given: Mapping[str, Any], reporter: Reporter) -> None:
     name = given["model"]
     if name not in models.FAMILIES or models.get(name).stage_names:
         reporter.note(f"loading {name} ...")
+
+
+def of_masks(left: Sequence[Path]) -> Iterator[str]:
+    """Yield the remarks on masks without a photo; of many, on the first alone."""
+    for path in left[:LISTED]:
+        yield f"{path}: no photo for this mask"
+    if len(left) > LISTED:
+        yield f"{len(left) - LISTED} more masks have no photo"
 
 
 def names_in(item: Mapping[str, Any]) -> list[str]:
@@ -340,7 +350,7 @@ def check_no_hole(drawing: Option, given: Mapping[str, Any]) -> None:
 def no_mask(mask: str) -> UserError:
     """Return the error for a --mask that is neither a file nor a kind."""
     from inpaint_cli import masks
-    from inpaint_cli.photos.pairing import refuse_url
+    from inpaint_cli.photos.listing import refuse_url
 
     refuse_url(mask, setting="mask")
     if Path(mask).suffix or len(Path(mask).parts) > 1:
@@ -360,7 +370,9 @@ def check_place(folder: Path) -> None:
     import os
 
     above = (folder.absolute(), *folder.absolute().parents)
-    nearest = next(place for place in above if place.exists())
+    nearest = next(place for place in above if os.path.lexists(place))
+    if not nearest.exists():
+        raise ResourceError(f"{nearest} is a link that leads nowhere.", setting="output")
     if not nearest.is_dir():
         raise ResourceError(f"{nearest} is a file, not a folder.", setting="output")
     if not os.access(nearest, os.W_OK | os.X_OK):

@@ -10,6 +10,7 @@ import click
 
 from inpaint_cli.commands.options import at_least
 from inpaint_cli.errors import UserError
+from inpaint_cli.files import check_length
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -147,6 +148,11 @@ def write_previews(
         raise UserError(
             "a drawn mask depends on the model. See it by 'inpaint masks'.", setting="preview"
         )
+    if folder_of(given["output"]) != given["output"]:
+        raise UserError(
+            f"{given['output']} is one file; previews go to a folder, as STEM{ENDING}.",
+            setting="output",
+        )
     paths = []
     for task in tasks:
         if task.problem:
@@ -164,7 +170,9 @@ def write_previews(
         )
         if hole.extension is not None:
             photo = extended(photo, hole.extension, huge=hole.huge)
-        path = folder_of(given["output"]) / f"{task.stem.as_posix()}{ENDING}"
+        name = f"{task.stem.as_posix()}{ENDING}"
+        check_length(folder_of(given["output"]), [name])
+        path = folder_of(given["output"]) / name
         write_preview(path, photo, visible, given["overwrite"])
         share = 100 * (1 - float(visible.mean()))
         reporter.note(f"{task.photo}: {share:.1f} % hidden")

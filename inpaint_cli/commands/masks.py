@@ -98,8 +98,13 @@ def masks(
         return _list(as_json)
     from inpaint_cli.masks import parse
     from inpaint_cli.masks.sets import draw_set, refuse_foreign, write_set
+    from inpaint_cli.photos.listing import HEIF_SUFFIXES, SUFFIXES
 
     height, width = parse_size(size)
+    if output.suffix.lower() in SUFFIXES | HEIF_SUFFIXES and not output.is_dir():
+        raise UserError(
+            f"{output}: masks are written to a folder, or to one .npz file.", setting="output"
+        )
     refuse_foreign(output)
     drawn = draw_set(kind, height, width, count, seed=seed, reporter=reporter)
     check_holes(drawn, reporter)

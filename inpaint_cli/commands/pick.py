@@ -11,8 +11,9 @@ import click
 
 from inpaint_cli.commands.options import common
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import replacing
+from inpaint_cli.files import replacing, resolved
 from inpaint_cli.reporting import Reporter
+from inpaint_cli.streams import whole_json
 
 SUFFIXES = {".png": (".png",), ".tiff": (".tiff", ".tif"), ".tif": (".tiff", ".tif")}
 """Suffix of a completion -> those that its copy may have, since nothing is converted."""
@@ -51,7 +52,7 @@ def pick(
     reporter.note(f"{target}: {sentence(facts)}")
     if as_json:
         document = {"schema": 1, "file": str(target), "completion": str(completion), **facts}
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        click.echo(whole_json(json.dumps(document, indent=1, ensure_ascii=False)))
     else:
         click.echo(target)
 
@@ -94,7 +95,7 @@ def in_record(record: Path, completion: Path) -> dict[str, Any]:
         items = json.loads(record.read_text(encoding="utf-8"))["items"]
         for item in items:
             for line in item["completions"]:
-                if (record.parent / line["file"]).resolve() == completion.resolve():
+                if resolved(record.parent / line["file"]) == resolved(completion):
                     of_photo = {key: item.get(key) for key in ("image", "model", "weights_sha256")}
                     of_it = {key: line.get(key) for key in ("seed", "index", "log_prob")}
                     return {**of_photo, **of_it, "options": item.get("options", {})}

@@ -14,6 +14,7 @@ from inpaint_cli.commands import options
 from inpaint_cli.commands.masks import parse_size
 from inpaint_cli.errors import PartialFailure, ResourceError, UserError
 from inpaint_cli.reporting import Reporter
+from inpaint_cli.streams import whole_json
 from inpaint_cli.zoo import DEFAULT
 
 
@@ -236,7 +237,8 @@ def printed(documents: list[dict[str, Any]], as_json: bool, given: dict[str, Any
 
     if as_json:
         whole = documents[0] if len(documents) == 1 else documents
-        return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
+        return whole_json(text) + "\n"
     if given["as_csv"]:
         return tables.csv_of(documents)
     if given["as_markdown"]:
@@ -261,7 +263,7 @@ def checked(answers: list[tuple[str, str, str]], as_json: bool) -> str:
         for target, name, why in answers:
             reason = None if why == "ok" else why
             rows.append({"model": target, "metric": name, "ok": reason is None, "reason": reason})
-        return json.dumps({"schema": 1, "metrics": rows}, indent=1, ensure_ascii=False)
+        return whole_json(json.dumps({"schema": 1, "metrics": rows}, indent=1, ensure_ascii=False))
     width = max(len(name) for _, name, _ in answers)
     several = len({target for target, _, _ in answers}) > 1
     lines = []

@@ -22,7 +22,7 @@ def find(given: str, download: bool) -> Source:
     """
     if given in SETS:
         return RenamedSource(given, _named(given, SETS[given], download))
-    path = Path(given).expanduser()
+    path = files.expanded(given)
     if path.exists():
         return of_path(path)
     if path.suffix or "/" in given:

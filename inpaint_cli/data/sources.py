@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from inpaint_cli.data.splits import Member, assign_splits
 from inpaint_cli.errors import UserError
+from inpaint_cli.files import resolved
 
 Raw = bytes | npt.NDArray[Any] | Exception
 """A file, an array [H, W] or [H, W, C], or why there is neither."""
@@ -67,7 +68,7 @@ class Folder:
 
     @property
     def name(self) -> str:
-        return self.path.resolve().name
+        return resolved(self.path).name
 
     @cached_property
     def _files(self) -> list[tuple[str, int, int]]:
@@ -83,7 +84,7 @@ class Folder:
         return sorted(files)
 
     def fingerprint(self) -> list[Any]:
-        return ["folder", str(self.path.resolve()), self._files]
+        return ["folder", str(resolved(self.path)), self._files]
 
     def listing(self) -> Listing:
         return _listing([name for name, _, _ in self._files], unwrap=False)
@@ -190,7 +191,7 @@ def stem(path: Path) -> str:
 
 def identity(path: Path) -> list[Any]:
     """Return what tells one state of a file from another: place, bytes, time of change."""
-    return [str(path.resolve()), *_state(path.stat())]
+    return [str(resolved(path)), *_state(path.stat())]
 
 
 def _state(facts: os.stat_result) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from inpaint_cli import models, zoo
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.files import resolved
 from inpaint_cli.metrics import inception
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.weights import hash_of, load_weights, read_header
@@ -210,7 +211,7 @@ def _title(name: str) -> str:
     path = Path(name)
     if path.suffix != ".safetensors":
         return path.name
-    return path.resolve().parent.name if path.stem == "model" else path.stem
+    return resolved(path).parent.name if path.stem == "model" else path.stem
 
 
 def _weights_of(name: str) -> Path:

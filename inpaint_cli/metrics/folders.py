@@ -18,11 +18,12 @@ import torch
 from PIL import Image
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.files import resolved
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.metrics.holes import HoleFiles, hole_of
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case
-from inpaint_cli.photos.pairing import SUFFIXES
+from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record
 from inpaint_cli.pictures.colours import in_bytes
@@ -190,7 +191,8 @@ class FilesTarget:
         masks = [p.hole.mask for p in self.pairs if p.hole is not None and p.hole.mask is not None]
         for path in [*self.files, *masks]:
             state = path.stat()
-            digest.update(f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}\n".encode())
+            line = f"{resolved(path)}|{state.st_size}|{state.st_mtime_ns}\n"
+            digest.update(line.encode(errors="surrogateescape"))
         return [self.ids, digest.hexdigest(), self.size.rule, str([p.hole for p in self.pairs])]
 
 

@@ -148,6 +148,7 @@ class WorkFolder:
     def of(cls, identity: Any, parts: list[range], given: Path | None) -> WorkFolder:
         """Return the folder for what `identity` describes, below `given` or the caches."""
         base = files.home() / "score" if given is None else given
+        files.check_utf8(base, setting="" if given is None else "work")
         folder = base / digest_of(identity)[:16]
         files.make_folder(folder)
         return cls(folder, parts, keep=given is not None)

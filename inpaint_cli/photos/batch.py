@@ -11,10 +11,12 @@ from typing import Any
 
 from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
+from inpaint_cli.files import check_length, resolved
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.extending import extended
 from inpaint_cli.photos.holes import HoleSource
+from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask
@@ -71,8 +73,8 @@ class BatchRun:
 
     def __post_init__(self) -> None:
         job = self.job
-        inputs = {task.photo.resolve() for task in self.tasks}
-        inputs |= {task.mask.resolve() for task in self.tasks if task.mask}
+        inputs = {resolved(task.photo) for task in self.tasks}
+        inputs |= {resolved(mask) for mask in {task.mask for task in self.tasks} if mask}
         self.writer = ResultWriter(
             job.folder,
             job.model_name,
@@ -155,6 +157,9 @@ class BatchRun:
         names = ResultNames.of(
             task.photo, task.stem, suffix, self._count, job.request.seed, job.sheet
         )
+        endings = [detail.ending for detail in job.request.details if detail.drawn]
+        endings += INTERVALS.values() if job.intervals else ()
+        check_length(job.folder, [*names.all, *(names.stem + ending for ending in endings)])
         hole = job.hole.fields(task.mask, (photo.height, photo.width), job.request.seed)
         if job.skip_existing and writer.is_done(names, hole, job.request):
             self.reporter.note(f"{task.photo}: its results exist, skipped")
@@ -173,7 +178,7 @@ class BatchRun:
         self, task: PhotoTask, photo: Picture, file: Path, advance: Advance
     ) -> dict[str, Any] | None:
         """Complete a photo and write its one completion, without a sheet or a record."""
-        if file.resolve() in self.writer.inputs:
+        if resolved(file) in self.writer.inputs:
             raise UserError("is an input, which is never replaced.", where=file)
         if file.exists() and self.job.skip_existing:
             self.reporter.note(f"{task.photo}: {file} exists, skipped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,21 @@ class Batches:
         return batches
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Return whether numpy, torch or a device ran out of memory; torch has no one error for it."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether numpy, torch, the system or a device ran out of memory.
+
+    There is no one error for it: libraries raise MemoryError, an error of their own, RuntimeError,
+    or OSError and ImportError with what the system says. Classes of torch and safetensors are known
+    by name: importing them to compare would cost seconds.
+    """
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "allocate mem" in text)
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    tells = isinstance(error, RuntimeError | ImportError | OSError)
+    tells = tells or type(error).__name__ in _TELLERS
+    return tells and any(words in str(error).lower() for words in _WORDS)
+
+
+_TELLERS = ("SafetensorError",)
+_WORDS = ("out of memory", "allocate mem", "failed to map segment", "bad_alloc")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.photos.listing import HEIF_SUFFIXES
+from inpaint_cli.photos.listing import SUFFIXES as READ
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.pictures.writing import FORMATS, SUFFIXES, check_quality, format_for
 
@@ -15,6 +17,8 @@ _OF_SUFFIX = {
     ".tif": "tiff",
     ".jpeg": "jpeg",
 }
+_PICTURES = READ | HEIF_SUFFIXES
+"""Suffixes of pictures; a folder is hardly ever meant by such a name."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,21 @@ class OutputSettings:
 def file_format(path: Path) -> str | None:
     """Return the format of a file's name; None where it is the name of a folder.
 
+    UserError for the name of a picture of a kind that is not written.
+
     >>> file_format(Path("a/b.JPG")), file_format(Path("a"))
     ('jpeg', None)
     """
-    return None if path.is_dir() else _OF_SUFFIX.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix not in {*_PICTURES, *_OF_SUFFIX}:
+        return None
+    if suffix not in _OF_SUFFIX:
+        raise UserError(
+            f"{path}: a file is written as {', '.join(sorted(_OF_SUFFIX))}. Take one of these, or "
+            "give a folder.",
+            setting="output",
+        )
+    return _OF_SUFFIX[suffix]
 
 
 def output_settings(

@@ -18,6 +18,7 @@ from inpaint_cli.photos.sheets import ScreenPixels, Tile, page
 from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.colours import display
 from inpaint_cli.pictures.picture import Samples
+from inpaint_cli.streams import shown
 
 TILE_PX = 300
 """The least length of a completion's longer side on the sheet, where nothing else is asked."""
@@ -89,7 +90,7 @@ class Overview:
         request = self.completed.request
         count = f"{request.n} completion{'s' * (request.n > 1)}"
         left_out = f", the first {SHOWN} shown" if request.n > SHOWN else ""
-        parts = [self.photo_name, self.model_name, f"seed {request.seed}", count + left_out]
+        parts = [shown(self.photo_name), self.model_name, f"seed {request.seed}", count + left_out]
         return ", ".join(filter(None, parts))
 
     def _figures(self, remark: str) -> str:

@@ -1,21 +1,19 @@
-"""Which photos a command means, which mask belongs to each, and how their results are called."""
+"""Which mask belongs to each photo, and how the results of each are called."""
 
 from __future__ import annotations
 
-import glob
 import re
-from collections import Counter
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.files import resolved
+from inpaint_cli.photos.listing import FoundPhoto, Places, files_in, is_picture
 
-SUFFIXES = {
-    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".tga", ".pcx", ".sgi", ".ico"),
-}
-"""Files of a folder that are taken for photos; a file given by name may be called anything."""
+_MASK_NAME = re.compile(r"(.+)[-_. ]mask\d*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,104 +30,111 @@ class PhotoTask:
     """Why it cannot be completed, if that is known before it is read."""
 
 
-@dataclass(frozen=True)
-class FoundPhoto:
-    """A photo, and the folder below the argument that it came from."""
-
-    path: Path
-    below: Path = Path()
-
-
-def photos_of(
-    arguments: Sequence[str], *, recursive: bool = False, ignored: Sequence[Path] = ()
-) -> tuple[list[FoundPhoto], bool]:
-    """Return the photos that files, folders and patterns mean, and whether any was no plain file.
-
-    ignored: folders and files below a folder that hold no photos (masks, results). UserError for a
-    folder without photos.
-    """
-    photos, several = list[FoundPhoto](), len(arguments) > 1
-    left_out = {path.resolve() for path in ignored}
-    for argument in arguments:
-        refuse_url(argument)
-        path = Path(argument)
-        if path.is_dir():
-            several = True
-            inside = list(_inside(path, recursive, left_out))
-            if not inside:
-                deeper = "" if recursive else " (the setting recursive adds the folders in it)"
-                raise UserError(f"no photos in this folder{deeper}.", where=argument)
-            photos += inside
-        elif not path.exists() and glob.has_magic(argument):
-            several = True
-            matches = sorted(m for m in glob.glob(argument, recursive=True) if Path(m).is_file())
-            if not matches:
-                raise UserError("no file fits this pattern.", where=argument)
-            photos += [FoundPhoto(Path(match)) for match in matches]
-        else:
-            photos.append(FoundPhoto(path))
-    unique = {entry.path.resolve(): entry for entry in reversed(photos)}
-    return [entry for entry in photos if unique[entry.path.resolve()] is entry], several
-
-
-def refuse_url(text: str, setting: str = "") -> None:
-    """Raise UserError for an address in place of a file; it names the setting."""
-    if re.match(r"(https?|ftp)://", text, re.IGNORECASE):
-        raise UserError(
-            f"{text}: URLs are not fetched: download the picture first.", setting=setting
-        )
-
-
 def tasks_of(
     photos: Sequence[FoundPhoto], masks: Path | None
 ) -> tuple[list[PhotoTask], list[Path]]:
     """Return each photo with its mask and the stem of its results, and the masks left over.
 
-    masks: one mask for all, or a folder in which `cat.jpg` finds `cat.png`, `cat_mask.png` or
-    `cat_mask001.png`, with any suffix, in the same relative folder or at the top.
+    masks: one mask for all, or a folder in which `cat.jpg` finds `cat.png`, `cat_mask.png`,
+    `cat-mask.png`, `cat.mask.png` or `cat_mask001.png`, with any suffix, in upper or lower case:
+    beside it, in the same relative folder, or at the top. In the folder of the photos themselves
+    only names with "mask" are masks.
     """
-    if masks is not None and masks.is_dir():
-        photos = [p for p in photos if not _is_mask_name(p.path, masks)]
-    stems = _stems(photos)
     if masks is None or not masks.is_dir():
-        pairs = zip(photos, stems, strict=True)
+        pairs = zip(photos, _stems(photos), strict=True)
         return [PhotoTask(p.path, s, masks, i) for i, (p, s) in enumerate(pairs)], []
-    tasks = [_paired(p, s, masks) for p, s in zip(photos, stems, strict=True)]
-    used = {task.mask.resolve() for task in tasks if task.mask}
-    taken = used | {p.path.resolve() for p in photos}
-    left = [f for f in _images(masks) if f.resolve() not in taken]
-    if not used:
+    folder = _MaskFolder(masks, photos)
+    stems = _stems(folder.photos)
+    tasks = [folder.paired(p, stem) for p, stem in zip(folder.photos, stems, strict=True)]
+    if not any(task.mask for task in tasks):
         raise UserError(
             "no mask in it fits a photo by name. For cat.jpg call it cat.png, cat_mask.png or "
             "cat_mask001.png; or give one mask file for all.",
             where=masks,
         )
-    return tasks, left
+    return tasks, folder.left_over(tasks)
 
 
-def _inside(folder: Path, recursive: bool, left_out: set[Path]) -> list[FoundPhoto]:
-    try:
-        files = sorted(folder.rglob("*") if recursive else folder.iterdir())
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror}).", where=folder) from error
-    inside = []
-    for file in files:
-        resolved = file.resolve()
-        skipped = resolved in left_out or any(parent in left_out for parent in resolved.parents)
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not skipped and not hidden:
-            inside.append(FoundPhoto(file, file.relative_to(folder).parent))
-    return inside
+@dataclass
+class _MaskFolder:
+    """A folder of masks, which may also hold the photos."""
+
+    path: Path
+    given: Sequence[FoundPhoto]
+    photos: list[FoundPhoto] = field(init=False)
+    """The given files without those that are named as masks."""
+    masks: list[Path] = field(init=False)
+    _by_name: dict[tuple[Path, str], list[tuple[str, Path]]] = field(init=False)
+    """(folder below, a photo's stem as `_key` has it) -> the stem as it is written, and the mask"""
+    _places: Places = field(default_factory=Places)
+
+    def __post_init__(self) -> None:
+        self._root = resolved(self.path)
+        self.photos = [p for p in self.given if not self._is_mask(p.path)]
+        if not self.photos:
+            raise UserError("no photos: all of them are named as masks.", where=self.path)
+        places = {self._places.of(entry.path) for entry in self.photos}
+        self.masks = [
+            file
+            for file in sorted(files_in(self.path, recursive=True))
+            if is_picture(file) and file.is_file() and self._places.of(file) not in places
+        ]
+        self._by_name = defaultdict(list)
+        for file in self.masks:
+            named = _MASK_NAME.fullmatch(file.stem)
+            for stem in {file.stem, named[1] if named else file.stem}:
+                self._by_name[file.parent.relative_to(self.path), _key(stem)].append((stem, file))
+
+    def _is_mask(self, file: Path) -> bool:
+        """Return whether a file that was given as a photo lies here and is named as a mask."""
+        return self._beside(file) is not None and _MASK_NAME.fullmatch(file.stem) is not None
+
+    def _beside(self, file: Path) -> Path | None:
+        """Return the folder of a file, relative to this one; None where it lies elsewhere."""
+        place = self._places.folder_of(file)
+        return place.relative_to(self._root) if place.is_relative_to(self._root) else None
+
+    def paired(self, photo: FoundPhoto, stem: Path) -> PhotoTask:
+        """Return the task of a photo, with its one mask or with the problem."""
+        name, beside = photo.path.stem, self._beside(photo.path)
+        folders = [photo.below, Path()] if beside is None else [beside, photo.below, Path()]
+        for below in dict.fromkeys(folders):
+            fits = self._by_name.get((below, _key(name)), [])
+            # Cat.png and cat.png can lie in one folder, and then each belongs to its own photo.
+            exact = [file for written, file in fits if _composed(written) == _composed(name)]
+            files = exact or [file for _, file in fits]
+            if len(files) == 1:
+                return PhotoTask(photo.path, stem, files[0])
+            if files:
+                names = ", ".join(file.name for file in files)
+                problem = UserError(f"several masks fit it ({names}).", where=self.path / below)
+                return PhotoTask(photo.path, stem, problem=problem)
+        looked = f"{name}_mask.png" if beside is not None else f"{name}.png, {name}_mask.png"
+        problem = UserError(
+            f"no mask for it (looked for {looked}). One mask file, in place of the folder, serves "
+            "for all photos.",
+            where=self.path,
+        )
+        return PhotoTask(photo.path, stem, problem=problem)
+
+    def left_over(self, tasks: Sequence[PhotoTask]) -> list[Path]:
+        """Return the masks without a photo; beside photos these are known by their names alone."""
+        used = {task.mask for task in tasks}
+        left = [file for file in self.masks if file not in used]
+        beside = {self._beside(entry.path) for entry in self.photos} - {None}
+        if beside:
+            near = [file for file in left if file.parent.relative_to(self.path) in beside]
+            left = [file for file in near if _MASK_NAME.fullmatch(file.stem)]
+        return left
 
 
-def _images(folder: Path) -> list[Path]:
-    return [entry.path for entry in _inside(folder, True, set())]
+def _composed(text: str) -> str:
+    """Return a name as every system but macOS writes it: é as one character."""
+    return unicodedata.normalize("NFC", text)
 
 
-def _is_mask_name(photo: Path, masks: Path) -> bool:
-    """Return whether a file lies among the masks and is called like one."""
-    same = masks.resolve() == photo.parent.resolve()
-    return same and re.search(r"_mask\d*$", photo.stem) is not None
+def _key(stem: str) -> str:
+    return _composed(_composed(stem).casefold())
 
 
 def _stems(photos: Sequence[FoundPhoto]) -> list[Path]:
@@ -148,25 +153,3 @@ def _stems(photos: Sequence[FoundPhoto]) -> list[Path]:
             where=names,
         )
     return stems
-
-
-def _paired(photo: FoundPhoto, stem: Path, masks: Path) -> PhotoTask:
-    name = photo.path.stem
-    for folder in dict.fromkeys((masks / photo.below, masks)):
-        fits = []
-        for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-            named = re.fullmatch(re.escape(name) + r"(_mask\d*)?", file.stem)
-            if named and file.suffix.lower() in SUFFIXES and file.resolve() != photo.path.resolve():
-                fits.append(file)
-        if len(fits) == 1:
-            return PhotoTask(photo.path, stem, fits[0])
-        if fits:
-            names = ", ".join(file.name for file in fits)
-            problem = UserError(f"several masks fit it ({names}).", where=folder)
-            return PhotoTask(photo.path, stem, problem=problem)
-    problem = UserError(
-        f"no mask for it (looked for {name}.png, {name}_mask.png). One mask file, in place of the "
-        "folder, serves for all photos.",
-        where=masks,
-    )
-    return PhotoTask(photo.path, stem, problem=problem)

@@ -30,7 +30,7 @@ def preview_of(photo: Picture, visible: Mask) -> Image.Image:
 
 def write_preview(path: Path, photo: Picture, visible: Mask, overwrite: bool = False) -> None:
     """Write the preview of a photo; UserError where another file is in the way."""
-    if path.exists() and not overwrite and not _is_preview(path):
+    if path.exists() and not overwrite and not is_preview(path):
         raise UserError("exists and is no preview. Choose another output folder.", where=path)
     text = PngImagePlugin.PngInfo()
     text.add_text(*MARK)
@@ -38,7 +38,8 @@ def write_preview(path: Path, photo: Picture, visible: Mask, overwrite: bool = F
         preview_of(photo, visible).save(temporary, format="PNG", compress_level=1, pnginfo=text)
 
 
-def _is_preview(path: Path) -> bool:
+def is_preview(path: Path) -> bool:
+    """Return whether a file is a preview that `write_preview` made."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             return image.info.get(MARK[0]) == MARK[1]

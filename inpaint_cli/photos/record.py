@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import write_text
+from inpaint_cli.files import resolved, write_text
 from inpaint_cli.photos.details import drawn_endings
 from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.old_records import upgraded
+from inpaint_cli.streams import whole_json
 
 NAME = "completions.json"
 SCHEMA = 2
@@ -73,7 +74,7 @@ class Record:
         owned = self.owned()
         for name in names:
             path = self.folder / name
-            if path.resolve() in inputs:
+            if resolved(path) in inputs:
                 raise UserError(
                     "is an input, which is never replaced. Choose another output folder.",
                     where=path,
@@ -105,13 +106,13 @@ class Record:
 def dumps(items: Iterable[Mapping[str, Any]], **more: Any) -> str:
     """Return the JSON document of some items, and of what else is to be told of a run."""
     document = {"schema": SCHEMA, "items": list(items), **more}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return whole_json(json.dumps(document, indent=1, ensure_ascii=False)) + "\n"
 
 
 def is_of(item: Mapping[str, Any], photo: Path) -> bool:
     """Return whether an item belongs to a photo, however its path is written."""
     image = item.get("image")
-    return isinstance(image, str) and Path(image).resolve() == photo.resolve()
+    return isinstance(image, str) and resolved(Path(image)) == resolved(photo)
 
 
 def same_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import importlib
 import importlib.util
 import io
@@ -76,12 +77,14 @@ def _checked_kind(head: bytes, name: str) -> str:
     if not head:
         raise UserError("an empty file.", where=name)
     kind = kinds.kind_of(head)
-    if kind not in kinds.READ or (kind == "HEIF" and not _has_heif()):
+    if kind not in kinds.READ or (kind == "HEIF" and not has_heif()):
         raise UserError(f"{kinds.advice(kind)}", where=name)
     return kind
 
 
-def _has_heif() -> bool:
+@functools.cache
+def has_heif() -> bool:
+    """Return whether HEIC photos can be read: with pillow-heif alone."""
     try:
         return importlib.util.find_spec("pillow_heif") is not None
     except (ImportError, ValueError):

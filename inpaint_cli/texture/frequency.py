@@ -12,7 +12,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit
+
+from inpaint_cli.machine_code import compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -30,7 +31,7 @@ DECAY = 0.8
 FILLED = 0.5
 """Weight of a pixel that an earlier block has filled; a visible one has 1."""
 
-_compiled = njit(fastmath=False, cache=True, nogil=True)
+_compiled = compiled(fastmath=False)
 
 
 def reconstruct(

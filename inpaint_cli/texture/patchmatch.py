@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from inpaint_cli.machine_code import compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,7 +23,7 @@ QUANTA = 4
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_A, MIX_B = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
-_compiled = njit(fastmath=False, cache=True, nogil=True)
+_compiled = compiled(fastmath=False)
 
 
 class Scene(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from inpaint_cli.machine_code import compiled
 from inpaint_cli.texture.patchmatch import QUANTA, REACH
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -16,7 +16,7 @@ FALL = 1.3
 SHARPER = 0.2
 """Factor of sigma squared in the last round."""
 
-_compiled = njit(fastmath=False, cache=True, nogil=True)
+_compiled = compiled(fastmath=False)
 
 
 def confidence_of(depth: Array) -> Array:

@@ -16,7 +16,7 @@ from typing import Any, cast
 from inpaint_cli import __version__, locking
 from inpaint_cli.errors import ResourceError, UserError, unknown_name
 from inpaint_cli.family import Model, Stage
-from inpaint_cli.files import make_folder, write_text
+from inpaint_cli.files import check_utf8, make_folder, write_text
 from inpaint_cli.training.recipe import Recipe, RecipeChoices, from_file
 from inpaint_cli.training.takeover import finished_in, kept_of, take_over
 from inpaint_cli.weights import read_header, save_weights
@@ -86,6 +86,7 @@ class RunFolder:
 
 def create(runs: Path, recipe: Recipe) -> RunFolder:
     """Make the next folder NNNN-MODEL-DATA of `runs`, with its config.toml."""
+    check_utf8(runs, setting="runs")
     make_folder(runs)
     label = "+".join(_label(source) for source in recipe.data)[:60]
     number = max((number for number, _ in _numbered(runs)), default=0) + 1
@@ -108,6 +109,7 @@ def create(runs: Path, recipe: Recipe) -> RunFolder:
 def open_existing(path: Path) -> tuple[RunFolder, Recipe]:
     """Return the run folder `path` and its recipe. UserError if it is not one."""
     folder = RunFolder(path)
+    check_utf8(path, setting="resume")
     if not folder.config.is_file():
         raise UserError(f"{path} is not a run folder (it holds no config.toml).", setting="resume")
     return folder, from_file(folder.config)

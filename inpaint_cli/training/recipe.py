@@ -21,6 +21,7 @@ from inpaint_cli.configuration import (
 )
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
+from inpaint_cli.files import check_utf8
 from inpaint_cli.randomness import tag_of
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.presets import choose_preset
@@ -133,6 +134,8 @@ class RecipeChoices:
                 "say what to train on: a folder of images, a zip file or a named data set.",
                 setting="data",
             )
+        for source in data:
+            check_utf8(source, setting="data")
         stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
         for stage in stages:
             if stage not in family.stage_names:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inpaint_cli.files import home
+from inpaint_cli.files import expanded, home
 from inpaint_cli.weights import hash_of
 
 
@@ -81,8 +81,8 @@ def _folders(weights_dir: Path | None) -> Iterator[Path]:
     yield home() / "weights"
     for variable, below in (("TORCH_HOME", ""), ("XDG_CACHE_HOME", "torch")):
         if os.environ.get(variable):
-            yield Path(os.environ[variable]).expanduser() / below / "hub" / "checkpoints"
-    yield Path("~/.cache/torch/hub/checkpoints").expanduser()
+            yield expanded(os.environ[variable]) / below / "hub" / "checkpoints"
+    yield expanded("~/.cache/torch/hub/checkpoints")
 
 
 def find(name: str, weights_dir: Path | None = None) -> Path:

@@ -11,11 +11,12 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from inpaint_cli.machine_code import compiled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-_compiled = njit(fastmath={"contract"}, cache=True, nogil=True)
+_compiled = compiled(fastmath={"contract"})
 
 
 class RowWeights(NamedTuple):

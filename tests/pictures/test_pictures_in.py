@@ -106,7 +106,7 @@ def test_a_jpeg_is_reduced_for_training_only() -> None:
 def test_other_files_are_named_by_their_content(
     tmp_path: Path, head: bytes, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inpaint_cli.pictures.opening._has_heif", lambda: False)
+    monkeypatch.setattr("inpaint_cli.pictures.opening.has_heif", lambda: False)
     path = tmp_path / "a.png"
     path.write_bytes(head)
     with pytest.raises(UserError, match=words) as caught:

@@ -46,6 +46,6 @@ def install() -> None:
 
 if __name__ == "__main__":
     install()
-    from inpaint_cli.cli import main
+    from inpaint_cli.cli import run
 
-    main(prog_name="inpaint")
+    run()

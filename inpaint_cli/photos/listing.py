@@ -1,0 +1,205 @@
+"""Which photos files, folders and patterns mean, and why other files of a folder are left out."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import resolved
+from inpaint_cli.photos import preview
+from inpaint_cli.photos.record import NAME as RECORD
+from inpaint_cli.photos.record import Record
+from inpaint_cli.pictures.opening import has_heif
+
+SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".tga", ".pcx", ".sgi", ".ico"),
+    *(".mpo", ".apng", ".dds"),
+}
+"""Files of a folder that are taken for photos; a file given by name may be called anything."""
+HEIF_SUFFIXES = {".heic", ".heif", ".hif"}
+SILENT = {RECORD, "masks.json"}
+"""Files of ours that are no pictures; that they are left out is nothing to tell."""
+NAMED = 5
+"""So many files are named in a remark on those that are left out."""
+
+
+@dataclass(frozen=True)
+class FoundPhoto:
+    """A photo, and the folder below the argument that it came from."""
+
+    path: Path
+    below: Path = Path()
+
+
+@dataclass
+class FoundPhotos:
+    """What the arguments of a command mean."""
+
+    photos: list[FoundPhoto] = field(default_factory=list)
+    several: bool = False
+    """Whether more than one could have been meant: a folder, a pattern, or two arguments."""
+    remarks: list[str] = field(default_factory=list)
+    """Which files of a folder are left out, and why; one line a reason."""
+
+
+@dataclass
+class Places:
+    """Resolves paths; each folder is asked for once, since a run may have 10,000 files."""
+
+    _folders: dict[Path, Path] = field(default_factory=dict)
+
+    def folder_of(self, path: Path) -> Path:
+        """Return the folder in which a file lies, resolved."""
+        if path.parent not in self._folders:
+            self._folders[path.parent] = resolved(path.parent)
+        return self._folders[path.parent]
+
+    def of(self, path: Path) -> Path:
+        """Return the place of a file, not of what it may be a link to: two links are two photos."""
+        return self.folder_of(path) / path.name
+
+
+def photos_of(
+    arguments: Sequence[str],
+    *,
+    recursive: bool = False,
+    masks: Path | None = None,
+    output: Path | None = None,
+) -> FoundPhotos:
+    """Return the photos that files, folders and patterns mean.
+
+    masks, output: a folder below an argument that holds masks or results, and no photos. Where
+    results lie among the photos, those that the record names are left out. UserError for a folder
+    without photos.
+    """
+    found = FoundPhotos(several=len(arguments) > 1)
+    for argument in arguments:
+        refuse_url(argument)
+        path = Path(argument)
+        if path.is_dir():
+            found.several = True
+            inside = _FolderListing(path, recursive, masks, output)
+            found.photos += inside.photos()
+            found.remarks += inside.remarks()
+        elif not os.path.lexists(path) and glob.has_magic(argument):
+            found.several = True
+            matches = sorted(m for m in glob.glob(argument, recursive=True) if os.path.isfile(m))
+            if not matches:
+                raise UserError("no file fits this pattern.", where=argument)
+            found.photos += [FoundPhoto(Path(match)) for match in matches]
+        else:
+            found.photos.append(FoundPhoto(path))
+    places = Places()
+    # The first of several ways to name a file is kept.
+    unique = {places.of(entry.path): entry for entry in reversed(found.photos)}
+    found.photos = [entry for entry in found.photos if unique[places.of(entry.path)] is entry]
+    return found
+
+
+def refuse_url(text: str, setting: str = "") -> None:
+    """Raise UserError for an address in place of a file; it names the setting."""
+    if re.match(r"(https?|ftp)://", text, re.IGNORECASE):
+        raise UserError(
+            f"{text}: URLs are not fetched: download the picture first.", setting=setting
+        )
+
+
+def files_in(folder: Path, recursive: bool, closed: Iterable[Path] = ()) -> Iterator[Path]:
+    """Yield the files of a folder that are not hidden; links to folders are not followed.
+
+    closed: resolved folders that are not entered. UserError where the folder cannot be read.
+    """
+    shut, root = set(closed), resolved(folder)
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"cannot be read ({error.strerror}).", where=str(error.filename)) from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        below = Path(place).relative_to(folder)
+        folders[:] = [
+            name
+            for name in folders
+            if recursive and not name.startswith(".") and root / below / name not in shut
+        ]
+        yield from (folder / below / name for name in names if not name.startswith("."))
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file of a folder is a picture that can be read, by its suffix."""
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or (suffix in HEIF_SUFFIXES and has_heif())
+
+
+@dataclass
+class _FolderListing:
+    """The photos of one folder, and what else lies in it."""
+
+    folder: Path
+    recursive: bool
+    masks: Path | None
+    output: Path | None
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    """Reason -> names."""
+
+    def photos(self) -> list[FoundPhoto]:
+        """Return the photos, in the order of their names. UserError where there are none."""
+        root, places = resolved(self.folder), Places()
+        given = [resolved(path) for path in (self.masks, self.output) if path is not None]
+        ours, photos = self._ours(root), []
+        for file in sorted(files_in(self.folder, self.recursive, set(given) - {root})):
+            below = file.relative_to(self.folder)
+            if file.name in SILENT or places.of(file) in ours or _is_given(file, given):
+                continue
+            if reason := _reason(file):
+                self.left_out.setdefault(reason, []).append(str(below))
+            else:
+                photos.append(FoundPhoto(file, below.parent))
+        if not photos:
+            deeper = "" if self.recursive else " (the setting recursive adds the folders in it)"
+            why = "".join(f" Left out: {text}." for text in self._reasons())
+            raise UserError(f"no photos in this folder{deeper}.{why}", where=self.folder)
+        return photos
+
+    def remarks(self) -> list[str]:
+        """Return what is left out, one line a reason."""
+        return [f"{self.folder}: left out: {text}" for text in self._reasons()]
+
+    def _reasons(self) -> list[str]:
+        lines = []
+        for reason, names in self.left_out.items():
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            lines.append(f"{', '.join(names[:NAMED])}{more} ({reason})")
+        return lines
+
+    def _ours(self, root: Path) -> set[Path]:
+        """Return the results of earlier runs where these lie among the photos."""
+        if self.output is None or not root.is_relative_to(folder := resolved(self.output)):
+            return set()
+        ours = {folder / name for name in Record.of(folder, overwrite=True).owned()}
+        previews = root.rglob(f"*{preview.ENDING}")
+        return ours | {path for path in previews if preview.is_preview(path)}
+
+
+def _is_given(file: Path, given: Sequence[Path]) -> bool:
+    """Return whether a file, or what it is a link to, is one of some resolved paths."""
+    names = {path.name for path in given}
+    return (file.name in names or file.is_symlink()) and resolved(file) in given
+
+
+def _reason(file: Path) -> str:
+    """Return why a file of a folder is not taken for a photo; "" if it is."""
+    if not os.path.isfile(file):
+        return "no file: a broken link, a loop of links, or a device"
+    if is_picture(file):
+        return ""
+    if not file.suffix:
+        return "no suffix; give them by name"
+    if file.suffix.lower() in HEIF_SUFFIXES:
+        return "HEIC is read with pillow-heif only: pip install pillow-heif"
+    return "not the suffix of a picture that is read"
