@@ -28,16 +28,22 @@ def test_runs_are_numbered_over_all_models(tmp_path: Path) -> None:
     assert second.path.name == "0009-fake-two-my-photos+noise"
 
 
-def test_the_newest_run_of_that_model_and_data_is_found(tmp_path: Path) -> None:
+def test_the_newest_run_of_that_model_and_data_with_a_checkpoint_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     runs = [
         folders.create(tmp_path, recipe(*names)).path
-        for names in (("fake",), ("fake", "b"), ("fake",), ("fake-two",))
+        for names in (("fake",), ("fake", "b"), ("fake",), ("fake-two",), ("fake",))
     ]
-    assert folders.newest(tmp_path, "fake", ()) == runs[2]
-    assert folders.newest(tmp_path, "fake", ("b",)) == runs[1]
-    assert folders.newest(tmp_path, None, ()) == runs[3]
+    for run in runs[:-1]:
+        (run / "checkpoints").mkdir()
+        (run / "checkpoints" / "paint-00000001.safetensors").touch()
+    assert folders.newest(tmp_path, "fake", (), QUIET) == runs[2]
+    assert folders.newest(tmp_path, "fake", ("b",), QUIET) == runs[1]
+    assert folders.newest(tmp_path, None, (), Reporter()) == runs[3]
+    assert f"{runs[4]}: passed over, it has no checkpoint" in capsys.readouterr().err
     with pytest.raises(UserError, match="no run of fake c"):
-        folders.newest(tmp_path, "fake", ("c",))
+        folders.newest(tmp_path, "fake", ("c",), QUIET)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +75,9 @@ def test_a_log_is_cut_behind_a_step_and_loses_a_half_line(tmp_path: Path) -> Non
     for stage, step in (("a", 5), ("a", 10), ("b", 2), ("b", 4)):
         log.write("step", stage, step, {"loss": float("nan")})
     log.close()
-    cut(path, "b", 2)
+    cut(path, "b", 2, QUIET)
     path.write_text(path.read_text() + '{"kind": "st')
-    cut(path, "b", 2)
+    cut(path, "b", 2, QUIET)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in lines] == [("a", 5), ("a", 10), ("b", 2)]
     assert lines[0]["loss"] is None
