@@ -101,8 +101,9 @@ def _unguarded(items: Iterator[MicroBatch | _Failure]) -> Iterator[MicroBatch]:
             item = next(items)
         except StopIteration:
             return
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+            # The last three: its batch arrived, and it was gone before its memory was handed over.
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
             raise WorkerDied(
                 "a process that prepares batches was killed, most likely for want of memory"
