@@ -145,10 +145,13 @@ def newest(runs: Path, model: str | None, data: Sequence[str], reporter: Reporte
 
 def is_on(path: Path, recipe: Recipe, data: Sequence[str]) -> bool:
     """Return whether the run in `path` is on `data`: so typed, or in the same places."""
-    if tuple(data) in ((), recipe.data):
+    if not data:
         return True
+    here = tuple(record.place_of(given) or given for given in data)
+    if not any(record.place_of(given) for given in data):
+        return here == recipe.data
     there = record.places(recipe, record.read(path))
-    return tuple(record.place_of(given) or given for given in data) == there
+    return here == there or (there == recipe.data == tuple(data))
 
 
 def recipe_of_new(choices: RecipeChoices) -> Recipe:
