@@ -38,6 +38,7 @@ PRESETS = {
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", metavar="FAMILY", choices=PRESETS)
     parser.add_argument("--row", nargs=3, help=argparse.SUPPRESS)

@@ -163,7 +163,11 @@ class StageRun:
                     checkpoints.save(self.folder.checkpoints, checkpoint)
                 self._save_weights(self.folder.weights, finished)
             except ResourceError as error:
-                raise ResourceError(f"{error} {self._kept()}. {self._command()}") from error
+                size = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
+                raise ResourceError(
+                    f"{error} A checkpoint takes {size:,.1f} MiB; only the newest of "
+                    f"{self.folder.checkpoints} is needed. {self._kept()}. {self._command()}"
+                ) from error
         self.saved = progress.step
 
     def _save_weights(self, path: Path, finished: bool = False) -> None:

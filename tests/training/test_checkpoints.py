@@ -181,13 +181,12 @@ def test_a_full_disk_names_the_path_and_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = session(tmp_path)
-    save = checkpoints.save_file
 
     def full(tensors: Tensors, path: Path, **options: dict[str, str]) -> None:
         if "5" in options["metadata"]["progress"].split('"step": ')[1][:1]:
             path.write_bytes(b"half")
             raise SafetensorError("I/O error: No space left on device (os error 28)")
-        save(tensors, path, **options)
+        save_file(tensors, path, metadata=options["metadata"])
 
     monkeypatch.setattr(checkpoints, "save_file", full)
     run.stop = StopAt(5)
@@ -195,6 +194,7 @@ def test_a_full_disk_names_the_path_and_how_to_go_on(
         run.train()
     text = str(caught.value)
     assert "paint-00000005.safetensors: no space left on the disk" in text
+    assert f"A checkpoint takes 0.0 MiB; only the newest of {run.folder.checkpoints}" in text
     assert f"step 3 in {run.folder.path}" in text
     assert f"inpaint train --resume {run.folder.path}" in text
     assert not list(run.folder.path.rglob(".*.safetensors"))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from inpaint_cli.training.folder import RunFolder
-from tests.training.fake_runs import environment
 from tests.training.failing_data import SENTENCE
+from tests.training.fake_runs import environment
 
 SOON = 10.0
 """Seconds within which every process is gone; on a busy machine, as long as it took to start."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import folder as folders
 from inpaint_cli.training.log import Log, cut
@@ -102,3 +102,36 @@ def test_a_stage_alone_is_refused_before_a_folder_is_made(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="'polish' stands on 'paint'"):
         train(choices, CPU, QUIET, runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+FAILURES = {
+    "masks=nonsense": "no mask kind called 'nonsense'",
+    "accumulate=3": "does not divide",
+    "break_at=0": "step 1: the loss 'painter' is nan",
+}
+"""Setting -> what is said of it."""
+
+
+@pytest.mark.parametrize("setting", FAILURES)
+def test_a_start_that_fails_leaves_no_folder(tmp_path: Path, setting: str) -> None:
+    choices = RecipeChoices("fake", ["noise"], "small", settings=(setting,))
+    with pytest.raises((UserError, ResourceError), match=FAILURES[setting]):
+        train(choices, CPU, QUIET, runs=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_start_that_is_interrupted_leaves_no_folder_and_a_run_that_trained_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choices = RecipeChoices("fake", ["noise"], "small", settings=("break_at=1",))
+    with pytest.raises(ResourceError, match="step 2"):
+        train(choices, CPU, QUIET, runs=tmp_path)
+    assert (tmp_path / "0001-fake-noise" / "log.jsonl").is_file()
+
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inpaint_cli.training.loop.Trainer.step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(choices, CPU, QUIET, runs=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["0001-fake-noise"]
