@@ -75,7 +75,8 @@ def row(family: str, preset: str, stage: str) -> None:
 
 def recipe_of(family: str, preset: str) -> Recipe:
     """Return a recipe on pictures that need no download."""
-    data = ["digits" if preset == "digits" else "graphics"]
+    # The drawn pictures have no classes.
+    data = ["digits" if preset == "digits" or family == "classifier" else "graphics"]
     return RecipeChoices(family, data, preset).recipe()
 
 
