@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 import tempfile
@@ -130,7 +131,12 @@ def replacing(path: Path) -> Iterator[Path]:
             _flush(path.parent)
     except OSError as error:
         if _is_about(error, temporary, path):
-            raise _resource_error(path, error) from error
+            raise write_error(path, error) from error
+        raise
+    except Exception as error:
+        # By name: importing safetensors here would cost every command its time.
+        if type(error).__name__ == "SafetensorError":
+            raise write_error(path, _system_error(error)) from error
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -153,7 +159,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _resource_error(path, error) from error
+        raise write_error(path, error) from error
 
 
 def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
@@ -164,10 +170,17 @@ def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
     return error.filename is None or os.fspath(error.filename) in named
 
 
-def _resource_error(path: Path, error: OSError) -> ResourceError:
+def write_error(path: Path, error: OSError) -> ResourceError:
+    """Return the sentence for a file or folder that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"{path}: no space left on the disk. Free some, or write elsewhere.")
     return ResourceError(f"{path}: cannot be written ({error.strerror or error}).")
+
+
+def _system_error(error: Exception) -> OSError:
+    """Return what the system said, which safetensors has in its text alone."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
 
 
 def _flush(path: Path) -> None:

@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from inpaint_cli.device import rank, sum_over_ranks, world_size
-from inpaint_cli.errors import Interrupted
+from inpaint_cli.errors import ResourceError
 
 T = TypeVar("T")
 
@@ -31,9 +31,12 @@ def joined(device: torch.device) -> Iterator[torch.device]:
     try:
         yield device
         dist.barrier()  # a process that leaves early takes gloo's threads of the others down
-    except Interrupted:
-        dist.barrier()  # all processes stop after the same step
-        raise
+    except RuntimeError as error:
+        if not _is_about_another(error):
+            raise
+        raise ResourceError(
+            f"process {rank()}: another process of this run ended; its own message says why."
+        ) from error
     finally:
         gc.collect()
         dist.destroy_process_group()
@@ -72,6 +75,11 @@ def first_before_the_others(make: Callable[[], T]) -> T:
     result = make()
     wait()
     return result
+
+
+def _is_about_another(error: RuntimeError) -> bool:
+    """Return whether `error` says that the connection to another process is gone."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
 
 
 def wait() -> None:

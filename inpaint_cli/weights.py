@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from inpaint_cli import models
 from inpaint_cli.configuration import from_dict, to_dict
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Family, Model
 from inpaint_cli.files import check_utf8, replacing
 
@@ -38,7 +38,6 @@ def save_weights(
     Vectors (biases, statistics) stay as they are: they weigh nothing and may not fit float16.
     extra: further header strings, such as the stage that was trained.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors = {}
@@ -54,11 +53,8 @@ def save_weights(
     }
     check_utf8(path)
     with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata=header)
-            _sort_header(temporary)
-        except SafetensorError as error:
-            raise ResourceError(f"{path}: cannot be written ({error}).") from error
+        save_file(tensors, temporary, metadata=header)
+        _sort_header(temporary)
 
 
 def _sort_header(path: Path) -> None:
@@ -178,11 +174,15 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
 
 def preset_of(family: Family, config: Config) -> str:
     """Return the name of the preset that describes the same network; OWN_PRESET if none does."""
-    network = {**to_dict(config), "training": None}
     for name, preset in family.presets.items():
-        if {**to_dict(preset), "training": None} == network:
+        if network_of(preset) == network_of(config):
             return name
     return OWN_PRESET
+
+
+def network_of(config: Config) -> dict[str, object]:
+    """Return the settings of the network alone, without those of its training."""
+    return {**to_dict(config), "training": None}
 
 
 def hash_of(path: Path) -> str:

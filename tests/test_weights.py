@@ -199,7 +199,7 @@ def test_a_disk_that_cannot_be_written_is_said_so(
 
     model = load_weights(saved)
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(ResourceError, match="No space left"):
+    with pytest.raises(ResourceError, match="no space left"):
         save_weights(tmp_path / "new.safetensors", model, family="tiny", preset="small")
     assert not (tmp_path / "new.safetensors").exists()
 

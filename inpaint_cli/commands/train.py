@@ -71,7 +71,13 @@ NEWEST = "newest"
     is_flag=False,
     flag_value=NEWEST,
     metavar="[RUN]",
-    help="Go on with a run folder; without one, with the newest run of that model and data.",
+    help="Go on with a run folder; without one, with the newest run of that model and data that "
+    "has a checkpoint.",
+)
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="With --resume: go on though images or settings are no longer those of the run.",
 )
 @click.option(
     "--dry-run", is_flag=True, help="Show the plan, parameters and memory; train nothing."
@@ -109,6 +115,7 @@ def train(
     perceptual: str | None,
     weights: str | None,
     resume: str | None,
+    accept_changes: bool,
     dry_run: bool,
     minutes: float | None,
     workers: int | None,
@@ -148,7 +155,15 @@ def train(
         _weight_file(weights) if weights else None,
     )
     machine = Machine(device, workers, minutes, tensorboard, download)
-    report = train_model(choices, machine, reporter, runs=runs, resume=resume, dry_run=dry_run)
+    report = train_model(
+        choices,
+        machine,
+        reporter,
+        runs=runs,
+        resume=resume,
+        accept_changes=accept_changes,
+        dry_run=dry_run,
+    )
     if report:
         click.echo(json.dumps(report.facts, indent=2) if as_json else report.text)
 

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from inpaint_cli import files, metrics
-from inpaint_cli.errors import ResourceError
 from inpaint_cli.masks.sets import pack
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures, MeasuredCase
@@ -164,14 +163,10 @@ class WorkFolder:
 
     def save(self, number: int, tensors: dict[str, Tensor]) -> None:
         """Write a shard in one piece."""
-        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         with files.replacing(self.path(number)) as temporary:
-            try:
-                save_file({name: t.contiguous() for name, t in tensors.items()}, temporary)
-            except SafetensorError as error:
-                raise ResourceError(f"{self.folder}: cannot be written ({error}).") from error
+            save_file({name: t.contiguous() for name, t in tensors.items()}, temporary)
 
     def load(self) -> Columns:
         """Read all shards in their order; features go from file to file, not into memory."""

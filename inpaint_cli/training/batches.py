@@ -7,8 +7,7 @@ on the number of workers, and a resumed run goes on by arithmetic.
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, Training
@@ -201,21 +200,6 @@ def augmented(
     return np.ascontiguousarray(image)
 
 
-def loader(batches: MicroBatches, numbers: range, workers: int, pin: bool) -> Iterator[MicroBatch]:
-    """Return the micro-batches `numbers`, prepared by so many processes (0: by this one)."""
-    return iter(
-        DataLoader(
-            batches,
-            batch_size=None,
-            sampler=numbers,
-            num_workers=workers,
-            collate_fn=_as_it_is,
-            pin_memory=pin,
-            worker_init_fn=_leave_signals if workers else None,
-        )
-    )
-
-
 def as_batch(item: MicroBatch, device: torch.device, seed: int, tag: str) -> tuple[Batch, Noise]:
     """Return the batch on `device` and the noise of its samples."""
     image, visible, label, keys = item
@@ -239,16 +223,3 @@ def held_out(images: Images, count: int) -> Sequence[int]:
     total = len(images.images)
     count = min(count, total)
     return [i * total // count for i in range(count)]
-
-
-def _as_it_is(item: Any) -> Any:
-    return item
-
-
-def _leave_signals(worker: int) -> None:
-    """Ctrl-C and torchrun signal the whole group: the trainer decides, its workers go on.
-
-    They end when the trainer tells them to, or is gone.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -6,9 +6,11 @@ Random state is not among it: every stream is keyed by seed, epoch and sample.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from torch import Tensor
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.reporting import Reporter
+from inpaint_cli.training.optimisation import Optimiser
 
 FORMAT = "1"
 KEPT = 2
@@ -49,11 +52,19 @@ class Checkpoint:
 
     progress: Progress
     tensors: Mapping[str, Tensor]
+    weights_header: Mapping[str, str] = field(default_factory=dict)
+    """What the run's weight file says of its stages, from which that can be made again."""
+    is_whole: bool = False
+    """Its digest was compared; files of earlier versions have none."""
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """Return the tensors below `prefix`, which is left out of their names."""
         cut = len(prefix) + 1
         return {n[cut:]: t for n, t in self.tensors.items() if n.startswith(f"{prefix}/")}
+
+
+class Damaged(Exception):
+    """A checkpoint that is not what was written; the text says what is wrong with it."""
 
 
 def path_of(folder: Path, stage: str, step: int) -> Path:
@@ -66,30 +77,76 @@ def best_path(folder: Path, stage: str) -> Path:
     return folder / f"{stage}-best.safetensors"
 
 
+def paths(folder: Path, stage: str = "*") -> list[Path]:
+    """Return the checkpoints of a stage, or of all, the newest last."""
+    return sorted(folder.glob(f"{stage}-{'[0-9]' * 8}.safetensors"))
+
+
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
     """Write a checkpoint; the older ones but the last two go."""
     progress = checkpoint.progress
     path = path_of(folder, progress.stage, progress.step)
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
-    header = {"format": FORMAT, "progress": json.dumps(dataclasses.asdict(progress))}
+    header = {
+        "format": FORMAT,
+        "progress": json.dumps(dataclasses.asdict(progress)),
+        "weights": json.dumps(dict(checkpoint.weights_header)),
+        "sha256": _digest(tensors),
+    }
     with replacing(path) as temporary:
         save_file(_unshared(tensors), temporary, metadata=header)
-    for old in _files(folder, progress.stage)[:-KEPT]:
+    for old in paths(folder, progress.stage)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path
 
 
-def load_newest(folder: Path, stage: str, reporter: Reporter) -> Checkpoint | None:
-    """Return the newest checkpoint of a stage that can be read, None if there is none at all."""
-    paths = _files(folder, stage)
-    for path in reversed(paths):
+def load_newest(
+    folder: Path,
+    stage: str,
+    expected: Mapping[str, Tensor],
+    optimisers: Sequence[Optimiser],
+    reporter: Reporter,
+) -> Checkpoint | None:
+    """Return the newest whole checkpoint of a stage, None if there is none at all.
+
+    expected, optimisers: the tensors of a training by the run's settings before its first step, and
+    its optimisers, to which the file must fit. UserError where it does not, or none is whole.
+    """
+    found = paths(folder, stage)
+    for path in reversed(found):
         try:
-            return _load(path)
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            checkpoint = load(path, reporter)
+            if checkpoint.progress.stage != stage:
+                raise Damaged(f"it is of the stage '{checkpoint.progress.stage}'")
+            _check_fit(path, checkpoint, expected)
+            _check_optimisers(path, checkpoint, optimisers)
+            return checkpoint
+        except Damaged as error:
             reporter.warn(f"{path}: damaged ({error}); the checkpoint before it is taken.")
-    if paths:
+    if found:
         raise UserError(f"{folder}: no checkpoint of '{stage}' can be read. Start a new run.")
     return None
+
+
+def load(path: Path, reporter: Reporter) -> Checkpoint:
+    """Return a checkpoint whose own parts are right. Damaged where they are not."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            header: dict[str, Any] = handle.metadata() or {}
+        if header.get("format", FORMAT) != FORMAT:
+            raise UserError(f"{path}: a checkpoint of another version of inpaint.")
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise Damaged(str(error)) from error
+    is_whole = "sha256" in header
+    if is_whole and header["sha256"] != _digest(tensors):
+        raise Damaged("its content is not what was written")
+    if not is_finite(tensors):
+        raise Damaged("it holds values that are no numbers")
+    progress, unknown = _progress(header)
+    if unknown:
+        reporter.warn(f"{path}: {', '.join(unknown)}: left out, unknown to this version.")
+    return Checkpoint(progress, tensors, _table(header.get("weights", "{}")), is_whole)
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:
@@ -97,16 +154,82 @@ def is_finite(tensors: Mapping[str, Tensor]) -> bool:
     return all(bool(torch.isfinite(t).all()) for t in tensors.values() if t.is_floating_point())
 
 
-def _load(path: Path) -> Checkpoint:
-    with safe_open(path, framework="pt") as handle:
-        header: dict[str, Any] = handle.metadata() or {}
-    if header.get("format") != FORMAT:
-        raise UserError(f"{path}: a checkpoint of another version of inpaint.")
-    return Checkpoint(Progress(**json.loads(header["progress"])), load_file(path))
+def _progress(header: Mapping[str, str]) -> tuple[Progress, list[str]]:
+    """Return the progress, and the names beside it that mean nothing here."""
+    table = _table(header.get("progress", ""))
+    names = {entry.name for entry in dataclasses.fields(Progress)}
+    progress = Progress(**{"stage": "", **{n: v for n, v in table.items() if n in names}})
+    numbers = [progress.step, progress.updates, progress.validated, progress.best_step]
+    best = 0.0 if progress.best is None else progress.best
+    figures = [progress.seconds, best]
+    if (
+        not isinstance(progress.stage, str)
+        or not all(type(number) is int and number >= 0 for number in numbers)
+        or not all(type(figure) in (int, float) and math.isfinite(figure) for figure in figures)
+    ):
+        raise Damaged("its progress is not readable")
+    return progress, sorted(table.keys() - names)
 
 
-def _files(folder: Path, stage: str) -> list[Path]:
-    return sorted(folder.glob(f"{stage}-{'[0-9]' * 8}.safetensors"))
+def _table(text: str) -> dict[str, Any]:
+    try:
+        table = json.loads(text)
+    except (ValueError, RecursionError):
+        table = None
+    if not isinstance(table, dict):
+        raise Damaged("its header is not readable")
+    return table
+
+
+def _check_fit(path: Path, checkpoint: Checkpoint, expected: Mapping[str, Tensor]) -> None:
+    """Compare names, shapes and types. UserError: of other settings; Damaged: parts are missing."""
+    there = {n: t for n, t in checkpoint.tensors.items() if not n.startswith("optimiser/")}
+    for name in expected.keys() & there.keys():
+        ours, theirs = expected[name], there[name]
+        if (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
+            raise _misfit(
+                path, f"'{name}' is {_kind(theirs)} there, and {_kind(ours)} by the settings"
+            )
+    missing, beyond = sorted(expected.keys() - there.keys()), sorted(there.keys() - expected.keys())
+    if beyond:
+        raise _misfit(path, f"'{beyond[0]}' stands there, but in no model of these settings")
+    if missing and checkpoint.is_whole:
+        raise _misfit(path, f"'{missing[0]}' is missing there")
+    if missing:
+        raise Damaged(f"'{missing[0]}' is missing")
+
+
+def _check_optimisers(path: Path, checkpoint: Checkpoint, optimisers: Sequence[Optimiser]) -> None:
+    for optimiser in optimisers:
+        state = checkpoint.part(f"optimiser/{optimiser.name}")
+        if not state and checkpoint.progress.updates:
+            raise Damaged(f"the state of the optimiser '{optimiser.name}' is missing")
+        fault = optimiser.misfit(state)
+        if fault and checkpoint.is_whole:
+            raise _misfit(path, fault)
+        if fault:
+            raise Damaged(fault)
+
+
+def _misfit(path: Path, what: str) -> UserError:
+    return UserError(
+        f"{path}: config.toml does not fit this checkpoint ({what}). Put back the settings with "
+        "which the run began."
+    )
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of names, types, shapes and values, in hex."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {_kind(tensor)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import re
-import sys
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from inpaint_cli import __version__, locking
-from inpaint_cli.errors import ResourceError, UserError, unknown_name
+from inpaint_cli import locking
+from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Model, Stage
-from inpaint_cli.files import check_utf8, make_folder, write_text
+from inpaint_cli.files import check_utf8, make_folder, write_error, write_text
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training import checkpoints, record
 from inpaint_cli.training.recipe import Recipe, RecipeChoices, from_file
 from inpaint_cli.training.takeover import finished_in, kept_of, take_over
 from inpaint_cli.weights import read_header, save_weights
 
 NEWEST = "newest"
-"""In the place of a run folder that is resumed: the newest of that model and data."""
+"""In the place of a run folder that is resumed: the newest of that model and data that can be."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +75,10 @@ class RunFolder:
         refusal = f"{self.path}: another process is training in this folder."
         return locking.locked(self.path / ".lock", refusal)
 
+    def remove(self) -> None:
+        """Remove the folder of a run that came to nothing."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     def clean(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
         for folder in (self.path, self.checkpoints, self.samples):
@@ -99,7 +102,7 @@ def create(runs: Path, recipe: Recipe) -> RunFolder:
             except FileExistsError:
                 pass
             except OSError as error:
-                raise ResourceError(f"{path}: cannot be made ({error.strerror}).") from error
+                raise write_error(path, error) from error
         number += 1
     folder = RunFolder(path)
     write_text(folder.config, recipe.to_toml())
@@ -115,30 +118,60 @@ def open_existing(path: Path) -> tuple[RunFolder, Recipe]:
     return folder, from_file(folder.config)
 
 
-def newest(runs: Path, model: str | None, data: Sequence[str]) -> Path:
-    """Return the newest run of that model and data in `runs`. UserError if there is none."""
+def newest(runs: Path, model: str | None, data: Sequence[str], reporter: Reporter) -> Path:
+    """Return the newest run of that model and data in `runs` that has a checkpoint.
+
+    UserError if there is none.
+    """
+    empty = list[str]()
     for _, path in sorted(_numbered(runs), reverse=True):
         try:
             recipe = from_file(path / "config.toml")
-        except UserError:
+        except UserError as error:
+            reporter.detail(f"passed over: {error}")
             continue
-        if model in (None, recipe.model) and tuple(data) in ((), recipe.data):
+        if model not in (None, recipe.model) or not is_on(path, recipe, data):
+            continue
+        if checkpoints.paths(path / "checkpoints"):
+            for name in empty:
+                reporter.note(f"{runs / name}: passed over, it has no checkpoint")
             return path
+        empty.append(path.name)
     what = " ".join(filter(None, [model, *data])) or "anything"
-    raise UserError(f"no run of {what} in {runs}/. Start a new one.", setting="resume")
+    without = f" (without one: {', '.join(empty)})" if empty else ""
+    raise UserError(
+        f"no run of {what} with a checkpoint in {runs}/{without}. Start a new one.",
+        setting="resume",
+    )
 
 
-def start_new(choices: RecipeChoices, runs: Path) -> tuple[RunFolder, Recipe]:
-    """Make the folder of a new run, with what it takes over from the weights it stands on."""
+def is_on(path: Path, recipe: Recipe, data: Sequence[str]) -> bool:
+    """Return whether the run in `path` is on `data`: so typed, or in the same places."""
+    if not data:
+        return True
+    here = tuple(record.place_of(given) or given for given in data)
+    if not any(record.place_of(given) for given in data):
+        return here == recipe.data
+    there = record.places(recipe, record.read(path))
+    return here == there or (there == recipe.data == tuple(data))
+
+
+def recipe_of_new(choices: RecipeChoices) -> Recipe:
+    """Return the recipe of a new run. UserError where a stage lacks what it stands on."""
     recipe = choices.recipe()
-    kept = kept_of(choices.weights, choices.stage) if choices.weights else []
-    trained = list(kept)
+    trained = kept_of(choices.weights, choices.stage) if choices.weights else []
     for stage in recipe.family.stages():
         if stage.name in recipe.stages:
             check_needs(stage, trained, None)
             trained.append(stage.name)
+    return recipe
+
+
+def start_new(choices: RecipeChoices, recipe: Recipe, runs: Path) -> RunFolder:
+    """Make the folder of a new run, with what it takes over from the weights it stands on."""
     if choices.weights is None:
-        return create(runs, recipe), recipe
+        return create(runs, recipe)
+    kept = kept_of(choices.weights, choices.stage)
     model = recipe.build()
     take_over(model, recipe.family.stages(), choices.weights)
     further = {"further": choices.stage} if choices.stage in finished_in(choices.weights) else {}
@@ -150,11 +183,20 @@ def start_new(choices: RecipeChoices, runs: Path) -> tuple[RunFolder, Recipe]:
         preset=recipe.preset,
         extra={"stages": ",".join(kept), **further},
     )
-    return folder, recipe
+    return folder
 
 
-def resume_run(choices: RecipeChoices, runs: Path, where: str) -> tuple[RunFolder, Recipe]:
-    """Return the run folder `where`, or NEWEST below `runs`, to go on with, and its recipe."""
+def resume_run(
+    choices: RecipeChoices,
+    runs: Path,
+    where: str,
+    reporter: Reporter,
+    accept_changes: bool = False,
+) -> tuple[RunFolder, Recipe]:
+    """Return the run folder `where`, or NEWEST below `runs`, to go on with, and its recipe.
+
+    accept_changes: other data take the place of the run's.
+    """
     for setting, value in (
         ("set", choices.settings),
         ("config", choices.config),
@@ -167,17 +209,23 @@ def resume_run(choices: RecipeChoices, runs: Path, where: str) -> tuple[RunFolde
             raise UserError(
                 "a resumed run keeps its settings. Start a new run instead.", setting=setting
             )
-    path = newest(runs, choices.model, choices.data) if where == NEWEST else Path(where)
+    path = Path(where)
+    if where == NEWEST:
+        path = newest(runs, choices.model, choices.data, reporter)
     folder, recipe = open_existing(path)
     if choices.model not in (None, recipe.model):
         raise UserError(
             f"{path} is a run of '{recipe.model}', not of '{choices.model}'.", setting="model"
         )
-    if choices.data and tuple(choices.data) != recipe.data:
-        raise UserError(f"{path} is a run on {', '.join(recipe.data)}.", setting="data")
+    if not is_on(path, recipe, choices.data):
+        if not accept_changes:
+            text = f"{path} is a run on {', '.join(recipe.data)}. Other data need accept_changes."
+            raise UserError(text, setting="data")
+        recipe = replace(recipe, data=tuple(choices.data))
+        write_text(folder.config, recipe.to_toml())
     if choices.stage and choices.stage not in recipe.stages:
         recipe = _with_stage(folder, recipe, choices.stage)
-    return folder, recipe
+    return folder, replace(recipe, places=record.places(recipe, record.read(path)))
 
 
 def _with_stage(folder: RunFolder, recipe: Recipe, name: str) -> Recipe:
@@ -202,30 +250,6 @@ def check_needs(stage: Stage[Any], finished: Sequence[str], folder: RunFolder | 
             f"with '{stage.name}'.",
             setting="stage",
         )
-
-
-def write_environment(folder: RunFolder, device: str, facts: Mapping[str, Any]) -> None:
-    """Write environment.json: versions, machine, command line; the home folder appears as ~."""
-    import numpy as np
-    import torch
-
-    home = os.path.expanduser("~")
-    arguments = [a.replace(home, "~") if len(home) > 1 else a for a in sys.argv[1:]]
-    environment = {
-        "inpaint": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "platform": platform.platform(),
-        "processor": platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "device": device,
-        "device_name": torch.cuda.get_device_name() if device.startswith("cuda") else device,
-        "command": ["inpaint", *arguments],
-        **facts,
-    }
-    write_text(folder.path / "environment.json", json.dumps(environment, indent=2) + "\n")
 
 
 def _numbered(runs: Path) -> list[tuple[int, Path]]:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inpaint_cli.errors import ResourceError, UserError
-from inpaint_cli.files import write_text
-from inpaint_cli.reporting import Advance
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import write_error, write_text
+from inpaint_cli.reporting import Advance, Reporter
 from inpaint_cli.training.loop import StepReport, Trainer
 
 
@@ -30,7 +30,7 @@ class Log:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
         except OSError as error:
-            raise ResourceError(f"{self._path}: cannot be written ({error.strerror}).") from error
+            raise write_error(self._path, error) from error
         if self._board is not None:
             for name, value in _flat(values):
                 self._board.add_scalar(f"{stage}/{name}", value, step)
@@ -97,20 +97,33 @@ class StageLog:
         return f"{rate:.0f} images/s, loss {losses}"
 
 
-def cut(path: Path, stage: str, step: int) -> None:
-    """Remove what a killed run logged after `step` of `stage`, and a half-written line."""
+def cut(path: Path, stage: str, step: int, reporter: Reporter) -> None:
+    """Remove what a killed run logged after `step` of `stage`, and what is no line of a log."""
     if not path.is_file():
         return
-    kept = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
+    kept, damaged = [], 0
+    texts = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for text in texts[:-1] if texts[-1:] == [""] else texts:
+        line = _read_line(text)
+        if line is None:
+            damaged += 1
+            continue
+        if line["stage"] == stage and line["step"] > step:
             break
-        if line.get("stage") == stage and line.get("step", 0) > step:
-            break
-        kept.append(text + "\n")
+        kept.append(json.dumps(line) + "\n")
+    if damaged:
+        reporter.warn(f"{path}: damaged lines left out: {damaged}. {len(kept)} are kept.")
     write_text(path, "".join(kept))
+
+
+def _read_line(text: str) -> dict[str, Any] | None:
+    """Return a line of a log, None if it is none; a power cut leaves NULs before or behind it."""
+    try:
+        line = json.loads(text.strip("\0 \r"))
+    except (ValueError, RecursionError):
+        return None
+    is_whole = isinstance(line, dict) and isinstance(line.get("stage"), str)
+    return line if is_whole and type(line.get("step")) is int else None
 
 
 def _finite(value: Any) -> Any:

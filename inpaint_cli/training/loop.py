@@ -18,8 +18,9 @@ from inpaint_cli.device import has_fast_bf16, rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Batch, Model, Stage, Training
 from inpaint_cli.randomness import Noise, tag_of
-from inpaint_cli.training.batches import MicroBatch, MicroBatches, as_batch, loader
+from inpaint_cli.training.batches import MicroBatch, MicroBatches, as_batch
 from inpaint_cli.training.checkpoints import Checkpoint, Progress
+from inpaint_cli.training.loading import loading
 from inpaint_cli.training.optimisation import Average, Optimiser, freeze_others, rate_factor
 
 MOST_SKIPPED = 100
@@ -85,9 +86,12 @@ class Trainer:
         """Train until the last step, or until `after_step` says that it is enough."""
         parts = self.batches.division.parts
         numbers = range(self.progress.step * parts, self.steps * parts)
-        items = loader(self.batches, numbers, self.workers, pin=self.device.type == "cuda")
+        pin = self.device.type == "cuda"
         self.model.train()
-        with torch.random.fork_rng():
+        with (
+            torch.random.fork_rng(),
+            loading(self.batches, numbers, self.workers, pin) as items,
+        ):
             while self.progress.step < self.steps:
                 start = time.monotonic()
                 report = self.step(items, stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +73,25 @@ class Optimiser:
             for index, entries in self.torch.state_dict()["state"].items()
             for name, value in entries.items()
         }
+
+    def misfit(self, tensors: Mapping[str, Tensor]) -> str:
+        """Return what is wrong with a state that `load` shall take over, "" if nothing is."""
+        second = "exp_inf" if isinstance(self.torch, torch.optim.Adamax) else "exp_avg_sq"
+        by_index: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in tensors.items():
+            index, _, name = key.partition("/")
+            by_index.setdefault(index, {})[name] = tensor
+        for index, entries in by_index.items():
+            subject = f"the state {index} of the optimiser '{self.name}'"
+            if not index.isdecimal() or int(index) >= len(self.parameters):
+                return f"{subject} belongs to no parameter"
+            if entries.keys() != {"step", "exp_avg", second}:
+                return f"{subject} holds {', '.join(sorted(entries))}"
+            shape = self.parameters[int(index)].shape
+            for name, tensor in entries.items():
+                if tensor.shape != (torch.Size() if name == "step" else shape):
+                    return f"{subject}: {name} has the shape {list(tensor.shape)}"
+        return ""
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take over what `state` returned."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -39,6 +40,7 @@ class RunReport:
 def plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporter) -> RunReport:
     """Plan a run. It loads the data and takes one forward pass, but trains and writes nothing."""
     train, validation = recipe.load_images(download, reporter)
+    program = _program() if device.type == "cpu" else 0
     model = recipe.build()
     stages = {stage.name: stage for stage in recipe.family.stages()}
     parts = {name: count(part) for name, part in model.named_children()}
@@ -52,10 +54,30 @@ def plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporte
         "processes": world_size(),
         "parameters": {"total": count(model), **parts},
         "stages": {
-            name: _stage_facts(recipe, stages[name], model, train, device) for name in recipe.stages
+            name: _stage_facts(recipe, stages[name], model, train, device, program)
+            for name in recipe.stages
         },
     }
     return RunReport(_text(facts), facts)
+
+
+def _program() -> int:
+    """Return the bytes of Python, torch, what a first step makes torch load, and the data."""
+    layer = nn.Conv2d(1, 1, 3)
+    optimiser = torch.optim.Adam(layer.parameters())
+    layer(torch.zeros(1, 1, 8, 8)).sum().backward()
+    optimiser.step()
+    return peak_of_process()
+
+
+def peak_of_process() -> int:
+    """Return the most bytes that this process has held so far; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def count(module: nn.Module) -> int:
@@ -64,7 +86,12 @@ def count(module: nn.Module) -> int:
 
 
 def _stage_facts(
-    recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, device: torch.device
+    recipe: Recipe,
+    stage: Stage[Any],
+    model: nn.Module,
+    train: Any,
+    device: torch.device,
+    program: int,
 ) -> dict[str, Any]:
     training = recipe.training(stage.name)
     division = BatchDivision(training.batch_size, training.accumulate, world_size(), rank())
@@ -76,12 +103,20 @@ def _stage_facts(
         "lr": training.lr,
         "masks": training.masks,
         "needs": list(stage.needs),
-        "memory_bytes": memory(recipe, stage, model, train, division),
+        "memory_bytes": {
+            **({"program": program} if program else {}),
+            **memory(recipe, stage, model, train, division, uses_bfloat16(training, device)),
+        },
     }
 
 
 def memory(
-    recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, division: BatchDivision
+    recipe: Recipe,
+    stage: Stage[Any],
+    model: nn.Module,
+    train: Any,
+    division: BatchDivision,
+    bfloat16: bool,
 ) -> dict[str, int]:
     """Estimate the memory of a stage in bytes: what is kept, not what passes through.
 
@@ -96,11 +131,15 @@ def memory(
         "gradients": trained,
         "optimiser": 2 * trained,
         "average": state if recipe.training(stage.name).ema_decay else 0,
-        "activations": _activations(recipe, stage, model, train) * division.size // MEASURED_IMAGES,
+        "activations": _activations(recipe, stage, model, train, bfloat16)
+        * division.size
+        // MEASURED_IMAGES,
     }
 
 
-def _activations(recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any) -> int:
+def _activations(
+    recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, bfloat16: bool
+) -> int:
     """Return the bytes that autograd keeps for the backward pass of two images."""
     order = SampleOrder(len(train.images), recipe.seed)
     training = recipe.training(stage.name)
@@ -119,6 +158,7 @@ def _activations(recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any
     with (
         torch.random.fork_rng(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),
     ):
         result = stage.loss(cast(Model, model), batch, 0, noise)
     size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

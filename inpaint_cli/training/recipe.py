@@ -53,6 +53,8 @@ class Recipe:
     config: Config
     perceptual: str = NO_DISTANCE
     """The perceptual distance of the losses: "lpips", a zoo classifier, a file, or "none"."""
+    places: tuple[str, ...] = ()
+    """Where `data` lie, whatever the current folder; empty = as typed. Not part of config.toml."""
 
     @property
     def family(self) -> Family:
@@ -82,7 +84,7 @@ class Recipe:
 
         def load(split: data.Split) -> ImageSet:
             return data.load_images(
-                self.data,
+                self.places or self.data,
                 size=self.config.size,
                 channels=self.config.channels,
                 levels=self.config.levels,

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from inpaint_cli import ranks
 from inpaint_cli.device import rank, sum_over_ranks, world_size
 from inpaint_cli.family import Batch, Model, Stage, Training
 from inpaint_cli.files import replacing
@@ -38,7 +39,10 @@ class Validation:
     def figures(
         self, model: nn.Module, batch_size: int, stopped: Callable[[], bool] = lambda: False
     ) -> dict[str, float] | None:
-        """Return the mean of each figure over the held-out images; None if `stopped` says so."""
+        """Return the mean of each figure over the held-out images; None if `stopped` says so.
+
+        Without held-out images there are no figures.
+        """
         indices = list(self.indices)[rank() :: world_size()]
         sums: dict[str, Tensor] = {}
         for start in range(0, len(indices), batch_size):
@@ -53,9 +57,15 @@ class Validation:
                     sums[name] = sums.get(name, torch.zeros(2, dtype=torch.float64)) + pair
         return self._means(sums)
 
+    def draw_once(self) -> None:
+        """Draw the first held-out image with its mask: what the settings forbid is raised."""
+        self._batch(list(self.indices[:1] or held_out(self.images, 1)))
+
     def _means(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         means = {}
-        for name, pair in sums.items():
+        # The first process has an image if any has; one without knows no names of its own.
+        for name in ranks.of_the_first(lambda: list(sums)):
+            pair = sums.get(name, torch.zeros(2, dtype=torch.float64))
             total, count = sum_over_ranks(pair.to(self.device, torch.float64)).tolist()
             means[name] = total / count if count else float("nan")
         return means

@@ -8,7 +8,6 @@ from safetensors.torch import save_file
 
 from inpaint_cli import data, ranks
 from inpaint_cli.device import rank, world_size
-from inpaint_cli.training.batches import loader
 from tests.training import fake_data
 from tests.training.fake_runs import session
 
@@ -24,7 +23,7 @@ def gradients(folder: Path, parts: int) -> None:
     trainer.model.train()
     image, visible, _, _ = trainer.batches[0]
     tensors = {"image": image, "visible": visible}
-    trainer.gradients(loader(trainer.batches, range(parts), 0, pin=False))
+    trainer.gradients(map(trainer.batches.__getitem__, range(parts)))
     for parameter_name, parameter in trainer.model.named_parameters():
         assert parameter.grad is not None
         tensors[f"gradient/{parameter_name}"] = parameter.grad.contiguous()

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from inpaint_cli.family import ParameterGroup, Training
-from inpaint_cli.training.batches import loader
 from inpaint_cli.training.loop import Trainer
 from inpaint_cli.training.optimisation import Average, Optimiser, freeze_others, rate_factor
 from tests.training.fake_runs import session
@@ -112,7 +111,7 @@ def test_accumulated_parts_give_the_gradients_of_the_whole_batch(tmp_path: Path)
     gradients = []
     for parts in (1, 4):
         prepared = trainer(tmp_path, "batch_size=8", f"accumulate={parts}")
-        prepared.gradients(loader(prepared.batches, range(parts), 0, pin=False))
+        prepared.gradients(map(prepared.batches.__getitem__, range(parts)))
         gradients.append([p.grad for p in prepared.model.parameters()])
     for one, other in zip(*gradients, strict=True):
         assert one is not None
@@ -123,7 +122,7 @@ def test_accumulated_parts_give_the_gradients_of_the_whole_batch(tmp_path: Path)
 
 def test_a_loss_reaches_its_own_group_alone(tmp_path: Path) -> None:
     prepared = trainer(tmp_path)
-    (item,) = loader(prepared.batches, range(1), 0, pin=False)
+    item = prepared.batches[0]
     from inpaint_cli.training.batches import as_batch
 
     batch, noise = as_batch(item, prepared.device, 0, "x")

@@ -1,5 +1,6 @@
 """Signals, sudden death and several processes: what only real processes can show."""
 
+import json
 import os
 import random
 import signal
@@ -117,8 +118,40 @@ def test_torchrun_trains_one_run_and_prints_the_division_of_the_batch(tmp_path: 
     alone = session(tmp_path / "one", "dropout=0", "norm=group")
     alone.train()
     folders = (alone.folder, RunFolder(tmp_path / "two" / "0001-fake-noise"))
-    losses = [log_of(folder, "step")[0]["loss"]["painter"] for folder in folders]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert_same_losses(*folders)
+
+
+def assert_same_losses(one: RunFolder, other: RunFolder) -> None:
+    """Every loss of every logged step is the same but for sums in another order."""
+    losses = [[line["loss"] for line in log_of(folder, "step")] for folder in (one, other)]
+    assert len(losses[0]) == len(losses[1]) == 6
+    for a, b in zip(*losses, strict=True):
+        assert a == pytest.approx(b, abs=4e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+def test_a_run_goes_on_with_another_number_of_processes_as_the_same_run(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    alone = session(tmp_path / "alone", "dropout=0", "norm=group")
+    alone.train()
+    settings = (*FAKE, "--set", "dropout=0", "--set", "norm=group", "--workers", "0")
+    # A time that is up after the first step, whatever the machine.
+    stop = ("--stop-after", "1e-9", "-o", str(tmp_path / "other"))
+    other = RunFolder(tmp_path / "other" / "0001-fake-noise")
+    sittings = [(before, (*settings, *stop)), (after, ("--resume", str(other.path)))]
+    for processes, arguments in sittings:
+        launcher = torchrun(processes) if processes > 1 else []
+        _, errors = command(*arguments, launcher=launcher).communicate(timeout=90)
+        assert "Traceback" not in errors
+    assert "resumed after step 1" in errors
+    assert_same_losses(alone.folder, other)
+    validations = [log_of(folder, "validation") for folder in (alone.folder, other)]
+    for a, b in zip(*validations, strict=True):
+        assert a["figures"] == pytest.approx(b["figures"], abs=4e-6)
+    facts = json.loads((other.path / "environment.json").read_text())
+    assert [sitting["processes"] for sitting in facts["sittings"]] == [before, after]
 
 
 def test_batch_normalisation_over_two_processes_is_refused_on_a_cpu(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import folder as folders
 from inpaint_cli.training.log import Log, cut
@@ -28,16 +28,22 @@ def test_runs_are_numbered_over_all_models(tmp_path: Path) -> None:
     assert second.path.name == "0009-fake-two-my-photos+noise"
 
 
-def test_the_newest_run_of_that_model_and_data_is_found(tmp_path: Path) -> None:
+def test_the_newest_run_of_that_model_and_data_with_a_checkpoint_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     runs = [
         folders.create(tmp_path, recipe(*names)).path
-        for names in (("fake",), ("fake", "b"), ("fake",), ("fake-two",))
+        for names in (("fake",), ("fake", "b"), ("fake",), ("fake-two",), ("fake",))
     ]
-    assert folders.newest(tmp_path, "fake", ()) == runs[2]
-    assert folders.newest(tmp_path, "fake", ("b",)) == runs[1]
-    assert folders.newest(tmp_path, None, ()) == runs[3]
+    for run in runs[:-1]:
+        (run / "checkpoints").mkdir()
+        (run / "checkpoints" / "paint-00000001.safetensors").touch()
+    assert folders.newest(tmp_path, "fake", (), QUIET) == runs[2]
+    assert folders.newest(tmp_path, "fake", ("b",), QUIET) == runs[1]
+    assert folders.newest(tmp_path, None, (), Reporter()) == runs[3]
+    assert f"{runs[4]}: passed over, it has no checkpoint" in capsys.readouterr().err
     with pytest.raises(UserError, match="no run of fake c"):
-        folders.newest(tmp_path, "fake", ("c",))
+        folders.newest(tmp_path, "fake", ("c",), QUIET)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +75,9 @@ def test_a_log_is_cut_behind_a_step_and_loses_a_half_line(tmp_path: Path) -> Non
     for stage, step in (("a", 5), ("a", 10), ("b", 2), ("b", 4)):
         log.write("step", stage, step, {"loss": float("nan")})
     log.close()
-    cut(path, "b", 2)
+    cut(path, "b", 2, QUIET)
     path.write_text(path.read_text() + '{"kind": "st')
-    cut(path, "b", 2)
+    cut(path, "b", 2, QUIET)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in lines] == [("a", 5), ("a", 10), ("b", 2)]
     assert lines[0]["loss"] is None
@@ -96,3 +102,36 @@ def test_a_stage_alone_is_refused_before_a_folder_is_made(tmp_path: Path) -> Non
     with pytest.raises(UserError, match="'polish' stands on 'paint'"):
         train(choices, CPU, QUIET, runs=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+FAILURES = {
+    "masks=nonsense": "no mask kind called 'nonsense'",
+    "accumulate=3": "does not divide",
+    "break_at=0": "step 1: the loss 'painter' is nan",
+}
+"""Setting -> what is said of it."""
+
+
+@pytest.mark.parametrize("setting", FAILURES)
+def test_a_start_that_fails_leaves_no_folder(tmp_path: Path, setting: str) -> None:
+    choices = RecipeChoices("fake", ["noise"], "small", settings=(setting,))
+    with pytest.raises((UserError, ResourceError), match=FAILURES[setting]):
+        train(choices, CPU, QUIET, runs=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_start_that_is_interrupted_leaves_no_folder_and_a_run_that_trained_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choices = RecipeChoices("fake", ["noise"], "small", settings=("break_at=1",))
+    with pytest.raises(ResourceError, match="step 2"):
+        train(choices, CPU, QUIET, runs=tmp_path)
+    assert (tmp_path / "0001-fake-noise" / "log.jsonl").is_file()
+
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inpaint_cli.training.loop.Trainer.step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(choices, CPU, QUIET, runs=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["0001-fake-noise"]

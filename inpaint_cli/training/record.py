@@ -1,0 +1,207 @@
+"""environment.json: the settings and the data that a run began with, and every sitting of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inpaint_cli import __version__
+from inpaint_cli.configuration import to_dict
+from inpaint_cli.device import world_size
+from inpaint_cli.errors import UserError
+from inpaint_cli.files import write_text
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from inpaint_cli.data import ImageSet
+
+Facts = dict[str, Any]
+FILE = "environment.json"
+
+
+def read(run: Path, reporter: Reporter | None = None) -> Facts:
+    """Return what the run folder `run` holds: "settings", "data" and "sittings"; {} if nothing."""
+    try:
+        facts = json.loads((run / FILE).read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or not isinstance(facts.get("sittings", []), list):
+            raise ValueError("no table")
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        if reporter:
+            reporter.warn(f"{run / FILE}: damaged ({error}); what the run began with is not known.")
+        return {}
+    if "sittings" not in facts:  # of an earlier version, which knew the latest sitting alone
+        data = facts.pop("data", {})
+        return {"data": data, "sittings": [facts]}
+    return facts
+
+
+def places(recipe: Recipe, facts: Facts) -> tuple[str, ...]:
+    """Return where the data of `recipe` lie: the recorded places, else as they were typed."""
+    sources = _latest(facts, "data").get("sources", [])
+    known = {source["given"]: source.get("path") for source in sources}
+    found = []
+    for given in recipe.data:
+        place = known.get(given)
+        moved = place and not Path(place).expanduser().exists() and Path(given).exists()
+        found.append(given if moved or not place else place)
+    return tuple(found)
+
+
+def place_of(given: str) -> str | None:
+    """Return the absolute path of a data source, the home folder as ~; None for a named set."""
+    from inpaint_cli.data import NAMES
+
+    path = Path(given).expanduser()
+    if given in NAMES or not path.exists():
+        return None
+    absolute, home = os.path.abspath(path), os.path.expanduser("~")
+    is_home = len(home) > 1 and absolute.startswith(home + os.sep)
+    return f"~{absolute[len(home) :]}" if is_home else absolute
+
+
+def admit(
+    run: Path,
+    recipe: Recipe,
+    images: Sequence[ImageSet],
+    device: str,
+    accept_changes: bool,
+    reporter: Reporter,
+) -> list[str]:
+    """Add a sitting to the record; return how it differs from the ones before.
+
+    images: those of training, and the held-out ones. UserError where it differs and that is not
+    accepted.
+    """
+    facts = read(run, reporter)
+    now = {"settings": _settings(recipe), "data": _data(recipe, images)}
+    differences = [
+        *_changed_settings(_latest(facts, "settings"), now["settings"]),
+        *_changed_data(_latest(facts, "data"), now["data"]),
+    ]
+    if differences and not accept_changes:
+        raise UserError(
+            f"{run} is not as it was: {'; '.join(differences)}. Put that back, or give this to go "
+            "on all the same, which is then recorded.",
+            setting="accept_changes",
+        )
+    sitting = _sitting(device)
+    if differences:
+        sitting |= {"accepted": differences, **now}
+    whole = {**now, **facts, "sittings": [*facts.get("sittings", []), sitting]}
+    write_text(run / FILE, json.dumps(whole, indent=2) + "\n")
+    return differences
+
+
+def _latest(facts: Facts, what: str) -> Facts:
+    """Return the settings or the data that the run has by now: as begun, or as accepted since."""
+    sittings = facts.get("sittings", [])
+    states = [s[what] for s in sittings if isinstance(s, dict) and isinstance(s.get(what), dict)]
+    begun = facts.get(what)
+    return states[-1] if states else begun if isinstance(begun, dict) else {}
+
+
+def _settings(recipe: Recipe) -> Facts:
+    names = ("model", "preset", "seed", "perceptual")
+    return {
+        **{name: getattr(recipe, name) for name in names},
+        "data": list(recipe.data),
+        "config": to_dict(recipe.config),
+    }
+
+
+def _data(recipe: Recipe, images: Sequence[ImageSet]) -> Facts:
+    typed = zip(recipe.data, recipe.places or recipe.data, strict=True)
+    sources = [{"given": given, "path": place_of(place)} for given, place in typed]
+    several = len(sources) > 1
+    return {
+        "sources": [{n: v for n, v in source.items() if v is not None} for source in sources],
+        **{
+            part.split: {
+                "name": part.name,
+                "images": len(part.images),
+                "sha256": part.sha256,
+                **({"by_source": _by_source(part)} if several else {}),
+            }
+            for part in images
+        },
+    }
+
+
+def _by_source(images: ImageSet) -> dict[str, str]:
+    """Return the SHA-256 of the names and pixels of each source, whose name begins the ids."""
+    ids = enumerate(getattr(images, "ids", ()))
+    hashes = {}
+    for name, rows in groupby(ids, lambda row: row[1].split("/")[0]):
+        digest = hashlib.sha256()
+        for index, identifier in rows:
+            digest.update(f"{identifier}\n".encode(errors="surrogatepass"))
+            digest.update(images.images[index].tobytes())
+        hashes[name] = digest.hexdigest()
+    return hashes
+
+
+def _changed_settings(before: Facts, now: Facts) -> list[str]:
+    old, new = dict(_flat(before)), dict(_flat(now))
+    # What only one of them has is of another version of inpaint, and has its default there.
+    return [
+        f"{name} was {old[name]} and is {new[name]} now"
+        for name in old
+        if name in new and old[name] != new[name]
+    ]
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield settings by the names that `--set` takes: "filters", "paint.lr"."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            inner = prefix if name in ("config", "training") else f"{prefix}{name}."
+            yield from _flat(value, inner)
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _changed_data(before: Facts, now: Facts) -> list[str]:
+    changes = []
+    for split, words in (("train", "training images"), ("validation", "held-out images")):
+        old, new = before.get(split), now.get(split)
+        if not isinstance(old, dict) or not new or old.get("sha256") == new["sha256"]:
+            continue
+        theirs = old.get("by_source", {})
+        which = [n for n, value in new.get("by_source", {}).items() if theirs.get(n) != value]
+        source = f" of {', '.join(which)}" if theirs and which else ""
+        count = f"{old.get('images')} then, {new['images']} now"
+        changes.append(f"the {words}{source} are others ({count})")
+    return changes
+
+
+def _sitting(device: str) -> Facts:
+    """Return versions, machine and command line; the home folder appears as ~."""
+    import numpy as np
+    import torch
+
+    home = os.path.expanduser("~")
+    arguments = [a.replace(home, "~") if len(home) > 1 else a for a in sys.argv[1:]]
+    return {
+        "inpaint": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "platform": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "device_name": torch.cuda.get_device_name() if device.startswith("cuda") else device,
+        "processes": world_size(),
+        "command": ["inpaint", *arguments],
+    }

@@ -1,0 +1,167 @@
+"""What a run remembers of its data and settings, and what a resumption does where they differ."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaint_cli import data
+from inpaint_cli.data import ImageSet
+from inpaint_cli.errors import UserError
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.training import record
+from inpaint_cli.training.folder import NEWEST, RunFolder
+from inpaint_cli.training.recipe import RecipeChoices
+from inpaint_cli.training.run import Machine, TrainingRun, train
+from tests.training.fake_data import FakeImages, open_fake
+from tests.training.fake_runs import StopAt, log_of, resumed, session
+
+CPU = Machine("cpu")
+QUIET = Reporter(quiet=True)
+
+
+def facts_of(run: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((run / "environment.json").read_text())
+    return facts
+
+
+def stopped_run(tmp_path: Path) -> Path:
+    run = session(tmp_path, "steps=4")
+    run.stop = StopAt(2)
+    run.train()
+    return run.folder.path
+
+
+def test_settings_and_data_are_written_once_and_sittings_are_added(tmp_path: Path) -> None:
+    path = stopped_run(tmp_path)
+    before = facts_of(path)
+    resumed_at(path).train()
+    after = facts_of(path)
+    assert after["sittings"][:1] == before["sittings"]
+    assert len(after["sittings"]) == 2
+    assert (after["settings"], after["data"]) == (before["settings"], before["data"])
+    assert after["data"]["train"]["sha256"] == "0" * 64
+    assert after["settings"]["config"]["training"]["paint"]["steps"] == 4
+
+
+def resumed_at(path: Path, accept_changes: bool = False) -> TrainingRun:
+    run = resumed(RunFolder(path))
+    run.accept_changes = accept_changes
+    return run
+
+
+def test_edited_settings_are_refused_by_name_until_they_are_accepted(tmp_path: Path) -> None:
+    path = stopped_run(tmp_path)
+    config = path / "config.toml"
+    config.write_text(config.read_text().replace("lr = 0.01", "lr = 0.5"))
+    with pytest.raises(UserError, match=r"paint\.lr was 0\.01 and is 0\.5 now") as caught:
+        resumed_at(path).train()
+    assert caught.value.setting == "accept_changes"
+    assert len(facts_of(path)["sittings"]) == 1
+    run = resumed_at(path, accept_changes=True)
+    run.stop = StopAt(1)
+    run.train()
+    assert facts_of(path)["sittings"][1]["accepted"] == ["paint.lr was 0.01 and is 0.5 now"]
+    assert log_of(run.folder, "event")[-1]["accepted"]
+    resumed_at(path).train()  # what was accepted is what the run has now
+    assert facts_of(path)["settings"]["config"]["training"]["paint"]["lr"] == 0.01
+
+
+def test_other_images_are_refused_by_split_and_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = stopped_run(tmp_path)
+
+    def others(*arguments: Any, **options: Any) -> FakeImages:
+        images = open_fake(*arguments, **options)
+        more = np.concatenate([images.images] * 2)
+        sha = "1" * 64 if images.split == "train" else images.sha256
+        return replace(images, images=more, sha256=sha, labels=None)
+
+    monkeypatch.setattr(data, "load_images", others)
+    with pytest.raises(UserError, match=r"the training images are others \(22 then, 44 now\)"):
+        resumed_at(path).train()
+    resumed_at(path, accept_changes=True).train()
+
+
+def test_after_an_accepted_change_the_best_figure_is_counted_anew(tmp_path: Path) -> None:
+    run = session(tmp_path, "steps=12")
+    run.stop = StopAt(7)
+    run.train()
+    config = run.folder.config
+    config.write_text(config.read_text().replace("validate_images = 6", "validate_images = 5"))
+    goes_on = resumed_at(run.folder.path, accept_changes=True)
+    goes_on.train()
+    later = log_of(run.folder, "validation")[1:]
+    assert later[0]["best"] == later[0]["figures"]["error"]
+
+
+def test_a_record_of_an_earlier_version_becomes_the_first_sitting(tmp_path: Path) -> None:
+    path = stopped_run(tmp_path)
+    facts = facts_of(path)
+    old = {**facts["sittings"][0], "data": facts["data"]}
+    old["data"]["train"]["sha256"] = "2" * 64
+    (path / "environment.json").write_text(json.dumps(old))
+    with pytest.raises(UserError, match="the training images are others"):
+        resumed_at(path).train()
+    resumed_at(path, accept_changes=True).train()
+    assert len(facts_of(path)["sittings"]) == 2
+
+
+@pytest.mark.parametrize("content", ["", "null", "12", '{"sittings": 3}', "\0\0"])
+def test_a_damaged_record_is_said_so_and_stops_nothing(
+    tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stopped_run(tmp_path)
+    (path / "environment.json").write_text(content)
+    resumed_at(path).train()
+    assert "environment.json: damaged" in capsys.readouterr().err
+    assert facts_of(path)["sittings"]
+
+
+def test_changes_are_accepted_of_a_resumed_run_alone(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="belongs to a run that is resumed"):
+        train(RecipeChoices("fake", ["noise"]), CPU, QUIET, runs=tmp_path, accept_changes=True)
+
+
+def test_every_source_of_several_has_its_own_hash() -> None:
+    def images(value: int) -> ImageSet:
+        pixels = np.zeros((3, 1, 2, 2), np.uint8)
+        pixels[2] = value
+        ids = ("a/1", "a/2", "b/1")
+        return ImageSet("a+b", "train", pixels, None, (), ids, (), {"train": 3}, (), "0")
+
+    one, other = (record._by_source(images(value)) for value in (0, 1))
+    assert one["a"] == other["a"]
+    assert one["b"] != other["b"]
+
+
+def test_the_data_of_a_run_are_found_from_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    monkeypatch.undo()  # the true data in the place of the fakes
+    monkeypatch.setenv("INPAINT_HOME", str(tmp_path / "cache"))
+    for folder, shade in ((home / "mine", 40), (elsewhere / "mine", 200)):
+        folder.mkdir(parents=True)
+        for index in range(30):
+            Image.new("L", (8, 8), shade + index).save(folder / f"{index}.png")
+    small = ("depth=2", "filters=2", "cond_filters=2", "head=3", "batch_size=4", "steps=4")
+    short = ("validate_images=4", "sheet_images=0")
+    choices = RecipeChoices("pcnn", ["mine"], "digits", settings=(*small, *short))
+    stop = Machine("cpu", 0, minutes=1e-9)
+    monkeypatch.chdir(home)
+    report = train(choices, stop, QUIET, runs=Path("runs"))
+    assert report is not None
+    monkeypatch.chdir(elsewhere)
+    resumption = RecipeChoices(data=[str(home / "mine")])
+    runs = home / "runs"
+    report = train(resumption, replace(CPU, workers=0), QUIET, runs=runs, resume=NEWEST)
+    assert report is not None
+    assert report.facts["finished_stages"] == ["pixels"]
+    with pytest.raises(UserError, match="is a run on mine"):
+        train(RecipeChoices(data=["mine"]), CPU, QUIET, runs=runs, resume=report.facts["run"])
