@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from inpaint_cli.data import ImageSet
 
 FORMAT = 1
-KEYS = ("format", "model", "preset", "data", "seed", "stages", "perceptual", "config")
+KEYS = ("format", "model", "preset", "data", "split_map", "seed", "stages", "perceptual", "config")
 NO_DISTANCE = "none"
 """The `perceptual` of a run whose losses use no perceptual distance."""
 
@@ -52,6 +52,8 @@ class Recipe:
     config: Config
     perceptual: str = NO_DISTANCE
     """The perceptual distance of the losses: "lpips", a zoo classifier, a file, or "none"."""
+    split_map: str = ""
+    """Which folders and arrays of the data are which split, where their names do not tell."""
 
     @property
     def family(self) -> Family:
@@ -70,7 +72,9 @@ class Recipe:
             torch.manual_seed(tag_of(f"weights {self.seed}") >> 1)
             return cast("nn.Module", self.family.build(self.config))
 
-    def load_images(self, download: bool, reporter: Reporter) -> tuple[ImageSet, ImageSet]:
+    def load_images(
+        self, download: bool, reporter: Reporter, check_leaks: bool = False
+    ) -> tuple[ImageSet, ImageSet]:
         """Return training and held-out images; the first process prepares the cache."""
         from inpaint_cli import data
 
@@ -87,6 +91,8 @@ class Recipe:
                 levels=self.config.levels,
                 split=split,
                 download=download,
+                split_map=self.split_map,
+                check_leaks=check_leaks and split == "train" and ranks.is_first(),
                 reporter=reporter if ranks.is_first() else Reporter(quiet=True),
             )
 
@@ -102,6 +108,8 @@ class Recipe:
             "seed": self.seed,
             "stages": list(self.stages),
         }
+        if self.split_map:
+            head["split_map"] = self.split_map
         if self.family.perceptual:
             head["perceptual"] = self.perceptual
         return to_toml({**head, "config": _without_none(to_dict(self.config))})
@@ -122,6 +130,7 @@ class RecipeChoices:
     perceptual: str | None = None
     weights: Path | None = None
     """A weight file whose finished stages the run stands on."""
+    split_map: str | None = None
 
     def recipe(self) -> Recipe:
         """Return the recipe that these choices make. UserError where they do not make one."""
@@ -138,7 +147,12 @@ class RecipeChoices:
             if stage not in family.stage_names:
                 subject = f"{family.name} has no stage"
                 raise unknown_name(subject, stage, family.stage_names, setting="stage")
-        preset = self.preset or file.get("preset") or choose_preset(family, data, self.download)
+        split_map = self.split_map if self.split_map is not None else file.get("split_map", "")
+        preset = (
+            self.preset
+            or file.get("preset")
+            or choose_preset(family, data, self.download, split_map)
+        )
         is_whole = preset == OWN_PRESET and "config" in file  # all of it stands there
         if preset not in family.presets and not is_whole:
             subject = f"{family.name} has no preset"
@@ -154,7 +168,7 @@ class RecipeChoices:
             text = f"{family.name} trains without a perceptual distance."
             raise UserError(text, setting="perceptual")
         _check_whole(config)
-        return Recipe(family.name, preset, data, seed, stages, config, perceptual)
+        return Recipe(family.name, preset, data, seed, stages, config, perceptual, split_map)
 
     def _file(self) -> dict[str, Any]:
         """Return the settings of the config file, or those of the weight file."""
