@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from inpaint_cli import models, ranks
+from inpaint_cli import masks, models, ranks
 from inpaint_cli.configuration import (
     from_dict,
     override,
@@ -168,6 +168,7 @@ class RecipeChoices:
             text = f"{family.name} trains without a perceptual distance."
             raise UserError(text, setting="perceptual")
         _check_whole(config)
+        _check_masks(config, stages)
         return Recipe(family.name, preset, data, seed, stages, config, perceptual, split_map)
 
     def _file(self) -> dict[str, Any]:
@@ -245,6 +246,14 @@ def _check_whole(config: Config) -> None:
             "completion_only: such a model lacks what training needs, as those that ship do. "
             "Train a new one, or go on with a run of your own."
         )
+
+
+def _check_masks(config: Config, stages: Sequence[str]) -> None:
+    for stage in stages:
+        try:
+            masks.parse(config.training[stage].masks)
+        except UserError as error:
+            raise UserError(f"masks: {error.text}", setting="set") from error
 
 
 def _family(name: str | None) -> Family:
