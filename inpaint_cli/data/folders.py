@@ -20,6 +20,8 @@ from inpaint_cli.data.splits import Member
 from inpaint_cli.errors import UserError
 
 Path = tuple[str, ...]
+NAMED = 8
+"""So many folders are named in a refusal; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class _Tree:
     """(name of the folder, split) -> pictures."""
     beside: list[str] = field(default_factory=list)
     """Files beside folders that are splits."""
+    unclear: dict[str, Path] = field(default_factory=dict)
+    """Key -> the folder beside splits that is none."""
 
     def walk(self, files: list[tuple[str, Path]], depth: int) -> None:
         """Find the splits of files that share their first `depth` folders."""
@@ -84,7 +88,10 @@ class _Tree:
         splits = self._splits(below, depth)
         for name, inside in below.items():
             if name not in splits:
-                self.walk(inside, depth + 1)
+                if not splits:
+                    self.walk(inside, depth + 1)
+                else:  # whatever it holds
+                    self.unclear.update((key, path[: depth + 1]) for key, path in inside)
                 continue
             self.found[name, splits[name]] += len(inside)
             self.splits.update((key, splits[name]) for key, _ in inside)
@@ -108,24 +115,27 @@ class _Tree:
         """Raise UserError where some folders are splits and others none."""
         beside = set(self.beside)
         unclear = Counter(
-            "/".join(path[around:-1][:2])
+            self.unclear.get(key, path[: around + 1])
             for key, path in files.items()
-            if self.splits
-            and key not in self.splits
-            and key not in beside
-            and len(path) - 1 > around
+            if self.splits and key not in self.splits and key not in beside
         )
         if not unclear:
             return
-        names = ", ".join(f"{name} ({count})" for name, count in sorted(unclear.items())[:8])
-        more = f" and {len(unclear) - 8} more" if len(unclear) > 8 else ""
-        first = min(unclear).rpartition("/")[2]
+        listed = [f"{'/'.join(p[around:])} ({n})" for p, n in sorted(unclear.items())]
+        more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
+        first, one = self._entry(min(unclear), files), min(self.found)[0]
         raise UserError(
-            f"some folders are splits ({self.text()}), others are not: {names}{more}. Say what "
-            f"they are, such as '{first}=ignore' or '{first}=train' ('NAME=class': its name is no "
-            "split).",
+            f"some folders are splits ({self.text()}), others are not: "
+            f"{', '.join(listed[:NAMED])}{more}. Say what they are, such as '{first}=ignore' or "
+            f"'{first}=train'; '{one}=class' if it is a class of that name.",
             setting="split_map",
         )
+
+    def _entry(self, folder: Path, files: dict[str, Path]) -> str:
+        """Return how a split map calls a folder: by its name, or by its path if that is not one."""
+        name = folder[-1]
+        places = {p[: p.index(name) + 1] for p in files.values() if name in p[:-1]}
+        return name if places == {folder} else "/".join(folder)
 
     def text(self) -> str:
         """Return what was recognised."""
@@ -152,7 +162,8 @@ def _without_truth(
     paths: dict[str, Path], said: SplitMap
 ) -> tuple[dict[str, Path], Counter[tuple[str, bool]]]:
     """Return the files that are pictures, and (folder, said so) -> number of those left out."""
-    ends = {key: _end(path, said) for key, path in paths.items()}
+    truths = _truths(paths.values())
+    ends = {key: _end(path, truths, said) for key, path in paths.items()}
     # A folder of masks is one only beside something else.
     beside = {
         paths[key][:i] for key, end in ends.items() if not end for i in range(len(paths[key]))
@@ -167,13 +178,22 @@ def _without_truth(
     return kept, left_out
 
 
-def _end(path: Path, said: SplitMap) -> tuple[int, bool] | None:
+def _truths(paths: Iterable[Path]) -> set[Path]:
+    """Return the folders that hold masks or annotations by their name."""
+    folders = {path[: depth + 1] for path in paths for depth in range(len(path) - 1)}
+    below: dict[Path, set[str]] = {}
+    for folder in folders:
+        below.setdefault(folder[:-1], set()).add(folder[-1])
+    return {folder for folder in folders if is_truth(folder[-1], below[folder[:-1]])}
+
+
+def _end(path: Path, truths: set[Path], said: SplitMap) -> tuple[int, bool] | None:
     """Return the depth of the first folder that holds no pictures, and whether a user said so."""
     for depth in range(len(path) - 1):
         choice = said.of(path[: depth + 1])
         if choice == "ignore":
             return depth, True
-        if choice is None and is_truth(path[depth]):
+        if choice is None and path[: depth + 1] in truths:
             return depth, False
     return None
 

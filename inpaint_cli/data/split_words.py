@@ -48,9 +48,25 @@ TRUTH = frozenset(
     )
 )
 BESIDE_TRUTH = frozenset(
-    ("ground", "semantic", "instance", "panoptic", "class", "object", "pixel", "binary", *NEUTRAL)
+    (
+        *("ground", "semantic", "instance", "panoptic", "class", "object", "pixel", "binary"),
+        *("fine", "coarse", *NEUTRAL),
+    )
 )
 """Folders named by words of `TRUTH`, and of these beside them, hold answers, not pictures."""
+ENDINGS = frozenset(
+    (
+        *("truth", "groundtruth", "annotation", "annotations", "anno", "annos"),
+        *("segmentation", "segmentations"),
+    )
+)
+"""So do folders whose name ends in one of these, whatever else it says."""
+PICTURES = frozenset(
+    ("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "input", "inputs")
+)
+"""Words for pictures: "set-image" beside "set-mask" tells what the latter is."""
+GLUED_BEFORE = ("x", "y")
+"""Letters before a split word without a sign between, as in "Xtrain"."""
 CHOICES: dict[str, Choice] = {
     "train": "train",
     "val": "validation",
@@ -106,12 +122,25 @@ NOTHING_SAID = SplitMap()
 def split_word(word: str) -> str | None:
     """Return the split word that one word is, also with "set", "data" and the like glued on.
 
-    >>> split_word("val"), split_word("TrainSet"), split_word("trains")
-    ('val', 'train', None)
+    >>> split_word("val"), split_word("TrainSet"), split_word("xtrain"), split_word("trains")
+    ('val', 'train', 'train', None)
     """
+    return _parted(word)[0]
+
+
+@cache
+def _parted(word: str) -> tuple[str | None, str]:
+    """Return the split word in one word, and what is left of it: "trainset" is train and set."""
     lower = word.lower()
-    glued = next((lower.removesuffix(e) for e in sorted(NEUTRAL) if lower.endswith(e)), lower)
-    return next((each for each in (lower, glued) if each in WORDS), None)
+    if lower in WORDS:
+        return lower, ""
+    for other in sorted(NEUTRAL):
+        if lower.endswith(other) and lower.removesuffix(other) in WORDS:
+            return lower.removesuffix(other), other
+    for other in GLUED_BEFORE:
+        if lower.startswith(other) and lower.removeprefix(other) in WORDS:
+            return lower.removeprefix(other), other
+    return None, lower
 
 
 def split_of(name: str) -> Split | None:
@@ -151,24 +180,35 @@ def is_plain(name: str) -> bool:
 def without_splits(name: str) -> str:
     """Return the name of an array without the words that say its split.
 
-    >>> without_splits("x_t10k"), without_splits("train_images"), without_splits("arr_0")
-    ('x', 'images', 'arr_0')
+    >>> [without_splits(name) for name in ("x_t10k", "train_images", "arr_0", "trainY", "Xtest")]
+    ['x', 'images', 'arr_0', 'y', 'x']
     """
-    words = re.split(r"[_\-.]", name.lower())
-    return "_".join(word for word in words if split_word(word) is None)
+    left = (_parted(token)[1] for token in _tokens(name))
+    return "_".join(word for word in left if word not in ("", "set"))
+
+
+def is_truth(name: str, beside: Collection[str] = ()) -> bool:
+    """Return whether a folder of this name, beside others, holds masks or annotations.
+
+    >>> is_truth("ground_truth"), is_truth("train_masks"), is_truth("gtFine")
+    (True, True, True)
+    >>> is_truth("gas_mask"), is_truth("a-mask", ["a-image"]), is_truth("gas_mask", ["gas"])
+    (False, True, False)
+    """
+    words = _content(name)
+    if not TRUTH & {*words}:
+        return False
+    if {*words} <= TRUTH | BESIDE_TRUTH or words[-1] in ENDINGS:
+        return True
+    others = {frozenset(_content(other)) for other in beside}
+    rest = {*words} - TRUTH
+    return any(other & PICTURES and other - PICTURES == rest for other in others)
 
 
 @cache
-def is_truth(name: str) -> bool:
-    """Return whether a folder of this name holds masks or annotations.
-
-    >>> is_truth("ground_truth"), is_truth("train_masks"), is_truth("SegmentationClass")
-    (True, True, True)
-    >>> is_truth("gas_mask"), is_truth("images")
-    (False, False)
-    """
-    tokens = [t for t in _tokens(name) if not t.isdecimal() and split_word(t) is None]
-    return bool(TRUTH & {*tokens}) and {*tokens} <= TRUTH | BESIDE_TRUTH
+def _content(name: str) -> tuple[str, ...]:
+    """Return the words of a name without numbers and splits."""
+    return tuple(t for t in _tokens(name) if not t.isdecimal() and split_word(t) is None)
 
 
 def _tokens(name: str) -> list[str]:

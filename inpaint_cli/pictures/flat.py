@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 from PIL import Image
 
 from inpaint_cli.pictures.colours import in_bytes
@@ -21,7 +22,7 @@ def flat_image(picture: Picture, span: tuple[float, float] | None = None) -> Ima
         picture = _scaled(picture)
     else:
         low, high = span if picture.low <= picture.high else span[::-1]
-        picture = replace(picture, low=low, high=high)
+        picture = replace(_with_alpha(picture, max(span)), low=low, high=high)
     values = in_bytes(picture)
     if values.shape[2] in (1, 3):
         return Image.fromarray(values[..., 0] if values.shape[2] == 1 else values)
@@ -30,6 +31,17 @@ def flat_image(picture: Picture, span: tuple[float, float] | None = None) -> Ima
     white = Image.new("RGBA", coloured.size, "white")
     flat = Image.alpha_composite(white, coloured.convert("RGBA"))
     return flat.convert("L" if grey else "RGB")
+
+
+def _with_alpha(picture: Picture, white: float) -> Picture:
+    """Return the picture with its alpha in its type's range, where it ends at `white` as well."""
+    channel = picture.alpha_channel
+    if channel is None or white == picture.opaque or white <= 0:
+        return picture
+    samples = picture.samples.copy()
+    alpha = samples[..., channel].astype(np.float64) * (picture.opaque / white)
+    samples[..., channel] = np.clip(alpha, 0, picture.opaque).astype(samples.dtype)
+    return replace(picture, samples=samples)
 
 
 def _scaled(picture: Picture) -> Picture:

@@ -88,17 +88,41 @@ def test_masks_beside_pictures_are_left_out_and_counted() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("pictures", "truth"),
+    [
+        ("leftImg8bit/train/ulm", "gtFine/train/ulm"),
+        ("JPEGImages", "SegmentationObject"),
+        ("DUTS-TR-Image", "DUTS-TR-Mask"),
+        ("CelebA-HQ-img", "CelebAMask-HQ-mask-anno"),
+        ("ISIC2018_Training_Input", "ISIC2018_Training_GroundTruth"),
+        ("images/training", "annotations/training"),
+    ],
+)
+def test_masks_of_published_sets_are_left_out(pictures: str, truth: str) -> None:
+    assert set(splits(placed(pictures, truth))) == {pictures}
+
+
+def test_classes_with_mask_in_their_name_stay() -> None:
+    assert len(splits(placed("with_mask", "without_mask", "gas_mask", "gas"))) == 4
+
+
+def test_the_advice_names_a_folder_by_its_path_where_its_name_is_not_one() -> None:
+    with pytest.raises(UserError, match="'chest/chest=ignore'"):
+        placed("chest/train", "chest/test", "chest/chest/train", "chest/chest/test")
+
+
 def test_pictures_that_are_masks_alone_are_pictures() -> None:
     assert set(splits(placed("masks/a", "masks/b"))) == {"masks/a", "masks/b"}
     assert set(splits(placed("mask", "no_mask", said="mask=class"))) == {"mask", "no_mask"}
 
 
 def test_folders_that_are_splits_in_part_are_refused_with_the_list() -> None:
-    with pytest.raises(UserError, match=r"train = train|\(test, train\).*extra \(3\)") as error:
+    with pytest.raises(UserError, match=r"\(test, train\), others are not: extra \(3\)") as error:
         placed("train", "test", "extra")
     assert error.value.on_command_line().startswith("--split-map: ")
     assert "'extra=ignore'" in str(error.value)
-    with pytest.raises(UserError, match=r"cable/images \(3\)"):
+    with pytest.raises(UserError, match=r"cable \(3\).*'cable=ignore'.*'test=class'"):
         placed("bottle/train", "bottle/test", "cable/images")
 
 
@@ -133,10 +157,12 @@ def test_a_lone_folder_around_everything_is_no_split() -> None:
 
 def test_arrays_of_an_npz_are_recognised_by_the_same_words(tmp_path: Path) -> None:
     images = np.arange(20, dtype=np.uint8)[:, None, None] * np.ones((20, 8, 8), np.uint8)
-    np.savez(tmp_path / "a.npz", x_train=images, x_t10k=images[:4] + 100, y_t10k=np.arange(4))
-    test = opened(str(tmp_path / "a.npz"), "test")
-    assert len(test) == 4
-    assert "arrays: x_train is train (20), x_t10k is test (4)" in test.describe()
+    for train, test in (("x_train", "x_t10k"), ("trainX", "testX"), ("Xtrain", "Xtest")):
+        labels = {test.replace("x_", "y_").replace("X", "Y"): np.arange(4)}
+        np.savez(tmp_path / f"{test}.npz", **{train: images, test: images[:4] + 100}, **labels)  # type: ignore[arg-type]
+        found = opened(str(tmp_path / f"{test}.npz"), "test")
+        assert len(found) == 4
+        assert f"arrays: {train} is train (20), {test} is test (4)" in found.describe()
 
 
 def test_two_arrays_of_images_are_never_chosen_from_in_silence(tmp_path: Path) -> None:

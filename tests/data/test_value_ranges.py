@@ -73,6 +73,12 @@ def test_floats_from_minus_one_to_one_are_read(tmp_path: Path) -> None:
     assert_right(tmp_path / "a.npz", (SHARES * 2 - 1).astype(np.float32))
 
 
+def test_alpha_ends_where_white_does(tmp_path: Path) -> None:
+    grey = np.rint(SHARES * 4095).astype(np.uint16)
+    opaque = np.full_like(grey, 4095)
+    assert_right(tmp_path / "a.npz", np.stack([grey, grey, grey, opaque], axis=3))
+
+
 def test_hounsfield_units_take_the_range_of_all_pictures(tmp_path: Path) -> None:
     assert_right(tmp_path / "a.npz", np.rint(SHARES * 4000 - 1000).astype(np.int16))
 
