@@ -122,7 +122,7 @@ class Npz:
         said = {name: self.said.of([name]) for name in self._names}
         given = {name: choice for name, choice in said.items() if choice in SPLITS}
         open_ones = [name for name in self._names if said[name] is None]
-        splits: dict[str, Split] = {**splits_of(open_ones), **given}  # type: ignore[dict-item]
+        splits: dict[str, Split] = {**splits_of(open_ones), **given}
         images, labels = dict[Split | None, str](), dict[Split | None, str]()
         for name in self._names:
             role = without_splits(name)

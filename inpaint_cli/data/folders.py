@@ -109,7 +109,7 @@ class _Tree:
         found = splits_of([name for name in below if said[name] is None])
         # One such name among others may be that of a thing: "test_tube".
         clear = len(set(found.values())) > 1 or any(is_plain(name) for name in found)
-        return {**(found if clear or given else {}), **given}  # type: ignore[dict-item]
+        return {**(found if clear or given else {}), **given}
 
     def check(self, files: dict[str, Path], around: int) -> None:
         """Raise UserError where some folders are splits and others none."""
