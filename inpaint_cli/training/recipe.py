@@ -202,6 +202,8 @@ def _read(path: Path) -> dict[str, Any]:
         value = file.get(name, [])
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise UserError(f"{path}: {name} must be a list of strings.")
+    if not isinstance(file.get("split_map", ""), str):
+        raise UserError(f"{path}: split_map must be a text such as 'extra=ignore'.")
     return file
 
 
