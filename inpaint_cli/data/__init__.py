@@ -59,11 +59,15 @@ def load_images(
         plans.append(replace(plan, name=f"{plan.name}-{same + 1}") if same else plan)
     reporter = reporter or Reporter(quiet=True)
     if check_leaks:
-        from inpaint_cli.data import leaks
-
-        for is_leak, text in leaks.found(cache.load_every(plans, reporter)):
-            (reporter.warn if is_leak else reporter.note)(text)
+        _tell_leaks(plans, reporter)
     return cache.load(plans, split, reporter)
+
+
+def _tell_leaks(plans: Sequence[SourcePlan], reporter: Reporter) -> None:
+    from inpaint_cli.data import cache, leaks
+
+    for is_leak, text in leaks.found(cache.load_every(plans, reporter)):
+        (reporter.warn if is_leak else reporter.note)(text)
 
 
 def _plan(
