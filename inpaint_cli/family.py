@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Protocol, TypeVar
 
+from inpaint_cli.bounds import INTERVAL, NOT_NEGATIVE, PART, STEPS, Between, check
 from inpaint_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from inpaint_cli.randomness import Noise
 
-POSITIVE = ("batch_size", "accumulate", "log_every", "validate_every", "checkpoint_every")
-NOT_NEGATIVE = ("lr", "epochs", "steps", "warmup_steps", "clip_norm", "skip_norm", "mask_cache")
-"""Settings of `Training` with a lower bound of 1, and of 0."""
 M = TypeVar("M", bound="Model")
 """The model of the family whose stage it is."""
 
@@ -29,55 +27,48 @@ M = TypeVar("M", bound="Model")
 class Training:
     """How one stage of one preset is trained; every field can be set with `--set NAME=VALUE`."""
 
-    batch_size: int = 64
+    batch_size: Annotated[int, Between(1, 10**6)] = 64
     """Images per optimiser step, over all processes and accumulated parts."""
-    epochs: float = 50.0
+    epochs: Annotated[float, NOT_NEGATIVE] = 50.0
     """Passes over the training images; `steps` wins if it is not 0."""
-    steps: int = 0
+    steps: Annotated[int, STEPS] = 0
     """Optimiser steps; 0 = from `epochs`."""
-    lr: float = 4e-4
+    lr: Annotated[float, Between(0, 1000, above=True)] = 4e-4
     optimiser: Literal["adam", "adamw", "adamax"] = "adam"
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
+    betas: Annotated[tuple[float, float], PART] = (0.9, 0.999)
+    eps: Annotated[float, Between(0, 1, above=True)] = 1e-8
+    weight_decay: Annotated[float, Between(0, 100)] = 0.0
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """Course of the learning rate after the warm-up; cosine and linear end at 0."""
-    warmup_steps: int = 0
+    warmup_steps: Annotated[int, STEPS] = 0
     """Steps over which the learning rate rises linearly from 0."""
-    clip_norm: float = 0.0
+    clip_norm: Annotated[float, Between(0, 10**9)] = 0.0
     """Gradients are scaled down to this L2 norm; 0 = never."""
-    skip_norm: float = 0.0
+    skip_norm: Annotated[float, Between(0, 10**9)] = 0.0
     """A step whose gradient norm exceeds this is left out; 0 = none is."""
-    ema_decay: float = 0.0
+    ema_decay: Annotated[float, PART] = 0.0
     """Decay of the averaged weights that are validated and saved; 0 = the weights themselves."""
-    accumulate: int = 1
+    accumulate: Annotated[int, Between(1, 10**6)] = 1
     """Parts into which a batch is cut, for memory; the step is the same but for statistics that a
     layer takes of each part (BatchNorm)."""
     masks: str = "freeform"
     """Mask kind drawn for every training image (`inpaint masks --help`)."""
-    mask_cache: int = 0
+    mask_cache: Annotated[int, Between(0, 10**7)] = 0
     """Draw this many masks beforehand and pick from them; 0 = a new mask for every image."""
     augment: Literal["none", "flip", "crop"] = "none"
     """flip: mirrored at random; crop: also a random crop of 75-100 % of the side."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 autocast where the device computes faster in it."""
-    log_every: int = 20
-    validate_every: int = 1000
-    validate_images: int = 512
+    log_every: Annotated[int, INTERVAL] = 20
+    validate_every: Annotated[int, INTERVAL] = 1000
+    validate_images: Annotated[int, Between(1, 10**7)] = 512
     """Held-out images per validation, at most."""
-    checkpoint_every: int = 500
-    sheet_images: int = 4
+    checkpoint_every: Annotated[int, INTERVAL] = 500
+    sheet_images: Annotated[int, Between(0, 1000)] = 4
     """Rows of the sheet of held-out completions drawn at each validation; 0 = none."""
 
     def __post_init__(self) -> None:
-        for name in POSITIVE:
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}: must be at least 1, got {getattr(self, name)}.")
-        for name in NOT_NEGATIVE:
-            if getattr(self, name) < 0:
-                raise UserError(f"{name}: must not be negative, got {getattr(self, name)}.")
-        if not 0 <= self.ema_decay < 1:
-            raise UserError(f"ema_decay: must lie in [0, 1), got {self.ema_decay}.")
+        check(self)
         if self.batch_size % self.accumulate:
             raise UserError(
                 f"accumulate: {self.accumulate} does not divide batch_size {self.batch_size}."
@@ -88,22 +79,19 @@ class Training:
 class Config:
     """What makes a model of a family; families add their own fields. Saved inside the weights."""
 
-    size: int
+    size: Annotated[int, Between(0, 16384)]
     """Side of the square image, in pixels; 0 = any size, not necessarily square."""
     channels: int
     """1 = grey, 3 = RGB."""
-    levels: int
+    levels: Annotated[int, Between(2, 256)]
     """Levels per channel, 2 to 256."""
     training: Mapping[str, Training] = field(default_factory=dict)
     """Stage name -> how it is trained."""
 
     def __post_init__(self) -> None:
-        if self.size < 0:
-            raise UserError(f"size: must not be negative, got {self.size}.")
+        check(self)
         if self.channels not in (1, 3):
             raise UserError(f"channels: must be 1 or 3, got {self.channels}.")
-        if not 2 <= self.levels <= 256:
-            raise UserError(f"levels: must lie in 2..256, got {self.levels}.")
 
 
 @dataclass(frozen=True)

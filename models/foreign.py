@@ -3,26 +3,58 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 import zipfile
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.family import Model
 
-INERT = ("pytorch_lightning", "lightning", "lightning_fabric", "omegaconf", "argparse", "numpy")
+PACKAGES = frozenset(
+    (
+        *("accelerate", "hydra", "lightning", "lightning_fabric", "pytorch_lightning"),
+        *("torchmetrics", "transformers", "wandb"),
+        *("addict", "easydict", "ml_collections", "munch", "omegaconf", "yacs"),
+        *("argparse", "datetime", "enum", "numpy", "pathlib", "typing", "uuid"),
+    )
+)
 """Packages whose objects training checkpoints carry beside their weights; never imported here."""
+_BUILTINS = (bool, bytes, complex, dict, float, frozenset, int, list, object, set, str, tuple)
+NAMES = frozenset(
+    (
+        *("collections.defaultdict", "collections.deque", "types.SimpleNamespace"),
+        *(f"builtins.{kind.__name__}" for kind in _BUILTINS),
+    )
+)
+"""Plain data of the standard library."""
+OLD_NAMES = {
+    "__builtin__.long": "builtins.int",
+    "__builtin__.unicode": "builtins.str",
+    "__builtin__": "builtins",
+}
+"""What Python 2, and pickles in its form, call them."""
+TABLES = frozenset(("cfgnode", "munch"))
+"""Classes that are dictionaries, beside those whose name ends in "dict"."""
+STATE_DICT = "state_dict"
+"""The name of a trainer's table of weights, whatever other tables lie beside it."""
+WRAPPERS = ("module", "_orig_mod")
+"""What parallel training and compiling put before the names of the network they wrap."""
 PICKLE = b"\x80"
 """The first byte of a bare pickle."""
+LEGACY_PICKLES = 4
+"""A file from before 2020 begins with so many: two numbers, the machine, and what was saved."""
 
 
 class Inert:
     """Stands for an unwanted object of a checkpoint: does nothing, keeps nothing."""
 
-    def __new__(cls, *arguments: object) -> Inert:
+    def __new__(cls, *arguments: object) -> Any:
         return super().__new__(cls)
 
     def __init__(self, *arguments: object) -> None:
@@ -32,25 +64,56 @@ class Inert:
         pass
 
 
+class InertTable(Inert):
+    """Stands for the class of a dictionary: torch fills in no other class than its own ones."""
+
+    def __new__(cls, *arguments: object) -> Any:
+        return OrderedDict()
+
+
 def read_state(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a .safetensors file or of a PyTorch file, by name, on the CPU.
 
-    A training checkpoint gives its `state_dict` alone. Tensors stay on the disk until they are
-    used, where the format allows it. UserError for files that are damaged or hold code.
+    A training checkpoint gives its one table of tensors, whatever it is called (`state_dict` if
+    there are several, but never the optimiser's), and names lose what wrappers put before them.
+    Tensors stay on the disk until they are used, where the format allows it. UserError for files
+    that are damaged or hold code.
     """
     if path.is_dir():
         raise UserError(f"{path}: a folder. Give the files in it.")
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    content = _unpickled(path)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not content:
-        raise UserError(f"{path}: not a state dict (names to tensors).")
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(f"{path}: not a state dict (names to tensors): {name!r} is no tensor.")
-    return dict(content)
+        return unwrapped(_read_safetensors(path))
+    return unwrapped(_table(_unpickled(path), path))
+
+
+def unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors by their names without the wrappers of the network or of its parts.
+
+    >>> list(unwrapped({"module.module.a.b": torch.ones(1)}))
+    ['a.b']
+    >>> list(unwrapped({"net.module.a.b": torch.ones(1), "other.a": torch.ones(1)}))
+    ['net.a.b', 'other.a']
+    """
+    parts = {name: name.split(".") for name in state}
+    for depth in (0, 1):
+        for head in {tuple(part[:depth]) for part in parts.values()}:
+            inside = {n: p for n, p in parts.items() if tuple(p[:depth]) == head}
+            # A layer's own `module.weight` is no wrapped network: what is below has parts.
+            while all(len(p) > 2 * depth + 1 and p[depth] in WRAPPERS for p in inside.values()):
+                inside = {n: [*p[:depth], *p[depth + 1 :]] for n, p in inside.items()}
+            parts |= inside
+    return {".".join(parts[name]): tensor for name, tensor in state.items()}
+
+
+def check_finite(model: Model, files: Sequence[Path]) -> None:
+    """Raise UserError where a converted model holds values that are no numbers."""
+    state: dict[str, Tensor] = model.state_dict()  # type: ignore[attr-defined]
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise UserError(
+                f"{', '.join(map(str, files))}: '{name}' would hold values that are no numbers "
+                "(NaN or infinite): the file is damaged, or its training failed."
+            )
 
 
 def shape_text(tensor: Tensor) -> str:
@@ -60,6 +123,44 @@ def shape_text(tensor: Tensor) -> str:
     ('4x3', 'one number')
     """
     return "x".join(map(str, tensor.shape)) or "one number"
+
+
+def _table(content: Any, path: Path) -> dict[str, Tensor]:
+    """Return the one table of tensors, however deep it lies."""
+    tables = dict(_tables(content))
+    named = [key for key in tables if key.rpartition("/")[2] == STATE_DICT]
+    if len(tables) > 1 and len(named) != 1:
+        found = ", ".join(f"{key} ({len(table)})" for key, table in tables.items())
+        raise UserError(
+            f"{path}: holds {len(tables)} tables of tensors: {found}. Save the one to use alone."
+        )
+    if not tables:
+        raise UserError(f"{path}: not a state dict (names to tensors){_culprit(content)}.")
+    return tables[named[0] if len(tables) > 1 else next(iter(tables))]
+
+
+def _tables(content: Any, place: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yield the tables of names to tensors in what was saved, with their places."""
+    if isinstance(content, nn.Parameter | Tensor) or not isinstance(content, Mapping):
+        return
+    if content and all(
+        isinstance(n, str) and isinstance(t, Tensor) and t.ndim >= 0 for n, t in content.items()
+    ):
+        yield place, dict(content)
+        return
+    for name, value in content.items():
+        if isinstance(name, str) and not name.lower().startswith(("opt", "lr_", "sched", "scaler")):
+            yield from _tables(value, f"{place}/{name}" if place else name)
+
+
+def _culprit(content: Any) -> str:
+    if not isinstance(content, Mapping):
+        return ""
+    inner = content.get(STATE_DICT, content)
+    for name, value in inner.items() if isinstance(inner, Mapping) else ():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            return f": {name!r} is no tensor"
+    return ""
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -74,18 +175,66 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _unpickled(path: Path) -> Any:
     mapped = zipfile.is_zipfile(path)  # files from before 2020 are bare pickles
+    classes = _classes(path, mapped)
+    inert: list[Any] = [(_stand_in(name), name) for name in classes if _is_inert(name)]
     try:
-        objects = torch.serialization.get_unsafe_globals_in_checkpoint(path) if mapped else []
-        inert: list[Any] = [(Inert, name) for name in objects if name.split(".")[0] in INERT]
         with torch.serialization.safe_globals(inert):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         with path.open("rb") as handle:
             if not mapped and handle.read(1) != PICKLE:
                 raise UserError(f"{path}: damaged, or not a PyTorch file.") from error
-        raise UserError(
-            f"{path}: refused: it holds more than tensors, which could run code when loaded. Save "
-            "its state_dict() alone."
-        ) from error
+        raise _refused(path, classes, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
         raise UserError(f"{path}: damaged, or not a PyTorch file ({error}).") from error
+
+
+def _refused(path: Path, classes: Sequence[str], error: Exception) -> UserError:
+    ours = ("torch.", "collections.OrderedDict", "collections.Counter")
+    named = [name for name in classes if not _is_inert(name) and not name.startswith(ours)]
+    # Where no class is at fault, torch says what is, and advises to run it: its first sentence.
+    reason = ", ".join(named) or f"more than tensors ({str(error).split('. ')[0].strip()})"
+    return UserError(
+        f"{path}: refused: it holds {reason}, which could run code when loaded. Save its "
+        "state_dict() alone."
+    )
+
+
+def _stand_in(name: str) -> type[Inert]:
+    last = name.rpartition(".")[2].lower()
+    return InertTable if last.endswith("dict") or last in TABLES else Inert
+
+
+def _is_inert(name: str) -> bool:
+    return name in NAMES or name.partition(".")[0] in PACKAGES
+
+
+def _classes(path: Path, mapped: bool) -> list[str]:
+    """Return the classes and functions that a PyTorch file names; nothing is imported or called.
+
+    A file that is damaged gives those before the damage: reading it says what is wrong.
+    """
+    found: dict[str, None] = {}
+    try:
+        if mapped:
+            with zipfile.ZipFile(path) as archive:
+                inside = (n for n in archive.namelist() if n.split("/")[-1] == "data.pkl")
+                with archive.open(next(inside)) as handle:
+                    found.update(dict.fromkeys(_named(handle)))
+        else:
+            with path.open("rb") as handle:
+                for _ in range(LEGACY_PICKLES):
+                    for name in _named(handle):
+                        found[name] = None
+    except (OSError, ValueError, EOFError, StopIteration, RuntimeError, zipfile.BadZipFile):
+        pass
+    return list(found)
+
+
+def _named(handle: IO[bytes]) -> Iterator[str]:
+    """Yield the classes that one pickle names, as they are called today."""
+    for operation, argument, _ in pickletools.genops(handle):
+        if operation.name == "GLOBAL":
+            module, _, name = str(argument).partition(" ")
+            full = f"{module}.{name}"
+            yield OLD_NAMES.get(full, f"{OLD_NAMES.get(module, module)}.{name}")

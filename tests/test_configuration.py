@@ -119,7 +119,7 @@ def test_training_settings_go_to_their_stage() -> None:
         ("kind", "c", "must be one of a, b"),
         ("pair", "1", "takes 2 values, got 1"),
         ("levels", "1", "set: levels: must lie in 2..256, got 1."),
-        ("batch_size", "0", "set: batch_size: must be at least 1, got 0."),
+        ("batch_size", "0", "set: batch_size: must lie in 1..1000000, got 0."),
     ],
 )
 def test_an_unusable_setting_is_refused_with_its_name(name: str, typed: str, words: str) -> None:

@@ -68,12 +68,14 @@ def convert(
     if layout not in layouts:
         raise unknown_name("--from: no layout", layout, layouts)
     _check_output(output, files, overwrite)
+    from inpaint_cli.models.foreign import check_finite
     from inpaint_cli.weights import hash_of, preset_of, save_weights
 
     name = layouts[layout]
     family = models.get(name)
     reporter.detail(f"reading {', '.join(map(str, files))} as {layout}")
     model = family.convert(layout, files)
+    check_finite(model, files)
     preset = preset_of(family, model.config)
     stages = model.trained_stages or family.stage_names
     extra = {"converted-from": layout, "stages": ",".join(stages)}

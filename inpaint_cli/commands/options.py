@@ -149,3 +149,22 @@ def seed(command: F) -> F:
         metavar="N",
         help="The same seed gives the same result.",
     )(command)
+
+
+def split_map(command: F) -> F:
+    """Add --split-map."""
+    return click.option(
+        "--split-map",
+        metavar="NAME=SPLIT,...",
+        help="What folders or arrays of the data are: train, validation, test, ignore, or class "
+        "(no split in spite of its name).  [default: as their names say]",
+    )(command)
+
+
+def check_leaks(command: F) -> F:
+    """Add --check-leaks."""
+    return click.option(
+        "--check-leaks",
+        is_flag=True,
+        help="Also look for held-out pictures that are nearly equal to one in train.",
+    )(command)

@@ -165,6 +165,8 @@ from inpaint_cli.zoo import DEFAULT
 @click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")
 @click.option("--strict", is_flag=True, help="A metric that cannot be computed is an error.")
 @click.option("--list", "list_metrics", is_flag=True, help="List the metrics and leave.")
+@options.split_map
+@options.check_leaks
 @click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
 @options.device
 @options.common
@@ -226,7 +228,7 @@ def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
 def _refuse_of_models() -> None:
     """Raise UserError for options that were typed, and mean nothing for a FOLDER."""
     context = click.get_current_context()
-    for name in ("seed", "split", "download"):
+    for name in ("seed", "split", "split_map", "check_leaks", "download"):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
 

@@ -93,6 +93,8 @@ NEWEST = "newest"
     "--workers", type=options.at_least(0), metavar="N", help="Processes that prepare batches."
 )
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard files (an extra).")
+@options.split_map
+@options.check_leaks
 @click.option("--download", is_flag=True, help="Fetch a named data set that is not here yet.")
 @click.option(
     "-o",
@@ -120,6 +122,8 @@ def train(
     minutes: float | None,
     workers: int | None,
     tensorboard: bool,
+    split_map: str | None,
+    check_leaks: bool,
     download: bool,
     runs: Path,
     device: str,
@@ -153,7 +157,12 @@ def train(
         download,
         perceptual,
         _weight_file(weights) if weights else None,
+        split_map,
     )
+    if check_leaks:
+        if resume:
+            raise UserError("belongs to a new run.", setting="check_leaks")
+        choices.recipe().load_images(download, reporter, check_leaks=True)
     machine = Machine(device, workers, minutes, tensorboard, download)
     report = train_model(
         choices,

@@ -12,7 +12,8 @@ from inpaint_cli.data.names import SETS, SplitRule
 from inpaint_cli.errors import UserError
 
 if TYPE_CHECKING:
-    from inpaint_cli.data.cache import SourcePlan
+    from inpaint_cli.data.decoding import SourcePlan
+    from inpaint_cli.data.split_words import SplitMap
     from inpaint_cli.reporting import Reporter
 
 __all__ = ["NAMES", "SPLITS", "ImageSet", "Split", "load_images"]
@@ -30,16 +31,21 @@ def load_images(
     split: Split,
     download: bool = False,
     seed: int = 0,
+    split_map: str = "",
+    check_leaks: bool = False,
     reporter: Reporter | None = None,
 ) -> ImageSet:
     """Return one split of the images of `sources` together, as uint8 [N, channels, size, size].
 
     Each source is a name of `NAMES`, a folder, a zip, tar or npz. With 2 levels pixels become 0 or
     255; otherwise they keep their eight bits, and models quantise for themselves. `seed` chooses
-    the splits of sources that have none of their own: the same for training and scoring. UserError
-    for unknown names, missing paths, and where no image can be read.
+    the splits of sources that have none of their own: the same for training and scoring. What
+    folders and arrays are is read from their names, unless `split_map` says it
+    ("train2017=train,extra=ignore"). `check_leaks` also looks for pictures that are almost those of
+    another split. UserError for unknown names, missing paths, and where no image can be read.
     """
     from inpaint_cli.data import cache
+    from inpaint_cli.data.split_words import SplitMap
     from inpaint_cli.reporting import Reporter
 
     if channels not in (1, 3):
@@ -48,23 +54,39 @@ def load_images(
         raise UserError("give at least one name, folder or archive.", setting="data")
     plans: list[SourcePlan] = []
     for given in sources:
-        plan = _plan(given, size, channels, levels, download, seed)
+        plan = _plan(given, size, channels, levels, download, seed, SplitMap.parse(split_map))
         same = sum(plan.source.name == other.source.name for other in plans)
         plans.append(replace(plan, name=f"{plan.name}-{same + 1}") if same else plan)
-    return cache.load(plans, split, reporter or Reporter(quiet=True))
+    reporter = reporter or Reporter(quiet=True)
+    if check_leaks:
+        _tell_leaks(plans, reporter)
+    return cache.load(plans, split, reporter)
+
+
+def _tell_leaks(plans: Sequence[SourcePlan], reporter: Reporter) -> None:
+    from inpaint_cli.data import cache, leaks
+
+    for is_leak, text in leaks.found(cache.load_every(plans, reporter)):
+        (reporter.warn if is_leak else reporter.note)(text)
 
 
 def _plan(
-    given: str, size: int, channels: int, levels: int, download: bool, seed: int
+    given: str,
+    size: int,
+    channels: int,
+    levels: int,
+    download: bool,
+    seed: int,
+    said: SplitMap,
 ) -> SourcePlan:
     from functools import partial
 
     from inpaint_cli.data import locate
-    from inpaint_cli.data.cache import SourcePlan
+    from inpaint_cli.data.decoding import SourcePlan
     from inpaint_cli.data.preparation import Preparation
     from inpaint_cli.data.splits import divide
 
-    source = locate.find(given, download)
+    source = locate.find(given, download, said)
     known = SETS.get(given)
     preparation = Preparation(
         size, channels, binary=levels == 2, **(known.preparation if known else {})
@@ -77,7 +99,7 @@ def _plan(
         official=official,
         validation_is_test=bool(known and known.validation_is_test),
     )
-    return SourcePlan(source.name, source, preparation, rule, (given if known else "", seed))
+    return SourcePlan(source.name, source, preparation, rule, (given if known else "", seed), said)
 
 
 def _by_list(test: frozenset[str]) -> SplitRule:

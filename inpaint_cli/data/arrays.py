@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +13,18 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.data.image_set import Split
+from inpaint_cli.data.image_set import SPLITS, Split, counted
 from inpaint_cli.data.sources import DAMAGED, Listing, Raw, damaged, identity, open_zip, stem
-from inpaint_cli.data.splits import FOLDERS, Member
+from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap, splits_of, without_splits
+from inpaint_cli.data.splits import Member
 from inpaint_cli.errors import UserError
 
 Array = npt.NDArray[Any]
 IMAGE_KEYS = ("images", "image", "imgs", "x", "data", "arr_0", "")
 LABEL_KEYS = ("labels", "label", "y")
 CHUNK_BYTES = 1 << 24
+LARGEST_COLUMNS_BYTES = 1 << 30
+"""An array in Fortran order has its images interleaved, so all of it is read at once."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,12 @@ class Arrays:
 class Npz:
     """Arrays of images in an npz file, read a few at a time and never unpickled.
 
-    Keys: images and labels, alone or with a split before or after (`train_images`, `x_test`);
-    images may be [N, H, W], [N, H, W, C], [N, C, H, W], or flat [N, 3*H*H].
+    Keys: images and labels, alone or with a split before or after (`train_images`, `x_t10k`), or
+    as `said`; images may be [N, H, W], [N, H, W, C], [N, C, H, W], or flat [N, 3*H*H].
     """
 
     path: Path
+    said: SplitMap = NOTHING_SAID
 
     @property
     def name(self) -> str:
@@ -84,7 +87,9 @@ class Npz:
         return ["npz", *identity(self.path)]
 
     def listing(self) -> Listing:
-        return Listing([member for part in self._parts for member in _members(part)])
+        members = [member for part in self._parts for member in _members(part)]
+        used = frozenset(key for name in self._names if (key := self.said.key_of([name])))
+        return Listing(members, 0, tuple(self._remarks()), used)
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         wanted: dict[str, dict[int, Member]] = {}
@@ -106,21 +111,70 @@ class Npz:
                 raise damaged(self.path, error) from error
 
     @cached_property
-    def _parts(self) -> list[ArrayPart]:
+    def _names(self) -> list[str]:
+        """The arrays of the file."""
         with self._open() as archive:
-            names = [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
-            images = {split_of(n): n for n in names if _role(n) in IMAGE_KEYS}
-            labels = {split_of(n): n for n in names if _role(n) in LABEL_KEYS}
-            if not images:
-                raise UserError(
-                    f"{self.path} holds {', '.join(names) or 'nothing'}; expected images and "
-                    "labels, or train_images, train_labels, test_images and so on.",
-                    setting="data",
-                )
+            return [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
+
+    @cached_property
+    def _chosen(self) -> tuple[dict[Split | None, str], dict[Split | None, str]]:
+        """Split -> the array of its images; split -> that of its labels."""
+        said = {name: self.said.of([name]) for name in self._names}
+        given = {name: choice for name, choice in said.items() if choice in SPLITS}
+        open_ones = [name for name in self._names if said[name] is None]
+        splits: dict[str, Split] = {**splits_of(open_ones), **given}
+        images, labels = dict[Split | None, str](), dict[Split | None, str]()
+        for name in self._names:
+            role = without_splits(name)
+            if role in LABEL_KEYS:
+                labels.setdefault(splits.get(name), name)
+            elif name in given or (said[name] is None and role in IMAGE_KEYS):
+                first = images.setdefault(splits.get(name), name)
+                if first != name:
+                    raise self._ambiguous(first, name, splits.get(name))
+        return images, labels
+
+    @cached_property
+    def _parts(self) -> list[ArrayPart]:
+        images, labels = self._chosen
+        if not images:
+            raise UserError(
+                f"{self.path} holds {', '.join(self._names) or 'nothing'}; expected images and "
+                "labels, or train_images, train_labels, test_images and so on. Say which are the "
+                "images with split_map, such as 'NAME=train'.",
+                setting="data",
+            )
+        with self._open() as archive:
             return [
                 self._part(archive, split, name, labels.get(split))
                 for split, name in images.items()
             ]
+
+    def _ambiguous(self, first: str, second: str, split: Split | None) -> UserError:
+        whose = f"the {split} images" if split else "the images"
+        return UserError(
+            f"{self.path}: {first} and {second} could both be {whose}. Say which, such as "
+            f"'{second}=ignore'.",
+            setting="split_map",
+        )
+
+    def _remarks(self) -> Iterator[str]:
+        """Yield what was made of the arrays."""
+        images, labels = self._chosen
+        counts = {part.key: part.count for part in self._parts}
+        if None not in images or len(images) > 1:
+            found = ", ".join(
+                f"{name} is {split or 'train'} ({counts[name]})" for split, name in images.items()
+            )
+            yield f"arrays: {found}"
+        used = {*images.values(), *(labels[split] for split in images if split in labels)}
+        left_out = [name for name in self._names if name not in used]
+        if left_out:
+            yield f"arrays left out: {', '.join(left_out)}"
+        for part in self._parts:
+            missing = 0 if part.labels is None else int(_is_nan(part.labels).sum())
+            if missing:
+                yield f"{counted(missing, 'label')} of {part.key} are NaN, so there are no classes"
 
     def _part(
         self, archive: zipfile.ZipFile, split: Split | None, name: str, labels: str | None
@@ -138,7 +192,7 @@ class Npz:
                 )
         return ArrayPart(name, split, numbers, count)
 
-    def _header(self, handle: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    def _header(self, handle: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
         """Read the header of an array; return its shape and type."""
         version = np.lib.format.read_magic(handle)
         reader = (
@@ -147,17 +201,20 @@ class Npz:
             else np.lib.format.read_array_header_2_0
         )
         shape, fortran, dtype = reader(handle)
-        if dtype.hasobject or dtype.kind not in "uifb" or fortran or len(shape) not in (2, 3, 4):
+        if dtype.hasobject or dtype.kind not in "uifb" or len(shape) not in (2, 3, 4):
             raise UserError(
                 f"{self.path}: {name} is {dtype} {list(shape)}; expected uint8 [N, H, W] or "
                 "[N, H, W, C].",
                 setting="data",
             )
-        return shape, dtype
+        return shape, dtype, fortran
 
     def _images(self, archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, Array]]:
         with archive.open(f"{name}.npy") as handle:
-            shape, dtype = self._header(handle, name)
+            shape, dtype, fortran = self._header(handle, name)
+            if fortran:
+                yield from self._of_columns(handle, name, shape, dtype)
+                return
             each = int(np.prod(shape[1:])) * dtype.itemsize
             rows = max(1, CHUNK_BYTES // max(each, 1))
             for start in range(0, shape[0], rows):
@@ -168,6 +225,24 @@ class Npz:
                 chunk = np.frombuffer(data, dtype).reshape(count, *shape[1:])
                 for offset in range(count):
                     yield start + offset, self._upright(chunk[offset], name)
+
+    def _of_columns(
+        self, handle: IO[bytes], name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Iterator[tuple[int, Array]]:
+        """Yield the images of an array in Fortran order, which has to be in memory as a whole."""
+        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if size > LARGEST_COLUMNS_BYTES:
+            raise UserError(
+                f"{self.path}: {name} is in Fortran order, which takes {size >> 20} MiB of memory. "
+                "Save numpy.ascontiguousarray of it.",
+                setting="data",
+            )
+        data = handle.read(size)
+        if len(data) < size:
+            raise EOFError(f"{name} ends early")
+        array = np.frombuffer(data, dtype).reshape(shape, order="F")
+        for index, image in enumerate(array):
+            yield index, self._upright(image, name)
 
     def _upright(self, image: Array, name: str) -> Array:
         """Return [H, W] or [H, W, C] of an image that may be flat or channels first."""
@@ -211,7 +286,7 @@ def graphics() -> Arrays:
 def _members(part: ArrayPart) -> Iterator[Member]:
     folder = f"{part.split}/" if part.split else ""
     for index in range(part.count):
-        label = None if part.labels is None else str(part.labels[index])
+        label = None if part.labels is None else _label(part.labels[index])
         yield Member(f"{part.key}:{index}", f"{folder}{index:07}", part.split, label)
 
 
@@ -220,18 +295,12 @@ def _place(member: Member) -> tuple[str, int]:
     return part, int(index)
 
 
-def _words(name: str) -> list[str]:
-    return re.split(r"[_\-.]", name.lower()) if name != "arr_0" else [name]
+def _label(value: Any) -> str | None:
+    """Return the class that a label says; None for NaN. 3.0 is the class 3."""
+    if isinstance(value, np.floating):
+        return None if np.isnan(value) else f"{value:g}" if value == int(value) else str(value)
+    return str(value)
 
 
-def split_of(name: str) -> Split | None:
-    """Return the split that a word of a name says.
-
-    >>> split_of("train_data_batch_1"), split_of("x_test"), split_of("images")
-    ('train', 'test', None)
-    """
-    return next((FOLDERS[word] for word in _words(name) if word in FOLDERS), None)
-
-
-def _role(name: str) -> str:
-    return "_".join(word for word in _words(name) if word not in FOLDERS)
+def _is_nan(labels: Array) -> npt.NDArray[np.bool_]:
+    return np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(len(labels), bool)

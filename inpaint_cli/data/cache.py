@@ -10,67 +10,64 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from inpaint_cli import files
+from inpaint_cli.data.decoding import Decoding, MemberRow, SourcePlan, check_skipped, decode_all
 from inpaint_cli.data.image_set import SPLITS, ImageSet, Split, counted
-from inpaint_cli.data.pixels import Decoded, decode
-from inpaint_cli.data.preparation import Preparation
-from inpaint_cli.data.sources import Raw, Source
-from inpaint_cli.data.splits import Assignment, Member
+from inpaint_cli.data.sources import Listing
+from inpaint_cli.data.value_ranges import LEAST_USED
 from inpaint_cli.errors import UserError
-from inpaint_cli.reporting import Advance, Reporter
+from inpaint_cli.reporting import Reporter
 
-MOST_WORKERS = 16
-"""Threads that decode; each may hold a few photos, so memory grows with them."""
-VERSION = 1
+VERSION = 3
 """Counts the changes of this code that alter pixels, splits or the index."""
 
 
-@dataclass(frozen=True)
-class SourcePlan:
-    """One source, with what is to be done to its images and how they are to be split."""
-
-    name: str
-    """Begins the ids where there are several sources, so no two plans share it."""
-    source: Source
-    preparation: Preparation
-    assign: Callable[[Sequence[Member]], Assignment]
-    settings: tuple[Any, ...]
-    """What `assign` depends on, JSON-able."""
-
-
 Index = dict[str, Any]
-INDEX_KEYS = {"shape", "rules", "splits", "classes", "skipped"}
-MemberRow = tuple[SourcePlan, Member]
+_WARNED = set[Path]()
+"""The caches whose warnings were told in this process."""
+INDEX_KEYS = {"shape", "rules", "remarks", "warnings", "splits", "classes", "skipped"}
 
 
 def load(plans: Sequence[SourcePlan], split: Split, reporter: Reporter) -> ImageSet:
     """Return a split of all sources together, from the cache if it is there."""
+    return _image_set(*_opened(plans, reporter), split)
+
+
+def _opened(plans: Sequence[SourcePlan], reporter: Reporter) -> tuple[str, Path, Index]:
+    """Return name, path and content of the index, built if need be; tell its warnings once."""
     name = "+".join(plan.name for plan in plans)
     path = files.home() / "cache" / "data" / f"{_safe(name)}-{_key(plans)}.json"
     index = _read(path)
     if index is None:
         index = _build(plans, path, reporter)
-    return _image_set(name, path, index, split)
+    if path not in _WARNED:  # several splits of one set are loaded
+        _WARNED.add(path)
+        for text in index["warnings"]:
+            reporter.warn(f"{name}: {text}")
+    return name, path, index
+
+
+def load_every(plans: Sequence[SourcePlan], reporter: Reporter) -> dict[Split, ImageSet]:
+    """Return the splits that are not empty."""
+    name, path, index = _opened(plans, reporter)
+    full = [split for split in SPLITS if index["splits"][split]["ids"]]
+    return {split: _image_set(name, path, index, split) for split in full}
 
 
 def _key(plans: Sequence[SourcePlan]) -> str:
-    facts = [VERSION] + [
-        [plan.name, plan.source.fingerprint(), asdict(plan.preparation), list(plan.settings)]
-        for plan in plans
-    ]
+    facts: list[Any] = [VERSION]
+    for plan in plans:
+        settings = [*plan.settings, plan.said.pairs]
+        facts.append([plan.name, plan.source.fingerprint(), asdict(plan.preparation), settings])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
@@ -102,6 +99,7 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
         for member in assignment.splits[split]
     ]
     ends = np.cumsum([sum(len(a.splits[split]) for a in assigned) for split in SPLITS])
+    _check_said(plans, listings)
     if not rows:
         raise UserError(
             f"{_names(plans)}: no images found ({_looked_for(listings)}).", setting="data"
@@ -110,94 +108,53 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
     shape = (preparation.channels, preparation.size, preparation.size)
     with files.replacing(path.with_suffix(".raw")) as temporary, temporary.open("r+b") as handle:
         with reporter.progress(f"reading {_names(plans)}", len(rows)) as advance:
-            result = _decode_all(rows, handle, int(np.prod(shape)), advance)
-        if not result.good.any():
-            file, why = next(iter(result.skipped.values()))
-            raise UserError(
-                f"{_names(plans)}: none of {len(rows)} images can be read ({file}: {why}).",
-                setting="data",
-            )
+            result = decode_all(rows, handle, int(np.prod(shape)), advance)
+        check_skipped(rows, result)
         _close_gaps(handle, result.good, int(np.prod(shape)))
+        told = _index_of(rows, ends, result, len(plans) > 1)
         rules = _rules(plans, [a.rule for a in assigned], result, sum(x.ignored for x in listings))
-        index = {"shape": shape, "rules": rules, **_index_of(rows, ends, result, len(plans) > 1)}
+        remarks = [text for listing in listings for text in listing.remarks] + result.guesses
+        warnings_ = _warnings(rows, ends, result)
+        index = {"shape": shape, "rules": rules, "remarks": remarks, "warnings": warnings_, **told}
         _add_hashes(handle, index)
     files.write_text(path, json.dumps(index))
     return index
 
 
-@dataclass
-class _Decoding:
-    """What came of decoding: which rows are good, what was skipped, what had to be done."""
-
-    good: npt.NDArray[np.bool_]
-    skipped: dict[int, tuple[str, str]]
-    enlarged: int = 0
-    converted: int = 0
-    uncropped: int = 0
-
-
-def _decode_all(
-    rows: Sequence[MemberRow], handle: IO[bytes], size: int, advance: Advance
-) -> _Decoding:
-    """Write each image to its row of `handle`; memory holds a few images a worker at a time."""
-    result = _Decoding(np.zeros(len(rows), bool), {})
-    with warnings.catch_warnings():
-        # Pillow's remarks on files it still reads; those it does not read are errors.
-        warnings.simplefilter("ignore")
-        Image.init()
-        for row, outcome in _decoded(rows):
-            if isinstance(outcome, Exception):
-                result.skipped[row] = (rows[row][1].id, _why(outcome))
-            else:
-                handle.seek(row * size)
-                handle.write(outcome.pixels.tobytes())
-                result.good[row] = True
-                result.enlarged += outcome.enlarged
-                result.converted += outcome.converted
-                result.uncropped += outcome.uncropped
-            advance()
-    return result
+def _check_said(plans: Sequence[SourcePlan], listings: Sequence[Listing]) -> None:
+    """Raise UserError for an entry of the split map that is about nothing here."""
+    used = frozenset[str]().union(*(listing.used for listing in listings))
+    unused = [name for plan in plans for name, _ in plan.said.pairs if name not in used]
+    if unused:
+        raise UserError(
+            f"'{unused[0]}' is no folder and no array of {_names(plans)}.", setting="split_map"
+        )
 
 
-def _decoded(rows: Sequence[MemberRow]) -> Iterator[tuple[int, Decoded | Exception]]:
-    workers = min(os.cpu_count() or 1, MOST_WORKERS)
-    waiting: deque[tuple[int, Future[Decoded | Exception]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        for row, preparation, raw in _raw(rows):
-            waiting.append((row, pool.submit(_try, raw, preparation)))
-            if len(waiting) >= 4 * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        for row, future in waiting:
-            yield row, future.result()
-
-
-def _raw(rows: Sequence[MemberRow]) -> Iterator[tuple[int, Preparation, Raw]]:
-    """Yield row, preparation and file, source by source."""
-    by_plan: dict[int, tuple[SourcePlan, dict[str, int]]] = {}
-    for row, (plan, member) in enumerate(rows):
-        by_plan.setdefault(id(plan), (plan, {}))[1][member.key] = row
-    for plan, row_of in by_plan.values():
-        for member, raw in plan.source.read([rows[row][1] for row in row_of.values()]):
-            yield row_of[member.key], plan.preparation, raw
-
-
-def _try(raw: Raw, preparation: Preparation) -> Decoded | Exception:
-    if isinstance(raw, Exception):
-        return raw
-    try:
-        return decode(raw, preparation)
-    except UserError:
-        raise
-    # Broken files make Pillow raise whatever comes: OSError, SyntaxError, struct.error, ...
-    except Exception as error:
-        return error
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+def _warnings(
+    rows: Sequence[MemberRow], ends: npt.NDArray[np.int64], result: Decoding
+) -> list[str]:
+    """Return what makes figures or training wrong though every file could be read."""
+    texts = []
+    for name, (low, high) in result.extents.items():
+        if high - low < LEAST_USED * 255 and len(rows) > 1:
+            texts.append(
+                f"the pixels of {name} lie between {low} and {high}, less than a tenth of black "
+                "(0) to white (255). Is it scaled as it should be?"
+            )
+    first = [0, *ends.tolist()]
+    known = set[bytes]()
+    for place, (split, (start, end)) in enumerate(zip(SPLITS, pairwise(first), strict=True)):
+        held = [result.contents[row] for row in range(start, end) if row in result.contents]
+        same = sum(content in known for content in held)
+        if same:
+            others = " or ".join(SPLITS[:place])
+            texts.append(
+                f"{same} of {len(held)} {split} images are also in {others}, byte for byte: "
+                "figures on them say nothing of new pictures."
+            )
+        known.update(held)
+    return texts
 
 
 def _close_gaps(handle: IO[bytes], good: npt.NDArray[np.bool_], size: int) -> None:
@@ -212,7 +169,7 @@ def _close_gaps(handle: IO[bytes], good: npt.NDArray[np.bool_], size: int) -> No
 
 
 def _index_of(
-    rows: Sequence[MemberRow], ends: npt.NDArray[np.int64], result: _Decoding, several: bool
+    rows: Sequence[MemberRow], ends: npt.NDArray[np.int64], result: Decoding, several: bool
 ) -> Index:
     labels = [member.label for _, member in rows]
     known = None not in {label for label, good in zip(labels, result.good, strict=True) if good}
@@ -242,7 +199,7 @@ def _add_hashes(handle: IO[bytes], index: Index) -> None:
 
 
 def _rules(
-    plans: Sequence[SourcePlan], splits: Sequence[str], result: _Decoding, ignored: int
+    plans: Sequence[SourcePlan], splits: Sequence[str], result: Decoding, ignored: int
 ) -> list[str]:
     sentences = list(dict.fromkeys([*splits, *(p.preparation.sentence() for p in plans)]))
     size, grey = plans[0].preparation.size, plans[0].preparation.channels == 1
@@ -279,6 +236,7 @@ def _image_set(name: str, path: Path, index: Index, split: Split) -> ImageSet:
         skipped=tuple((file, why) for file, why in index["skipped"]),
         counts=counts,
         rules=tuple(index["rules"]),
+        remarks=tuple(index["remarks"]),
         sha256=part["sha256"],
     )
 

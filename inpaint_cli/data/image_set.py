@@ -46,6 +46,8 @@ class ImageSet:
     """How the images were split and converted, one sentence each."""
     sha256: str
     """Of the ids and the pixels of this split, in hex."""
+    remarks: tuple[str, ...] = ()
+    """What was recognised or guessed: folders that are splits, what was left out, ranges."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,7 +62,7 @@ class ImageSet:
             f"{self.name}: {counted(len(self), f'{self.split} image')} ({', '.join(others)}), "
             f"{width}x{height} {kind}{classes}"
         ]
-        lines += self.rules
+        lines += [*self.remarks, *self.rules]
         if self.skipped:
             named = [f"{file} ({why})" for file, why in self.skipped[:NAMED_IN_FULL]]
             more = len(self.skipped) - len(named)
@@ -76,6 +78,6 @@ class ImageSet:
             "count": len(self),
             "size": list(self.images.shape[1:]),
             "sha256": self.sha256,
-            "rules": list(self.rules),
+            "rules": [*self.remarks, *self.rules],
             "skipped": len(self.skipped),
         }

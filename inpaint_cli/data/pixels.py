@@ -5,6 +5,7 @@ Bytes keep their eight bits whatever the number of levels of the model, except f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from inpaint_cli.data.preparation import Preparation
+from inpaint_cli.data.value_ranges import Kind, Range, kind_of, undecided
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures.flat import flat_image
+from inpaint_cli.pictures.picture import Picture, of_array
 from inpaint_cli.pictures.reading import read, reduced_jpeg
 
 Array = npt.NDArray[Any]
@@ -37,17 +40,21 @@ class Decoded:
     """The set's own crop did not apply."""
 
 
-def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
+def decode(
+    raw: bytes | Array, preparation: Preparation, ranges: Mapping[Kind, Range] | None = None
+) -> Decoded:
     """Decode a file, or take an array [H, W] or [H, W, C], and prepare it.
 
-    UserError or ValueError for files that are broken or no images.
+    ranges: black and white of samples of more than 8 bits, by their kind; None = those of their
+    type. `Undecided` for a kind that is not among them; UserError or ValueError for files that are
+    broken or no images.
     """
     if isinstance(raw, bytes):
         if not raw:
             raise ValueError("empty file")
-        image = _read(raw, preparation)
+        image = _read(raw, preparation, ranges)
     else:
-        image = from_array(raw)
+        image = from_array(raw, ranges)
     mode = "L" if preparation.channels == 1 else "RGB"
     plain = flatten(image)
     was_grey = plain.mode == "L"
@@ -61,14 +68,14 @@ def decode(raw: bytes | Array, preparation: Preparation) -> Decoded:
     return Decoded(np.ascontiguousarray(pixels), enlarged, was_grey != (mode == "L"), uncropped)
 
 
-def _read(raw: bytes, preparation: Preparation) -> Image.Image:
+def _read(raw: bytes, preparation: Preparation, ranges: Mapping[Kind, Range] | None) -> Image.Image:
     """Return the upright image of a file, of mode L or RGB."""
     try:
         if not (preparation.crop or preparation.right_half):
             reduced = reduced_jpeg(raw, NAME, DRAFT * preparation.size)
             if reduced is not None:
                 return reduced
-        return flat_image(read(raw, name=NAME))
+        return _flat(read(raw, name=NAME), ranges)
     except UserError as error:  # one bad file of a data set is left out, not an end
         raise ValueError(error.text.split(". ")[0].rstrip(".")) from error
 
@@ -79,10 +86,6 @@ def flatten(image: Image.Image) -> Image.Image:
         if "transparency" not in image.info:
             return image
         image = image.convert("RGBA")
-    if image.mode == "F":
-        return from_array(np.asarray(image))
-    if image.mode.startswith("I"):
-        return from_array(_sixteen_bits(np.asarray(image)))
     if image.mode == "1":
         return image.convert("L")
     if image.mode in ("P", "PA"):
@@ -96,44 +99,31 @@ def flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _sixteen_bits(array: Array) -> Array:
-    if array.size and (array.min() < 0 or array.max() > 65535):
-        raise ValueError(f"values from {array.min()} to {array.max()}, not of 16 bits")
-    return array.astype(np.uint16)
+def from_array(array: Array, ranges: Mapping[Kind, Range] | None = None) -> Image.Image:
+    """Return the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4, in any byte order.
 
-
-def from_array(array: Array) -> Image.Image:
-    """Return the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4.
-
-    bool is black and white; uint16 is scaled to 8 bits with rounding; other integers lie in 0..255,
-    floats in 0..1. ValueError for anything else.
+    bool is black and white; for all but uint8 and bool, `ranges` says what black and white are (see
+    `decode`).
     """
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    return Image.fromarray(np.ascontiguousarray(to_bytes(array)))
-
-
-def to_bytes(array: Array) -> Bytes:
-    """Return the 8-bit values of an array (see `from_array`).
-
-    >>> to_bytes(np.array([0, 128, 129, 65535], np.uint16)).tolist()
-    [0, 0, 1, 255]
-    >>> to_bytes(np.array([0.0, 0.5, 1.0])).tolist()
-    [0, 128, 255]
-    """
-    kind = array.dtype.kind
     if array.dtype == np.uint8:
-        return array
-    if kind == "b":
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype == np.uint16:
-        return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    most = {"u": 255, "i": 255, "f": 1}.get(kind)
-    if most is None or (array.size and not (array.min() >= 0 and array.max() <= most)):
-        raise ValueError(f"{array.dtype} values from {array.min()} to {array.max()}")
-    if kind == "f":
-        array = np.floor(array.astype(np.float64) * 255 + 0.5)
-    return array.astype(np.uint8)
+        plain = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+        return Image.fromarray(np.ascontiguousarray(plain))
+    native = array.astype(array.dtype.newbyteorder("="))
+    if native.dtype == np.float16:
+        native = native.astype(np.float32)
+    return _flat(of_array(native), ranges)
+
+
+def _flat(picture: Picture, ranges: Mapping[Kind, Range] | None) -> Image.Image:
+    """Return the picture in 8 bits. Undecided where its kind is not among `ranges`."""
+    kind = kind_of(picture)
+    if kind is None or ranges is None:
+        return flat_image(picture)
+    if kind not in ranges:
+        raise undecided(picture, kind)
+    if kind.type == "f" and not np.isfinite(picture.samples).all():
+        raise ValueError("holds values that are no numbers (NaN or infinite)")
+    return flat_image(picture, (ranges[kind].low, ranges[kind].high))
 
 
 def _box(size: tuple[int, int], preparation: Preparation) -> tuple[tuple[int, int, int, int], bool]:

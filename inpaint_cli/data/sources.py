@@ -15,7 +15,9 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from inpaint_cli.data.splits import Member, assign_splits
+from inpaint_cli.data import folders
+from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap
+from inpaint_cli.data.splits import Member
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
 
@@ -41,6 +43,10 @@ class Listing:
 
     members: list[Member]
     ignored: int = 0
+    remarks: tuple[str, ...] = ()
+    """What was made of its folders or arrays, a sentence each."""
+    used: frozenset[str] = frozenset()
+    """The entries of the split map that were about something here."""
 
 
 class Source(Protocol):
@@ -65,6 +71,7 @@ class Folder:
     """Images in a folder and its sub-folders; hidden files and folders are left out."""
 
     path: Path
+    said: SplitMap = NOTHING_SAID
 
     @property
     def name(self) -> str:
@@ -87,7 +94,7 @@ class Folder:
         return ["folder", str(resolved(self.path)), self._files]
 
     def listing(self) -> Listing:
-        return _listing([name for name, _, _ in self._files], unwrap=False)
+        return _listing([name for name, _, _ in self._files], unwrap=False, said=self.said)
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         for member in members:
@@ -102,6 +109,7 @@ class Zip:
     """Images in a zip file."""
 
     path: Path
+    said: SplitMap = NOTHING_SAID
 
     @property
     def name(self) -> str:
@@ -113,7 +121,9 @@ class Zip:
     def listing(self) -> Listing:
         with open_zip(self.path) as archive:
             return _listing(
-                [info.filename for info in archive.infolist() if not info.is_dir()], unwrap=True
+                [info.filename for info in archive.infolist() if not info.is_dir()],
+                unwrap=True,
+                said=self.said,
             )
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
@@ -133,6 +143,7 @@ class Tar:
     """Images in a tar file, compressed or not; read in the order of the file."""
 
     path: Path
+    said: SplitMap = NOTHING_SAID
 
     @property
     def name(self) -> str:
@@ -143,7 +154,9 @@ class Tar:
 
     def listing(self) -> Listing:
         with self._open() as archive:
-            return _listing([info.name for info in archive if info.isfile()], unwrap=True)
+            return _listing(
+                [info.name for info in archive if info.isfile()], unwrap=True, said=self.said
+            )
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         wanted = {member.key: member for member in members}
@@ -212,12 +225,12 @@ def damaged(path: Path, error: BaseException) -> UserError:
     return UserError(f"{path} cannot be read, or not to its end ({error}).", setting="data")
 
 
-def _listing(names: Sequence[str], unwrap: bool) -> Listing:
+def _listing(names: Sequence[str], *, unwrap: bool, said: SplitMap) -> Listing:
     # A name may occur twice in an archive: the last one counts, as when extracting.
     images = [name for name in dict.fromkeys(names) if _is_image(name)]
-    members, outside = assign_splits(images, unwrap)
+    found = folders.sort(images, unwrap, said)
     others = sum(not _is_hidden(name) for name in names) - len(images)
-    return Listing(members, max(others, 0) + outside)
+    return Listing(found.members, max(others, 0) + found.beside, found.remarks, found.used)
 
 
 def _is_image(name: str) -> bool:

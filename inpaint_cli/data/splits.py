@@ -1,4 +1,4 @@
-"""Which image belongs to train, validation or test: by folder, else by a hash of its name.
+"""Which image belongs to train, validation or test: as its source says, else by a hash of its name.
 
 The hash looks at the seed and the name alone, so that an image stays in its split whatever else
 is added to the source, in whatever order the files come.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 from inpaint_cli.data.image_set import SPLITS, Split
 from inpaint_cli.randomness import tag_of
@@ -16,16 +15,6 @@ from inpaint_cli.randomness import tag_of
 TEST_SHARE = 0.05
 VALIDATION_SHARE = 0.05
 VALIDATION_MOST = 1000
-FOLDERS: dict[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""Folder names, in lower case, that are splits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +34,6 @@ class Assignment:
 
     splits: dict[Split, list[Member]]
     rule: str
-
-
-def assign_splits(keys: Sequence[str], unwrap: bool) -> tuple[list[Member], int]:
-    """Read splits and classes from the folders in `keys`; also count what lies beside train/.
-
-    `unwrap` drops one folder around everything from the ids, as packing a folder adds one.
-    """
-    parts = [PurePosixPath(key.replace("\\", "/")).parts for key in keys]
-    around = _shared_folders(parts)
-    dropped = min(around, 1) if unwrap else 0
-    members = [
-        _member(key, part[dropped:], part[around:]) for key, part in zip(keys, parts, strict=True)
-    ]
-    if any(member.split == "train" for member in members):
-        inside = [member for member in members if member.split]
-        return inside, len(members) - len(inside)
-    if any(member.split for member in members):
-        members = [member if member.split else replace(member, split="train") for member in members]
-    return members, 0
 
 
 def divide(
@@ -121,19 +91,3 @@ def _part(
     count = sum(value < share * 2**64 for value in hashes.values())
     count = min(max(count, 1), most or len(ranked), max(len(ranked) - 1, 0))
     return ranked[count:], ranked[:count]
-
-
-def _shared_folders(parts: Sequence[tuple[str, ...]]) -> int:
-    """Count the folders around all files that are not splits."""
-    shortest = min((len(part) for part in parts), default=1) - 1
-    for depth in range(shortest):
-        names = {part[depth].lower() for part in parts}
-        if len(names) > 1 or names <= FOLDERS.keys():
-            return depth
-    return shortest
-
-
-def _member(key: str, id_parts: tuple[str, ...], parts: tuple[str, ...]) -> Member:
-    split = FOLDERS.get(parts[0].lower()) if len(parts) > 1 else None
-    folders = parts[1 if split else 0 : -1]
-    return Member(key, "/".join(id_parts), split, folders[0] if folders else None)

@@ -175,6 +175,8 @@ def _of_models(
         images[setting] = first_before_the_others(
             partial(load_images, order.completed, setting, reporter)
         )
+        for line in images[setting].remarks:
+            reporter.note(line)
         for line in images[setting].describe():
             reporter.detail(line)
     return prepared(contestants, settings, images, order.completed, reporter)

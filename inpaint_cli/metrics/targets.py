@@ -330,6 +330,8 @@ class CompletionOptions:
     """Where pixels finer than a model's come from, in pictures larger than it; None = nowhere."""
     by_visible: bool = False
     download: bool = False
+    split_map: str = ""
+    check_leaks: bool = False
 
 
 def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
@@ -366,5 +368,7 @@ def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter
         levels=setting.levels,
         split=options.split,  # type: ignore[arg-type]
         download=options.download,
+        split_map=options.split_map,
+        check_leaks=options.check_leaks,
         reporter=reporter,
     )

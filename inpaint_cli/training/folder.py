@@ -204,6 +204,7 @@ def resume_run(
         ("seed", choices.seed is not None),
         ("perceptual", choices.perceptual),
         ("from_weights", choices.weights),
+        ("split_map", choices.split_map is not None),
     ):
         if value:
             raise UserError(

@@ -22,7 +22,9 @@ class Look:
     channels: int
 
 
-def choose_preset(family: Family, data: Sequence[str], download: bool = False) -> str:
+def choose_preset(
+    family: Family, data: Sequence[str], download: bool = False, split_map: str = ""
+) -> str:
     """Return the preset named after the data, else the smallest that takes the size of its images.
 
     Where no preset is that large, it is the smallest one of at least 32 pixels. Presets with as
@@ -31,7 +33,7 @@ def choose_preset(family: Family, data: Sequence[str], download: bool = False) -
     for source in data:
         if Path(source).stem.lower() in family.presets:
             return Path(source).stem.lower()
-    look = first_image(data[0], download)
+    look = first_image(data[0], download, split_map)
     return (
         smallest_that_takes(family, look) if len(family.presets) > 1 else next(iter(family.presets))
     )
@@ -50,13 +52,14 @@ def smallest_that_takes(family: Family, look: Look) -> str:
     return min(candidates, key=lambda name: sides[name])
 
 
-def first_image(source: str, download: bool = False) -> Look:
+def first_image(source: str, download: bool = False, split_map: str = "") -> Look:
     """Return the look of the first image of a data source that can be read."""
     from inpaint_cli.data import locate
+    from inpaint_cli.data.split_words import SplitMap
     from inpaint_cli.errors import UserError
     from inpaint_cli.pictures.reading import look
 
-    images = locate.find(source, download)
+    images = locate.find(source, download, SplitMap.parse(split_map))
     for _, raw in images.read(images.listing().members[:20]):
         if isinstance(raw, bytes):
             try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from inpaint_cli import models, ranks
+from inpaint_cli import masks, models, ranks
 from inpaint_cli.configuration import (
     from_dict,
     override,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from inpaint_cli.data import ImageSet
 
 FORMAT = 1
-KEYS = ("format", "model", "preset", "data", "seed", "stages", "perceptual", "config")
+KEYS = ("format", "model", "preset", "data", "split_map", "seed", "stages", "perceptual", "config")
 NO_DISTANCE = "none"
 """The `perceptual` of a run whose losses use no perceptual distance."""
 
@@ -55,6 +55,8 @@ class Recipe:
     """The perceptual distance of the losses: "lpips", a zoo classifier, a file, or "none"."""
     places: tuple[str, ...] = ()
     """Where `data` lie, whatever the current folder; empty = as typed. Not part of config.toml."""
+    split_map: str = ""
+    """Which folders and arrays of the data are which split, where their names do not tell."""
 
     @property
     def family(self) -> Family:
@@ -73,7 +75,9 @@ class Recipe:
             torch.manual_seed(tag_of(f"weights {self.seed}") >> 1)
             return cast("nn.Module", self.family.build(self.config))
 
-    def load_images(self, download: bool, reporter: Reporter) -> tuple[ImageSet, ImageSet]:
+    def load_images(
+        self, download: bool, reporter: Reporter, check_leaks: bool = False
+    ) -> tuple[ImageSet, ImageSet]:
         """Return training and held-out images; the first process prepares the cache."""
         from inpaint_cli import data
 
@@ -90,6 +94,8 @@ class Recipe:
                 levels=self.config.levels,
                 split=split,
                 download=download,
+                split_map=self.split_map,
+                check_leaks=check_leaks and split == "train" and ranks.is_first(),
                 reporter=reporter if ranks.is_first() else Reporter(quiet=True),
             )
 
@@ -105,6 +111,8 @@ class Recipe:
             "seed": self.seed,
             "stages": list(self.stages),
         }
+        if self.split_map:
+            head["split_map"] = self.split_map
         if self.family.perceptual:
             head["perceptual"] = self.perceptual
         return to_toml({**head, "config": _without_none(to_dict(self.config))})
@@ -125,6 +133,7 @@ class RecipeChoices:
     perceptual: str | None = None
     weights: Path | None = None
     """A weight file whose finished stages the run stands on."""
+    split_map: str | None = None
 
     def recipe(self) -> Recipe:
         """Return the recipe that these choices make. UserError where they do not make one."""
@@ -143,7 +152,12 @@ class RecipeChoices:
             if stage not in family.stage_names:
                 subject = f"{family.name} has no stage"
                 raise unknown_name(subject, stage, family.stage_names, setting="stage")
-        preset = self.preset or file.get("preset") or choose_preset(family, data, self.download)
+        split_map = self.split_map if self.split_map is not None else file.get("split_map", "")
+        preset = (
+            self.preset
+            or file.get("preset")
+            or choose_preset(family, data, self.download, split_map)
+        )
         is_whole = preset == OWN_PRESET and "config" in file  # all of it stands there
         if preset not in family.presets and not is_whole:
             subject = f"{family.name} has no preset"
@@ -159,7 +173,8 @@ class RecipeChoices:
             text = f"{family.name} trains without a perceptual distance."
             raise UserError(text, setting="perceptual")
         _check_whole(config)
-        return Recipe(family.name, preset, data, seed, stages, config, perceptual)
+        _check_masks(config, stages)
+        return Recipe(family.name, preset, data, seed, stages, config, perceptual, split_map)
 
     def _file(self) -> dict[str, Any]:
         """Return the settings of the config file, or those of the weight file."""
@@ -192,6 +207,8 @@ def _read(path: Path) -> dict[str, Any]:
         value = file.get(name, [])
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
             raise UserError(f"{path}: {name} must be a list of strings.")
+    if not isinstance(file.get("split_map", ""), str):
+        raise UserError(f"{path}: split_map must be a text such as 'extra=ignore'.")
     return file
 
 
@@ -236,6 +253,14 @@ def _check_whole(config: Config) -> None:
             "completion_only: such a model lacks what training needs, as those that ship do. "
             "Train a new one, or go on with a run of your own."
         )
+
+
+def _check_masks(config: Config, stages: Sequence[str]) -> None:
+    for stage in stages:
+        try:
+            masks.parse(config.training[stage].masks)
+        except UserError as error:
+            raise UserError(f"masks: {error.text}", setting="set") from error
 
 
 def _family(name: str | None) -> Family:

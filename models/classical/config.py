@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.bounds import Between
 from inpaint_cli.family import Config
 
 
@@ -17,13 +17,8 @@ class ClassicalConfig(Config):
     channels: int = 3
     levels: int = 256
     method: Literal["telea", "navier-stokes"] = "telea"
-    radius: float = 3.0
+    radius: Annotated[float, Between(0, 100, above=True)] = 3.0
     """Pixels round a hidden one that have a say in it (the value of OpenCV's own example)."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.radius <= 100:
-            raise UserError(f"radius: must lie in (0, 100], got {self.radius}.")
 
 
 PRESETS = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
+from inpaint_cli.bounds import CHANNELS, PART, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
 
@@ -14,16 +15,16 @@ class ClassifierConfig(Config):
     """A small residual network (He et al. 2016) whose last level is averaged over its positions."""
 
     levels: int = 256
-    classes: int = 10
+    classes: Annotated[int, Between(2, 10**6)] = 10
     """Classes that it tells apart; data with more are refused."""
-    widths: tuple[int, ...] = (32, 64, 128)
+    widths: Annotated[tuple[int, ...], CHANNELS] = (32, 64, 128)
     """Filters of each level; the first keeps the size, each further one halves it. The last is the
     number of features, d."""
-    blocks: int = 1
+    blocks: Annotated[int, Between(0, 256)] = 1
     """Residual blocks of two convolutions in each level but the first."""
     shift: int = 4
     """Training images are moved by up to so many pixels in each direction (reflected edges)."""
-    smoothing: float = 0.1
+    smoothing: Annotated[float, PART] = 0.1
     """Share of the target probability that is spread over all classes."""
     masked: bool = False
     """Sees images that are partly hidden, and the mask beside them (AIPO, section 5: AVP-CNN)."""
@@ -32,16 +33,10 @@ class ClassifierConfig(Config):
         super().__post_init__()
         if self.size < 1:
             raise UserError("size: must be at least 1.")
-        if self.classes < 2:
-            raise UserError(f"classes: must be at least 2, got {self.classes}.")
-        if not self.widths or min(self.widths) < 1:
-            raise UserError("widths: must be one or more numbers of at least 1.")
-        if self.blocks < 0:
-            raise UserError(f"blocks: must not be negative, got {self.blocks}.")
+        if not 1 <= len(self.widths) <= 14:
+            raise UserError("widths: must be one to 14 numbers.")
         if not 0 <= self.shift < self.size:
             raise UserError(f"shift: must lie in 0..{self.size - 1}, got {self.shift}.")
-        if not 0 <= self.smoothing < 1:
-            raise UserError(f"smoothing: must lie in [0, 1), got {self.smoothing}.")
 
 
 _TRAINING = Training(

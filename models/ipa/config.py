@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+from inpaint_cli.bounds import CHANNELS, POSITIVE, STEPS, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config
 
@@ -33,29 +34,29 @@ class BlockPlace(NamedTuple):
 class VaeConfig(Config):
     """One VD-VAE with its partial encoder; names of settings follow the authors' where they can."""
 
-    width: int
+    width: Annotated[int, CHANNELS]
     """Channels of the feature maps, also of the input convolution and the output."""
     custom_widths: str = ""
     """Other widths: "RES:WIDTH,...", as the authors' custom_width_str."""
-    bottleneck: float = 0.25
+    bottleneck: Annotated[float, Between(0, 1, above=True)] = 0.25
     """Width inside a block over its outer width."""
-    zdim: int
+    zdim: Annotated[int, CHANNELS]
     """Channels of each group of latents."""
     enc_blocks: str
     """Encoder, fine to coarse: "RxN" = N blocks at side R, "RdK" = a block, then pooling by K."""
     dec_blocks: str
     """Decoder, coarse to fine: "RxN" = N blocks at side R, "RmS" = a block at side R after the
     state at side S was added, enlarged."""
-    no_bias_above: int = 64
+    no_bias_above: Annotated[int, Between(0, 16384)] = 64
     """Learnt bias images start the decoder at sides up to this one."""
-    mixtures: int = 10
+    mixtures: Annotated[int, Between(1, 1000)] = 10
     """Logistics in each pixel's mixture."""
     likelihood: Literal["8-bit", "5-bit", "5-bit-published"] = "8-bit"
     """5-bit: levels k/31; 5-bit-published: the levels of the published FFHQ-256 model, whose bins
     overlap a little, so that its masses do not add up to 1."""
-    shift: float
+    shift: Annotated[float, Between(-(10**6), 10**6)]
     """The networks see (x + shift) * scale, x in 0..255."""
-    scale: float
+    scale: Annotated[float, POSITIVE]
     condition: Literal["mask", "edges"] = "mask"
     """What the partial encoder sees: mask: the visible pixels and the mask; edges: an edge image,
     the left half of a picture twice as wide as high whose right half is the photo."""
@@ -68,7 +69,7 @@ class VaeConfig(Config):
     start: Literal["random", "mostly", "encoder"] = "random"
     """Where the partial encoder starts: encoder: from the full one and its heads (IPA-R); mostly:
     with random heads."""
-    annealing: tuple[float, float, float] = (0.0, 1.0, 1.0)
+    annealing: Annotated[tuple[float, float, float], STEPS] = (0.0, 1.0, 1.0)
     """(n, s0, s1) of the reverse objective: the weight of the likelihood goes from s0 to s1,
     geometrically, over n steps."""
     share_encoders: bool = False
@@ -76,7 +77,7 @@ class VaeConfig(Config):
     mask of ones; the heads stay two."""
     noisy_kl: bool = False
     """Uses sampled instead of analytic divergences of the layers; worse."""
-    masks_per_image: int = 1
+    masks_per_image: Annotated[int, Between(1, 4096)] = 1
     """Masks that share one pass of a frozen VAE in a training step."""
     recompute: bool = False
     """The backward pass computes each block again instead of keeping what is inside: less memory,
@@ -90,18 +91,12 @@ class VaeConfig(Config):
             raise UserError(
                 f"levels: must be 256, got {self.levels}; 'likelihood' says how fine the bins are."
             )
-        if min(self.width, self.zdim, self.mixtures, self.size) < 1:
-            raise UserError("size, width, zdim, mixtures: must be at least 1.")
-        if not 0 < self.bottleneck <= 1:
-            raise UserError(f"bottleneck: must lie in (0, 1], got {self.bottleneck}.")
-        if self.scale <= 0:
-            raise UserError(f"scale: must be positive, got {self.scale}.")
+        if self.size < 1:
+            raise UserError("size: must be at least 1.")
         if self.objective == "reverse" and self.condition == "edges":
             raise UserError("objective: reverse needs a mask; edges have no likelihood.")
-        if self.annealing[0] < 0 or min(self.annealing[1:]) <= 0:
+        if min(self.annealing[1:]) <= 0:
             raise UserError("annealing: takes a number of steps and two positive weights.")
-        if self.masks_per_image < 1:
-            raise UserError(f"masks_per_image: must be at least 1, got {self.masks_per_image}.")
         _check_sharing(self)
         _check_encoder(self)
         _check_decoder(self)

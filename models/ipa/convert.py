@@ -22,8 +22,6 @@ from inpaint_cli.models.ipa.partial_encoder import is_partial
 from inpaint_cli.models.ipa.presets import PUBLISHED, presets
 
 LAYOUTS = ("vdvae", "ipa")
-PREFIX = "module."
-"""What the authors' data-parallel wrapper puts before every name."""
 NO_WEIGHTS = ("opt.th", "config.th", ".jsonl")
 """Ends of names of files that lie beside the weights."""
 
@@ -36,7 +34,7 @@ def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
     does not fit, by name and shape. Pickles are read with weights_only: nothing in them is run.
     """
     weights, settings = locate(files)
-    state = {name: tensor.float() for name, tensor in strip(read_state(weights)).items()}
+    state = {name: tensor.float() for name, tensor in read_state(weights).items()}
     conditional = any(name.startswith("part_encoder.") for name in state)
     if conditional != (layout == "ipa"):
         raise UserError(
@@ -91,12 +89,6 @@ def _in_folder(folder: Path) -> Path:
         if matching:
             return matching[0]
     raise UserError(f"{folder}: no model-ema.th and no model.th in it.")
-
-
-def strip(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Take the wrapper's prefix off the names, where all have it."""
-    wrapped = all(name.startswith(PREFIX) for name in state)
-    return {name.removeprefix(PREFIX) if wrapped else name: t for name, t in state.items()}
 
 
 def read_settings(path: Path) -> VaeConfig:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
+from inpaint_cli.bounds import CHANNELS, NOT_NEGATIVE, PART, SHARE, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
 
@@ -16,28 +17,28 @@ GROUPS = 32
 class LatentConfig(Config):
     """One model: VQGAN, restrictive encoder, transformer, partial encoder and generator."""
 
-    width: int
+    width: Annotated[int, CHANNELS]
     """Channels of the finest level of the convolutional networks."""
-    multipliers: tuple[int, ...]
+    multipliers: Annotated[tuple[int, ...], Between(1, 1024)]
     """Channels of each level over `width`, from fine to coarse; each halves the side."""
-    blocks: int
+    blocks: Annotated[int, Between(1, 256)]
     """Residual blocks of a level of an encoder; a decoder has one more."""
-    attention: tuple[int, ...]
+    attention: Annotated[tuple[int, ...], Between(1, 16384)]
     """Sides of the feature maps that have attention, at the side `coarse_size`."""
-    latent_channels: int
+    latent_channels: Annotated[int, CHANNELS]
     """Channels of the coarsest feature map."""
-    embed_dim: int
+    embed_dim: Annotated[int, CHANNELS]
     """Length of a code vector."""
-    codes: int
+    codes: Annotated[int, Between(1, 2**20)]
     """Codes in the codebook."""
     codebook: Literal["averaged", "gradient"] = "averaged"
     """averaged: normalised codes that follow moving averages, with a k-means start and revival of
     dead codes (ours); gradient: as published."""
-    token_width: int
+    token_width: Annotated[int, CHANNELS]
     """Width of the transformer."""
-    token_layers: int
-    token_heads: int
-    dropout: float = 0.1
+    token_layers: Annotated[int, Between(1, 1000)]
+    token_heads: Annotated[int, Between(1, 1024)]
+    dropout: Annotated[float, PART] = 0.1
     """Of the transformer: on embeddings, residual branches and attention."""
     restrictive: Literal["strict", "released", "off"] = "strict"
     """Form of the restrictive encoder: `released` as in the authors' code, `strict` as the paper
@@ -47,28 +48,28 @@ class LatentConfig(Config):
     partial: bool = False
     """The partial encoder of the last stage uses partial convolutions (the paper's text); False: a
     plain one that sees the mask (every released file)."""
-    coarse_size: int = 0
+    coarse_size: Annotated[int, Between(0, 16384)] = 0
     """Side at which everything but the refinement works; 0 = `size`."""
     refinement: bool = False
     """Has the refinement network of the released pipelines, trained together with `decoder`."""
-    refinement_multipliers: tuple[int, ...] = ()
+    refinement_multipliers: Annotated[tuple[int, ...], Between(1, 1024)] = ()
     """Levels of the refinement's decoder, where it enlarges; () = `multipliers`."""
-    disc_width: int = 64
+    disc_width: Annotated[int, Between(0, 16384)] = 64
     """Channels of the first layer of the patch discriminators; 0 = trained without them."""
-    disc_layers: int = 3
+    disc_layers: Annotated[int, Between(0, 14)] = 3
     """Layers of the patch discriminators that halve the side."""
     disc_norm: Literal["batch", "group"] = "group"
-    disc_start: tuple[float, float] = (0.4, 0.3)
+    disc_start: Annotated[tuple[float, float], SHARE] = (0.4, 0.3)
     """Share of the stage's steps after which the discriminator joins: `vqgan`, `decoder`."""
-    disc_weight: tuple[float, float] = (0.8, 1.0)
+    disc_weight: Annotated[tuple[float, float], NOT_NEGATIVE] = (0.8, 1.0)
     """Weight of the adversarial term over the adaptive one: `vqgan`, `decoder`."""
-    disc_limit: float = 0.5
+    disc_limit: Annotated[float, NOT_NEGATIVE] = 0.5
     """The adaptive weight never exceeds this; 1e4 in the authors' code."""
-    r1_weight: float = 0.1
+    r1_weight: Annotated[float, NOT_NEGATIVE] = 0.1
     """Weight of half the squared gradient of the discriminator at real images, in `decoder`."""
-    pixel_weight: tuple[float, float] = (1.0, 1.0)
+    pixel_weight: Annotated[tuple[float, float], NOT_NEGATIVE] = (1.0, 1.0)
     """Weight of the mean absolute error: `vqgan`, `decoder`."""
-    perceptual_weight: tuple[float, float] = (1.0, 0.1)
+    perceptual_weight: Annotated[tuple[float, float], NOT_NEGATIVE] = (1.0, 0.1)
     """Weight of the perceptual distance: `vqgan`, `decoder`."""
     raw_loss: bool = True
     """The pixel loss of `decoder` looks at the raw output, most near holes, so that no frame shows;
@@ -76,16 +77,16 @@ class LatentConfig(Config):
     token_masks: Literal["mixed", "uniform"] = "mixed"
     """What `transformer` learns to fill: mixed: half drawn masks, half a share cos(pi u / 2) of the
     tokens (MaskGIT); uniform: a share between 15 and 75 %, as published."""
-    token_noise: float = 0.1
+    token_noise: Annotated[float, SHARE] = 0.1
     """Share of the known tokens that are replaced at random when `transformer` is trained."""
-    label_smoothing: float = 0.1
+    label_smoothing: Annotated[float, PART] = 0.1
     """Of the loss of `transformer`."""
-    unquantised: float = 0.1
+    unquantised: Annotated[float, PART] = 0.1
     """Share of the steps of `vqgan` before the codebook starts, by k-means; `averaged` only."""
-    sampling_steps: int = 5
+    sampling_steps: Annotated[int, Between(1, 10**6)] = 5
     """Transformer steps of a completion."""
-    temperature: float = 1.0
-    annealing: float = 0.9
+    temperature: Annotated[float, NOT_NEGATIVE] = 1.0
+    annealing: Annotated[float, Between(0, 1.0, above=True)] = 0.9
     """The temperature is multiplied by this after each step."""
     completion_only: bool = False
     """Holds what completing needs and no more: no networks of the VQGAN, no discriminators."""
@@ -101,18 +102,10 @@ class LatentConfig(Config):
             )
         if self.alpha not in (0.25, 0.5, 0.75, 1.0):
             raise UserError(f"alpha: must be 0.25, 0.5, 0.75 or 1, got {self.alpha}.")
-        counted = ("blocks", "latent_channels", "embed_dim", "sampling_steps", "codes")
-        for name in counted:
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}: must be at least 1, got {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1 or not 0 <= self.unquantised < 1:
-            raise UserError("dropout, unquantised: must lie in [0, 1).")
-        if self.temperature < 0 or not 0 < self.annealing <= 1:
-            raise UserError("temperature: must not be negative; annealing: must lie in (0, 1].")
 
     def _check_sides(self) -> None:
-        if not self.multipliers or min(self.multipliers) < 1:
-            raise UserError("multipliers: needs at least one level, each at least 1.")
+        if not 1 <= len(self.multipliers) <= 14 or len(self.refinement_multipliers) > 14:
+            raise UserError("multipliers: needs one to 14 levels.")
         if self.size < 1 or self.coarse_side % self.factor or self.grid < 1:
             raise UserError(f"size: must be a multiple of {self.factor}, got {self.size}.")
         if self.size % self.coarse_side or (self.size != self.coarse_side and not self.refinement):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
+from inpaint_cli.bounds import CHANNELS, NOT_NEGATIVE, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
 
@@ -13,18 +14,18 @@ from inpaint_cli.family import Config, Training
 class PixelConfig(Config):
     """One Pixel Constrained CNN; two networks whose logits are added."""
 
-    depth: int
+    depth: Annotated[int, Between(2, 256)]
     """Layers of each network; each but the first sees kernel // 2 pixels further."""
-    filters: int
+    filters: Annotated[int, CHANNELS]
     """Filters of the prior network (a gated PixelCNN)."""
-    cond_filters: int
+    cond_filters: Annotated[int, CHANNELS]
     """Filters of the conditioning network (a ResNet)."""
-    kernel: int = 5
-    head: int = 1023
+    kernel: Annotated[int, Between(3, 63, odd=True)] = 5
+    head: Annotated[int, Between(1, 65536)] = 1023
     """Filters between the two last layers of the prior network; RGB only (appendix A.2)."""
-    alpha: float = 1.0
+    alpha: Annotated[float, NOT_NEGATIVE] = 1.0
     """Weight of the conditioning network's own cross entropy (section 3.3)."""
-    beta: float = 0.0
+    beta: Annotated[float, NOT_NEGATIVE] = 0.0
     """Weight of the prior network's own cross entropy; 0 in the paper."""
     loss_pixels: Literal["all", "hidden"] = "all"
     """all: mean over every pixel, as the authors' code; hidden: over hidden ones (eq. 4)."""
@@ -33,12 +34,6 @@ class PixelConfig(Config):
         super().__post_init__()
         if self.size < 1:
             raise UserError("size: must be at least 1.")
-        if self.depth < 2:
-            raise UserError(f"depth: must be at least 2, got {self.depth}.")
-        if self.kernel < 3 or self.kernel % 2 == 0:
-            raise UserError(f"kernel: must be odd and at least 3, got {self.kernel}.")
-        if min(self.filters, self.cond_filters) < 1:
-            raise UserError("filters, cond_filters: must be at least 1.")
         if self.channels == 3 and (self.filters % 3 or self.head % 3):
             raise UserError(
                 f"filters, head: must be divisible by 3 for RGB, got {self.filters}, {self.head}."

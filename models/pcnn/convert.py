@@ -9,13 +9,25 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Training
 from inpaint_cli.models.foreign import read_state, shape_text
 from inpaint_cli.models.pcnn.config import PixelConfig
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 
 COLOURS = ("R", "G", "B")
+OURS = {
+    "size": "resize",
+    "levels": "num_colors",
+    "depth": "depth",
+    "filters": "num_filters_prior",
+    "cond_filters": "num_filters_cond",
+    "kernel": "filter_size",
+}
+"""Our settings -> the authors' keys in config.json."""
+WEIGHTS = {"alpha": "weight_cond_logits_loss", "beta": "weight_prior_logits_loss"}
+"""Settings of the loss, which older files lack."""
+TRAINING = {"batch_size": "batch_size", "epochs": "epochs", "lr": "lr"}
 
 
 def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
@@ -41,31 +53,31 @@ def read_config(path: Path) -> PixelConfig:
     """Return our config for the authors' config.json."""
     try:
         theirs = json.loads(path.read_text(encoding="utf-8"))
-        channels = 1 if theirs["dataset"] == "mnist" or theirs.get("grayscale") else 3
-        if not theirs.get("constrained", True):
-            raise UserError(f"{path}: an unconstrained model, which cannot complete images.")
-        training = Training(
-            batch_size=theirs["batch_size"],
-            epochs=theirs["epochs"],
-            lr=theirs["lr"],
-            masks="blobs",
-        )
-        return PixelConfig(
-            size=theirs["resize"],
-            channels=channels,
-            levels=theirs["num_colors"],
-            depth=theirs["depth"],
-            filters=theirs["num_filters_prior"],
-            cond_filters=theirs["num_filters_cond"],
-            kernel=theirs["filter_size"],
-            alpha=theirs.get("weight_cond_logits_loss", 1.0),
-            beta=theirs.get("weight_prior_logits_loss", 0.0),
-            training={"pixels": training},
-        )
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON ({error}).") from error
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path}: not a config.json of the authors (missing {error}).") from error
+    if not isinstance(theirs, dict):
+        raise UserError(f"{path}: not a config.json of the authors (no table of settings).")
+    if not theirs.get("constrained", True):
+        raise UserError(f"{path}: an unconstrained model, which cannot complete images.")
+    missing = [
+        name for name in ("dataset", *OURS.values(), *TRAINING.values()) if name not in theirs
+    ]
+    if missing:
+        raise UserError(f"{path}: not a config.json of the authors (missing '{missing[0]}').")
+    training = {name: theirs[key] for name, key in TRAINING.items()}
+    weights = {name: theirs[key] for name, key in WEIGHTS.items() if key in theirs}
+    settings = {name: theirs[key] for name, key in OURS.items()}
+    is_grey = theirs["dataset"] == "mnist" or bool(theirs.get("grayscale"))
+    return from_dict(
+        PixelConfig,
+        {
+            **settings,
+            **weights,
+            "channels": 1 if is_grey else 3,
+            "training": {"pixels": {**training, "masks": "blobs"}},
+        },
+        str(path),
+    )
 
 
 def translate(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
+from inpaint_cli.bounds import CHANNELS, NOT_NEGATIVE, PART, STEPS, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
 
@@ -13,34 +14,34 @@ from inpaint_cli.family import Config, Training
 class MixtureConfig(Config):
     """One PICME: encoder f with the mixture head, decoder g, two discriminators."""
 
-    layers: int
+    layers: Annotated[int, Between(2, 14)]
     """Blocks of f that halve the side, and blocks of g that double it."""
-    width: int
+    width: Annotated[int, CHANNELS]
     """Channels of the finest features; they double at each block up to `widest`."""
-    widest: int
-    latent_channels: int
+    widest: Annotated[int, Between(4, 16384)]
+    latent_channels: Annotated[int, CHANNELS]
     """Channels of z_c, which has the side of the coarsest features."""
-    infer_blocks: int = 6
+    infer_blocks: Annotated[int, Between(0, 256)] = 6
     """Residual blocks between the features of the visible part and the mixture (PIC)."""
-    primitives: int = 6
+    primitives: Annotated[int, Between(1, 4096)] = 6
     """Components k of the mixture; 1 is the unimodal baseline (PIC's inference)."""
-    attention: int = 1
+    attention: Annotated[int, Between(0, 14)] = 1
     """The block of g after which it attends, from 0 (PIC: 1)."""
-    disc_layers: int = 5
+    disc_layers: Annotated[int, Between(0, 14)] = 5
     """Blocks of each discriminator that halve the side; 0 = trained without discriminators."""
     upsampling: Literal["transposed", "interpolated"] = "transposed"
     """transposed: PIC's code; interpolated: the paper's text, pixels repeated and convolved."""
     join: Literal["sum", "concatenated"] = "sum"
     """How g takes z_m and z_c together: PIC's sum, or side by side (the paper's "splice")."""
-    weight_floor: float = 0.01
+    weight_floor: Annotated[float, PART] = 0.01
     """Share of the weight that all components get alike, so that none stops learning."""
-    sigma_clamp: tuple[float, ...] = (-4.0, 2.0)
+    sigma_clamp: Annotated[tuple[float, ...], Between(-100, 100)] = (-4.0, 2.0)
     """Range of log sigma of components and posterior; () = none (PIC)."""
     divergence: Literal["exact", "literal"] = "exact"
     """L_BM: the KL divergence, or eq. 5 as printed, which has no lower bound (for study)."""
     divergence_order: Literal["component", "posterior"] = "component"
     """component: KL(component, posterior), the paper; posterior: the other way round (PIC)."""
-    posterior_share: float = 1.0
+    posterior_share: Annotated[float, NOT_NEGATIVE] = 1.0
     """Factor of the gradient of L_BM at the posterior; 0 is Algorithm 1 to the letter."""
     posterior_prior: bool = False
     """Adds PIC's KL(N(0, s^2), posterior), where s grows with the visible share."""
@@ -50,19 +51,19 @@ class MixtureConfig(Config):
     """Which image has to score 1 and which as the original: eq. 7, or the other way round (PIC)."""
     decode: Literal["chosen", "all"] = "chosen"
     """Components that are decoded in training: the chosen one, or all (Algorithm 1)."""
-    kl_weight: float = 1.0
+    kl_weight: Annotated[float, NOT_NEGATIVE] = 1.0
     """Of every KL term; less makes completions more diverse and reconstructions sharper."""
-    prior_weight: float = 1.0
+    prior_weight: Annotated[float, NOT_NEGATIVE] = 1.0
     """Of the KL to N(0, I), over `kl_weight`."""
-    visible_weight: float = 1.0
+    visible_weight: Annotated[float, NOT_NEGATIVE] = 1.0
     """Of log p(I_m | z_m) in L_ELBO; 0 = PIC's balance, as L_R holds the same term."""
-    adversarial_weight: float = 0.05
+    adversarial_weight: Annotated[float, NOT_NEGATIVE] = 0.05
     """Of L_A (section 4)."""
-    free_bits: float = 0.0
+    free_bits: Annotated[float, NOT_NEGATIVE] = 0.0
     """Nats per latent element below which L_BM exerts no pull."""
-    explore_steps: int = 2000
+    explore_steps: Annotated[int, STEPS] = 2000
     """Steps over which a random component is now and then trained in place of the nearest."""
-    revive_steps: int = 2000
+    revive_steps: Annotated[int, STEPS] = 2000
     """Steps after which a component that is hardly ever the nearest starts anew; 0 = never."""
     completion_only: bool = False
     """Holds what completing needs and no more: no posterior, no discriminators."""
@@ -70,43 +71,25 @@ class MixtureConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_shape()
-        if not 0 <= self.weight_floor < 1:
-            raise UserError(f"weight_floor: must lie in [0, 1), got {self.weight_floor}.")
         clamp = self.sigma_clamp
         if clamp and (len(clamp) != 2 or clamp[0] >= clamp[1]):
             raise UserError("sigma_clamp: needs two bounds of log sigma, the lower one first.")
-        for name in (
-            "posterior_share",
-            "kl_weight",
-            "prior_weight",
-            "visible_weight",
-            "adversarial_weight",
-            "free_bits",
-            "explore_steps",
-            "revive_steps",
-        ):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name}: must not be negative, got {getattr(self, name)}.")
 
     def _check_shape(self) -> None:
-        if self.layers < 2:
-            raise UserError(f"layers: must be at least 2, got {self.layers}.")
         # One pixel has no variance, which the normalisations of g divide by.
         if self.size % 2**self.layers or self.side < 2:
             raise UserError(
                 f"size: {self.layers} layers take a multiple of {2**self.layers} from "
                 f"{2 ** (self.layers + 1)} on, got {self.size}."
             )
-        if min(self.width, self.latent_channels, self.primitives) < 1 or self.infer_blocks < 0:
-            raise UserError("width, latent_channels, primitives: must be at least 1.")
-        if self.widest % self.width or self.widest < 4:
-            raise UserError(f"widest: must be a multiple of width {self.width} and at least 4.")
+        if self.widest % self.width:
+            raise UserError(f"widest: must be a multiple of width {self.width}.")
         if not 0 <= self.attention <= self.layers - 2:
             raise UserError(
                 f"attention: must lie in 0..{self.layers - 2}, got {self.attention}: it needs "
                 "features of f of the same side."
             )
-        if self.disc_layers < 0 or (self.disc_layers and self.size >> self.disc_layers < 3):
+        if self.disc_layers and self.size >> self.disc_layers < 3:
             raise UserError(
                 f"disc_layers: {self.disc_layers} leave less than 3x3 of {self.size} pixels."
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.models import foreign
+from inpaint_cli.models.foreign import read_state
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
 from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 
@@ -168,9 +168,3 @@ def _locate(files: Sequence[Path]) -> dict[str, Path]:
         if not networks[name].is_file():
             raise UserError(f"{networks[name]}: no such file.")
     return networks
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the state dict in a file of PIC, without the prefix of parallel training."""
-    state = foreign.read_state(path)
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}

@@ -94,7 +94,7 @@ def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
         (["--data", "digits"], f"--model: say what to train, one of {models.trainable()[0]}"),
         (["--model", "pcn", "--data", "digits"], "Did you mean 'pcnn'?"),
         (["--model", "pcnn", "--data", "digits", "--set", "filtres=3"], "Did you mean 'filters'?"),
-        (["--model", "pcnn", "--data", "digits", "--set", "lr=-1"], "lr: must not be negative"),
+        (["--model", "pcnn", "--data", "digits", "--set", "lr=-1"], "lr: must lie in (0, 1000]"),
         (["--from-weights", "telea"], "--from-weights: 'telea' has no weights"),
         (["--from-weights", "pcnn-digit"], "Did you mean 'pcnn-digits'?"),
         (["--resume", "nowhere"], "nowhere is not a run folder"),

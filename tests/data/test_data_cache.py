@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from inpaint_cli import data
-from inpaint_cli.data import ImageSet, cache
-from inpaint_cli.data.cache import SourcePlan
+from inpaint_cli.data import ImageSet, cache, decoding
+from inpaint_cli.data.decoding import SourcePlan
 from inpaint_cli.reporting import Reporter
 from tests.data.image_files import folder_of, photos, png, zip_of
 
@@ -131,7 +131,7 @@ def test_an_interrupted_build_leaves_nothing(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache, "decode", interrupt)
+    monkeypatch.setattr(decoding, "decode", interrupt)
     with pytest.raises(KeyboardInterrupt):
         opened(zip_of(tmp_path / "a.zip", TREE))
     assert list((home / "cache" / "data").iterdir()) == []

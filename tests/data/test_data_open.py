@@ -112,7 +112,7 @@ def test_broken_files_are_skipped_counted_and_named(tmp_path: Path) -> None:
         "train/empty.png": b"",
         "train/text.png": b"no picture",
     }
-    good = photos(*(f"train/{i}.png" for i in range(10)), "test/1.png")
+    good = photos(*(f"train/{i}.png" for i in range(60)), "test/1.png")
     image_set = opened(folder_of(tmp_path / "a", {**broken, **good}), channels=1)
     why = dict(image_set.skipped)
     assert why.keys() == broken.keys()

@@ -1,6 +1,8 @@
 """Foreign weight files: their tensors are read, and nothing else of theirs ever runs."""
 
 import sys
+from argparse import Namespace
+from collections import defaultdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.foreign import read_state
+from inpaint_cli.models.foreign import check_finite, read_state, unwrapped
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torch.float16)}
 
@@ -29,6 +31,38 @@ def test_pickles_with_and_without_a_trainers_state_are_read(
     path = tmp_path / "model.ckpt"
     torch.save(content, path, _use_new_zipfile_serialization=new)
     assert_state(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"model": STATE, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}},
+        {"model_state_dict": STATE, "epoch": 3, "loss": torch.ones(())},
+        {"net": {"module." + name: tensor for name, tensor in STATE.items()}},
+        {"best": {"network": STATE, "opt_state": STATE}},
+        {"state_dict": STATE, "ema": STATE},
+    ],
+)
+@pytest.mark.parametrize("new", [True, False])
+def test_the_one_table_of_tensors_is_found_whatever_it_is_called(
+    tmp_path: Path, content: dict[str, Any], new: bool
+) -> None:
+    torch.save(content, tmp_path / "m.pt", _use_new_zipfile_serialization=new)
+    assert_state(tmp_path / "m.pt")
+
+
+def test_of_two_tables_none_is_chosen_in_silence(tmp_path: Path) -> None:
+    torch.save({"model": STATE, "ema": STATE}, tmp_path / "m.pt")
+    with pytest.raises(UserError, match=r"2 tables of tensors: model \(2\), ema \(2\)"):
+        read_state(tmp_path / "m.pt")
+
+
+def test_wrappers_of_parts_are_stripped_but_not_layers_of_that_name() -> None:
+    one = torch.ones(1)
+    assert unwrapped({"_orig_mod.a.b": one, "_orig_mod.c": one}).keys() == {"a.b", "c"}
+    assert unwrapped({"a.module.b.c": one, "d.e": one}).keys() == {"a.b.c", "d.e"}
+    kept = {"conv.module.weight_bar": one, "out.conv1.module.bias": one}
+    assert unwrapped(kept).keys() == kept.keys()
 
 
 def test_safetensors_are_read(tmp_path: Path) -> None:
@@ -60,6 +94,52 @@ def test_the_objects_of_a_trainer_need_not_be_known(
     assert "pytorch_lightning" not in sys.modules
 
 
+@pytest.fixture
+def config_package(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A package of config containers that is not installed: one like a dict, one of its own."""
+    module = ModuleType("omegaconf")
+    source = """
+class DictConfig:
+    def __init__(self, content): self._content = content
+class CfgDict(dict):
+    pass
+"""
+    exec(source, vars(module))
+    for name in ("DictConfig", "CfgDict"):
+        vars(module)[name].__module__ = "omegaconf"
+    monkeypatch.setitem(sys.modules, "omegaconf", module)
+    return module
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_containers_of_settings_are_inert_in_both_formats(
+    tmp_path: Path, config_package: ModuleType, monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    table = config_package.CfgDict(lr=1)
+    table.parent = table
+    kept = {
+        "args": Namespace(lr=1, seen=[Path("a")]),
+        "config": config_package.DictConfig({"type": Any, "int": int, "list": list}),
+        "counts": defaultdict(list, a=[1]),
+        "table": table,
+        "model": STATE,
+    }
+    torch.save(kept, tmp_path / "m.pt", _use_new_zipfile_serialization=new)
+    monkeypatch.delitem(sys.modules, "omegaconf")
+    assert_state(tmp_path / "m.pt")
+    assert "omegaconf" not in sys.modules
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(value: float) -> None:
+    linear = torch.nn.Linear(2, 2)
+    model: Any = linear
+    check_finite(model, [])
+    linear.weight.data[0, 0] = value
+    with pytest.raises(UserError, match=r"a/b\.pt: 'weight' would hold values that are no numbers"):
+        check_finite(model, [Path("a/b.pt")])
+
+
 class Payload:
     """Runs code when unpickled."""
 
@@ -77,7 +157,7 @@ def test_code_is_refused_and_not_run(
         tmp_path / "model.ckpt",
         _use_new_zipfile_serialization=new,
     )
-    with pytest.raises(UserError, match="could run code"):
+    with pytest.raises(UserError, match=r"it holds builtins\.eval, which could run code"):
         read_state(tmp_path / "model.ckpt")
     assert not (tmp_path / "executed").exists()
 

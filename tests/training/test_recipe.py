@@ -1,5 +1,6 @@
 """Where settings come from, and that a saved config repeats them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,14 @@ def test_a_preset_named_after_the_data_is_taken() -> None:
 )
 def test_else_the_smallest_that_takes_the_images(look: Look, preset: str) -> None:
     assert smallest_that_takes(fake_family.FAMILIES["fake"], look) == preset
+
+
+def test_a_split_map_is_kept_in_the_config_file(tmp_path: Path) -> None:
+    recipe = replace(choices(), split_map="extra=ignore").recipe()
+    path = tmp_path / "config.toml"
+    path.write_text(recipe.to_toml())
+    assert from_file(path) == recipe
+    assert RecipeChoices(config=path, split_map="").recipe().split_map == ""
+    path.write_text(recipe.to_toml().replace('"extra=ignore"', "3"))
+    with pytest.raises(UserError, match="split_map must be a text"):
+        from_file(path)

@@ -50,6 +50,7 @@ def test_the_newest_run_of_that_model_and_data_with_a_checkpoint_is_found(
     ("choices", "message"),
     [
         (RecipeChoices(settings=("lr=1",)), "set: a resumed run keeps its settings"),
+        (RecipeChoices(split_map="a=test"), "split_map: a resumed run keeps its settings"),
         (RecipeChoices(seed=0), "seed: a resumed run"),
         (RecipeChoices("fake-two"), "is a run of 'fake', not of 'fake-two'"),
         (RecipeChoices(data=["other"]), "is a run on noise"),

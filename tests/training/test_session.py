@@ -286,9 +286,9 @@ def test_a_stage_hears_which_share_of_its_steps_is_done(tmp_path: Path) -> None:
 
 def test_a_stage_begins_once_and_not_again_when_it_goes_on(tmp_path: Path) -> None:
     name = "critic.2.bias"
-    whole = session(tmp_path, "polish.lr=0", "paint.steps=2", model="fake-two")
+    whole = session(tmp_path, "polish.lr=1e-30", "paint.steps=2", model="fake-two")
     whole.train()
-    parts = session(tmp_path, "polish.lr=0", "paint.steps=2", model="fake-two")
+    parts = session(tmp_path, "polish.lr=1e-30", "paint.steps=2", model="fake-two")
     parts.stop = StopAt(6)  # in the second stage
     parts.train()
     resumed(parts.folder).train()

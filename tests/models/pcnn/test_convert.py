@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
+from PIL import Image
 from torch import Tensor
 
+from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.pcnn.convert import convert
+from inpaint_cli.models.pcnn.convert import convert, our_mask, read_config, their_names
+from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
+from inpaint_cli.weights import load_weights
 from tests.models.pcnn.golden_folders import folders, tensors
 
 
@@ -111,3 +116,69 @@ def test_a_damaged_file_is_refused(theirs: Path, content: bytes) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.json: no such file"):
         convert([tmp_path])
+
+
+COLOUR = {
+    "dataset": "celeba",
+    "resize": 8,
+    "num_colors": 32,
+    "depth": 3,
+    "num_filters_prior": 6,
+    "num_filters_cond": 6,
+    "filter_size": 3,
+    "batch_size": 64,
+    "epochs": 80,
+    "lr": 4e-4,
+}
+
+
+def in_their_names(model: PixelConstrainedCNN) -> dict[str, Tensor]:
+    """Return the state dict that the authors' RGB class would save, its masks included."""
+    theirs: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        names = their_names(name, rgb=True)
+        parts = tensor.chunk(len(names)) if len(names) > 1 else [tensor]
+        theirs |= dict(zip(names, parts, strict=True))
+    masked = [n for n in theirs if ".conv_" in n and n.endswith(".weight")]
+    return theirs | {
+        (mask := f"{name.removesuffix('.weight')}.mask"): our_mask(mask, theirs[name], model)
+        for name in masked
+    }
+
+
+def test_their_colour_network_with_a_head_of_1023_is_converted_and_scored(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(COLOUR))
+    torch.manual_seed(0)
+    model = PixelConstrainedCNN(read_config(tmp_path / "config.json"))
+    assert model.config.head == 1023
+    save(tmp_path, in_their_names(model))
+    weights = str(tmp_path / "ours.safetensors")
+    runner = CliRunner()
+    done = runner.invoke(main, ["convert", "--from", "pcnn", str(tmp_path), "-o", weights])
+    assert done.exit_code == 0, done.output
+    converted = load_weights(Path(weights)).state_dict()  # type: ignore[attr-defined]
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(converted[name], tensor), name
+    for index in range(3):
+        Image.new("RGB", (8, 8), (80 * index, 9, 200)).save(tmp_path / f"{index}.png")
+    options = ["--model", weights, "--data", str(tmp_path), "--limit", "1", "-k", "1"]
+    scored = runner.invoke(main, ["score", *options, "--metrics", "mae", "--json"])
+    assert scored.exit_code == 0, scored.output
+    assert '"mae"' in scored.output
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": "fast"}, "lr: must be a number"),
+        ({"depth": [3]}, "depth: must be a whole number"),
+        ({"depth": None}, "missing 'depth'"),
+    ],
+)
+def test_a_setting_of_theirs_that_cannot_be_is_named(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    theirs = {name: value for name, value in {**COLOUR, **change}.items() if value is not None}
+    (tmp_path / "config.json").write_text(json.dumps(theirs))
+    with pytest.raises(UserError, match=message):
+        read_config(tmp_path / "config.json")

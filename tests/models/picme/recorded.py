@@ -4,7 +4,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from inpaint_cli.models.picme.convert import convert, read_state
+from inpaint_cli.models.foreign import read_state
+from inpaint_cli.models.picme.convert import convert
 from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 from tests.golden_files import golden
 

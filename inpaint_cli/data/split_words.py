@@ -1,0 +1,217 @@
+"""What names of folders and arrays say: a split, or masks; and what a user says (`split_map`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from inpaint_cli.data.image_set import Split
+from inpaint_cli.errors import UserError
+
+Choice = Split | Literal["ignore", "class"]
+"""What a name is said to be: a split, left out, or a class in spite of its name."""
+
+WORDS: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "trainval": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "t10k": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+"""Words, in lower case, that are splits."""
+EVALUATION = ("eval", "evaluation")
+"""Words for the test split, or for validation where another name says test."""
+NEUTRAL = frozenset(
+    (
+        *("set", "sets", "data", "dataset", "split", "dir", "folder", "part", "batch", "full"),
+        *("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pics"),
+        *("jpg", "jpeg", "png", "raw", "clean", "original", "orig", "resized", "crop", "cropped"),
+        *("a", "b", "x", "y", "hr", "lr", "px", "large", "small", "standard", "challenge", "mini"),
+    )
+)
+"""Words beside a split's that do not make its name one of a thing, as in "test_tube"."""
+TRUTH = frozenset(
+    (
+        *("truth", "groundtruth", "gt", "gts", "mask", "masks", "matte", "mattes"),
+        *("annotation", "annotations", "anno", "annos", "annot", "annots"),
+        *("segmentation", "segmentations", "seg", "segs", "label", "labels", "labelmap"),
+    )
+)
+BESIDE_TRUTH = frozenset(
+    (
+        *("ground", "semantic", "instance", "panoptic", "class", "object", "pixel", "binary"),
+        *("fine", "coarse", *NEUTRAL),
+    )
+)
+"""Folders named by words of `TRUTH`, and of these beside them, hold answers, not pictures."""
+ENDINGS = frozenset(
+    (
+        *("truth", "groundtruth", "annotation", "annotations", "anno", "annos"),
+        *("segmentation", "segmentations"),
+    )
+)
+"""So do folders whose name ends in one of these, whatever else it says."""
+PICTURES = frozenset(
+    ("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "input", "inputs")
+)
+"""Words for pictures: "set-image" beside "set-mask" tells what the latter is."""
+GLUED_BEFORE = ("x", "y")
+"""Letters before a split word without a sign between, as in "Xtrain"."""
+CHOICES: dict[str, Choice] = {
+    "train": "train",
+    "val": "validation",
+    "validation": "validation",
+    "test": "test",
+    "ignore": "ignore",
+    "class": "class",
+}
+"""The values of a split map."""
+
+
+@dataclass(frozen=True)
+class SplitMap:
+    """What a user says of folders and arrays, by name or by path within the source."""
+
+    pairs: tuple[tuple[str, Choice], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> SplitMap:
+        """Read "train2017=train,extra=ignore". UserError for anything else.
+
+        >>> SplitMap.parse("a/b = val, x=ignore").pairs
+        (('a/b', 'validation'), ('x', 'ignore'))
+        """
+        pairs: dict[str, Choice] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, equals, value = (piece.strip() for piece in part.rpartition("="))
+            if not equals or not name or value.lower() not in CHOICES:
+                raise UserError(
+                    f"expected NAME=SPLIT with commas between, SPLIT one of {', '.join(CHOICES)}; "
+                    f"got '{part}'.",
+                    setting="split_map",
+                )
+            pairs[name.strip("/")] = CHOICES[value.lower()]
+        return cls(tuple(pairs.items()))
+
+    def key_of(self, path: Sequence[str]) -> str | None:
+        """Return the entry about a folder or an array, if there is one: by path or by name."""
+        if not self.pairs:
+            return None
+        names = dict(self.pairs)
+        return next((key for key in ("/".join(path), path[-1]) if key in names), None)
+
+    def of(self, path: Sequence[str]) -> Choice | None:
+        """Return what is said of a folder or an array, by its path within the source."""
+        key = self.key_of(path)
+        return None if key is None else dict(self.pairs)[key]
+
+
+NOTHING_SAID = SplitMap()
+
+
+def split_word(word: str) -> str | None:
+    """Return the split word that one word is, also with "set", "data" and the like glued on.
+
+    >>> split_word("val"), split_word("TrainSet"), split_word("xtrain"), split_word("trains")
+    ('val', 'train', 'train', None)
+    """
+    return _parted(word)[0]
+
+
+@cache
+def _parted(word: str) -> tuple[str | None, str]:
+    """Return the split word in one word, and what is left of it: "trainset" is train and set."""
+    lower = word.lower()
+    if lower in WORDS:
+        return lower, ""
+    for other in sorted(NEUTRAL):
+        if lower.endswith(other) and lower.removesuffix(other) in WORDS:
+            return lower.removesuffix(other), other
+    for other in GLUED_BEFORE:
+        if lower.startswith(other) and lower.removeprefix(other) in WORDS:
+            return lower.removeprefix(other), other
+    return None, lower
+
+
+def split_of(name: str) -> Split | None:
+    """Return the split that a name says; None where it says none, or two.
+
+    >>> [split_of(n) for n in ("train_data_batch_1", "x_t10k", "val2017", "testA", "images")]
+    ['train', 'test', 'validation', 'test', None]
+    >>> split_of("train_val")
+    """
+    found = {WORDS[word] for word in map(split_word, _tokens(name)) if word}
+    return found.pop() if len(found) == 1 else None
+
+
+def splits_of(names: Collection[str]) -> dict[str, Split]:
+    """Return the splits that names of one level say; "eval" is validation where another is test.
+
+    >>> splits_of(["train", "eval"]), splits_of(["train", "eval_2", "test"])["eval_2"]
+    ({'train': 'train', 'eval': 'test'}, 'validation')
+    """
+    found = {name: split for name in names if (split := split_of(name))}
+    evaluated = {name for name in found if {*map(split_word, _tokens(name))} & {*EVALUATION}}
+    if any(split == "test" for name, split in found.items() if name not in evaluated):
+        found |= dict.fromkeys(evaluated, WORDS["val"])
+    return found
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name says a split and no more than years, sizes and the like.
+
+    >>> is_plain("val_256"), is_plain("test_set"), is_plain("test_tube")
+    (True, True, False)
+    """
+    others = [token for token in _tokens(name) if split_word(token) is None]
+    return all(token.isdecimal() or token in NEUTRAL for token in others)
+
+
+def without_splits(name: str) -> str:
+    """Return the name of an array without the words that say its split.
+
+    >>> [without_splits(name) for name in ("x_t10k", "train_images", "arr_0", "trainY", "Xtest")]
+    ['x', 'images', 'arr_0', 'y', 'x']
+    """
+    left = (_parted(token)[1] for token in _tokens(name))
+    return "_".join(word for word in left if word not in ("", "set"))
+
+
+def is_truth(name: str, beside: Collection[str] = ()) -> bool:
+    """Return whether a folder of this name, beside others, holds masks or annotations.
+
+    >>> is_truth("ground_truth"), is_truth("train_masks"), is_truth("gtFine")
+    (True, True, True)
+    >>> is_truth("gas_mask"), is_truth("a-mask", ["a-image"]), is_truth("gas_mask", ["gas"])
+    (False, True, False)
+    """
+    words = _content(name)
+    if not TRUTH & {*words}:
+        return False
+    if {*words} <= TRUTH | BESIDE_TRUTH or words[-1] in ENDINGS:
+        return True
+    others = {frozenset(_content(other)) for other in beside}
+    rest = {*words} - TRUTH
+    return any(other & PICTURES and other - PICTURES == rest for other in others)
+
+
+@cache
+def _content(name: str) -> tuple[str, ...]:
+    """Return the words of a name without numbers and splits."""
+    return tuple(t for t in _tokens(name) if not t.isdecimal() and split_word(t) is None)
+
+
+def _tokens(name: str) -> list[str]:
+    """Return the words and numbers of a name, in lower case: "trainA_256" has three."""
+    found = re.findall(r"(?i:t10k)|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", name)
+    return [token.lower() for token in found]
