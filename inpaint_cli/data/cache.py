@@ -24,17 +24,19 @@ import numpy.typing as npt
 from PIL import Image
 
 from inpaint_cli import files
-from inpaint_cli.data.image_set import SPLITS, ImageSet, Split, counted
+from inpaint_cli.data.image_set import NAMED_IN_FULL, SPLITS, ImageSet, Split, counted
 from inpaint_cli.data.pixels import Decoded, decode
 from inpaint_cli.data.preparation import Preparation
-from inpaint_cli.data.sources import Raw, Source
+from inpaint_cli.data.sources import Listing, Raw, Source
 from inpaint_cli.data.splits import Assignment, Member
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Advance, Reporter
 
 MOST_WORKERS = 16
 """Threads that decode; each may hold a few photos, so memory grows with them."""
-VERSION = 1
+MOST_HELD_BYTES = 1 << 28
+"""Files that wait to be decoded take no more memory than this, and one file."""
+VERSION = 2
 """Counts the changes of this code that alter pixels, splits or the index."""
 
 
@@ -118,7 +120,7 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
                 setting="data",
             )
         _close_gaps(handle, result.good, int(np.prod(shape)))
-        rules = _rules(plans, [a.rule for a in assigned], result, sum(x.ignored for x in listings))
+        rules = _rules(plans, [a.rule for a in assigned], result, listings)
         index = {"shape": shape, "rules": rules, **_index_of(rows, ends, result, len(plans) > 1)}
         _add_hashes(handle, index)
     files.write_text(path, json.dumps(index))
@@ -161,14 +163,18 @@ def _decode_all(
 
 def _decoded(rows: Sequence[MemberRow]) -> Iterator[tuple[int, Decoded | Exception]]:
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
-    waiting: deque[tuple[int, Future[Decoded | Exception]]] = deque()
+    waiting: deque[tuple[int, int, Future[Decoded | Exception]]] = deque()
+    held = 0
     with ThreadPoolExecutor(workers) as pool:
         for row, preparation, raw in _raw(rows):
-            waiting.append((row, pool.submit(_try, raw, preparation)))
-            if len(waiting) >= 4 * workers:
-                first, future = waiting.popleft()
+            size = len(raw) if isinstance(raw, bytes) else getattr(raw, "nbytes", 0)
+            waiting.append((row, size, pool.submit(_try, raw, preparation)))
+            held += size
+            while len(waiting) >= 4 * workers or (held > MOST_HELD_BYTES and waiting):
+                first, freed, future = waiting.popleft()
+                held -= freed
                 yield first, future.result()
-        for row, future in waiting:
+        for row, _, future in waiting:
             yield row, future.result()
 
 
@@ -242,7 +248,10 @@ def _add_hashes(handle: IO[bytes], index: Index) -> None:
 
 
 def _rules(
-    plans: Sequence[SourcePlan], splits: Sequence[str], result: _Decoding, ignored: int
+    plans: Sequence[SourcePlan],
+    splits: Sequence[str],
+    result: _Decoding,
+    listings: Sequence[Listing],
 ) -> list[str]:
     sentences = list(dict.fromkeys([*splits, *(p.preparation.sentence() for p in plans)]))
     size, grey = plans[0].preparation.size, plans[0].preparation.channels == 1
@@ -252,9 +261,13 @@ def _rules(
         "of another size than the set's, so cropped to the square in the middle": result.uncropped,
     }
     sentences += [f"{counted(count, 'image')} {text}" for text, count in remarks.items() if count]
-    if ignored:
+    if ignored := sum(listing.ignored for listing in listings):
         left_out = counted(ignored, "other file")
         sentences.append(f"{left_out} left out (no images, or beside train/ and test/)")
+    if odd := [text for listing in listings for text in listing.odd]:
+        more = ", ..." if len(odd) > NAMED_IN_FULL else ""
+        named = ", ".join(odd[:NAMED_IN_FULL])
+        sentences.append(f"{counted(len(odd), 'file')} left out: {named}{more}")
     return sentences
 
 
@@ -287,8 +300,8 @@ def _names(plans: Sequence[SourcePlan]) -> str:
     return " and ".join(plan.name for plan in plans)
 
 
-def _looked_for(listings: Sequence[Any]) -> str:
-    others = sum(listing.ignored for listing in listings)
+def _looked_for(listings: Sequence[Listing]) -> str:
+    others = sum(listing.ignored + len(listing.odd) for listing in listings)
     return f"{counted(others, 'other file')}; looked for .png, .jpg, .webp, .tif and the like"
 
 

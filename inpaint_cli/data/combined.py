@@ -45,7 +45,8 @@ class ConcatenatedSource:
             for key, listing, split in listings
             for m in listing.members
         ]
-        return Listing(members, sum(listing.ignored for _, listing, _ in listings))
+        odd = tuple(f"{key}/{text}" for key, listing, _ in listings for text in listing.odd)
+        return Listing(members, sum(listing.ignored for _, listing, _ in listings), odd)
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         wanted: dict[str, dict[str, Member]] = {}

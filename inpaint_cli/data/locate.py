@@ -9,7 +9,8 @@ from inpaint_cli import files
 from inpaint_cli.data.arrays import Npz, digits, graphics, split_of
 from inpaint_cli.data.combined import ConcatenatedSource, RenamedSource
 from inpaint_cli.data.names import SETS, NamedSet
-from inpaint_cli.data.sources import ARCHIVES, Folder, Source, Tar, Zip
+from inpaint_cli.data.packed import Tar, Zip
+from inpaint_cli.data.sources import ARCHIVES, Folder, Source
 from inpaint_cli.errors import UserError, unknown_name
 
 TARS = tuple(suffix for suffix in ARCHIVES if suffix.startswith((".tar", ".tgz")))
