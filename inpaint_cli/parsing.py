@@ -30,9 +30,9 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         raise UserError(f"{path}: not {kind} ({error}).") from error
 
 
-def json_of(text: str | bytes, where: str | Path) -> Any:
+def json_of(text: str | bytes, where: str | Path, complaint: str = "damaged JSON") -> Any:
     """Return what a JSON text says; UserError about `where` if it says nothing."""
-    return _parsed(json.loads, text, f"{where}: damaged JSON")
+    return _parsed(json.loads, text, f"{where}: {complaint}")
 
 
 def toml_of(text: str, where: str | Path) -> dict[str, Any]:
