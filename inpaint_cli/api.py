@@ -24,7 +24,7 @@ from inpaint_cli.photos.completing import (
 )
 from inpaint_cli.photos.returned import CompletionResult
 from inpaint_cli.pictures.picture import Picture
-from inpaint_cli.weights import hash_of, load_weights, read_config, read_header
+from inpaint_cli.weights import load_weights, read_config, read_header
 
 if TYPE_CHECKING:
     import torch
@@ -145,6 +145,7 @@ def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> 
         family = models.get(source)
         model = family.build(next(iter(family.presets.values())))
         return LoadedModel(name, family, model, place)
+    digest = zoo.whole(source)
     model = load_weights(source)
     header = read_header(source)
     if not models.get(header["family"]).completes:
@@ -157,7 +158,7 @@ def load_model(name_or_path: str | Path = zoo.DEFAULT, device: str = "auto") -> 
     family = models.get(header["family"])
     if name in models.FAMILIES:
         name = source.stem  # so that reports name the weights
-    return LoadedModel(name, family, moved, place, hash_of(source), unfinished(family, header))
+    return LoadedModel(name, family, moved, place, digest, unfinished(family, header))
 
 
 def unfinished(family: Family, header: Mapping[str, str]) -> str:

@@ -54,7 +54,7 @@ class SourcePlan:
 
 
 Index = dict[str, Any]
-INDEX_KEYS = {"shape", "rules", "splits", "classes", "skipped"}
+INDEX_KEYS = {"shape", "rules", "splits", "classes", "skipped", "sha256"}
 MemberRow = tuple[SourcePlan, Member]
 
 
@@ -63,6 +63,9 @@ def load(plans: Sequence[SourcePlan], split: Split, reporter: Reporter) -> Image
     name = "+".join(plan.name for plan in plans)
     path = files.home() / "cache" / "data" / f"{_safe(name)}-{_key(plans)}.json"
     index = _read(path)
+    if index is not None and not _is_unchanged(path, index, split):
+        reporter.warn(f"{path.with_suffix('.raw')}: damaged since it was written; built again.")
+        index = None
     if index is None:
         index = _build(plans, path, reporter)
     return _image_set(name, path, index, split)
@@ -90,7 +93,7 @@ def _read(path: Path) -> Index | None:
         count = sum(len(index["splits"][split]["ids"]) for split in SPLITS)
         size = path.with_suffix(".raw").stat().st_size
         return index if size == count * int(np.prod(index["shape"])) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -237,14 +240,35 @@ def _index_of(
 
 
 def _add_hashes(handle: IO[bytes], index: Index) -> None:
-    size = int(np.prod(index["shape"]))
-    handle.seek(0)
     for split in SPLITS:
-        part = index["splits"][split]
-        digest = hashlib.sha256(json.dumps([part["ids"], index["shape"]]).encode())
-        for _ in part["ids"]:
-            digest.update(handle.read(size))
-        part["sha256"] = digest.hexdigest()
+        index["splits"][split]["sha256"] = _hash_of_split(handle, index, split)
+    index["sha256"] = _hash_of_index(index)
+
+
+def _is_unchanged(path: Path, index: Index, split: Split) -> bool:
+    """Return whether index and pixels are what was written; it reads the whole split."""
+    with path.with_suffix(".raw").open("rb") as handle:
+        expected = index["splits"][split].get("sha256")
+        return (
+            index["sha256"] == _hash_of_index(index)
+            and _hash_of_split(handle, index, split) == expected
+        )
+
+
+def _hash_of_index(index: Index) -> str:
+    facts = {name: value for name, value in index.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_of_split(handle: IO[bytes], index: Index, split: Split) -> str:
+    """Return the hash of the ids, the shape and the pixels of a split."""
+    size, ids = int(np.prod(index["shape"])), index["splits"][split]["ids"]
+    before = SPLITS[: SPLITS.index(split)]
+    handle.seek(size * sum(len(index["splits"][other]["ids"]) for other in before))
+    digest = hashlib.sha256(json.dumps([ids, index["shape"]]).encode())
+    for _ in ids:
+        digest.update(handle.read(size))
+    return digest.hexdigest()
 
 
 def _rules(

@@ -14,12 +14,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import replacing
 from inpaint_cli.reporting import Reporter
+from inpaint_cli.tensors import Damaged, check
+from inpaint_cli.tensors import save as write
 
 FORMAT = "1"
 KEPT = 2
@@ -72,8 +73,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     path = path_of(folder, progress.stage, progress.step)
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
     header = {"format": FORMAT, "progress": json.dumps(dataclasses.asdict(progress))}
-    with replacing(path) as temporary:
-        save_file(_unshared(tensors), temporary, metadata=header)
+    write(path, _unshared(tensors), header)
     for old in _files(folder, progress.stage)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path
@@ -85,6 +85,8 @@ def load_newest(folder: Path, stage: str, reporter: Reporter) -> Checkpoint | No
     for path in reversed(paths):
         try:
             return _load(path)
+        except Damaged as error:
+            reporter.warn(f"{error} The checkpoint before it is taken.")
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             reporter.warn(f"{path}: damaged ({error}); the checkpoint before it is taken.")
     if paths:
@@ -102,6 +104,7 @@ def _load(path: Path) -> Checkpoint:
         header: dict[str, Any] = handle.metadata() or {}
     if header.get("format") != FORMAT:
         raise UserError(f"{path}: a checkpoint of another version of inpaint.")
+    check(path)
     return Checkpoint(Progress(**json.loads(header["progress"])), load_file(path))
 
 
