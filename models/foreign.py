@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.parsing import brief
 
 INERT = ("pytorch_lightning", "lightning", "lightning_fabric", "omegaconf", "argparse", "numpy")
 """Packages whose objects training checkpoints carry beside their weights; never imported here."""
@@ -68,7 +69,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path}: damaged, or not a safetensors file ({error}).") from error
 
 
@@ -87,5 +88,8 @@ def _unpickled(path: Path) -> Any:
             f"{path}: refused: it holds more than tensors, which could run code when loaded. Save "
             "its state_dict() alone."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
-        raise UserError(f"{path}: damaged, or not a PyTorch file ({error}).") from error
+    except MemoryError:
+        raise
+    # Of damaged files torch raises what comes: AssertionError, RuntimeError, LookupError, ...
+    except Exception as error:
+        raise UserError(f"{path}: damaged, or not a PyTorch file ({brief(error, 200)}).") from error

@@ -141,8 +141,11 @@ def use_mask(file: Path, out: Path) -> None:
 
 
 def use_weights(file: Path, out: Path) -> None:
-    """Complete a photo with this model."""
-    complete(seeds.photo(out), out, "--box", "1,1,3,2", "--model", file)
+    """Load the model, and look at its card."""
+    from inpaint_cli import load_model
+
+    command("models", file)
+    load_model(file)
 
 
 def use_config(file: Path, out: Path) -> None:

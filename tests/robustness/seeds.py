@@ -32,9 +32,9 @@ def _saved(image: Image.Image, kind: str) -> bytes:
 
 
 def photo(folder: Path) -> Path:
-    """Return a photo of 24x20 pixels in `folder`."""
+    """Return a grey photo of 24x20 pixels in `folder`, which every model takes."""
     path = folder / "photo.png"
-    path.write_bytes(_saved(_noise(), "PNG"))
+    path.write_bytes(_saved(_noise().convert("L"), "PNG"))
     return path
 
 

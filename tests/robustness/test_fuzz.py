@@ -6,14 +6,14 @@ import pytest
 
 from tests.robustness.fuzz import KINDS, Tally, content_of, try_one
 
-INPUTS = 20
+INPUTS = 16
 """Of each format. The full form has about 770."""
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_files_that_are_changed_are_valid(name: str, tmp_path: Path) -> None:
     kind = KINDS[name]
-    for number, (file, data) in enumerate(kind.files()):
+    for number, (file, data) in enumerate(kind.files()[:3]):
         out = tmp_path / str(number)
         out.mkdir()
         (tmp_path / file).write_bytes(data)
