@@ -167,8 +167,8 @@ class Npy:
         data = self.handle.read(self.size)
         if len(data) < self.size:
             raise EOFError(f"{self.name} ends early")
-        order = "F" if self.fortran else "C"
-        return np.frombuffer(data, self.dtype).reshape(self.shape, order=order)
+        values = np.frombuffer(data, self.dtype)
+        return values.reshape(self.shape, order="F" if self.fortran else "C")
 
 
 def _header(handle: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -12,6 +12,7 @@ from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.models.ipa.presets import PUBLISHED as PRESETS
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import published
+from inpaint_cli.zoo.downloading import download
 from tests.file_server import CONTENT, Server, serving, weights
 
 QUIET = Reporter(quiet=True)
@@ -62,11 +63,11 @@ def test_a_file_that_changed_on_the_disk_is_refused(
 def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
     path, server.cut = tmp_path / "model.th", 100_000
     with pytest.raises(ResourceError, match="goes on where it stopped"):
-        published.download(server.address, path, QUIET)
+        download(server.address, path, QUIET)
     assert not path.exists()
     assert (tmp_path / "model.th.part").stat().st_size == 100_000
     server.cut = 0
-    published.download(server.address, path, QUIET)
+    download(server.address, path, QUIET)
     assert path.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=100000-"]
     assert [p.name for p in tmp_path.iterdir()] == ["model.th"]
@@ -77,19 +78,19 @@ def test_what_cannot_be_continued_begins_anew(change: str, server: Server, tmp_p
     path, server.cut = tmp_path / "model.th", 100_000
     server.mark = "" if change == "no mark" else server.mark
     with pytest.raises(ResourceError):
-        published.download(server.address, path, QUIET)
+        download(server.address, path, QUIET)
     server.cut = 0
     if change == "another version":
         server.content, server.mark = weights(1.0), '"two"'
     server.ranges = change != "no ranges"
-    published.download(server.address, path, QUIET)
+    download(server.address, path, QUIET)
     assert path.read_bytes() == server.content
 
 
 def test_a_part_as_long_as_the_file_begins_anew(server: Server, tmp_path: Path) -> None:
     (tmp_path / "model.th.part").write_bytes(b"x" * len(CONTENT))
     (tmp_path / "model.th.part.stamp").write_text('"one"')
-    published.download(server.address, tmp_path / "model.th", QUIET)
+    download(server.address, tmp_path / "model.th", QUIET)
     assert (tmp_path / "model.th").read_bytes() == CONTENT
 
 
@@ -98,15 +99,15 @@ def test_progress_is_told(
 ) -> None:
     server.content = b"PK" + bytes((3 << 20) - 2)
     reporter = Reporter(line_seconds=0)
-    published.download(server.address, tmp_path / "model.th", reporter)
+    download(server.address, tmp_path / "model.th", reporter)
     assert "model.th (MiB): 3/3" in capsys.readouterr().err
 
 
 def test_a_missing_file_and_a_dead_server_are_one_sentence(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match=r"could not be downloaded \(404"):
-        published.download(server.address.replace("model.th", "missing"), tmp_path / "a", QUIET)
+        download(server.address.replace("model.th", "missing"), tmp_path / "a", QUIET)
     with pytest.raises(ResourceError, match="could not be downloaded"):
-        published.download("http://127.0.0.1:9/model.th", tmp_path / "a", QUIET)
+        download("http://127.0.0.1:9/model.th", tmp_path / "a", QUIET)
 
 
 def test_an_unknown_name_gets_the_nearest_one_and_all(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_a_redirect_to_where_anybody_could_answer_is_not_followed(
 ) -> None:
     server.status, server.headers = 302, {"Location": target}
     with pytest.raises(ResourceError, match=r"not followed|not allowed"):
-        published.download(server.address, tmp_path / "model.th", QUIET)
+        download(server.address, tmp_path / "model.th", QUIET)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,12 +189,12 @@ def test_another_part_than_was_asked_for_is_refused(
 ) -> None:
     path, server.cut = tmp_path / "model.th", 100_000
     with pytest.raises(ResourceError):
-        published.download(server.address, path, QUIET)
+        download(server.address, path, QUIET)
     server.cut, server.headers = 0, {"Content-Range": answer}
     with pytest.raises(ResourceError, match="another part of the file"):
-        published.download(server.address, path, QUIET)
+        download(server.address, path, QUIET)
     server.headers = {}
-    published.download(server.address, path, QUIET)
+    download(server.address, path, QUIET)
     assert path.read_bytes() == CONTENT
 
 

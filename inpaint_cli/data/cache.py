@@ -248,11 +248,9 @@ def _add_hashes(handle: IO[bytes], index: Index) -> None:
 def _is_unchanged(path: Path, index: Index, split: Split) -> bool:
     """Return whether index and pixels are what was written; it reads the whole split."""
     with path.with_suffix(".raw").open("rb") as handle:
-        expected = index["splits"][split].get("sha256")
-        return (
-            index["sha256"] == _hash_of_index(index)
-            and _hash_of_split(handle, index, split) == expected
-        )
+        expected: str = index["splits"][split].get("sha256", "")
+        is_index_whole: bool = index["sha256"] == _hash_of_index(index)
+        return is_index_whole and _hash_of_split(handle, index, split) == expected
 
 
 def _hash_of_index(index: Index) -> str:

@@ -34,7 +34,7 @@ FILE, HARD, SYMBOLIC, PIPE = tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, 
 
 def opened(source: str) -> dict[str, int]:
     """The first pixel of every image by its id, over all splits."""
-    found = {}
+    found: dict[str, int] = {}
     for split in data.SPLITS:
         with contextlib.suppress(UserError):  # a split without images
             images = loaded(source, split)

@@ -166,7 +166,7 @@ def npzs() -> Files:
             train_labels=labels,
             test_images=images[:4],
             test_labels=labels[:4],
-        )  # type: ignore[arg-type]
+        )
         files.append(("set.npz", stream.getvalue()))
     return files
 
