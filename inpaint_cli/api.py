@@ -25,7 +25,7 @@ from inpaint_cli.photos.completing import (
 )
 from inpaint_cli.photos.returned import CompletionResult
 from inpaint_cli.pictures.picture import Picture
-from inpaint_cli.weights import hash_of, load_weights, read_config, read_header
+from inpaint_cli.weights import load_weights, read_config, read_header
 
 if TYPE_CHECKING:
     import torch
@@ -151,6 +151,7 @@ def load_model(
         return LoadedModel(name, family, model, for_method(device))
     # What is asked for by name is refused before anything is read, and found out with torch.
     place = resolve(device) if device != "auto" or not later else device
+    digest = zoo.whole(source)
     header = read_header(source)
     if not models.get(header["family"]).completes:
         raise UserError(
@@ -167,7 +168,7 @@ def load_model(
     if name in models.FAMILIES:
         name = source.stem  # so that reports name the weights
     model = DeferredModel(family, config, load) if later else load()
-    return LoadedModel(name, family, model, place, hash_of(source), unfinished(family, header))
+    return LoadedModel(name, family, model, place, digest, unfinished(family, header))
 
 
 def unfinished(family: Family, header: Mapping[str, str]) -> str:

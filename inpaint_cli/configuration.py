@@ -7,7 +7,6 @@ import dataclasses
 import json
 import math
 import re
-import tomllib
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Training
+from inpaint_cli.parsing import brief, read_text, toml_of
 
 D = TypeVar("D")
+MOST_BITS = 4096
+"""Of a whole number: Python does not even print one of far more, as TOML's 0xFFF... may be."""
 
 
 def to_dict(config: object) -> dict[str, Any]:
@@ -93,19 +95,14 @@ def parse_settings(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.strip():
-            raise UserError(f"expected NAME=VALUE, got '{pair}'.", setting="set")
+            raise UserError(f"expected NAME=VALUE, got '{brief(pair)}'.", setting="set")
         settings[name.strip().replace("-", "_")] = value.strip()
     return settings
 
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file; UserError says where it is not TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not a TOML file ({error}).") from error
+    return toml_of(read_text(path), path)
 
 
 def to_toml(data: Mapping[str, Any], prefix: str = "") -> str:
@@ -148,7 +145,7 @@ def _toml_value(value: Any) -> str:
 
 def _check_table(data: object, where: str) -> None:
     if not isinstance(data, Mapping):
-        raise UserError(f"{where}: must be a table of settings, got '{data}'.")
+        raise UserError(f"{where}: must be a table of settings, got '{brief(data)}'.")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -156,9 +153,9 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Literal:
         named = {str(choice): choice for choice in args}
-        if str(value) not in named:
-            raise UserError(f"{where}: must be one of {', '.join(named)}, got '{value}'.")
-        return named[str(value)]
+        if brief(value) not in named:
+            raise UserError(f"{where}: must be one of {', '.join(named)}, got '{brief(value)}'.")
+        return named[brief(value)]
     if origin is tuple:
         return _convert_tuple(args, value, where)
     if origin is dict:
@@ -179,7 +176,7 @@ def _convert_tuple(hints: tuple[Any, ...], value: Any, where: str) -> tuple[Any,
     if isinstance(value, str):
         value = [part.strip() for part in value.strip("()[] ").split(",") if part.strip()]
     if not isinstance(value, list | tuple):
-        raise UserError(f"{where}: must be a list, got '{value}'.")
+        raise UserError(f"{where}: must be a list, got '{brief(value)}'.")
     kinds = [hints[0]] * len(value) if hints[1:] == (...,) else list(hints)
     if len(kinds) != len(value):
         raise UserError(f"{where}: takes {len(kinds)} values, got {len(value)}.")
@@ -190,12 +187,12 @@ def _convert_scalar(hint: Any, value: Any, where: str) -> Any:
     if hint is bool and isinstance(value, str):
         words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
         if value.lower() not in words:
-            raise UserError(f"{where}: must be true or false, got '{value}'.")
+            raise UserError(f"{where}: must be true or false, got '{brief(value)}'.")
         return words[value.lower()]
     if hint in (int, float):
         return _convert_number(hint, value, where)
     if isinstance(hint, type) and not isinstance(value, hint):
-        raise UserError(f"{where}: must be {hint.__name__}, got '{value}'.")
+        raise UserError(f"{where}: must be {hint.__name__}, got '{brief(value)}'.")
     return value
 
 
@@ -204,13 +201,21 @@ def _convert_number(hint: type[int] | type[float], value: Any, where: str) -> in
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
-        with contextlib.suppress(ValueError):
-            if hint is int and not isinstance(value, float):
-                return int(value)  # not by way of float, which has 53 bits
-        number = float(value)
-        if not math.isfinite(number) or (hint is int and number != int(number)):
+        number = _number(value)
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ValueError
+        converted = hint(number)
+        if hint is int and (converted != number or int(converted).bit_length() > MOST_BITS):
             raise ValueError
     except (ValueError, OverflowError):
         kind = "a whole number" if hint is int else "a number"
-        raise UserError(f"{where}: must be {kind}, got '{value}'.") from None
-    return hint(number)
+        raise UserError(f"{where}: must be {kind}, got '{brief(value)}'.") from None
+    return converted
+
+
+def _number(value: int | float | str) -> int | float:
+    """Return a number, whole ones not by way of float, which has 53 bits."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return int(value)
+    return value if isinstance(value, int) else float(value)

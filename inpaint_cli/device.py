@@ -66,6 +66,17 @@ def has_fast_bf16(device: torch.device) -> bool:
     return False
 
 
+def full_precision(device: torch.device) -> torch.autocast:
+    """Return the context in which nothing is autocast on `device`, also one that knows no autocast.
+
+    Such is "meta", on which a run is planned without its memory.
+    """
+    import torch
+
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type if known else "cpu", enabled=False)
+
+
 def rank() -> int:
     """Return this process's rank in a distributed run, 0 outside one."""
     import torch.distributed as dist

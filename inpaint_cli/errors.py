@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
+LONGEST_NAME = 200
+"""Characters of an unknown name that a message repeats; finding the nearest takes their square."""
+
 
 class PlainError(Exception):
     """An error that is one sentence, with what it is about kept apart from the text.
@@ -95,9 +98,10 @@ def unknown_name(
     "data: no data set called 'x'. Known: digits, mnist."
     """
     names = sorted(known)
-    near = get_close_matches(name.lower(), names, n=1)
+    quoted = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}..."
+    near = get_close_matches(quoted.lower(), names, n=1)
     nearest = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(names)}."
     advice = " ".join(filter(None, [nearest, where]))
-    error = UnknownName(f"{subject} called '{name}'. {advice}", setting=setting)
+    error = UnknownName(f"{subject} called '{quoted}'. {advice}", setting=setting)
     error.advice = advice
     return error

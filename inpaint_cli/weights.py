@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inpaint_cli import models
+from inpaint_cli import building, models, tensors
 from inpaint_cli.configuration import from_dict, to_dict
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.family import Config, Family, Model
-from inpaint_cli.files import check_utf8, replacing
+from inpaint_cli.files import check_utf8
+from inpaint_cli.parsing import brief, json_of
 
 if TYPE_CHECKING:
     import torch
 
 FORMAT = "1"
+PARTS_A_TENSOR, FEW_PARTS = 3, 100
+"""A network of a file has no more modules and parameters than these, a tensor and in all."""
 OWN_PRESET = "own"
 """In the header of a model whose config is none of its family's presets."""
 
@@ -38,12 +41,10 @@ def save_weights(
     Vectors (biases, statistics) stay as they are: they weigh nothing and may not fit float16.
     extra: further header strings, such as the stage that was trained.
     """
-    from safetensors.torch import save_file
-
-    tensors = {}
+    cast_tensors = {}
     for name, tensor in model.state_dict().items():  # type: ignore[attr-defined]
         cast = dtype is not None and tensor.is_floating_point() and tensor.ndim > 1
-        tensors[name] = tensor.detach().to("cpu", dtype if cast else tensor.dtype).contiguous()
+        cast_tensors[name] = tensor.detach().to("cpu", dtype if cast else tensor.dtype).contiguous()
     header = {
         "family": family,
         "preset": preset,
@@ -52,24 +53,7 @@ def save_weights(
         **(extra or {}),
     }
     check_utf8(path)
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
-        _sort_header(temporary)
-
-
-def _sort_header(path: Path) -> None:
-    """Put the header strings in order: safetensors writes them in a random one at each call.
-
-    So the same weights give the same bytes, and the SHA-256 of a file identifies a result.
-    """
-    with path.open("r+b") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        header = json.loads(handle.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) <= length:
-            handle.seek(8)
-            handle.write(text.ljust(length))
+    tensors.save(path, cast_tensors, header)
 
 
 def read_header(path: Path) -> dict[str, str]:
@@ -104,6 +88,7 @@ def load_weights(path: Path) -> Model:
     broken = [n for n, t in cast.items() if not torch.isfinite(t).all()]
     if broken:
         raise UserError(f"{path}: {broken[0]} holds values that are no numbers; it is damaged.")
+    tensors.check(path)
     # The weights that it starts from are random, but no business of the caller's generator.
     with torch.random.fork_rng(devices=[]):
         model = family.build(config)
@@ -118,10 +103,7 @@ def read_config(header: Mapping[str, str], path: Path) -> Config:
     if name not in models.FAMILIES or not models.get(name).stage_names:
         raise UserError(f"{path}: a model of '{name}', a family that this version does not know.")
     kind = type(next(iter(models.get(name).presets.values())))
-    try:
-        return from_dict(kind, json.loads(header["config"]), f"{path}: config")
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: its header is damaged ({error}).") from error
+    return from_dict(kind, json_of(header["config"], f"{path}: config"), f"{path}: config")
 
 
 @dataclass(frozen=True)
@@ -158,10 +140,14 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
         if isinstance(value, int) and value > max(count, 4096):
             raise UserError(f"{path}: its config is damaged ({name} = {value}).")
     try:
-        with torch.device("meta"):
+        # Every parameter is a tensor of the file, and most modules have some.
+        with torch.device("meta"), building.at_most(PARTS_A_TENSOR * len(shapes) + FEW_PARTS):
             expected = family.build(config).state_dict()  # type: ignore[attr-defined]
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: its config describes no network ({error}).") from error
+    except PlainError as error:
+        raise UserError(f"{path}: its config {error}") from error
+    # What a network is made of checks its settings in its own ways.
+    except Exception as error:
+        raise UserError(f"{path}: its config describes no network ({brief(error)}).") from error
     wrong = sorted(expected.keys() ^ shapes.keys()) + sorted(
         n for n in expected.keys() & shapes.keys() if list(expected[n].shape) != shapes[n]
     )

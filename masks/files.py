@@ -18,6 +18,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.masks import resize_nearest
 from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.parsing import brief
 from inpaint_cli.pictures.mask_levels import (
     Grey,
     MaskLevels,
@@ -267,10 +268,10 @@ def parse_box(text: str) -> UserBox:
     """
     parts = [part.strip() for part in text.split(",")]
     percent = all(part.endswith("%") for part in parts)
-    number = r"\d+(\.\d+)?%" if percent else r"\d+"
+    number = r"\d{1,18}(\.\d{1,18})?%" if percent else r"\d{1,18}"
     if len(parts) != 4 or not all(re.fullmatch(number, part, re.ASCII) for part in parts):
         raise UserError(
-            f"{text}: write X,Y,W,H: four whole numbers of pixels from the top left corner, "
+            f"{brief(text)}: write X,Y,W,H: four whole numbers of pixels from the top left corner, "
             "such as 40,60,100,80, or four percentages, such as 10%,20%,50%,50%.",
             setting="box",
         )

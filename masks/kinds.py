@@ -25,6 +25,7 @@ from inpaint_cli.masks.ranges import (
     parse_range,
 )
 from inpaint_cli.masks.strokes import Irregular, Strokes
+from inpaint_cli.parsing import brief
 
 MINIMUM_SIDE = 8
 
@@ -159,6 +160,8 @@ FIXED: dict[str, Distribution] = {
 
 
 def _share(text: str) -> Fraction:
+    if not re.fullmatch(r"[0-9./]{1,40}", text):  # Fraction("1e999999999") would not come back
+        raise ValueError
     share = Fraction(text)
     if not 0 < share <= 1:
         raise ValueError
@@ -239,11 +242,11 @@ def _distribution(text: str) -> Distribution:
     try:
         return build(parameter if colon else default)
     except (ValueError, ZeroDivisionError) as error:
-        raise UserError(f"{text}: {name} takes {allowed} after the colon.") from error
+        raise UserError(f"{brief(text)}: {name} takes {allowed} after the colon.") from error
 
 
 def _box(name: str) -> boxes.ShareBox | None:
-    match = re.fullmatch(r"box-(\d+(?:\.\d+)?)(-random)?", name)
+    match = re.fullmatch(r"box-(\d{1,3}(?:\.\d{1,18})?)(-random)?", name)
     if not match or not 0 < Fraction(match[1]) <= 100:
         return None
     return boxes.ShareBox(Fraction(match[1]) / 100, is_random=match[2] is not None)

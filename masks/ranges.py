@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.parsing import brief
 
 Mask = npt.NDArray[np.bool_]
 """bool [H, W], True = visible."""
@@ -85,11 +86,11 @@ def parse_range(text: str, kind: str) -> Range:
     >>> str(parse_range("20-40", "freeform"))
     '20-40'
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)", text)
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,18})?)-(\d{1,3}(?:\.\d{1,18})?)", text)
     if not match:
         raise UserError(
-            f"{kind}@{text}: not a range. Write LOW-HIGH in percent visible, such as {kind}@20-40, "
-            f"or {kind}@mixture."
+            f"{kind}@{brief(text)}: not a range. Write LOW-HIGH in percent visible, such as "
+            f"{kind}@20-40, or {kind}@mixture."
         )
     low, high = (Fraction(part) for part in match.groups())
     if not low < high <= 100:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,24 +13,38 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.archives import RATIO_OF_ARRAYS, Npy, open_zip
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing, write_text
 from inpaint_cli.masks import draw, specification
 from inpaint_cli.masks.files import read_mask, write_mask
 from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.parsing import json_of, read_text
 from inpaint_cli.reporting import Reporter
 
 FORMAT = "inpaint-masks-1"
 MANIFEST = "masks.json"
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 """Suffixes of pictures, which a folder for masks must not hold."""
-MANIFEST_TYPES = {
-    "kind": str,
-    "size": list,
-    "seed": int,
-    "count": int,
-    "versions": dict,
-    "sha256": str,
+LARGEST_SIDE = 16384
+MOST_MASKS = 10_000_000
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_side(side) for side in value)
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= LARGEST_SIDE
+
+
+MANIFEST_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "kind": lambda value: isinstance(value, str),
+    "size": _is_size,
+    "seed": lambda value: type(value) is int,
+    "count": lambda value: type(value) is int and 1 <= value <= MOST_MASKS,
+    "versions": lambda value: isinstance(value, dict),
+    "sha256": lambda value: isinstance(value, str),
 }
 """What reading a set needs of its manifest."""
 
@@ -143,7 +156,11 @@ def write_set(masks: MaskSet, target: Path, reporter: Reporter | None = None) ->
         with replacing(target) as temporary:
             np.savez_compressed(temporary, visible=np.stack(list(masks)), manifest=np.array(text))
         return [target]
-    older = set(_files(target, read_manifest(target))) if (target / MANIFEST).exists() else set()
+    older = (
+        set(_files(target, read_manifest(target)["count"]))
+        if (target / MANIFEST).exists()
+        else set()
+    )
     paths = [target / name for name in _names(len(masks))]
     with (reporter or Reporter(quiet=True)).progress("files", len(masks)) as advance:
         for path, mask in zip(paths, masks, strict=True):
@@ -172,12 +189,12 @@ def read_set(source: Path, reporter: Reporter | None = None) -> MaskSet:
     """Read what `write_set` wrote. A hash that does not match is a warning with the versions."""
     manifest = read_manifest(source)
     (height, width), count = manifest["size"], manifest["count"]
-    masks = _read_masks(source, manifest)
-    if len(masks) != count or any(mask.shape != (height, width) for mask in masks):
+    read = _packed_of_npz if source.suffix == ".npz" else _packed_of_folder
+    packed = read(source, count, height, width)
+    if packed is None:
         raise UserError(
             f"{source}: the manifest lists {count} masks of {height}x{width}; the files differ."
         )
-    packed = np.stack([pack(mask) for mask in masks])
     mask_set = MaskSet(manifest["kind"], height, width, manifest["seed"], packed)
     if reporter:
         warn_if_different(mask_set, manifest["sha256"], manifest["versions"], str(source), reporter)
@@ -186,22 +203,20 @@ def read_set(source: Path, reporter: Reporter | None = None) -> MaskSet:
 
 def read_manifest(source: Path) -> dict[str, Any]:
     """Read the manifest of a folder or an .npz file. UserError if there is none of ours."""
-    try:
-        if source.suffix == ".npz":
-            with np.load(source, allow_pickle=False) as arrays:
-                text = str(arrays["manifest"])
-        else:
-            text = (source / MANIFEST).read_text("utf-8")
-        manifest = json.loads(text)
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']}")
-        missing = MANIFEST_TYPES.keys() - manifest.keys()
-        wrong = [k for k, t in MANIFEST_TYPES.items() if not isinstance(manifest.get(k), t)]
-        if missing or wrong:
-            raise ValueError(f"{', '.join(sorted(missing) or wrong)} missing or unusable")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{source}: not a mask set that inpaint wrote ({error}).") from error
-    return dict(manifest)
+    if source.suffix == ".npz":
+        with open_zip(source, RATIO_OF_ARRAYS, "") as archive, Npy(archive, "manifest") as array:
+            text = str(array.values().item())
+    else:
+        text = read_text(source / MANIFEST)
+    manifest = json_of(text, source, "not a mask set that inpaint wrote")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise UserError(f"{source}: not a mask set that inpaint wrote.")
+    wrong = [name for name, fits in MANIFEST_CHECKS.items() if not fits(manifest.get(name))]
+    if wrong:
+        raise UserError(
+            f"{source}: not a mask set that inpaint wrote ({', '.join(wrong)} missing or unusable)."
+        )
+    return manifest
 
 
 def warn_if_different(
@@ -215,17 +230,37 @@ def warn_if_different(
         )
 
 
-def _read_masks(source: Path, manifest: dict[str, Any]) -> list[Mask]:
-    if source.suffix == ".npz":
-        with np.load(source, allow_pickle=False) as arrays:
-            return list(np.asarray(arrays["visible"], np.bool_))
-    return [read_mask(path) for path in _files(source, manifest)]
+def _packed_of_npz(source: Path, count: int, height: int, width: int) -> Packed | None:
+    """Return the bits of a set, mask by mask; None where it is another one than is said."""
+    with open_zip(source, RATIO_OF_ARRAYS, "") as archive, Npy(archive, "visible") as array:
+        if array.shape != (count, height, width) or array.dtype.kind not in "bu" or array.fortran:
+            return None
+        packed = np.empty((count, row_bytes(height, width)), np.uint8)
+        for index in range(count):
+            packed[index] = pack(array.rows(index, 1)[0] != 0)
+    return packed
 
 
-def _files(folder: Path, manifest: dict[str, Any]) -> list[Path]:
-    return [folder / name for name in _names(manifest["count"])]
+def _packed_of_folder(source: Path, count: int, height: int, width: int) -> Packed | None:
+    paths = _files(source, count)
+    if len(paths) != count:
+        return None
+    packed = np.empty((count, row_bytes(height, width)), np.uint8)
+    for index, path in enumerate(paths):
+        mask = read_mask(path)
+        if mask.shape != (height, width):
+            return None
+        packed[index] = pack(mask)
+    return packed
 
 
-def _names(count: int) -> list[str]:
+def _files(folder: Path, count: int) -> list[Path]:
+    """Return the masks of a set that is said to have `count`, no more than the folder can hold."""
+    return [folder / name for name in _names(count, sum(1 for _ in folder.iterdir()))]
+
+
+def _names(count: int, most: int | None = None) -> list[str]:
     digits = max(4, len(str(count - 1)))
-    return [f"{index:0{digits}}.png" for index in range(count)]
+    return [
+        f"{index:0{digits}}.png" for index in range(min(count, count if most is None else most))
+    ]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model
+from inpaint_cli.parsing import brief
 
 PACKAGES = frozenset(
     (
@@ -169,7 +170,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path}: damaged, or not a safetensors file ({error}).") from error
 
 
@@ -185,8 +186,11 @@ def _unpickled(path: Path) -> Any:
             if not mapped and handle.read(1) != PICKLE:
                 raise UserError(f"{path}: damaged, or not a PyTorch file.") from error
         raise _refused(path, classes, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError) as error:
-        raise UserError(f"{path}: damaged, or not a PyTorch file ({error}).") from error
+    except MemoryError:
+        raise
+    # Of damaged files torch raises what comes: AssertionError, RuntimeError, LookupError, ...
+    except Exception as error:
+        raise UserError(f"{path}: damaged, or not a PyTorch file ({brief(error, 200)}).") from error
 
 
 def _refused(path: Path, classes: Sequence[str], error: Exception) -> UserError:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from inpaint_cli import torchvision_import
+from inpaint_cli.device import full_precision
 from inpaint_cli.errors import UserError
 
 EPSILON = 1e-10
@@ -96,7 +97,7 @@ class PerceptualDistance(nn.Module):
         The trunk runs in the precision of the surrounding autocast, the rest at least in float32.
         """
         maps = self.network(self._prepared(images))
-        with torch.autocast(images.device.type, enabled=False):
+        with full_precision(images.device):
             return [embed(level, self._head(index)) for index, level in enumerate(maps)]
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:

@@ -1,12 +1,23 @@
 """A server of one file on this machine, for tests of downloads."""
 
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-CONTENT = bytes(range(256)) * 1000
+import torch
+
+
+def weights(value: float = 0.0) -> bytes:
+    """A file of PyTorch with one tensor."""
+    stream = io.BytesIO()
+    torch.save({"a": torch.full((64_000,), value)}, stream)
+    return stream.getvalue()
+
+
+CONTENT = weights()
 
 
 class Server:
@@ -17,6 +28,10 @@ class Server:
         self.ranges = True
         self.cut = 0
         """Bytes after which the connection ends; 0 = it does not."""
+        self.headers: dict[str, str] = {}
+        """Sent in addition; an empty one is left out where it would be sent."""
+        self.status = 0
+        """In place of 200 or 206."""
         self.asked: list[str | None] = []
         self.address = ""
 
@@ -36,10 +51,14 @@ def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.send_error(416)
                 return
             body = server.content[start:]
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(body)))
-            if server.mark:
-                self.send_header("ETag", server.mark)
+            self.send_response(server.status or (206 if start else 200))
+            headers = {"Content-Length": str(len(body)), "ETag": server.mark}
+            if start:
+                whole = len(server.content)
+                headers["Content-Range"] = f"bytes {start}-{whole - 1}/{whole}"
+            for name, value in {**headers, **server.headers}.items():
+                if value:
+                    self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body[: server.cut] if server.cut else body)
 

@@ -1,6 +1,8 @@
 """Downloads from a server on this machine: progress, going on, and knowing a file again."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,8 @@ from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.models.ipa.presets import PUBLISHED as PRESETS
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import published
-from tests.file_server import CONTENT, Server, serving
+from inpaint_cli.zoo.downloading import download
+from tests.file_server import CONTENT, Server, serving, weights
 
 QUIET = Reporter(quiet=True)
 
@@ -60,11 +63,11 @@ def test_a_file_that_changed_on_the_disk_is_refused(
 def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Path) -> None:
     path, server.cut = tmp_path / "model.th", 100_000
     with pytest.raises(ResourceError, match="goes on where it stopped"):
-        published.download(server.address, path, QUIET)
+        download(server.address, path, QUIET)
     assert not path.exists()
     assert (tmp_path / "model.th.part").stat().st_size == 100_000
     server.cut = 0
-    published.download(server.address, path, QUIET)
+    download(server.address, path, QUIET)
     assert path.read_bytes() == CONTENT
     assert server.asked == [None, "bytes=100000-"]
     assert [p.name for p in tmp_path.iterdir()] == ["model.th"]
@@ -75,36 +78,36 @@ def test_what_cannot_be_continued_begins_anew(change: str, server: Server, tmp_p
     path, server.cut = tmp_path / "model.th", 100_000
     server.mark = "" if change == "no mark" else server.mark
     with pytest.raises(ResourceError):
-        published.download(server.address, path, QUIET)
+        download(server.address, path, QUIET)
     server.cut = 0
     if change == "another version":
-        server.content, server.mark = CONTENT[::-1], '"two"'
+        server.content, server.mark = weights(1.0), '"two"'
     server.ranges = change != "no ranges"
-    published.download(server.address, path, QUIET)
+    download(server.address, path, QUIET)
     assert path.read_bytes() == server.content
 
 
 def test_a_part_as_long_as_the_file_begins_anew(server: Server, tmp_path: Path) -> None:
     (tmp_path / "model.th.part").write_bytes(b"x" * len(CONTENT))
     (tmp_path / "model.th.part.stamp").write_text('"one"')
-    published.download(server.address, tmp_path / "model.th", QUIET)
+    download(server.address, tmp_path / "model.th", QUIET)
     assert (tmp_path / "model.th").read_bytes() == CONTENT
 
 
 def test_progress_is_told(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.content = bytes(3 << 20)
+    server.content = b"PK" + bytes((3 << 20) - 2)
     reporter = Reporter(line_seconds=0)
-    published.download(server.address, tmp_path / "model.th", reporter)
+    download(server.address, tmp_path / "model.th", reporter)
     assert "model.th (MiB): 3/3" in capsys.readouterr().err
 
 
 def test_a_missing_file_and_a_dead_server_are_one_sentence(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ResourceError, match=r"could not be downloaded \(404"):
-        published.download(server.address.replace("model.th", "missing"), tmp_path / "a", QUIET)
+        download(server.address.replace("model.th", "missing"), tmp_path / "a", QUIET)
     with pytest.raises(ResourceError, match="could not be downloaded"):
-        published.download("http://127.0.0.1:9/model.th", tmp_path / "a", QUIET)
+        download("http://127.0.0.1:9/model.th", tmp_path / "a", QUIET)
 
 
 def test_an_unknown_name_gets_the_nearest_one_and_all(tmp_path: Path) -> None:
@@ -119,7 +122,10 @@ def test_a_file_in_a_shared_folder_says_where_to_get_and_put_it(tmp_path: Path) 
         assert part in str(caught.value)
     path = tmp_path / "ffhq256-ipa" / "model-ema.th"
     path.parent.mkdir()
-    path.write_bytes(b"fetched by hand")
+    path.write_bytes(b"<html>")
+    with pytest.raises(UserError, match="nothing is kept of it"):
+        published.fetch("ipa-ffhq256", QUIET, tmp_path)
+    path.write_bytes(CONTENT)
     assert published.fetch("ipa-ffhq256", QUIET, tmp_path).path == path
 
 
@@ -132,3 +138,85 @@ def test_every_published_file_is_of_a_preset_and_is_told_how_to_convert(
     if not entry.by_hand:
         assert entry.address.endswith(entry.file.rpartition("/")[2])
     assert f"--from {entry.layout} " in published.how_to_convert(entry.name, Path("x.th"))
+
+
+REFUSED: list[tuple[bytes, dict[str, str], str]] = [
+    (b"<html>log in</html>", {"Content-Type": "text/html; charset=utf-8"}, "a web page came"),
+    (b"<html>log in</html>", {}, "no file of PyTorch"),
+    (b"", {"Content-Length": "", "Content-Type": "text/html"}, "a web page came"),
+    (CONTENT, {"Content-Encoding": "gzip"}, "comes packed"),
+    (CONTENT, {"Content-Length": ""}, "does not say how long"),
+    (CONTENT, {"Content-Length": str(1 << 50)}, "more than any file of weights"),
+    (CONTENT[:5000], {}, "damaged, or not a PyTorch file"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "message"), REFUSED, ids=lambda value: str(value)[:30]
+)
+def test_what_is_no_whole_file_of_weights_is_refused_and_nothing_is_kept(
+    content: bytes,
+    headers: dict[str, str],
+    message: str,
+    entry: published.Published,
+    server: Server,
+    tmp_path: Path,
+) -> None:
+    server.content, server.headers = content or b"x", headers
+    with pytest.raises((ResourceError, UserError), match=message):
+        published.fetch("tried", QUIET, tmp_path)
+    kept = {path.name for path in (tmp_path / "cifar10").iterdir()}
+    assert kept <= {"model.th.part", "model.th.part.stamp"}
+    server.content, server.headers, server.mark = CONTENT, {}, '"two"'
+    assert published.fetch("tried", QUIET, tmp_path).path.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "target", ["ftp://127.0.0.1/model.th", "http://localhost:9/model.th", "file:///etc/passwd"]
+)
+def test_a_redirect_to_where_anybody_could_answer_is_not_followed(
+    target: str, server: Server, tmp_path: Path
+) -> None:
+    server.status, server.headers = 302, {"Location": target}
+    with pytest.raises(ResourceError, match=r"not followed|not allowed"):
+        download(server.address, tmp_path / "model.th", QUIET)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("answer", ["bytes 0-9/10", "", "bytes 5-6/7", "nonsense"])
+def test_another_part_than_was_asked_for_is_refused(
+    answer: str, server: Server, tmp_path: Path
+) -> None:
+    path, server.cut = tmp_path / "model.th", 100_000
+    with pytest.raises(ResourceError):
+        download(server.address, path, QUIET)
+    server.cut, server.headers = 0, {"Content-Range": answer}
+    with pytest.raises(ResourceError, match="another part of the file"):
+        download(server.address, path, QUIET)
+    server.headers = {}
+    download(server.address, path, QUIET)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_second_call_waits_outside_and_dead_ones_leave_nothing(
+    entry: published.Published, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cifar10"
+    folder.mkdir()
+    (folder / f".{'0a' * 8}.stamp").write_text("x")
+    program = (
+        "import sys, pathlib, time\n"
+        "from inpaint_cli.locking import locked\n"
+        "with locked(pathlib.Path(sys.argv[1]), ''):\n"
+        "    print('held', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, str(folder / "model.th.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match="another call is downloading it"):
+            published.fetch("tried", QUIET, tmp_path)
+        other.communicate()
+    published.fetch("tried", QUIET, tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["model.th", "model.th.json"]

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from inpaint_cli import zoo
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.weights import hash_of, load_weights, preset_of, read_header, save_weights
@@ -214,3 +216,29 @@ def test_the_hash_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     # The first test vector of FIPS 180-4.
     assert hash_of(tmp_path / "x").startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9c")
+
+
+def test_a_flipped_bit_in_the_values_is_refused(saved: Path) -> None:
+    content = bytearray(saved.read_bytes())
+    content[-1] ^= 1
+    saved.write_bytes(content)
+    assert "the content has changed since it was written" in refusal(saved)
+
+
+def test_a_config_of_5000_digits_is_refused_by_name(saved: Path) -> None:
+    config = read_header(saved)["config"].replace('"width": 4', f'"width": {"9" * 5000}')
+    assert "9" * 5000 in config
+    resave(saved, {"config": config})
+    assert "width is a number of more than 4300 digits" in refusal(saved)
+
+
+def test_a_depth_that_its_file_cannot_hold_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "deep.safetensors"
+    shipped = zoo.FOLDER / "pcnn-digits.safetensors"
+    header = read_header(shipped)
+    config = {**json.loads(header["config"]), "depth": 60_000}
+    save_file(load_file(shipped), path, metadata={**header, "config": json.dumps(config)})
+    load_weights(shipped)  # what torch loads at its first use of "meta" takes seconds
+    begun = time.perf_counter()
+    assert "asks for a network of more than" in refusal(path)
+    assert time.perf_counter() - begun < 2

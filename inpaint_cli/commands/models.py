@@ -156,12 +156,14 @@ def _detail(name: str, reporter: Reporter) -> dict[str, Any]:
         return _family(name)
     if name in _published_names():
         return _published(name)
+    from inpaint_cli.parsing import json_of
+    from inpaint_cli.tensors import DIGEST
     from inpaint_cli.weights import hash_of, read_header
 
     path = Path(zoo.find(name))
-    header = read_header(path)
+    header = {key: text for key, text in read_header(path).items() if key != DIGEST}
     facts = {"weights": str(path), "size": path.stat().st_size, "sha256": hash_of(path)}
-    return {**header, "config": json.loads(header["config"]), **facts}
+    return {**header, "config": json_of(header["config"], f"{path}: config"), **facts}
 
 
 def _listing(facts: Mapping[str, Any]) -> list[str]:

@@ -183,4 +183,5 @@ def _weight_file(name: str) -> Path:
     path = zoo.find(name, "from_weights")
     if isinstance(path, str):
         raise UserError(f"'{path}' has no weights.", setting="from_weights")
+    zoo.whole(path)
     return path

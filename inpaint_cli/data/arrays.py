@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.archives import RATIO_OF_ARRAYS, Npy, open_zip
 from inpaint_cli.data.image_set import SPLITS, Split, counted
-from inpaint_cli.data.sources import DAMAGED, Listing, Raw, damaged, identity, open_zip, stem
+from inpaint_cli.data.sources import Listing, Raw, identity, stem
 from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap, splits_of, without_splits
 from inpaint_cli.data.splits import Member
 from inpaint_cli.errors import UserError
@@ -25,6 +26,8 @@ LABEL_KEYS = ("labels", "label", "y")
 CHUNK_BYTES = 1 << 24
 LARGEST_COLUMNS_BYTES = 1 << 30
 """An array in Fortran order has its images interleaved, so all of it is read at once."""
+FEW_IMAGES = 4096
+"""So many may be packed into fewer bytes than images, as blank ones are."""
 
 
 @dataclass(frozen=True)
@@ -89,31 +92,23 @@ class Npz:
     def listing(self) -> Listing:
         members = [member for part in self._parts for member in _members(part)]
         used = frozenset(key for name in self._names if (key := self.said.key_of([name])))
-        return Listing(members, 0, tuple(self._remarks()), used)
+        return Listing(members, remarks=tuple(self._remarks()), used=used)
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         wanted: dict[str, dict[int, Member]] = {}
         for member in members:
             part, index = _place(member)
             wanted.setdefault(part, {})[index] = member
-        with self._open() as archive:
+        with open_zip(self.path, RATIO_OF_ARRAYS) as archive:
             for key, indices in wanted.items():
                 for index, image in self._images(archive, key):
                     if index in indices:
                         yield indices[index], image
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[zipfile.ZipFile]:
-        with open_zip(self.path) as archive:
-            try:
-                yield archive
-            except (EOFError, ValueError, *DAMAGED) as error:
-                raise damaged(self.path, error) from error
-
     @cached_property
     def _names(self) -> list[str]:
         """The arrays of the file."""
-        with self._open() as archive:
+        with open_zip(self.path, RATIO_OF_ARRAYS) as archive:
             return [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
 
     @cached_property
@@ -144,7 +139,7 @@ class Npz:
                 "images with split_map, such as 'NAME=train'.",
                 setting="data",
             )
-        with self._open() as archive:
+        with open_zip(self.path, RATIO_OF_ARRAYS) as archive:
             return [
                 self._part(archive, split, name, labels.get(split))
                 for split, name in images.items()
@@ -179,12 +174,13 @@ class Npz:
     def _part(
         self, archive: zipfile.ZipFile, split: Split | None, name: str, labels: str | None
     ) -> ArrayPart:
-        with archive.open(f"{name}.npy") as handle:
-            count = self._header(handle, name)[0][0]
+        with Npy(archive, name) as array:
+            self._check(array)
+            count = array.shape[0]
         numbers = None
         if labels:
-            with archive.open(f"{labels}.npy") as handle:
-                numbers = np.lib.format.read_array(handle, allow_pickle=False).reshape(-1)
+            with Npy(archive, labels) as array:
+                numbers = array.values().reshape(-1)
             if len(numbers) != count:
                 raise UserError(
                     f"{self.path}: {name} has {count} images, {labels} {len(numbers)}.",
@@ -192,57 +188,46 @@ class Npz:
                 )
         return ArrayPart(name, split, numbers, count)
 
-    def _header(self, handle: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
-        """Read the header of an array; return its shape and type."""
-        version = np.lib.format.read_magic(handle)
-        reader = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = reader(handle)
-        if dtype.hasobject or dtype.kind not in "uifb" or len(shape) not in (2, 3, 4):
+    def _check(self, array: Npy) -> None:
+        """Raise UserError where an array holds no images."""
+        shape, dtype = array.shape, array.dtype
+        if dtype.kind not in "uifb" or len(shape) not in (2, 3, 4):
             raise UserError(
-                f"{self.path}: {name} is {dtype} {list(shape)}; expected uint8 [N, H, W] or "
+                f"{self.path}: {array.name} is {dtype} {list(shape)}; expected uint8 [N, H, W] or "
                 "[N, H, W, C].",
                 setting="data",
             )
-        return shape, dtype, fortran
-
-    def _images(self, archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, Array]]:
-        with archive.open(f"{name}.npy") as handle:
-            shape, dtype, fortran = self._header(handle, name)
-            if fortran:
-                yield from self._of_columns(handle, name, shape, dtype)
-                return
-            each = int(np.prod(shape[1:])) * dtype.itemsize
-            rows = max(1, CHUNK_BYTES // max(each, 1))
-            for start in range(0, shape[0], rows):
-                count = min(rows, shape[0] - start)
-                data = handle.read(count * each)
-                if len(data) < count * each:
-                    raise EOFError(f"{name} ends early")
-                chunk = np.frombuffer(data, dtype).reshape(count, *shape[1:])
-                for offset in range(count):
-                    yield start + offset, self._upright(chunk[offset], name)
-
-    def _of_columns(
-        self, handle: IO[bytes], name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> Iterator[tuple[int, Array]]:
-        """Yield the images of an array in Fortran order, which has to be in memory as a whole."""
-        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if size > LARGEST_COLUMNS_BYTES:
+        # One object is made of each, long before a byte of them is read.
+        if shape[0] > max(array.packed, FEW_IMAGES):
             raise UserError(
-                f"{self.path}: {name} is in Fortran order, which takes {size >> 20} MiB of memory. "
-                "Save numpy.ascontiguousarray of it.",
+                f"{self.path}: {array.name} is {list(shape)} in {array.packed} bytes: more images "
+                "than these can hold.",
                 setting="data",
             )
-        data = handle.read(size)
-        if len(data) < size:
-            raise EOFError(f"{name} ends early")
-        array = np.frombuffer(data, dtype).reshape(shape, order="F")
-        for index, image in enumerate(array):
-            yield index, self._upright(image, name)
+
+    def _images(self, archive: zipfile.ZipFile, name: str) -> Iterator[tuple[int, Array]]:
+        with Npy(archive, name) as array:
+            self._check(array)
+            if array.fortran:
+                for index, image in enumerate(self._of_columns(array)):
+                    yield index, self._upright(image, name)
+                return
+            each = math.prod(array.shape[1:]) * array.dtype.itemsize
+            rows = max(1, CHUNK_BYTES // max(each, 1))
+            for start in range(0, array.shape[0], rows):
+                chunk = array.rows(start, min(rows, array.shape[0] - start))
+                for offset, image in enumerate(chunk):
+                    yield start + offset, self._upright(image, name)
+
+    def _of_columns(self, array: Npy) -> Array:
+        """Return an array in Fortran order, which has to be in memory as a whole."""
+        if array.size > LARGEST_COLUMNS_BYTES:
+            raise UserError(
+                f"{self.path}: {array.name} is in Fortran order, which takes {array.size >> 20} "
+                "MiB of memory. Save numpy.ascontiguousarray of it.",
+                setting="data",
+            )
+        return array.values()
 
     def _upright(self, image: Array, name: str) -> Array:
         """Return [H, W] or [H, W, C] of an image that may be flat or channels first."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from inpaint_cli import files
 from inpaint_cli.data.decoding import Decoding, MemberRow, SourcePlan, check_skipped, decode_all
-from inpaint_cli.data.image_set import SPLITS, ImageSet, Split, counted
+from inpaint_cli.data.image_set import NAMED_IN_FULL, SPLITS, ImageSet, Split, counted
 from inpaint_cli.data.sources import Listing
 from inpaint_cli.data.value_ranges import LEAST_USED
 from inpaint_cli.errors import UserError
@@ -34,19 +34,24 @@ VERSION = 3
 Index = dict[str, Any]
 _WARNED = set[Path]()
 """The caches whose warnings were told in this process."""
-INDEX_KEYS = {"shape", "rules", "remarks", "warnings", "splits", "classes", "skipped"}
+INDEX_KEYS = {"shape", "rules", "remarks", "warnings", "splits", "classes", "skipped", "sha256"}
 
 
 def load(plans: Sequence[SourcePlan], split: Split, reporter: Reporter) -> ImageSet:
     """Return a split of all sources together, from the cache if it is there."""
-    return _image_set(*_opened(plans, reporter), split)
+    return _image_set(*_opened(plans, [split], reporter), split)
 
 
-def _opened(plans: Sequence[SourcePlan], reporter: Reporter) -> tuple[str, Path, Index]:
+def _opened(
+    plans: Sequence[SourcePlan], wanted: Sequence[Split], reporter: Reporter
+) -> tuple[str, Path, Index]:
     """Return name, path and content of the index, built if need be; tell its warnings once."""
     name = "+".join(plan.name for plan in plans)
     path = files.home() / "cache" / "data" / f"{_safe(name)}-{_key(plans)}.json"
     index = _read(path)
+    if index and not all(_is_unchanged(path, index, split) for split in wanted):
+        reporter.warn(f"{path.with_suffix('.raw')}: damaged since it was written; built again.")
+        index = None
     if index is None:
         index = _build(plans, path, reporter)
     if path not in _WARNED:  # several splits of one set are loaded
@@ -58,7 +63,7 @@ def _opened(plans: Sequence[SourcePlan], reporter: Reporter) -> tuple[str, Path,
 
 def load_every(plans: Sequence[SourcePlan], reporter: Reporter) -> dict[Split, ImageSet]:
     """Return the splits that are not empty."""
-    name, path, index = _opened(plans, reporter)
+    name, path, index = _opened(plans, SPLITS, reporter)
     full = [split for split in SPLITS if index["splits"][split]["ids"]]
     return {split: _image_set(name, path, index, split) for split in full}
 
@@ -85,7 +90,7 @@ def _read(path: Path) -> Index | None:
         count = sum(len(index["splits"][split]["ids"]) for split in SPLITS)
         size = path.with_suffix(".raw").stat().st_size
         return index if size == count * int(np.prod(index["shape"])) else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -112,7 +117,7 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
         check_skipped(rows, result)
         _close_gaps(handle, result.good, int(np.prod(shape)))
         told = _index_of(rows, ends, result, len(plans) > 1)
-        rules = _rules(plans, [a.rule for a in assigned], result, sum(x.ignored for x in listings))
+        rules = _rules(plans, [a.rule for a in assigned], result, listings)
         remarks = [text for listing in listings for text in listing.remarks] + result.guesses
         warnings_ = _warnings(rows, ends, result)
         index = {"shape": shape, "rules": rules, "remarks": remarks, "warnings": warnings_, **told}
@@ -188,18 +193,40 @@ def _index_of(
 
 
 def _add_hashes(handle: IO[bytes], index: Index) -> None:
-    size = int(np.prod(index["shape"]))
-    handle.seek(0)
     for split in SPLITS:
-        part = index["splits"][split]
-        digest = hashlib.sha256(json.dumps([part["ids"], index["shape"]]).encode())
-        for _ in part["ids"]:
-            digest.update(handle.read(size))
-        part["sha256"] = digest.hexdigest()
+        index["splits"][split]["sha256"] = _hash_of_split(handle, index, split)
+    index["sha256"] = _hash_of_index(index)
+
+
+def _is_unchanged(path: Path, index: Index, split: Split) -> bool:
+    """Return whether index and pixels are what was written; it reads the whole split."""
+    with path.with_suffix(".raw").open("rb") as handle:
+        expected: str = index["splits"][split].get("sha256", "")
+        is_index_whole: bool = index["sha256"] == _hash_of_index(index)
+        return is_index_whole and _hash_of_split(handle, index, split) == expected
+
+
+def _hash_of_index(index: Index) -> str:
+    facts = {name: value for name, value in index.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _hash_of_split(handle: IO[bytes], index: Index, split: Split) -> str:
+    """Return the hash of the ids, the shape and the pixels of a split."""
+    size, ids = int(np.prod(index["shape"])), index["splits"][split]["ids"]
+    before = SPLITS[: SPLITS.index(split)]
+    handle.seek(size * sum(len(index["splits"][other]["ids"]) for other in before))
+    digest = hashlib.sha256(json.dumps([ids, index["shape"]]).encode())
+    for _ in ids:
+        digest.update(handle.read(size))
+    return digest.hexdigest()
 
 
 def _rules(
-    plans: Sequence[SourcePlan], splits: Sequence[str], result: Decoding, ignored: int
+    plans: Sequence[SourcePlan],
+    splits: Sequence[str],
+    result: Decoding,
+    listings: Sequence[Listing],
 ) -> list[str]:
     sentences = list(dict.fromkeys([*splits, *(p.preparation.sentence() for p in plans)]))
     size, grey = plans[0].preparation.size, plans[0].preparation.channels == 1
@@ -209,9 +236,13 @@ def _rules(
         "of another size than the set's, so cropped to the square in the middle": result.uncropped,
     }
     sentences += [f"{counted(count, 'image')} {text}" for text, count in remarks.items() if count]
-    if ignored:
+    if ignored := sum(listing.ignored for listing in listings):
         left_out = counted(ignored, "other file")
         sentences.append(f"{left_out} left out (no images, or beside train/ and test/)")
+    if odd := [text for listing in listings for text in listing.odd]:
+        more = ", ..." if len(odd) > NAMED_IN_FULL else ""
+        named = ", ".join(odd[:NAMED_IN_FULL])
+        sentences.append(f"{counted(len(odd), 'file')} left out: {named}{more}")
     return sentences
 
 
@@ -245,8 +276,8 @@ def _names(plans: Sequence[SourcePlan]) -> str:
     return " and ".join(plan.name for plan in plans)
 
 
-def _looked_for(listings: Sequence[Any]) -> str:
-    others = sum(listing.ignored for listing in listings)
+def _looked_for(listings: Sequence[Listing]) -> str:
+    others = sum(listing.ignored + len(listing.odd) for listing in listings)
     return f"{counted(others, 'other file')}; looked for .png, .jpg, .webp, .tif and the like"
 
 

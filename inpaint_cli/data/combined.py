@@ -48,6 +48,7 @@ class ConcatenatedSource:
         return Listing(
             members,
             sum(listing.ignored for _, listing, _ in listings),
+            tuple(f"{key}/{text}" for key, listing, _ in listings for text in listing.odd),
             tuple(f"{key}: {text}" for key, listing, _ in listings for text in listing.remarks),
             frozenset().union(*(listing.used for _, listing, _ in listings)),
         )

@@ -27,6 +27,8 @@ from inpaint_cli.reporting import Advance
 
 MOST_WORKERS = 16
 """Threads that decode; each may hold a few photos, so memory grows with them."""
+MOST_HELD_BYTES = 1 << 28
+"""Files that wait to be decoded take no more memory than this, and one file."""
 MOST_SKIPPED = 0.05
 """More broken pictures than this share are no accident of a few files."""
 
@@ -160,14 +162,19 @@ def _decoded(
 ) -> Iterator[tuple[int, bytes, Decoded | Exception]]:
     """Yield row, digest of the content, and image or error."""
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
-    waiting: deque[tuple[int, Future[tuple[bytes, Decoded | Exception]]]] = deque()
+    waiting: deque[tuple[int, int, Future[tuple[bytes, Decoded | Exception]]]] = deque()
+    held = 0
     with ThreadPoolExecutor(workers) as pool:
         for row, plan, raw in _raw(rows, wanted):
-            waiting.append((row, pool.submit(_try, raw, plan, ranges.get(plan.name, {}))))
-            if len(waiting) >= 4 * workers:
-                first, future = waiting.popleft()
+            size = len(raw) if isinstance(raw, bytes) else getattr(raw, "nbytes", 0)
+            future = pool.submit(_try, raw, plan, ranges.get(plan.name, {}))
+            waiting.append((row, size, future))
+            held += size
+            while len(waiting) >= 4 * workers or (held > MOST_HELD_BYTES and waiting):
+                first, freed, future = waiting.popleft()
+                held -= freed
                 yield first, *future.result()
-        for row, future in waiting:
+        for row, _, future in waiting:
             yield row, *future.result()
 
 

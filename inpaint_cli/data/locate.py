@@ -9,7 +9,8 @@ from inpaint_cli import files
 from inpaint_cli.data.arrays import Npz, digits, graphics
 from inpaint_cli.data.combined import ConcatenatedSource, RenamedSource
 from inpaint_cli.data.names import SETS, NamedSet
-from inpaint_cli.data.sources import ARCHIVES, Folder, Source, Tar, Zip
+from inpaint_cli.data.packed import Tar, Zip
+from inpaint_cli.data.sources import ARCHIVES, Folder, Source
 from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap, splits_of
 from inpaint_cli.errors import UserError, unknown_name
 

@@ -188,13 +188,14 @@ def _classifier(name: str, device: torch.device) -> FeatureExtractor:
         raise UserError(
             f"{name} is of the family '{family}', not a classifier.", setting="features"
         )
+    digest = zoo.whole(path)
     network: Any = load_weights(path)
     network = network.to(device)
     return FeatureExtractor(
         _title(name),
         network.config.widths[-1],
         f"bilinear to {network.size}x{network.size}, antialiased, half-pixel centres",
-        hash_of(path),
+        digest,
         False,
         device,
         network.config.classes,

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 
 from inpaint_cli import files, metrics
+from inpaint_cli import tensors as sealed
+from inpaint_cli.errors import UserError
 from inpaint_cli.masks.sets import pack
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures, MeasuredCase
@@ -163,20 +165,16 @@ class WorkFolder:
 
     def save(self, number: int, tensors: dict[str, Tensor]) -> None:
         """Write a shard in one piece."""
-        from safetensors.torch import save_file
-
-        with files.replacing(self.path(number)) as temporary:
-            save_file({name: t.contiguous() for name, t in tensors.items()}, temporary)
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        sealed.save(self.path(number), whole, {})
 
     def load(self) -> Columns:
         """Read all shards in their order; features go from file to file, not into memory."""
-        from safetensors.numpy import load_file
-
         count = self.parts[-1].stop
         columns, sides = dict[str, Column](), list[Features]()
         masks, masked = hashlib.sha256(), False
         for number, part in enumerate(self.parts):
-            tensors = load_file(self.path(number))
+            tensors = self._shard(number)
             for name, values in tensors.items():
                 if name.startswith("c."):
                     blank = np.full((count, *values.shape[1:]), np.nan)
@@ -190,6 +188,19 @@ class WorkFolder:
                     side[part.start : part.stop] = rows
         digest = masks.hexdigest() if masked else None
         return Columns(count, columns, sides[0] if sides else None, tuple(sides[1:]), digest)
+
+    def _shard(self, number: int) -> dict[str, npt.NDArray[Any]]:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = self.path(number)
+        try:
+            sealed.check(path)
+            return load_file(path)
+        except (sealed.Damaged, SafetensorError) as error:
+            raise UserError(
+                f"{path}: damaged. Remove it and score again: it alone is measured anew."
+            ) from error
 
     def nothing(self) -> Columns:
         """Return the columns of a score whose every metric is refused: none."""

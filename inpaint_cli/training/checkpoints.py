@@ -6,7 +6,6 @@ Random state is not among it: every stream is keyed by seed, epoch and sample.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,11 +15,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
+from inpaint_cli import tensors as sealed
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import replacing
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.optimisation import Optimiser
 
@@ -91,10 +90,8 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         "format": FORMAT,
         "progress": json.dumps(dataclasses.asdict(progress)),
         "weights": json.dumps(dict(checkpoint.weights_header)),
-        "sha256": _digest(tensors),
     }
-    with replacing(path) as temporary:
-        save_file(_unshared(tensors), temporary, metadata=header)
+    sealed.save(path, _unshared(tensors), header)
     for old in paths(folder, progress.stage)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path
@@ -138,15 +135,18 @@ def load(path: Path, reporter: Reporter) -> Checkpoint:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise Damaged(str(error)) from error
-    is_whole = "sha256" in header
-    if is_whole and header["sha256"] != _digest(tensors):
-        raise Damaged("its content is not what was written")
+    try:
+        sealed.check(path)
+    except UserError as error:
+        raise Damaged("its content is not what was written") from error
     if not is_finite(tensors):
         raise Damaged("it holds values that are no numbers")
     progress, unknown = _progress(header)
     if unknown:
         reporter.warn(f"{path}: {', '.join(unknown)}: left out, unknown to this version.")
-    return Checkpoint(progress, tensors, _table(header.get("weights", "{}")), is_whole)
+    return Checkpoint(
+        progress, tensors, _table(header.get("weights", "{}")), sealed.DIGEST in header
+    )
 
 
 def is_finite(tensors: Mapping[str, Tensor]) -> bool:
@@ -220,16 +220,6 @@ def _misfit(path: Path, what: str) -> UserError:
 
 def _kind(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of names, types, shapes and values, in hex."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name} {_kind(tensor)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,8 +10,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from inpaint_cli import building
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.family import Model, Stage
+from inpaint_cli.randomness import Noise
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.batches import (
     BatchDivision,
@@ -27,6 +29,8 @@ from inpaint_cli.training.recipe import Recipe
 MEASURED_IMAGES = 2
 """Images of the forward pass that measures what is kept for the backward pass."""
 MIB = 2**20
+PLANNED_ON = "meta"
+"""The device of the network and its forward pass: it knows shapes alone."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,29 @@ class RunReport:
     facts: Mapping[str, Any]
 
 
+class _Shapes(Noise):
+    """Noise of which there are the shapes alone."""
+
+    def uniform(self, *shape: int) -> Tensor:
+        return torch.empty(len(self), *shape, dtype=torch.float64, device=PLANNED_ON)
+
+    def normal(self, *shape: int) -> Tensor:
+        return self.uniform(*shape)
+
+    def __getitem__(self, part: slice) -> Noise:
+        return _Shapes(self.seed, self.tag, self.keys[part])
+
+
 def plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporter) -> RunReport:
-    """Plan a run. It loads the data and takes one forward pass, but trains and writes nothing."""
+    """Plan a run. It loads the data, but trains and writes nothing.
+
+    The network stands on the device "meta", which knows shapes alone, so that planning the largest
+    one takes next to no memory.
+    """
     train, validation = recipe.load_images(download, reporter)
     program = _program() if device.type == "cpu" else 0
-    model = recipe.build()
+    with torch.device(PLANNED_ON), building.at_most():
+        model = cast(nn.Module, recipe.family.build(recipe.config))
     stages = {stage.name: stage for stage in recipe.family.stages()}
     parts = {name: count(part) for name, part in model.named_children()}
     facts = {
@@ -145,13 +167,16 @@ def _activations(
     training = recipe.training(stage.name)
     masks = MaskSource.of(training, recipe.seed, train.images.shape[2:], None)
     sample = MicroBatches(train, order, BatchDivision(MEASURED_IMAGES, 1), masks, "none")[0]
-    batch, noise = as_batch(sample, torch.device("cpu"), recipe.seed, f"train {stage.name}")
-    weights = {t.untyped_storage().data_ptr() for t in model.state_dict().values()}
+    batch, noise = as_batch(sample, torch.device(PLANNED_ON), recipe.seed, f"train {stage.name}")
+    if batch.image.is_meta:
+        noise = _Shapes(noise.seed, noise.tag, noise.keys)
+    # By identity: no storage of "meta" has an address.
+    weights = {t.untyped_storage()._cdata for t in model.state_dict().values()}
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        if tensor.untyped_storage().data_ptr() not in weights:
-            kept[tensor.untyped_storage().data_ptr()] = tensor
+        if tensor.untyped_storage()._cdata not in weights:
+            kept[tensor.untyped_storage()._cdata] = tensor
         return tensor
 
     model.train()

@@ -5,7 +5,7 @@ Precedence: dataclass defaults < preset < file (`--config`) < `--set`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,7 @@ from inpaint_cli.configuration import (
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
 from inpaint_cli.files import check_utf8
+from inpaint_cli.parsing import brief
 from inpaint_cli.randomness import tag_of
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.presets import choose_preset
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from inpaint_cli.data import ImageSet
 
 FORMAT = 1
-KEYS = ("format", "model", "preset", "data", "split_map", "seed", "stages", "perceptual", "config")
 NO_DISTANCE = "none"
 """The `perceptual` of a run whose losses use no perceptual distance."""
 
@@ -167,14 +167,16 @@ class RecipeChoices:
         if "config" in file:
             config = _merge(config, file["config"], str(self.weights or self.config))
         config = _override(config, parse_settings(tuple(self.settings)), family, stages)
-        seed = self.seed if self.seed is not None else int(file.get("seed", 0))
+        seed = self.seed if self.seed is not None else file.get("seed", 0)
         perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
         if perceptual != NO_DISTANCE and not family.perceptual:
             text = f"{family.name} trains without a perceptual distance."
             raise UserError(text, setting="perceptual")
         _check_whole(config)
         _check_masks(config, stages)
-        return Recipe(family.name, preset, data, seed, stages, config, perceptual, split_map)
+        return Recipe(
+            family.name, preset, data, seed, stages, config, perceptual, split_map=split_map
+        )
 
     def _file(self) -> dict[str, Any]:
         """Return the settings of the config file, or those of the weight file."""
@@ -199,17 +201,50 @@ def from_file(path: Path) -> Recipe:
 def _read(path: Path) -> dict[str, Any]:
     file = read_toml(path)
     for name in file:
-        if name not in KEYS:
-            raise unknown_name(f"{path}: no setting", name, KEYS)
+        if name not in HEAD:
+            raise unknown_name(f"{path}: no setting", name, HEAD)
+    for name, value in file.items():
+        fits, wanted = HEAD[name]
+        if not fits(value):
+            raise UserError(f"{path}: {name} must be {wanted}, got '{brief(value)}'.")
     if file.get("format", FORMAT) != FORMAT:
-        raise UserError(f"{path}: format {file['format']} is of another version of inpaint.")
-    for name in ("data", "stages"):
-        value = file.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise UserError(f"{path}: {name} must be a list of strings.")
-    if not isinstance(file.get("split_map", ""), str):
-        raise UserError(f"{path}: split_map must be a text such as 'extra=ignore'.")
+        raise UserError(f"{path}: format {brief(file['format'])} is of another version of inpaint.")
+    for stage, settings in file.get("config", {}).get("training", {}).items():
+        if not isinstance(settings, dict):
+            raise UserError(
+                f"{path}: config.training.{stage} must be a table, got '{brief(settings)}'."
+            )
     return file
+
+
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+def _is_config(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("training", {}), dict)
+
+
+HEAD: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "format": (lambda value: type(value) is int, "a whole number"),
+    "model": (_is_text, "a name"),
+    "preset": (_is_text, "a name"),
+    "data": (_is_list, "a list of strings"),
+    "split_map": (_is_text, "a text such as 'extra=ignore'"),
+    "seed": (_is_seed, "a whole number from 0 to 2^64 - 1"),
+    "stages": (_is_list, "a list of strings"),
+    "perceptual": (_is_text, "a name"),
+    "config": (_is_config, "a table, and its training too"),
+}
+"""What stands at the head of a config.toml: whether a value fits, and what it must be."""
 
 
 def _complete(family: Family, config: Config) -> Config:

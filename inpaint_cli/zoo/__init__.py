@@ -72,6 +72,19 @@ def calibration_of(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def whole(path: Path) -> str:
+    """Return the SHA-256 of a weight file; UserError if it ships, and its card says another."""
+    digest = hash_of(path)
+    if path.parent == FOLDER and path.with_suffix(".toml").is_file():
+        expected = read_toml(path.with_suffix(".toml")).get("sha256")
+        if digest != expected:
+            raise UserError(
+                f"{path}: damaged: its SHA-256 is {digest[:12]}..., that of its card "
+                f"{str(expected)[:12]}.... Install inpaint again."
+            )
+    return digest
+
+
 def find(name_or_path: str, setting: str = "model", *, for_completion: bool = False) -> Path | str:
     """Return the weight file of a model, run folder or file; the name of a family without weights.
 

@@ -93,11 +93,12 @@ def _of_classifier(path: Path) -> PerceptualDistance:
             "Give a classifier.",
             setting="perceptual",
         )
+    digest = zoo.whole(path)
     model = cast("Classifier", weights.load_weights(path))
 
     name = path.parent.name if path.name == "model.safetensors" else path.stem
     distance = perceptual.of_features(_Maps(model), name or path.stem, channels=model.channels)
-    distance.sha256 = weights.hash_of(path)
+    distance.sha256 = digest
     return distance
 
 

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import re
 import shlex
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
-from inpaint_cli import files
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli import files, locking
+from inpaint_cli.errors import UserError
+from inpaint_cli.parsing import json_of, read_text
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.weights import hash_of
+from inpaint_cli.zoo.downloading import download
 
 _OPENAI = "https://openaipublic.blob.core.windows.net/very-deep-vaes-assets"
 _DRIVE = "https://drive.google.com/drive/folders/1h899kAZbypGyRf1djWAiWytU0YHz7190"
-PIECE = 1 << 20
-"""Bytes that are read at a time."""
-TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -96,15 +92,21 @@ def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
         raise _unknown(name)
     entry, path = PUBLISHED[name], place(name, into)
     if path.is_file():
-        return _known(path, entry, reporter)
+        reporter.detail(f"{path} is there; comparing it with what was kept of it")
+        return _keep(path, entry)
     if entry.by_hand:
         raise UserError(
             f"{name}: lies in a shared folder without plain downloads. Fetch '{entry.file}' from "
             f"{entry.address} with a browser and put it at {path}; call this again to see and "
             f"keep its SHA-256. Next: {how_to_convert(name, path)}"
         )
-    download(entry.address, path, reporter)
-    return _keep(path, entry)
+    with _alone(path):
+        download(entry.address, path, reporter)
+        try:
+            return _keep(path, entry)
+        except _Unreadable:
+            path.unlink()
+            raise
 
 
 def how_to_convert(name: str, path: Path) -> str:
@@ -128,8 +130,35 @@ def _record(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other calls out while `path` is downloaded, and remove what killed ones left."""
+    files.make_folder(path.parent)
+    lock = path.with_name(path.name + ".lock")
+    refusal = f"{path}: another call is downloading it. Wait for that one."
+    with locking.locked(lock, refusal):
+        try:
+            for left in path.parent.iterdir():
+                if re.fullmatch(r"\.[0-9a-f]{16}\.(stamp|json)", left.name):
+                    left.unlink(missing_ok=True)
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows removes no open file
+                lock.unlink(missing_ok=True)
+
+
+class _Unreadable(UserError):
+    """A file is no weight file, whatever it is."""
+
+
 def _keep(path: Path, entry: Published) -> Fetched:
-    """Write down what the file at `path` is; UserError if it was another before."""
+    """Write down what the file at `path` is; UserError if it was another before.
+
+    What cannot be read as weights is refused, and nothing is kept of it: the true file would not
+    be taken any more.
+    """
+    from inpaint_cli.models.foreign import read_state
+
     fetched = Fetched(path, entry.address, path.stat().st_size, hash_of(path))
     before = _read_record(path)
     if before and before.get("sha256") != fetched.sha256:
@@ -137,113 +166,19 @@ def _keep(path: Path, entry: Published) -> Fetched:
             f"{path}: SHA-256 {fetched.sha256}, but it was {before.get('sha256')} before. If the "
             f"authors published another file, remove {_record(path)}; else the file is damaged."
         )
+    if not before:
+        try:
+            read_state(path)
+        except UserError as error:
+            raise _Unreadable(f"{error} So nothing is kept of it.") from error
     record = {**asdict(fetched), "path": path.name}
     files.write_text(_record(path), json.dumps(record, indent=2) + "\n")
     return fetched
 
 
-def _known(path: Path, entry: Published, reporter: Reporter) -> Fetched:
-    reporter.detail(f"{path} is there; comparing it with what was kept of it")
-    return _keep(path, entry)
-
-
 def _read_record(path: Path) -> dict[str, object]:
     try:
-        record = json.loads(_record(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        record = json_of(read_text(_record(path)), _record(path))
+    except UserError:
         return {}
     return record if isinstance(record, dict) else {}
-
-
-def download(address: str, path: Path, reporter: Reporter) -> None:
-    """Download `address` to `path`; a part of an earlier try is continued if it still fits.
-
-    ResourceError where that fails; the part stays beside `path`, with the suffix .part.
-    """
-    files.make_folder(path.parent)
-    part = path.with_name(path.name + ".part")
-    stamp = path.with_name(path.name + ".part.stamp")
-    try:
-        with _open(address, part, stamp) as (response, start):
-            _receive(response, part, start, reporter)
-        part.replace(path)
-        stamp.unlink(missing_ok=True)
-    except (HTTPException, TimeoutError, ConnectionError, urllib.error.URLError) as error:
-        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        code = f"{error.code} " if isinstance(error, urllib.error.HTTPError) else ""
-        raise ResourceError(
-            f"{address}: could not be downloaded ({code}{reason}). Call it again; it goes on "
-            "where it stopped."
-        ) from error
-    except OSError as error:
-        raise ResourceError(f"{part}: cannot be written ({error.strerror or error}).") from error
-
-
-@contextlib.contextmanager
-def _open(address: str, part: Path, stamp: Path) -> Iterator[tuple[HTTPResponse, int]]:
-    """Yield the server's answer and how many bytes of the file are there already.
-
-    The stamp is the server's mark of the version that the part is of: without the same mark there
-    is nothing to continue, for two versions in one file would be neither.
-    """
-    start = part.stat().st_size if part.is_file() and stamp.is_file() else 0
-    headers = {"User-Agent": "inpaint"}
-    if start:
-        headers |= {"Range": f"bytes={start}-", "If-Range": stamp.read_text(encoding="utf-8")}
-    request = urllib.request.Request(address, headers=headers)
-    try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code != 416 or not start:  # 416: the part is as long as the file, or longer
-            raise
-        part.unlink()
-        with _open(address, part, stamp) as opened:
-            yield opened
-        return
-    with response:
-        if response.status != 206:
-            start = 0
-        mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
-        if mark and not mark.startswith("W/"):
-            files.write_text(stamp, mark)
-        else:
-            stamp.unlink(missing_ok=True)
-        yield response, start
-
-
-def _receive(response: HTTPResponse, part: Path, start: int, reporter: Reporter) -> None:
-    """Append the answer to the part; ResourceError if less arrives than was promised."""
-    promised = response.headers.get("Content-Length")
-    total = start + int(promised) if promised and promised.isdigit() else 0
-    with (
-        part.open("r+b" if start else "wb") as handle,
-        reporter.progress(f"{part.stem} (MiB)", _mebibytes(total), _mebibytes(start)) as advance,
-    ):
-        handle.seek(start)
-        done = _copy(response, handle.write, start, advance)
-        handle.flush()
-        os.fsync(handle.fileno())
-    if total and done != total:
-        raise ResourceError(
-            f"{part}: the connection ended after {done} of {total} bytes. Call it again; it goes "
-            "on where it stopped."
-        )
-
-
-def _copy(
-    response: HTTPResponse,
-    write: Callable[[bytes], int],
-    start: int,
-    advance: Callable[[int], None],
-) -> int:
-    """Copy the answer in pieces; return the size of the file so far."""
-    done = start
-    while piece := response.read(PIECE):
-        write(piece)
-        advance(_mebibytes(done + len(piece)) - _mebibytes(done))
-        done += len(piece)
-    return done
-
-
-def _mebibytes(size: int) -> int:
-    return size >> 20

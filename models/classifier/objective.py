@@ -59,7 +59,7 @@ def checked_labels(batch: Batch, classes: int) -> Tensor:
             "class, inside train/ and test/ if there are such, or a named set with classes.",
             setting="data",
         )
-    largest = int(batch.label.max())
+    largest = -1 if batch.label.is_meta else int(batch.label.max())
     if largest >= classes:
         raise UserError(
             f"has {largest + 1} classes or more, and this classifier tells {classes} apart. Say "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inpaint_cli import tensors
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa.config import VaeConfig
+from inpaint_cli.parsing import json_of
 
 if TYPE_CHECKING:
     from inpaint_cli.models.ipa.vdvae import VdVae
@@ -144,6 +145,7 @@ def load_vae(model: VdVae, path: Path) -> None:
         with safe_open(path, framework="pt") as handle:
             config = _config_of(path, dict(handle.metadata() or {}))
             refuse_other_vae((f"vae: {path}", config), ("this model", model.config))
+            tensors.check(path)
             for name, tensor in wanted.items():
                 tensor.copy_(handle.get_tensor(name))
     except (SafetensorError, OSError) as error:
@@ -154,14 +156,16 @@ def _config_of(path: Path, header: dict[str, str]) -> VaeConfig:
     """Return the config in the header of one of our files; UserError if it is of another family."""
     known = {field.name for field in fields(VaeConfig)}
     try:
-        stored = json.loads(header["config"])
+        stored = json_of(header["config"], f"vae: {path}: config")
+        if not isinstance(stored, dict):
+            raise KeyError("config")
         if not set(VAE_SETTINGS) <= stored.keys():
             raise UserError(
                 f"vae: {path}: a model of '{header.get('family')}', not a VD-VAE. Give one of "
                 "ipa, ipa-r, aipo or aipo-r."
             )
         return from_dict(VaeConfig, {k: v for k, v in stored.items() if k in known})
-    except (KeyError, json.JSONDecodeError) as error:
+    except KeyError as error:
         raise UserError(
             f"vae: {path}: not a weight file of inpaint. The authors' files are read with 'inpaint "
             "convert'."

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from inpaint_cli.device import full_precision
 from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.gaussians import Gaussian
@@ -178,10 +179,8 @@ class Output(nn.Module):
         self.out_conv = nn.Conv2d(config.width, config.output_channels, 1)
 
     def forward(self, px_z: Tensor) -> Tensor:
-        # Means of half precision would be off by half a pixel value. (meta has no autocast.)
-        kind = px_z.device.type
-        known = torch.amp.is_autocast_available(kind)
-        with torch.autocast(kind if known else "cpu", enabled=False):
+        # Means of half precision would be off by half a pixel value.
+        with full_precision(px_z.device):
             params: Tensor = self.out_conv(at_least_float32(px_z))
         return params.permute(0, 2, 3, 1)
 

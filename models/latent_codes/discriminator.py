@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.device import sum_over_ranks, world_size
+from inpaint_cli.device import full_precision, sum_over_ranks, world_size
 from inpaint_cli.models.layers import GroupNorm, at_least_float32
 
 WIDEST = 8
@@ -84,7 +84,7 @@ def gradient_penalty(
 ) -> Tensor:
     """Return the mean over images of |d sum D(real) / d real|^2 over some input channels (R1)."""
     real = real.detach().requires_grad_(True)
-    with torch.autocast(real.device.type, enabled=False):
+    with full_precision(real.device):
         total = discriminator(real)[-1].sum()
         gradient: Tensor = torch.autograd.grad(total, real, create_graph=True)[0]
     penalty: Tensor = gradient[:, channels].square().sum((1, 2, 3)).mean()

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inpaint_cli.device import full_precision
+
 SCALES = (1, 2, 4)
 """Factors by which images are shrunk for the terms on structure."""
 WINDOW = 7
@@ -44,7 +46,7 @@ def _similarity(a: Tensor, b: Tensor) -> Tensor:
     def mean(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, WINDOW, stride=1)
 
-    with torch.autocast(a.device.type, enabled=False):
+    with full_precision(a.device):
         a, b = a.float(), b.float()
         ma, mb = mean(a), mean(b)
         va, vb, vab = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb

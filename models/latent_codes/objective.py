@@ -18,7 +18,7 @@ from inpaint_cli.models.latent_codes.decoding import composite
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.models.latent_codes.token_sampling import Drawing, draw_tokens, gumbel_of
-from inpaint_cli.models.latent_codes.vqgan import REVIVE_UNTIL, Quantised, perplexity
+from inpaint_cli.models.latent_codes.vqgan import REVIVE_UNTIL, Quantised, perplexity, uses
 from inpaint_cli.models.means import masked_mean, mean_per_image
 from inpaint_cli.models.pixels import from_unit, to_unit
 from inpaint_cli.randomness import Noise
@@ -88,7 +88,7 @@ class VQGANStage(Stage[LatentCodes]):
         )
         adversary = Adversary.of(model, self.name, batch.progress)
         against = adversary.play(output, x, reconstruction, vqgan.decoder.conv_out.weight)
-        usage = torch.bincount(quantised.indices.flatten(), minlength=config.codes).float()
+        usage = uses(quantised.indices.flatten(), config.codes)
         terms |= {
             "codebook": quantised.loss,
             "perplexity": perplexity(usage),
@@ -104,7 +104,7 @@ class VQGANStage(Stage[LatentCodes]):
     ) -> Quantised:
         """Return the codes of x; before an averaged codebook starts, the features themselves."""
         codebook, z = model.vqgan.quantize, model.vqgan.encode(x)
-        if not codebook.averaged:
+        if not codebook.averaged or z.is_meta:  # a plan has no values to follow
             return cast(Quantised, codebook(z))
         if batch.progress < model.config.unquantised:
             features = codebook.features(z)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
+from inpaint_cli.device import full_precision
 from inpaint_cli.models.latent_codes.blocks import Encoder, Shape
 from inpaint_cli.models.latent_codes.masked import (
     MaskedEncoder,
@@ -65,7 +65,7 @@ class RestrictiveEncoder(nn.Module):
 
     def classified(self, features: Tensor, seen: Seen) -> Tensor:
         """Return the logits of features, in float32: rounded to bfloat16, many codes would tie."""
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features.device):
             logits: Tensor = self.cls_head(at_least_float32(features), seen)[0]
         return logits
 
@@ -85,6 +85,6 @@ class OrdinaryEncoder(nn.Module):
 
     def forward(self, x: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
         features = self.encoder(network_input(x, visible))
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features.device):
             logits = self.cls_head(at_least_float32(features))
         return logits, token_mask(visible, self.factor, self.alpha)

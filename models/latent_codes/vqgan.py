@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.device import rank, sum_over_ranks
+from inpaint_cli.device import full_precision, rank, sum_over_ranks
 from inpaint_cli.models.latent_codes.blocks import Decoder, Encoder, Shape
 from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.randomness import stream
@@ -81,7 +81,7 @@ class Codebook(nn.Module):
     @torch.no_grad()
     def nearest(self, z: Tensor) -> Tensor:
         """Return the indices int64 [N, h, w] of the codes nearest to z [N, D, h, w]."""
-        with torch.autocast(z.device.type, enabled=False):
+        with full_precision(z.device):
             rows = self.features(z).permute(0, 2, 3, 1)
             table = self.table
             closeness = rows @ table.T
@@ -188,6 +188,12 @@ class VQGAN(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Quantised]:
         quantised = self.quantize(self.encode(x))
         return self.decode(quantised.vectors), quantised
+
+
+def uses(indices: Tensor, codes: int) -> Tensor:
+    """Return how often each code is among indices, float32 [K]."""
+    ones = torch.ones_like(indices, dtype=torch.float32)
+    return torch.zeros(codes, device=indices.device).index_add_(0, indices, ones)
 
 
 def perplexity(counts: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_cli.device import full_precision
+
 SLOPE = 0.1
 """Of the leaky rectifiers; the block after the attention has 0.01."""
 START_ITERATIONS = 5
@@ -54,7 +56,7 @@ class SpectralNorm(nn.Module):
         return self._kept[1]
 
     def _quotient(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        with full_precision(weight.device):
             matrix = weight.flatten(1)
             u, v = self._iterate(matrix.detach(), keep=self.training)
             return weight / torch.dot(u, matrix @ v)

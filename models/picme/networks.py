@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_cli.device import full_precision
 from inpaint_cli.family import Completions
 from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.evaluation import evaluating
@@ -59,7 +60,7 @@ class MixingWeights(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """Map [N, C, H, W] to weights [N, k] that sum to 1, none below floor / k."""
         pooled = F.leaky_relu(at_least_float32(h), SLOPE).mean((2, 3))
-        with torch.autocast(h.device.type, enabled=False):
+        with full_precision(h.device):
             logits = F.linear(pooled, self.weight, self.bias)
         share = torch.softmax(logits, 1)
         return (1 - self.floor) * share + self.floor / share.shape[1]

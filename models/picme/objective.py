@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from inpaint_cli.device import full_precision
 from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.models.means import mean_per_image
@@ -140,7 +141,7 @@ class CompletionStage(Stage[MixtureOfPrimitives]):
         q, p = latents.mixture, latents.posterior
         copies = len(pictures.generated[-1]) // len(x)
         x_all, m_all = x.repeat_interleave(copies, 0), m.repeat_interleave(copies, 0)
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x.device):
             elements = losses.backpropagate_max(q.component(latents.chosen), p, config)
             terms = {
                 "frequency": losses.frequency(q.weights, latents.chosen),

@@ -51,7 +51,7 @@ def revive_idle(model: MixtureOfPrimitives, step: int, seed: int) -> None:
     """Give new life to components that have been idle for long; before f runs in a step."""
     patience = model.config.revive_steps
     # Looked at rarely: each look waits for the device.
-    if not patience or step % max(1, patience // 10):
+    if not patience or step % max(1, patience // 10) or model.idle.is_meta:
         return
     for index in (model.idle >= patience).nonzero().flatten().tolist():
         revive(model, index, step, seed)

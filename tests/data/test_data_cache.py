@@ -153,3 +153,22 @@ def test_the_cache_lies_under_inpaint_home_and_the_source_is_left_alone(
     opened(source)
     assert sorted(os.walk(source)) == before
     assert pixels_file(home).stat().st_size == 31 * 3 * 8 * 8
+
+
+@pytest.mark.parametrize("suffix", [".raw", ".json"])
+def test_a_cache_with_a_flipped_bit_is_built_again(
+    suffix: str, tmp_path: Path, builds: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = zip_of(tmp_path / "a.zip", TREE)
+    before = np.array(opened(source).images)
+    path = builds[0].with_suffix(suffix)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"train/3.png") + 6 if suffix == ".json" else 10
+    content[place] ^= 1
+    path.write_bytes(content)
+    after = data.load_images([source], size=8, channels=3, split="train", reporter=Reporter())
+    assert len(builds) == 2
+    assert "damaged since it was written; built again" in capsys.readouterr().err
+    assert np.array_equal(after.images, before)
+    assert opened(source).ids == after.ids
+    assert len(builds) == 2

@@ -13,6 +13,8 @@ from inpaint_cli.masks.cache import MaskCache
 from inpaint_cli.masks.files import write_mask
 from inpaint_cli.masks.sets import MANIFEST, draw_set, read_set, write_set
 from inpaint_cli.reporting import Reporter
+from tests.hostile_files import damaged_deflate, npy_header, npz
+from tests.resources import PeakMemory
 
 KIND = "freeform@mixture"
 
@@ -162,3 +164,63 @@ def test_a_set_is_not_written_among_photos(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds images"):
         write_set(draw_set("centre", 8, 8, 1), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["photo.JPG"]
+
+
+def manifest_of(path: Path, **changes: object) -> None:
+    """Changes the manifest of a set in a folder."""
+    facts = json.loads((path / MANIFEST).read_text())
+    (path / MANIFEST).write_text(json.dumps({**facts, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", [8]),
+        ("size", ["8", 8]),
+        ("size", [8, 10**9]),
+        ("size", [8, -8]),
+        ("count", True),
+        ("count", 10**12),
+        ("count", 0),
+        ("seed", 1.5),
+    ],
+)
+def test_a_manifest_with_unusable_numbers_is_refused(
+    name: str, value: object, tmp_path: Path
+) -> None:
+    write_set(draw_set("blobs", 8, 8, 2), tmp_path)
+    manifest_of(tmp_path, **{name: value})
+    with pytest.raises(UserError, match=rf"\({name} missing or unusable\)"):
+        read_set(tmp_path)
+
+
+def test_a_manifest_that_lists_more_masks_than_there_are_costs_nothing(tmp_path: Path) -> None:
+    write_set(draw_set("blobs", 8, 8, 2), tmp_path)
+    manifest_of(tmp_path, count=9_000_000)
+    with PeakMemory() as peak, pytest.raises(UserError, match="the files differ"):
+        read_set(tmp_path)
+    assert peak.bytes < 10 << 20
+    write_set(draw_set("blobs", 8, 8, 3), tmp_path)
+    assert len(read_set(tmp_path)) == 3
+
+
+def test_a_damaged_set_of_arrays_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    for name in ("visible", "manifest"):
+        write_set(draw_set("blobs", 32, 32, 8), path)
+        damaged_deflate(path, name)
+        with pytest.raises(UserError, match=r"a\.npz cannot be read, or not to its end"):
+            read_set(path)
+        path.unlink()
+
+
+def test_a_set_of_arrays_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_set(draw_set("blobs", 8, 8, 2), path)
+    with np.load(path) as arrays:
+        manifest = json.loads(str(arrays["manifest"]))
+    text = json.dumps({**manifest, "count": 5_000_000})
+    head = npy_header((), f"<U{len(text)}") + text.encode("utf-32-le")
+    npz(path, visible=npy_header((5_000_000, 8, 8), "|b1") + bytes(640), manifest=head)
+    with pytest.raises(UserError, match="visible ends early"):
+        read_set(path)

@@ -1,0 +1,76 @@
+"""JSON and TOML from files that anybody may have written: one sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli.errors import UserError
+
+MOST_BYTES = 1 << 28
+"""A text file above this is not read: no record or config comes near it."""
+MOST_DIGITS = 4300
+"""Python reads no whole number of more digits, which would take for ever."""
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Return a text file; UserError where it is none, or above `most` bytes."""
+    try:
+        if path.stat().st_size > most:
+            raise UserError(f"{path}: larger than {most >> 20} MiB, so it is not read.")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        kind = f"a {path.suffix[1:].upper()} file" if path.suffix else "a text file"
+        raise UserError(f"{path}: not {kind} ({error}).") from error
+
+
+def json_of(text: str | bytes, where: str | Path, complaint: str = "damaged JSON") -> Any:
+    """Return what a JSON text says; UserError about `where` if it says nothing."""
+    return _parsed(json.loads, text, f"{where}: {complaint}")
+
+
+def toml_of(text: str, where: str | Path) -> dict[str, Any]:
+    """Return what a TOML text says; UserError about `where` if it says nothing."""
+    table: dict[str, Any] = _parsed(tomllib.loads, text, f"{where}: not a TOML file")
+    return table
+
+
+def brief(value: object, most: int = 60) -> str:
+    """Return a value as a message quotes it: on one line, and cut where it is long.
+
+    >>> brief("9" * 100, 8)
+    '99999999...'
+    """
+    try:
+        text = str(value)
+    except ValueError:  # a whole number of too many digits
+        return f"a number of more than {MOST_DIGITS} digits"
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _parsed(loads: Callable[[Any], Any], text: str | bytes, complaint: str) -> Any:
+    try:
+        return loads(text)
+    except (ValueError, RecursionError) as error:  # both kinds of DecodeError are ValueErrors
+        plain = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        reason = _too_long(plain) or brief(error, 200)
+        raise UserError(f"{complaint} ({reason}).") from error
+
+
+def _too_long(text: str) -> str:
+    """Return which setting has a number of too many digits; "" where none has."""
+    digits = re.search(rf"\d{{{MOST_DIGITS + 1}}}", text)
+    if not digits:
+        return ""
+    names = re.findall(
+        r"([\w-]+)\\?[\"']?\s*[=:]", text[max(digits.start() - 1000, 0) : digits.start()]
+    )
+    what = f"{names[-1]} is " if names else ""
+    return f"{what}a number of more than {MOST_DIGITS} digits"

@@ -1,0 +1,102 @@
+"""Our safetensors files: written in one piece, the same bytes for the same content, with a digest.
+
+safetensors itself has no checksum, so a bit that flips on a disk would go unnoticed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.files import replacing
+from inpaint_cli.parsing import json_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DIGEST = "content_sha256"
+"""In the header: the SHA-256 of all the rest, in hex. Older files have none."""
+BLANK = "0" * 64
+MOST_HEADER_BYTES = 1 << 25
+PIECE = 1 << 20
+
+
+class Damaged(UserError):
+    """A file is not what was written."""
+
+
+def save(path: Path, tensors: dict[str, Tensor], header: Mapping[str, str]) -> None:
+    """Write tensors and header strings to `path`, whole or not at all, with their digest."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata={**header, DIGEST: BLANK})
+        except SafetensorError as error:
+            raise _disk_error(error, path, temporary) from error
+        _seal(temporary)
+
+
+def check(path: Path) -> None:
+    """Raise Damaged where the content of `path` is not that of its digest, if it has one."""
+    length, table = _header(path)
+    expected = table.get("__metadata__", {}).get(DIGEST)
+    if expected and expected != _digest(path, length, table):
+        raise Damaged(
+            f"{path}: damaged: the content has changed since it was written (its SHA-256 differs). "
+            "Take a copy that is whole."
+        )
+
+
+def _seal(path: Path) -> None:
+    """Put the header strings in order, which safetensors does not, and the digest among them."""
+    length, table = _header(path)
+    table["__metadata__"] = dict(sorted(table["__metadata__"].items()))
+    table["__metadata__"][DIGEST] = _digest(path, length, table)
+    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(text) > length:
+        raise ResourceError(f"{path}: the header cannot be sealed.")
+    with path.open("r+b") as handle:
+        handle.seek(8)
+        handle.write(text.ljust(length))
+
+
+def _header(path: Path) -> tuple[int, dict[str, Any]]:
+    """Return the length of the header, and the header."""
+    with path.open("rb") as handle:
+        length = int.from_bytes(handle.read(8), "little")
+        if length > min(MOST_HEADER_BYTES, path.stat().st_size):
+            raise Damaged(f"{path}: damaged: its header is longer than there can be.")
+        table = json_of(handle.read(length), path)
+    if not isinstance(table, dict) or not isinstance(table.get("__metadata__", {}), dict):
+        raise Damaged(f"{path}: damaged: its header is no table.")
+    return length, table
+
+
+def _digest(path: Path, length: int, table: Mapping[str, Any]) -> str:
+    strings = {n: text for n, text in table.get("__metadata__", {}).items() if n != DIGEST}
+    described = json.dumps({**table, "__metadata__": strings}, sort_keys=True)
+    digest = hashlib.sha256(described.encode("utf-8", "surrogatepass"))
+    with path.open("rb") as handle:
+        handle.seek(8 + length)
+        while piece := handle.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _disk_error(error: Exception, path: Path, temporary: Path) -> Exception:
+    """Return the OSError inside an error of safetensors, which tells it in words alone."""
+    if number := re.search(r"\(os error (\d+)\)", str(error)):
+        code = int(number[1])
+        return OSError(code, os.strerror(code), str(temporary))
+    if "space" in str(error):
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary))
+    return ResourceError(f"{path}: cannot be written ({error}).")
