@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from inpaint_cli import models
 from inpaint_cli.configuration import from_dict, to_dict
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Config, Family, Model
+from inpaint_cli.files import hash_of as hash_of
 from inpaint_cli.files import replacing
 
 if TYPE_CHECKING:
@@ -180,12 +180,6 @@ def preset_of(family: Family, config: Config) -> str:
         if {**to_dict(preset), "training": None} == network:
             return name
     return OWN_PRESET
-
-
-def hash_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _not_ours(path: Path, error: Exception) -> str:
