@@ -190,6 +190,9 @@ def main() -> None:
 def run() -> None:
     """Run the command line; the entry point of `inpaint`."""
     signal.signal(signal.SIGTERM, terminate)
+    hangup = getattr(signal, "SIGHUP", None)  # which Windows has not, and which nohup ignores
+    if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:
+        signal.signal(hangup, terminate)
     # File names that are no text come back out as the bytes they are.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")

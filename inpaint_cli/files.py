@@ -76,15 +76,16 @@ def replacing(path: Path, announce: Callable[[Path], None] | None = None) -> Ite
             os.close(handle)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, alone: bool = False) -> None:
     """Remove the temporary files in `folder` of processes that were killed while they wrote.
 
-    They are older than this process, and nobody holds them.
+    They are older than this process, and nobody holds them. alone: all others are kept out of the
+    folder, so age says nothing.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                old = entry.stat(follow_symlinks=False).st_mtime < _started
+                old = alone or entry.stat(follow_symlinks=False).st_mtime < _started
                 if old and _is_free(Path(entry.path)):
                     os.unlink(entry.path)
 

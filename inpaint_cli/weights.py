@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from inpaint_cli import models
 from inpaint_cli.configuration import from_dict, to_dict
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Family, Model
 from inpaint_cli.files import hash_of as hash_of
 from inpaint_cli.files import replacing
+from inpaint_cli.tensor_writing import write_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -38,9 +39,6 @@ def save_weights(
     Vectors (biases, statistics) stay as they are: they weigh nothing and may not fit float16.
     extra: further header strings, such as the stage that was trained.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     tensors = {}
     for name, tensor in model.state_dict().items():  # type: ignore[attr-defined]
         cast = dtype is not None and tensor.is_floating_point() and tensor.ndim > 1
@@ -53,26 +51,7 @@ def save_weights(
         **(extra or {}),
     }
     with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata=header)
-            _sort_header(temporary)
-        except SafetensorError as error:
-            raise ResourceError(f"{path}: cannot be written ({error}).") from error
-
-
-def _sort_header(path: Path) -> None:
-    """Put the header strings in order: safetensors writes them in a random one at each call.
-
-    So the same weights give the same bytes, and the SHA-256 of a file identifies a result.
-    """
-    with path.open("r+b") as handle:
-        length = int.from_bytes(handle.read(8), "little")
-        header = json.loads(handle.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) <= length:
-            handle.seek(8)
-            handle.write(text.ljust(length))
+        write_tensors(temporary, tensors, header)
 
 
 def read_header(path: Path) -> dict[str, str]:

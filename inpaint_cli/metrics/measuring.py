@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from inpaint_cli import files, metrics
-from inpaint_cli.errors import ResourceError
 from inpaint_cli.masks.sets import pack
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures, MeasuredCase
 from inpaint_cli.metrics.protocol import MeasureOptions, digest_of
 from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.reporting import Advance
+from inpaint_cli.tensor_writing import write_tensors
 
 VERSION = 3
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
@@ -163,14 +163,8 @@ class WorkFolder:
 
     def save(self, number: int, tensors: dict[str, Tensor]) -> None:
         """Write a shard in one piece."""
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
-
         with files.replacing(self.path(number)) as temporary:
-            try:
-                save_file({name: t.contiguous() for name, t in tensors.items()}, temporary)
-            except SafetensorError as error:
-                raise ResourceError(f"{self.folder}: cannot be written ({error}).") from error
+            write_tensors(temporary, tensors, {})
 
     def load(self) -> Columns:
         """Read all shards in their order; features go from file to file, not into memory."""

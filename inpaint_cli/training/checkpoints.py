@@ -14,12 +14,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.reporting import Reporter
+from inpaint_cli.tensor_writing import write_tensors
 
 FORMAT = "1"
 KEPT = 2
@@ -73,7 +74,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     tensors = {n: t.detach().cpu().contiguous() for n, t in checkpoint.tensors.items()}
     header = {"format": FORMAT, "progress": json.dumps(dataclasses.asdict(progress))}
     with replacing(path) as temporary:
-        save_file(_unshared(tensors), temporary, metadata=header)
+        write_tensors(temporary, _unshared(tensors), header)
     for old in _files(folder, progress.stage)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path

@@ -16,7 +16,7 @@ from typing import Any, cast
 from inpaint_cli import __version__, locking
 from inpaint_cli.errors import ResourceError, UserError, unknown_name
 from inpaint_cli.family import Model, Stage
-from inpaint_cli.files import make_folder, write_text
+from inpaint_cli.files import make_folder, remove_leftovers, write_text
 from inpaint_cli.training.recipe import Recipe, RecipeChoices, from_file
 from inpaint_cli.training.takeover import finished_in, kept_of, take_over
 from inpaint_cli.weights import read_header, save_weights
@@ -79,9 +79,7 @@ class RunFolder:
     def clean(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
         for folder in (self.path, self.checkpoints, self.samples):
-            for pattern in (".*.safetensors", ".*.toml", ".*.json", ".*.jsonl", ".*.png"):
-                for path in folder.glob(pattern):
-                    path.unlink(missing_ok=True)
+            remove_leftovers(folder, alone=True)
 
 
 def create(runs: Path, recipe: Recipe) -> RunFolder:

@@ -124,6 +124,10 @@ def _unknown(name: str) -> UserError:
     )
 
 
+def _stamp(path: Path) -> Path:
+    return path.with_name(path.name + ".part.stamp")
+
+
 def _record(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
@@ -137,6 +141,7 @@ def _keep(path: Path, entry: Published) -> Fetched:
             f"{path}: SHA-256 {fetched.sha256}, but it was {before.get('sha256')} before. If the "
             f"authors published another file, remove {_record(path)}; else the file is damaged."
         )
+    _stamp(path).unlink(missing_ok=True)  # the part that it was of is the file now
     record = {**asdict(fetched), "path": path.name}
     files.write_text(_record(path), json.dumps(record, indent=2) + "\n")
     return fetched
@@ -162,7 +167,7 @@ def download(address: str, path: Path, reporter: Reporter) -> None:
     """
     files.make_folder(path.parent)
     part = path.with_name(path.name + ".part")
-    stamp = path.with_name(path.name + ".part.stamp")
+    stamp = _stamp(path)
     try:
         with _open(address, part, stamp) as (response, start):
             _receive(response, part, start, reporter)
