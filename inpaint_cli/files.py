@@ -11,7 +11,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from inpaint_cli.errors import ResourceError
@@ -74,6 +74,24 @@ def replacing(path: Path, announce: Callable[[Path], None] | None = None) -> Ite
             temporary.unlink(missing_ok=True)
         if handle is not None:
             os.close(handle)
+
+
+def writing_once(
+    path: Path, in_the_way: Exception, note: Callable[[str], None]
+) -> AbstractContextManager[Path]:
+    """Write a file as `replacing` does; raise `in_the_way` if another than that is there.
+
+    So a command that was killed after its last write, or that is given again, ends well. note:
+    told that the same file was there.
+    """
+
+    def compare(temporary: Path) -> None:
+        if path.exists():
+            if hash_of(path) != hash_of(temporary):
+                raise in_the_way
+            note(f"{path}: exists, and is the same")
+
+    return replacing(path, compare)
 
 
 def remove_leftovers(folder: Path, alone: bool = False) -> None:

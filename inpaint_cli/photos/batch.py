@@ -12,7 +12,7 @@ from typing import Any
 
 from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
-from inpaint_cli.files import hash_of, replacing
+from inpaint_cli.files import replacing, writing_once
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.extending import extended
@@ -190,7 +190,7 @@ class BatchRun:
             raise _in_the_way(file)
         completed = self.complete(task, photo, advance)
         self._remark(task.photo, completed)
-        placing = replacing if self.job.overwrite else self._placing_the_same
+        placing = replacing if self.job.overwrite else self._placing_once
         self.writer.write_file(file, task.photo, completed, completed.samples(0), 0, placing)
         self.writer.written += 1
         advance()
@@ -198,19 +198,8 @@ class BatchRun:
         hole = self.job.hole.fields(task.mask, size, self.job.request.seed)
         return self.writer.item_of(task.photo, hole, completed, str(file))
 
-    def _placing_the_same(self, path: Path) -> AbstractContextManager[Path]:
-        """Write a file as `replacing` does; UserError if another one than that is there already.
-
-        So a command that was killed after its last write, or that is given again, ends well.
-        """
-
-        def compare(temporary: Path) -> None:
-            if path.exists():
-                if hash_of(path) != hash_of(temporary):
-                    raise _in_the_way(path)
-                self.reporter.note(f"{path}: exists, and is the same")
-
-        return replacing(path, compare)
+    def _placing_once(self, path: Path) -> AbstractContextManager[Path]:
+        return writing_once(path, _in_the_way(path), self.reporter.note)
 
     def _remark(self, photo: Path, completed: CompletedPhoto) -> None:
         share = f"{100 * completed.hole_fraction:.1f} % hidden"
