@@ -78,9 +78,7 @@ def convert(
     preset = preset_of(family, model.config)
     stages = model.trained_stages or family.stage_names
     extra = {"converted-from": layout, "stages": ",".join(stages)}
-    placing = (
-        replacing(output) if overwrite else writing_once(output, _there(output), reporter.note)
-    )
+    once = writing_once(output, _there(output), reporter.note)
     with replacing(output) if overwrite else once as temporary:
         save_weights(temporary, model, family=name, preset=preset, extra=extra)
     facts = {"weights": str(output), "family": name, "preset": preset, "sha256": hash_of(output)}

@@ -1,0 +1,1 @@
+"""Harnesses that do what users, disks and attackers do, with figures of how often it went well."""
