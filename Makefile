@@ -6,7 +6,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # What a desktop processor without AVX-512 computes, in torch, in oneDNN and in MKL.
 AVX2 = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: help demo test test-all test-avx2 lint format bench zoo dist clean
+.PHONY: help demo test test-all test-avx2 torture lint format bench zoo dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ test-all: .venv/.installed-test ## Run every test
 
 test-avx2: .venv/.installed-test ## Run what `test` runs, as on a processor without AVX-512
 	$(AVX2) $(BIN)/python -m pytest -q -m 'not slow'
+
+torture: .venv/.installed-test ## Kill every command, everywhere, and print how often it went well
+	$(BIN)/python -m tests.robustness.torture
 
 lint: .venv/.installed-test ## Check style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -54,50 +54,50 @@ def _complete(*more: str, n: int = 2) -> tuple[str, ...]:
 
 TRACED = _complete("photos", "-r", "-o", "out", "--trace")
 SCENES = (
-    Scene("complete, a folder", TRACED, every=9),
+    Scene("complete, a folder", TRACED, every=14),
     Scene(
         "complete, over other results",
         _complete("photos", "-r", "-o", "out", n=1),
         (TRACED,),
-        every=9,
+        every=14,
     ),
-    Scene("complete, going on", (*TRACED, "--skip-existing"), every=9),
+    Scene("complete, going on", (*TRACED, "--skip-existing"), every=14),
     Scene(
         "complete, JPEG, no text",
         _complete("photos/a.png", "-o", "out", "--format", "jpeg", "--no-metadata"),
-        every=7,
+        every=10,
     ),
-    Scene("complete, one file", _complete("photos/a.png", "-o", "new/b.png", n=1), every=3),
+    Scene("complete, one file", _complete("photos/a.png", "-o", "new/b.png", n=1), every=4),
     Scene(
         "complete, telea",
         ("complete", "photos", "--box", "3,3,9,9", "--model", "telea", "-o", "out"),
         plain=True,
-        every=9,
+        every=14,
     ),
-    Scene("masks", ("masks", "-n", "3", "--size", "16", "-o", "out"), plain=True, every=7),
+    Scene("masks", ("masks", "-n", "3", "--size", "16", "-o", "out"), plain=True, every=10),
     Scene(
         "masks, over another set",
         ("masks", "-n", "2", "--size", "16", "--seed", "1", "-o", "out"),
         (("masks", "-n", "5", "--size", "16", "-o", "out"),),
-        every=7,
+        every=10,
     ),
-    Scene("masks, one file", ("masks", "-n", "3", "--size", "16", "-o", "new/out.npz"), every=3),
+    Scene("masks, one file", ("masks", "-n", "3", "--size", "16", "-o", "new/out.npz"), every=4),
     Scene(
         "score, a work folder",
         ("score", "out", "--metrics", "psnr", "--work", "work", "--json"),
         (_complete("photos", "-r", "-o", "out"),),
-        every=5,
+        every=6,
     ),
     Scene(
         "convert",
         ("convert", "--from", "tiny-foreign", "theirs.pt", "-o", "new/ours.safetensors"),
-        every=3,
+        every=4,
     ),
-    Scene("models get", ("models", "get", "tried", "-o", "new"), every=5),
+    Scene("models get", ("models", "get", "tried", "-o", "new"), every=6),
     Scene(
         "cache of a data set",
         ("train", "--model", "pcnn", "--data", "pictures", "--dry-run"),
-        every=3,
+        every=4,
     ),
 )
 
