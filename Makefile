@@ -6,7 +6,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # What a desktop processor without AVX-512 computes, in torch, in oneDNN and in MKL.
 AVX2 = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: help demo test test-all test-avx2 test-elsewhere lint format bench zoo dist clean
+.PHONY: help demo test test-all test-avx2 test-elsewhere torture lint format bench zoo dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ test-avx2: .venv/.installed-test ## Run what `test` runs, as on a processor with
 
 test-elsewhere: ## Run what `test` runs in a copy: another user, a space, no HOME, LANG=C, one core, offline
 	tests/robustness/environments.sh $(PYTEST_ARGS)
+
+torture: .venv/.installed-test ## Kill every command, everywhere, and print how often it went well
+	$(BIN)/python -m tests.robustness.torture
 
 lint: .venv/.installed-test ## Check style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

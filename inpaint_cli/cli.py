@@ -202,6 +202,9 @@ def run() -> None:
     """Run the command line; the entry point of `inpaint`."""
     signal.signal(signal.SIGTERM, terminate)
     outlive_readers()
+    hangup = getattr(signal, "SIGHUP", None)  # which Windows has not, and which nohup ignores
+    if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:
+        signal.signal(hangup, terminate)
     main(prog_name="inpaint")
 
 

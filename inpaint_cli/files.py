@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import secrets
 import stat
+import sys
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.locking import hold
 
 NAME_BYTES = 255
 """So long a name may be on the file systems of Linux, macOS and Windows."""
 PATH_BYTES = 4000
 """And so long a path, with room for the name of a temporary file."""
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.[^.]*)?")
+_started = time.time()
+_cleaned: set[Path] = set()
+"""Folders whose leftovers this process removed."""
 
 
 def home() -> Path:
@@ -107,24 +115,34 @@ def _is_mine(folder: Path) -> bool:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, announce: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends well.
 
     The temporary file has the suffix of `path`. Folders are created. If the block raises, nothing
-    of it stays. ResourceError where the place cannot be written or is full.
+    of it stays; what a killed process left is removed by the next one that writes there. announce:
+    called with the finished temporary file before it takes its place. ResourceError where the
+    place cannot be written or is full.
     """
     temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    handle = None
     try:
         # Renaming onto /dev/null or a pipe would replace the device itself.
         if path.exists() and not path.is_file():
             raise ResourceError(f"{path}: not an ordinary file, so it is not replaced.")
         path.parent.mkdir(parents=True, exist_ok=True)
+        _clean_once(path.parent)
         # Not tempfile.mkstemp: that makes files for the owner alone.
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        hold(handle, wait=False)
         mode = temporary.stat().st_mode
+        if sys.platform == "win32":  # which renames nothing that is open
+            os.close(handle)
+            handle = None
         yield temporary
-        temporary.chmod(mode)  # safetensors puts a private file of its own in the place
+        temporary.chmod(mode)  # a library may have put a private file of its own in the place
         _flush(temporary)
+        if announce:
+            announce(temporary)
         temporary.replace(path)
         # Some file systems cannot flush a folder; the file is complete all the same.
         with contextlib.suppress(OSError):
@@ -141,6 +159,78 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
+
+
+def writing_once(
+    path: Path, in_the_way: Exception, note: Callable[[str], None]
+) -> AbstractContextManager[Path]:
+    """Write a file as `replacing` does; raise `in_the_way` if another than that is there.
+
+    So a command that was killed after its last write, or that is given again, ends well. note:
+    told that the same file was there.
+    """
+
+    def compare(temporary: Path) -> None:
+        if path.exists():
+            if hash_of(path) != hash_of(temporary):
+                raise in_the_way
+            note(f"{path}: exists, and is the same")
+
+    return replacing(path, compare)
+
+
+def remove_leftovers(folder: Path, alone: bool = False) -> None:
+    """Remove the temporary files in `folder` of processes that were killed while they wrote.
+
+    They are older than this process, and nobody holds them. alone: all others are kept out of the
+    folder, so age says nothing.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                old = alone or entry.stat(follow_symlinks=False).st_mtime < _started
+                if old and _is_free(Path(entry.path)):
+                    os.unlink(entry.path)
+
+
+def _clean_once(folder: Path) -> None:
+    folder = folder.absolute()
+    if folder not in _cleaned:
+        _cleaned.add(folder)
+        remove_leftovers(folder)
+
+
+def _is_free(path: Path) -> bool:
+    """Return whether no process holds a temporary file; its age alone tells on Windows."""
+    if sys.platform == "win32":
+        return True
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return hold(handle, wait=False) is True
+    finally:
+        os.close(handle)
+
+
+def is_ours(folder: Path, name: str, says_so: Callable[[Path], bool]) -> bool:
+    """Return whether `name`, which a record or manifest holds, is a file that we wrote in `folder`.
+
+    It lies inside the folder, however links lead, is an ordinary file and no link, and its content
+    says so. Nothing else is ever removed or replaced.
+    """
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+        return inside and not path.is_symlink() and path.is_file() and says_so(path)
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a name that none can have
+        return False
+
+
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,10 +1,10 @@
-"""A lock that one process holds at a time, by way of a file that stays empty."""
+"""Locks that one process holds at a time, and that the system lifts however it ends."""
 
 from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,51 @@ def locked(path: Path, refusal: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def alone_in(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Let one process at a time into such a block for `folder`; the others wait.
+
+    The lock lies on the folder itself, so it leaves no file. waiting: called once if another
+    process is in. Where the system knows no such locks, the block runs without one.
+    """
+    handle = _opened(folder)
+    try:
+        if handle is not None and hold(handle, wait=False) is False:
+            if waiting:
+                waiting()
+            hold(handle, wait=True)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def hold(handle: int, wait: bool) -> bool | None:
+    """Lock what is open as `handle` until it is closed; False if another process has the lock.
+
+    None where the system or the file system knows no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        # Not lockf: that lock would be lost with the first other handle that is closed.
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _opened(folder: Path) -> int | None:
+    try:
+        return os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows opens no folder
+        return None
 
 
 def _lock(handle: int) -> None:

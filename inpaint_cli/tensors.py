@@ -5,11 +5,8 @@ safetensors itself has no checksum, so a bit that flips on a disk would go unnot
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.parsing import json_of
+from inpaint_cli.tensor_writing import write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,14 +32,8 @@ class Damaged(UserError):
 
 def save(path: Path, tensors: dict[str, Tensor], header: Mapping[str, str]) -> None:
     """Write tensors and header strings to `path`, whole or not at all, with their digest."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata={**header, DIGEST: BLANK})
-        except SafetensorError as error:
-            raise _disk_error(error, path, temporary) from error
+        write_tensors(temporary, tensors, {**header, DIGEST: BLANK})
         _seal(temporary)
 
 
@@ -90,13 +82,3 @@ def _digest(path: Path, length: int, table: Mapping[str, Any]) -> str:
         while piece := handle.read(PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def _disk_error(error: Exception, path: Path, temporary: Path) -> Exception:
-    """Return the OSError inside an error of safetensors, which tells it in words alone."""
-    if number := re.search(r"\(os error (\d+)\)", str(error)):
-        code = int(number[1])
-        return OSError(code, os.strerror(code), str(temporary))
-    if "space" in str(error):
-        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary))
-    return ResourceError(f"{path}: cannot be written ({error}).")

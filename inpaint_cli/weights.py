@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from inpaint_cli.configuration import from_dict, to_dict
 from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.family import Config, Family, Model
 from inpaint_cli.files import check_utf8
+from inpaint_cli.files import hash_of as hash_of
 from inpaint_cli.parsing import brief, json_of
 
 if TYPE_CHECKING:
@@ -169,12 +169,6 @@ def preset_of(family: Family, config: Config) -> str:
 def network_of(config: Config) -> dict[str, object]:
     """Return the settings of the network alone, without those of its training."""
     return {**to_dict(config), "training": None}
-
-
-def hash_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _not_ours(path: Path, error: Exception) -> str:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from inpaint_cli.archives import RATIO_OF_ARRAYS, Npy, open_zip
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import replacing, write_text
+from inpaint_cli.files import is_ours, make_folder, replacing, write_text
+from inpaint_cli.locking import alone_in
 from inpaint_cli.masks import draw, specification
 from inpaint_cli.masks.files import read_mask, write_mask
 from inpaint_cli.masks.ranges import Mask
@@ -24,6 +25,8 @@ from inpaint_cli.reporting import Reporter
 
 FORMAT = "inpaint-masks-1"
 MANIFEST = "masks.json"
+WRITING = "writing"
+"""The state of a set that is not finished."""
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 """Suffixes of pictures, which a folder for masks must not hold."""
 LARGEST_SIDE = 16384
@@ -47,6 +50,8 @@ MANIFEST_CHECKS: dict[str, Callable[[Any], bool]] = {
     "sha256": lambda value: isinstance(value, str),
 }
 """What reading a set needs of its manifest."""
+Digests = dict[str, set[str]]
+"""File -> the digests of the masks that are ours there."""
 
 Packed = npt.NDArray[np.uint8]
 """uint8 [N, ceil(H*W/8)]: rows of bits, big-endian, 1 = visible, each mask padded to a byte."""
@@ -65,6 +70,11 @@ def unpack(bits: Packed, height: int, width: int) -> Mask:
 def row_bytes(height: int, width: int) -> int:
     """Return the bytes that one packed mask takes."""
     return (height * width + 7) // 8
+
+
+def digest_of(bits: Packed) -> str:
+    """Return what a mask is known by: the start of the SHA-256 of its bits."""
+    return hashlib.sha256(bits.tobytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,11 @@ class MaskSet:
         """The hash of all bits: two sets with the same hash hold the same masks."""
         return hashlib.sha256(self.packed.tobytes()).hexdigest()
 
+    @cached_property
+    def digests(self) -> list[str]:
+        """What each mask is known by: the start of the hash of its bits."""
+        return [digest_of(row) for row in self.packed]
+
     def protocol(self) -> str:
         """Return what a score says about its masks."""
         return f"{self.kind} {self.height}x{self.width} seed {self.seed} " + (
@@ -112,6 +127,7 @@ class MaskSet:
             "seed": self.seed,
             "count": len(self),
             "visible": self.visible,
+            "masks": self.digests,
             "versions": versions(),
             "sha256": self.sha256,
         }
@@ -150,26 +166,76 @@ def write_set(masks: MaskSet, target: Path, reporter: Reporter | None = None) ->
     are not: 1 = visible. Gives the paths of the masks. An older set there is replaced; UserError if
     anything else is in the way.
     """
-    refuse_foreign(target)
-    text = json.dumps(masks.manifest(), indent=1)
     if target.suffix == ".npz":
+        refuse_foreign(target)
+        text = json.dumps(masks.manifest(), indent=1)
         with replacing(target) as temporary:
             np.savez_compressed(temporary, visible=np.stack(list(masks)), manifest=np.array(text))
         return [target]
-    older = (
-        set(_files(target, read_manifest(target)["count"]))
-        if (target / MANIFEST).exists()
-        else set()
-    )
-    paths = [target / name for name in _names(len(masks))]
-    with (reporter or Reporter(quiet=True)).progress("files", len(masks)) as advance:
-        for path, mask in zip(paths, masks, strict=True):
-            write_mask(path, mask)
+    refuse_foreign(target)
+    make_folder(target)
+    reporter = reporter or Reporter(quiet=True)
+    waiting = f"{target}: another run writes here too; waiting for it"
+    with alone_in(target, lambda: reporter.note(waiting)):
+        refuse_foreign(target)
+        return _write_folder(masks, target, reporter)
+
+
+def _write_folder(masks: MaskSet, folder: Path, reporter: Reporter) -> list[Path]:
+    """Write a set as PNG files. The manifest comes first, as an intention, so a kill loses none."""
+    older, names = known_masks(folder), _names(len(masks))
+    for name in names:
+        if (folder / name).exists() and not _is_known(folder, name, older):
+            raise UserError(
+                "exists and is no mask of the set there. Choose another folder.",
+                where=folder / name,
+            )
+    intention = {"state": WRITING, "before": {name: sorted(older[name]) for name in sorted(older)}}
+    _write_manifest(folder, {**masks.manifest(), **intention})
+    with reporter.progress("files", len(masks)) as advance:
+        for name, mask in zip(names, masks, strict=True):
+            write_mask(folder / name, mask)
             advance()
-    write_text(target / MANIFEST, text + "\n")
-    for path in older - set(paths):
-        path.unlink(missing_ok=True)
-    return paths
+    for name in sorted(older.keys() - set(names)):
+        if _is_known(folder, name, older):
+            (folder / name).unlink()
+    _write_manifest(folder, masks.manifest())
+    return [folder / name for name in names]
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+def known_masks(folder: Path) -> Digests:
+    """Return the files of an earlier set in a folder, finished or not, by what they hold."""
+    if not (folder / MANIFEST).exists():
+        return {}
+    manifest = read_manifest(folder)
+    known: Digests = {name: set(digests) for name, digests in manifest.get("before", {}).items()}
+    digests = manifest.get("masks") or _digests_read(folder, manifest)
+    for name, digest in zip(_names(len(digests)), digests, strict=True):
+        known.setdefault(name, set()).add(digest)
+    return known
+
+
+def _digests_read(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """Return the digests of a set whose manifest lacks them; none where it is not that set."""
+    try:
+        masks = read_set(folder)
+    except UserError:
+        return []
+    return masks.digests if masks.sha256 == manifest["sha256"] else []
+
+
+def _is_known(folder: Path, name: str, known: Digests) -> bool:
+    def says_so(path: Path) -> bool:
+        try:
+            return digest_of(pack(read_mask(path))) in known.get(name, ())
+        except UserError:
+            return False
+
+    return is_ours(folder, name, says_so)
 
 
 def refuse_foreign(target: Path) -> None:
@@ -188,6 +254,8 @@ def refuse_foreign(target: Path) -> None:
 def read_set(source: Path, reporter: Reporter | None = None) -> MaskSet:
     """Read what `write_set` wrote. A hash that does not match is a warning with the versions."""
     manifest = read_manifest(source)
+    if manifest.get("state") == WRITING:
+        raise UserError(f"{source}: the run that wrote this set was ended. Draw it again.")
     (height, width), count = manifest["size"], manifest["count"]
     read = _packed_of_npz if source.suffix == ".npz" else _packed_of_folder
     packed = read(source, count, height, width)
@@ -216,7 +284,24 @@ def read_manifest(source: Path) -> dict[str, Any]:
         raise UserError(
             f"{source}: not a mask set that inpaint wrote ({', '.join(wrong)} missing or unusable)."
         )
+    files = 0 if source.suffix == ".npz" else len(list(source.iterdir()))
+    if fault := _fault(manifest, files):
+        raise UserError(f"{source}: not a mask set that inpaint wrote ({fault}).")
     return manifest
+
+
+def _fault(manifest: dict[str, Any], files: int) -> str:
+    """Return what would steer us wrong: counts and names of files; "" where all is well."""
+    count, before = manifest["count"], manifest.get("before", {})
+    listed = [manifest[key] for key in ("masks", "visible") if key in manifest]
+    if not all(isinstance(values, list) and len(values) == count for values in listed):
+        return f"count {count}, but it lists another number of masks"
+    if files and not listed and count > files:
+        return f"count {count}, but {files} files are there"
+    if not isinstance(before, dict) or not all(isinstance(d, list) for d in before.values()):
+        return "before unusable"
+    texts = (text for d in (manifest.get("masks", ()), *before.values()) for text in d)
+    return "" if all(isinstance(text, str) for text in texts) else "digests unusable"
 
 
 def warn_if_different(

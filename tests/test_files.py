@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,61 @@ def test_names_that_no_file_system_holds_are_refused(tmp_path: Path) -> None:
         files.check_length(tmp_path, ["é" * 126 + ".png"])
     with pytest.raises(UserError, match="paths of more than"):
         files.check_length(tmp_path, ["folder/" * 600 + "b.png"])
+
+
+def leftover(folder: Path, name: str = ".0123456789abcdef.png", old: bool = True) -> Path:
+    path = folder / name
+    path.write_bytes(b"half")
+    if old:
+        os.utime(path, (1, 1))
+    return path
+
+
+def test_what_a_killed_process_left_goes_with_the_next_file(tmp_path: Path) -> None:
+    kept = [leftover(tmp_path, name) for name in (".0123.png", ".notes", "0123456789abcdef.png")]
+    gone = [leftover(tmp_path), leftover(tmp_path, ".0123456789abcdef")]
+    (tmp_path / ".fedcba9876543210.png").symlink_to(tmp_path / ".notes")
+    files.write_text(tmp_path / "a", "x")
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in kept)
+    assert (tmp_path / ".fedcba9876543210.png").is_symlink()
+
+
+def test_a_temporary_file_that_may_be_in_use_stays(tmp_path: Path) -> None:
+    young = leftover(tmp_path, old=False)
+    with files.replacing(tmp_path / "a") as temporary:
+        os.utime(temporary, (1, 1))
+        files.remove_leftovers(tmp_path)
+        assert temporary.exists()
+    assert young.exists()
+    files.remove_leftovers(tmp_path, alone=True)
+    assert not young.exists()
+
+
+def test_a_file_is_ours_inside_the_folder_without_links_and_by_its_content(tmp_path: Path) -> None:
+    folder = tmp_path / "o"
+    (folder / "sub").mkdir(parents=True)
+    for path in (folder / "a", folder / "sub" / "a", tmp_path / "a"):
+        path.write_text("ours")
+    (folder / "b").write_text("theirs")
+    (folder / "link").symlink_to("a")
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "loop").symlink_to("loop")
+
+    def ours(name: str) -> bool:
+        return files.is_ours(folder, name, lambda path: path.read_text() == "ours")
+
+    assert ours("a")
+    assert ours("sub/a")
+    others = ("b", "none", "sub", "link", "out/a", "../a", str(tmp_path / "a"), "loop", "loop/a")
+    assert [name for name in (*others, "a\0", "x" * 300) if ours(name)] == []
+
+
+def test_a_file_is_written_once_more_only_if_it_is_the_same(tmp_path: Path) -> None:
+    path, notes = tmp_path / "a", list[str]()
+    for content in ("one", "one", "two"):
+        with suppress(UserError), files.writing_once(path, UserError("there"), notes.append) as new:
+            new.write_text(content)
+    assert path.read_text() == "one"
+    assert notes == [f"{path}: exists, and is the same"]
+    assert os.listdir(tmp_path) == ["a"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.locking import locked
+from inpaint_cli.locking import alone_in, locked
 
 HOLD = """
 import sys
@@ -100,3 +100,39 @@ def test_the_trainer_is_imported_where_fcntl_is_missing() -> None:
     script = "import sys; sys.modules['fcntl'] = None; import inpaint_cli.training.run"
     done = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+TURN = """
+import sys
+from pathlib import Path
+from inpaint_cli.locking import alone_in
+with alone_in(Path(sys.argv[1])):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_processes_take_turns_in_a_folder_without_a_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TURN, str(tmp_path)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=TOP)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in\n"
+    waited = []
+
+    def waiting() -> None:
+        waited.append(True)
+        process.communicate()  # it ends, and so does its turn
+
+    with alone_in(tmp_path, waiting):
+        assert waited == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_fcntl_is_missing_nobody_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows(monkeypatch, None)
+    with alone_in(tmp_path), alone_in(tmp_path):
+        entered = True
+    assert entered

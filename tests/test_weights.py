@@ -1,5 +1,6 @@
 """Weight files: round trips, and refusal of whatever is damaged, foreign or tampered with."""
 
+import errno
 import json
 import struct
 import time
@@ -11,7 +12,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from inpaint_cli import zoo
@@ -197,10 +197,10 @@ def test_a_disk_that_cannot_be_written_is_said_so(
     saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: object, **options: object) -> None:
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     model = load_weights(saved)
-    monkeypatch.setattr("safetensors.torch.save_file", full)
+    monkeypatch.setattr("inpaint_cli.tensors.write_tensors", full)
     with pytest.raises(ResourceError, match="no space left"):
         save_weights(tmp_path / "new.safetensors", model, family="tiny", preset="small")
     assert not (tmp_path / "new.safetensors").exists()

@@ -10,6 +10,7 @@ import click
 from inpaint_cli import models
 from inpaint_cli.commands.options import common
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.files import replacing, writing_once
 from inpaint_cli.reporting import Reporter
 
 
@@ -67,7 +68,7 @@ def convert(
         raise UserError(f"--from: '{layout}' has no files of its authors to read.")
     if layout not in layouts:
         raise unknown_name("--from: no layout", layout, layouts)
-    _check_output(output, files, overwrite)
+    _check_output(output, files, layout, overwrite)
     from inpaint_cli.models.foreign import check_finite
     from inpaint_cli.weights import hash_of, preset_of, save_weights
 
@@ -79,7 +80,9 @@ def convert(
     preset = preset_of(family, model.config)
     stages = model.trained_stages or family.stage_names
     extra = {"converted-from": layout, "stages": ",".join(stages)}
-    save_weights(output, model, family=name, preset=preset, extra=extra)
+    once = writing_once(output, _there(output), reporter.note)
+    with replacing(output) if overwrite else once as temporary:
+        save_weights(temporary, model, family=name, preset=preset, extra=extra)
     facts = {"weights": str(output), "family": name, "preset": preset, "sha256": hash_of(output)}
     if as_json:
         click.echo(json.dumps({"schema": 1, **facts}, indent=2))
@@ -91,10 +94,24 @@ def convert(
     click.echo(output)
 
 
-def _check_output(output: Path, files: tuple[Path, ...], overwrite: bool) -> None:
+def _check_output(output: Path, files: tuple[Path, ...], layout: str, overwrite: bool) -> None:
     if output.suffix != ".safetensors":
         raise UserError(f"-o: {output}: the suffix is the format; give a name in .safetensors.")
     if any(output.exists() and output.samefile(file) for file in files):
         raise UserError(f"-o: {output} is one of the files to read. Give another name.")
-    if output.exists() and not overwrite:
-        raise UserError(f"-o: {output} is there already. Replace it with --overwrite.")
+    if output.exists() and not overwrite and not _is_converted(output, layout):
+        raise _there(output)
+
+
+def _there(output: Path) -> UserError:
+    return UserError(f"-o: {output} is there already. Replace it with --overwrite.")
+
+
+def _is_converted(path: Path, layout: str) -> bool:
+    """Return whether a file was converted from such a layout: it may be the same once more."""
+    from inpaint_cli.weights import read_header
+
+    try:
+        return path.is_file() and read_header(path).get("converted-from") == layout
+    except UserError:
+        return False

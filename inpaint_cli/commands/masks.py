@@ -106,6 +106,8 @@ def masks(
             f"{output}: masks are written to a folder, or to one .npz file.", setting="output"
         )
     refuse_foreign(output)
+    if output.suffix != ".npz":
+        _refuse_foreign_sheet(output)
     drawn = draw_set(kind, height, width, count, seed=seed, reporter=reporter)
     check_holes(drawn, reporter)
     paths = write_set(drawn, output, reporter)
@@ -156,12 +158,22 @@ def parse_size(text: str, setting: str = "size") -> tuple[int, int]:
     return height, width
 
 
+def _refuse_foreign_sheet(folder: Path) -> None:
+    from inpaint_cli.files import is_ours
+    from inpaint_cli.pictures.own_text import own_text
+
+    path = folder / SHEET
+    if path.exists() and not is_ours(folder, SHEET, lambda sheet: bool(own_text(sheet))):
+        raise UserError("exists and is no sheet of ours. Choose another folder.", where=path)
+
+
 def write_sheet(drawn: MaskSet, path: Path) -> Path:
     """Write a contact sheet of the first masks, white = fill in as in their files."""
     from inpaint_cli.files import replacing
     from inpaint_cli.masks import parse
     from inpaint_cli.masks.ranges import MIXTURE
     from inpaint_cli.photos.sheets import grid
+    from inpaint_cli.pictures.own_text import mark
 
     mixture = parse(drawn.kind).is_mixture
     columns = len(MIXTURE) if mixture else SHEET_COLUMNS
@@ -169,7 +181,8 @@ def write_sheet(drawn: MaskSet, path: Path) -> Path:
     rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
     labels = [f"{visible} % visible" for visible in MIXTURE][: len(shown)] if mixture else None
     with replacing(path) as temporary:
-        grid(rows, column_labels=labels, tile=SHEET_TILE).save(temporary, format="PNG")
+        sheet = grid(rows, column_labels=labels, tile=SHEET_TILE)
+        sheet.save(temporary, format="PNG", pnginfo=mark("sheet of masks"))
     return path
 
 

@@ -11,7 +11,7 @@ import click
 
 from inpaint_cli.commands.options import common
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import replacing, resolved
+from inpaint_cli.files import hash_of, replacing, resolved
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
 
@@ -71,7 +71,7 @@ def check(completion: Path, target: Path, overwrite: bool) -> None:
         )
     if target.exists() and target.samefile(completion):
         raise UserError(f"{target}: is the completion itself.", setting="output")
-    if target.exists() and not overwrite:
+    if target.exists() and not overwrite and hash_of(target) != hash_of(completion):
         raise UserError(
             f"{target}: exists. Choose another name, or replace it with --overwrite.",
             setting="output",
@@ -80,46 +80,38 @@ def check(completion: Path, target: Path, overwrite: bool) -> None:
 
 def how_made(completion: Path) -> dict[str, Any]:
     """Return what is known of how a file was made: of the record beside it, or of its own text."""
-    from inpaint_cli.photos.record import NAME
-
     # With -r, results lie in folders below the record's.
     for folder in (completion.parent, *completion.absolute().parent.parents):
-        if facts := in_record(folder / NAME, completion):
+        if facts := in_record(folder, completion):
             return facts
     return in_text(completion)
 
 
-def in_record(record: Path, completion: Path) -> dict[str, Any]:
-    """Return what a record tells of a completion; nothing where it does not know it."""
-    try:
-        items = json.loads(record.read_text(encoding="utf-8"))["items"]
-        for item in items:
-            for line in item["completions"]:
-                if resolved(record.parent / line["file"]) == resolved(completion):
-                    of_photo = {key: item.get(key) for key in ("image", "model", "weights_sha256")}
-                    of_it = {key: line.get(key) for key in ("seed", "index", "log_prob")}
-                    return {**of_photo, **of_it, "options": item.get("options", {})}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # another program's file, or a damaged one, knows nothing of ours
+def in_record(folder: Path, completion: Path) -> dict[str, Any]:
+    """Return what the record of a folder tells of a completion; nothing where it does not know."""
+    from inpaint_cli.photos.record import Record
+
+    for item in Record.of(folder, overwrite=True).items:
+        for line in item["completions"]:
+            if resolved(folder / line["file"]) == resolved(completion):
+                of_photo = {key: item.get(key) for key in ("image", "model", "weights_sha256")}
+                of_it = {key: line.get(key) for key in ("seed", "index", "log_prob")}
+                return {**of_photo, **of_it, "options": item.get("options", {})}
     return {}
 
 
 def in_text(completion: Path) -> dict[str, Any]:
     """Return what a completion itself tells; nothing without its text."""
-    from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
-    from inpaint_cli.pictures.writing import TEXT_KEY
+    from inpaint_cli.pictures.own_text import own_text
 
     try:
-        with Image.open(completion) as picture:
-            texts = getattr(picture, "text", {})
-            text = texts.get(TEXT_KEY) or picture.getexif().get(TiffImagePlugin.IMAGEDESCRIPTION)
-        facts = json.loads(text or "{}")
+        Image.open(completion).close()
     except UnidentifiedImageError as error:
         raise UserError("no picture.", where=completion) from error
-    except ValueError:
-        return {}
-    return facts if isinstance(facts, dict) and "model" in facts else {}
+    facts = own_text(completion)
+    return facts if "model" in facts else {}
 
 
 def sentence(facts: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case
 from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
-from inpaint_cli.photos.record import Record
+from inpaint_cli.photos.record import Record, is_recorded
 from inpaint_cli.pictures.colours import in_bytes
 from inpaint_cli.pictures.reading import look, read
 
@@ -237,7 +237,7 @@ def target_of(
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder.")
-    if (folder / RECORD).is_file():
+    if is_recorded(folder):
         pairs, origin = of_record(folder, reference, masks)
     elif reference is None:
         raise UserError(
@@ -307,7 +307,10 @@ def of_record(
     folder: Path, reference: Path | None, masks: Path | None
 ) -> tuple[list[Pair], dict[str, Any]]:
     """Return the pairs that completions.json lists, and how they were made."""
-    items = Record.of(folder, overwrite=False).items
+    record = Record.of(folder, overwrite=False)
+    if record.damaged:
+        raise UserError(f"{record.path}: damaged. Complete the photos again.")
+    items = record.items
     if not items:
         raise UserError(f"{folder / RECORD}: lists no completions.")
     originals = None if reference is None else by_name(reference)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
-from inpaint_cli.files import check_length, resolved
+from inpaint_cli.files import check_length, replacing, resolved, writing_once
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.extending import extended
@@ -96,21 +97,26 @@ class BatchRun:
         several: one photo's failure does not stop the others; it is kept in `failed`. Otherwise it
         is raised.
         """
-        items = list[dict[str, Any]]()
         total = len(self.tasks) * self._count
-        with self.reporter.progress("completing", total) as advance:
-            for task in self.tasks:
-                try:
-                    item = self._results_of(task, advance)
-                    items += [item] if item else []
-                except KeyboardInterrupt as stop:
-                    raise self._interrupted(stop, total) from stop
-                except Exception as error:  # whatever it is, it must not end a night's work
-                    if not several or (isinstance(error, PlainError) and error.ends_batch):
-                        raise _plain(error, task.photo) from error
-                    self.failed.append(FailedPhoto(task.photo, _plain(error, task.photo)))
-                    advance(self._count)
-        return items
+        try:
+            with self.reporter.progress("completing", total) as advance:
+                items = [self._item_of(task, advance, several) for task in self.tasks]
+        except KeyboardInterrupt as stop:
+            raise self._interrupted(stop, total) from stop
+        finally:
+            self.writer.finish()
+        return [item for item in items if item]
+
+    def _item_of(self, task: PhotoTask, advance: Advance, several: bool) -> dict[str, Any] | None:
+        """Return what a photo's results are in the record; None where it has no new ones."""
+        try:
+            return self._results_of(task, advance)
+        except Exception as error:  # whatever it is, it must not end a night's work
+            if not several or (isinstance(error, PlainError) and error.ends_batch):
+                raise _plain(error, task.photo) from error
+            self.failed.append(FailedPhoto(task.photo, _plain(error, task.photo)))
+            advance(self._count)
+            return None
 
     @property
     def _count(self) -> int:
@@ -184,16 +190,20 @@ class BatchRun:
             self.reporter.note(f"{task.photo}: {file} exists, skipped")
             self.skipped.append(str(task.photo))
             return None
-        if file.exists() and not self.job.overwrite:
-            raise UserError("exists. Replace it with the setting overwrite.", where=file)
+        if file.exists() and not self.job.overwrite and self.writer.is_foreign(file):
+            raise _in_the_way(file)
         completed = self.complete(task, photo, advance)
         self._remark(task.photo, completed)
-        self.writer.write_file(file, task.photo, completed, completed.samples(0), 0)
+        placing = replacing if self.job.overwrite else self._placing_once
+        self.writer.write_file(file, task.photo, completed, completed.samples(0), 0, placing)
         self.writer.written += 1
         advance()
         size = (photo.height, photo.width)
         hole = self.job.hole.fields(task.mask, size, self.job.request.seed)
         return self.writer.item_of(task.photo, hole, completed, str(file))
+
+    def _placing_once(self, path: Path) -> AbstractContextManager[Path]:
+        return writing_once(path, _in_the_way(path), self.reporter.note)
 
     def _remark(self, photo: Path, completed: CompletedPhoto) -> None:
         share = f"{100 * completed.hole_fraction:.1f} % hidden"
@@ -213,6 +223,10 @@ class BatchRun:
         return Interrupted(
             f"{word}; {self.writer.written} of {total} completions are in {self.job.folder}", number
         )
+
+
+def _in_the_way(file: Path) -> UserError:
+    return UserError("exists. Replace it with the setting overwrite.", where=file)
 
 
 def _plain(error: Exception, photo: Path) -> Exception:

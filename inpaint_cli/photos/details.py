@@ -14,6 +14,7 @@ from inpaint_cli import models
 from inpaint_cli.family import Detail
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.sheets import grid
+from inpaint_cli.pictures.writing import Placing
 
 Details = Mapping[str, Any]
 Declared = Sequence[Detail]
@@ -82,7 +83,12 @@ def captions(windows: Sequence[Details], index: int, declared: Declared) -> list
 
 
 def write_pictures(
-    details: Details, declared: Declared, folder: Path, stem: str, check: Callable[[str], None]
+    details: Details,
+    declared: Declared,
+    folder: Path,
+    stem: str,
+    check: Callable[[str], None],
+    placing: Placing = replacing,
 ) -> dict[str, str]:
     """Write what is drawn of the details as STEM-..., and return detail -> file in `folder`.
 
@@ -93,7 +99,8 @@ def write_pictures(
     for file in files.values():
         check(file)
     for detail in drawn:
-        WRITERS[str(detail.drawn)](folder / files[detail.name], details, detail)
+        with placing(folder / files[detail.name]) as temporary:
+            WRITERS[str(detail.drawn)](temporary, details, detail)
     return files
 
 
@@ -108,10 +115,7 @@ def _write_frames(path: Path, details: Details, detail: Detail) -> None:
         Image.fromarray(frame.cpu().numpy()).resize(size, Image.Resampling.NEAREST)
         for frame in frames
     )
-    with replacing(path) as temporary:
-        first.save(
-            temporary, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0
-        )
+    first.save(path, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0)
 
 
 def _write_rows(path: Path, details: Details, detail: Detail) -> None:
@@ -123,16 +127,14 @@ def _write_rows(path: Path, details: Details, detail: Detail) -> None:
         shares = map(float, details[detail.shares])
         labels = [f"{i}  {100 * share:.1f} %" for i, share in enumerate(shares)]
     sheet = grid([list(row) for row in pictures], row_labels=labels, tile=ROW_TILE_PX)
-    with replacing(path) as temporary:
-        sheet.save(temporary, format="PNG")
+    sheet.save(path, format="PNG")
 
 
 def _write_picture(path: Path, details: Details, detail: Detail) -> None:
     """Write one picture, uint8 [H, W, 3]."""
     from PIL import Image
 
-    with replacing(path) as temporary:
-        Image.fromarray(details[detail.name].cpu().numpy()).save(temporary, format="PNG")
+    Image.fromarray(details[detail.name].cpu().numpy()).save(path, format="PNG")
 
 
 WRITERS: Mapping[str, Callable[[Path, Details, Detail], None]] = {

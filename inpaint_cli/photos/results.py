@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from inpaint_cli import __version__
-from inpaint_cli.files import replacing
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest
 from inpaint_cli.photos.details import of_completion, of_window, write_pictures
@@ -19,8 +19,9 @@ from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX, Overview
 from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
 from inpaint_cli.photos.spread import Spread
+from inpaint_cli.pictures.own_text import mark, own_text
 from inpaint_cli.pictures.picture import Samples
-from inpaint_cli.pictures.writing import Written, visible_change, write
+from inpaint_cli.pictures.writing import Placing, Written, visible_change, write
 from inpaint_cli.reporting import Advance, Reporter
 
 DECIMALS = 6
@@ -86,15 +87,30 @@ class ResultWriter:
     record: Record = field(init=False)
     _measured: CompletedPhoto | None = field(init=False, default=None)
     """The photo whose visible pixels were compared last."""
+    _waited: bool = field(init=False, default=False)
     _told: set[tuple[Path, str]] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.record = Record.of(self.folder, self.overwrite)
+        if self.record.damaged:
+            self.reporter.warn(
+                f"{self.record.path}: damaged; it is put aside, and results are known by their "
+                "own text"
+            )
 
     def check(self, names: ResultNames) -> None:
         """Raise UserError where a file to be written is another photo's, an input or not ours."""
         self.record.check_photo(names.all, names.photo, self.overwrite)
         self.record.check_free(names.all, set(self.inputs), self.overwrite)
+
+    def is_foreign(self, file: Path) -> bool:
+        """Return whether a file can be no completion by this model, as far as its format tells."""
+        told = self.metadata and self.output.format in ("png", "tiff")
+        return told and own_text(file).get("model") != self.model_name
+
+    def finish(self) -> None:
+        """Bring the record up to date, at the end of a run."""
+        self.record.finish()
 
     def all_there(self, names: ResultNames) -> bool:
         """Return whether all files exist, whatever they were made from."""
@@ -141,8 +157,26 @@ class ResultWriter:
         """Write all files of a photo, and return its item of the record.
 
         hole: as `HoleSource.fields` tells it. A failure leaves no files; after an interruption
-        those that are finished stay, and are known to be ours.
+        those that are finished stay, and are known to be ours. Another process that writes into
+        the folder is waited for.
         """
+        with self.record.alone(self._waiting):
+            self.check(names)
+            return self._write(names, hole, completed, advance)
+
+    def _waiting(self) -> None:
+        if not self._waited:
+            self.reporter.note(f"{self.folder}: another run writes here too; they take turns")
+        self._waited = True
+
+    def _write(
+        self,
+        names: ResultNames,
+        hole: Mapping[str, Any],
+        completed: CompletedPhoto,
+        advance: Advance,
+    ) -> dict[str, Any]:
+        placing = partial(self.record.placing, photo=names.photo)
         item = self._item(names.photo, hole, completed)
         overview = Overview(
             completed, names.photo.name, self.model_name, self.tile, self.calibration
@@ -153,7 +187,7 @@ class ResultWriter:
             kept = islice(order, len(names.completions))
             for name, index in zip(names.completions, kept, strict=True):
                 samples, line = completed.samples(index), _line(completed, name, index)
-                self.write_file(self.folder / name, names.photo, completed, samples, index)
+                self.write_file(self.folder / name, names.photo, completed, samples, index, placing)
                 item["completions"].append(line)
                 self.written += 1
                 if names.sheet:
@@ -163,12 +197,14 @@ class ResultWriter:
             item["deviation"] = round(spread.deviation, 4)
             if sentence := spread.sentence():
                 self.reporter.note(f"{names.photo}: {sentence}.")
-            item |= self._write_details(names, completed)
-            item |= self._write_intervals(names, completed)
+            item |= self._write_details(names, completed, placing)
+            item |= self._write_intervals(names, completed, placing)
             item["sheet"] = names.sheet
             if names.sheet:
-                with replacing(self.folder / names.sheet) as temporary:
-                    overview.sheet(spread.sentence()).save(temporary, format="PNG")
+                text = mark("sheet") if self.metadata else None
+                with placing(self.folder / names.sheet) as temporary:
+                    sheet = overview.sheet(spread.sentence())
+                    sheet.save(temporary, format="PNG", pnginfo=text)
         except Exception:
             self._discard(item)
             raise
@@ -181,7 +217,13 @@ class ResultWriter:
         return item
 
     def write_file(
-        self, path: Path, photo: Path, completed: CompletedPhoto, samples: Samples, index: int
+        self,
+        path: Path,
+        photo: Path,
+        completed: CompletedPhoto,
+        samples: Samples,
+        index: int,
+        placing: Placing,
     ) -> None:
         """Write one completion; tell once a photo what its format costs."""
         made = write(
@@ -191,6 +233,7 @@ class ResultWriter:
             format=self.output.format,
             quality=self.output.quality,
             text=self._text(completed, index) if self.metadata else None,
+            placing=placing,
         )
         for note in self._costs(path, completed, made):
             if (photo, note) not in self._told:
@@ -205,7 +248,9 @@ class ResultWriter:
             self._measured = completed
         return notes
 
-    def _write_details(self, names: ResultNames, completed: CompletedPhoto) -> dict[str, Any]:
+    def _write_details(
+        self, names: ResultNames, completed: CompletedPhoto, placing: Placing
+    ) -> dict[str, Any]:
         """Write the pictures of the first window's details, and return what a record keeps."""
 
         def check(name: str) -> None:
@@ -214,7 +259,7 @@ class ResultWriter:
         if not completed.details:
             return {}
         details, declared = completed.details[0], completed.request.details
-        files = write_pictures(details, declared, self.folder, names.stem, check)
+        files = write_pictures(details, declared, self.folder, names.stem, check, placing)
         count = len(completed.windows)
         which = f" (of the first of {count} windows)" if count > 1 else ""
         for name, file in files.items():
@@ -222,7 +267,9 @@ class ResultWriter:
             self.reporter.note(f"{names.photo}: {words} in {self.folder / file}{which}")
         return {**files, **of_window(details, declared)}
 
-    def _write_intervals(self, names: ResultNames, completed: CompletedPhoto) -> dict[str, Any]:
+    def _write_intervals(
+        self, names: ResultNames, completed: CompletedPhoto, placing: Placing
+    ) -> dict[str, Any]:
         """Write the pictures of the calibrated intervals, and return what a record keeps."""
         if self.calibration is None or not completed.windows:
             return {}
@@ -232,7 +279,7 @@ class ResultWriter:
         files = {name: names.stem + ending for name, ending in ENDINGS.items()}
         self.record.check_free(files.values(), set(self.inputs), self.overwrite)
         for name, picture in PhotoIntervals(completed, self.calibration).pictures().items():
-            write(self.folder / files[name], picture, picture.samples)
+            write(self.folder / files[name], picture, picture.samples, placing=placing)
         low, high, width = files.values()
         self.reporter.note(
             f"{names.photo}: {100 * self.calibration.level:g} % intervals in {self.folder / low}, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -22,6 +24,8 @@ FORMATS = ("lossless", "keep", "png", "tiff", "jpeg", "webp")
 SUFFIXES: dict[Format, str] = {"png": ".png", "tiff": ".tiff", "jpeg": ".jpg", "webp": ".webp"}
 _KEPT: dict[str, Format] = {"PNG": "png", "TIFF": "tiff", "JPEG": "jpeg", "WEBP": "webp"}
 TEXT_KEY = "inpaint"
+Placing = Callable[[Path], AbstractContextManager[Path]]
+"""Like `files.replacing`: path -> a block with the temporary path that takes its place."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def write(
     format: str = "lossless",
     quality: int | None = None,
     text: str | None = None,
+    placing: Placing = replacing,
 ) -> Written:
     """Write samples of a picture, [H, W, C] as its own, in one piece; return what that costs.
 
@@ -87,7 +92,7 @@ def write(
     """
     chosen = format_for(picture, format)
     check_quality(quality, chosen)
-    with replacing(path) as temporary, temporary.open("wb") as handle:
+    with placing(path) as temporary, temporary.open("wb") as handle:
         return _write(handle, chosen, replace(picture, samples=samples), quality, text)
 
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from inpaint_cli import locking
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Model, Stage
-from inpaint_cli.files import check_utf8, make_folder, write_error, write_text
+from inpaint_cli.files import check_utf8, make_folder, remove_leftovers, write_error, write_text
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import checkpoints, record
 from inpaint_cli.training.recipe import Recipe, RecipeChoices, from_file
@@ -82,9 +82,7 @@ class RunFolder:
     def clean(self) -> None:
         """Remove the temporary files of a process that was killed while it wrote."""
         for folder in (self.path, self.checkpoints, self.samples):
-            for pattern in (".*.safetensors", ".*.toml", ".*.json", ".*.jsonl", ".*.png"):
-                for path in folder.glob(pattern):
-                    path.unlink(missing_ok=True)
+            remove_leftovers(folder, alone=True)
 
 
 def create(runs: Path, recipe: Recipe) -> RunFolder:

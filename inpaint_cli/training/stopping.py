@@ -1,4 +1,4 @@
-"""When a run ends before its last step: Ctrl-C, SIGTERM, or its time is up."""
+"""When a run ends before its last step: Ctrl-C, SIGTERM, a closed terminal, or its time is up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HANGUP: int | None = getattr(signal, "SIGHUP", None)
+"""A closed terminal; Windows has none."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if HANGUP else ()))
 TIME_IS_UP = 1
 """Beside the signals 2 and 15, so that ranks agree on the largest."""
 
@@ -38,16 +40,19 @@ class Stop:
             yield  # Python allows handlers in the main thread only
             return
         before = {number: signal.getsignal(number) for number in SIGNALS}
+        if HANGUP and before[HANGUP] is signal.SIG_IGN:  # nohup: the terminal may go
+            del before[HANGUP]
 
         def remember(number: int, frame: FrameType | None) -> None:
-            self.signal_number = number
-            for each in SIGNALS:
-                signal.signal(each, before[each])
+            self.signal_number = signal.SIGTERM if number == HANGUP else number
+            for each, handler in before.items():
+                # A terminal that closes tells twice, by the shell and by the system.
+                signal.signal(each, signal.SIG_IGN if each == number == HANGUP else handler)
 
         try:
-            for number in SIGNALS:
+            for number in before:
                 signal.signal(number, remember)
             yield
         finally:
-            for number in SIGNALS:
-                signal.signal(number, before[number])
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -41,6 +41,7 @@ def test_a_photo_is_completed_without_a_file_and_written_by_its_own_step(folder:
     names = ResultNames.of(folder / "a.png", Path("a"), ".png", 2)
     hole = run.job.hole.fields(None, (40, 30), 0)
     item = run.writer.write(names, hole, completed, lambda units=1, text="": None)
+    run.writer.finish()
     assert [line["file"] for line in item["completions"]] == names.completions
     assert {file.name for file in (folder / "o").iterdir()} == {*names.all, "completions.json"}
     with Image.open(folder / "o" / "a-1.png") as image:

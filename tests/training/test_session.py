@@ -54,7 +54,7 @@ def test_a_run_that_lost_its_last_steps_takes_them_again(tmp_path: Path) -> None
     for path in killed.folder.path.rglob("*.safetensors"):
         if path.name != "paint-00000009.safetensors":
             path.unlink()
-    (killed.folder.checkpoints / ".tmp123.safetensors").write_bytes(b"half")
+    (killed.folder.checkpoints / ".0123456789abcdef.safetensors").write_bytes(b"half")
     resumed(killed.folder).train()
     (whole.folder.checkpoints / "paint-best.safetensors").unlink()
     best = killed.folder.checkpoints / "paint-best.safetensors"
@@ -251,6 +251,26 @@ def test_a_second_signal_is_not_caught() -> None:
         assert stop.reason == signal.SIGINT
         assert signal.getsignal(signal.SIGINT) is before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows closes terminals otherwise")
+def test_a_closed_terminal_ends_a_run_as_sigterm_does_however_often_it_tells() -> None:
+    stop = Stop()
+    with stop.listening():
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert stop.reason == signal.SIGTERM
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows closes terminals otherwise")
+def test_a_run_under_nohup_outlives_its_terminal() -> None:
+    stop, before = Stop(), signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop.listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.reason == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_run_without_its_checkpoints_is_not_started_over(tmp_path: Path) -> None:
