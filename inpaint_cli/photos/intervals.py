@@ -84,4 +84,4 @@ class PhotoIntervals:
         low, high = (
             np.atleast_3d(cv2.resize(end, size, interpolation=cv2.INTER_NEAREST)) for end in ends
         )
-        return low[inside], high[inside]
+        return np.asarray(low[inside], np.float64), np.asarray(high[inside], np.float64)

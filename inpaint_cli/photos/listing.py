@@ -181,7 +181,7 @@ class _FolderListing:
         """Return the results of earlier runs where these lie among the photos."""
         if self.output is None or not root.is_relative_to(folder := resolved(self.output)):
             return set()
-        ours = {folder / name for name in Record.of(folder, overwrite=True).owned()}
+        ours = {folder / name for name in Record.of(folder, overwrite=True).named}
         previews = root.rglob(f"*{preview.ENDING}")
         return ours | {path for path in previews if preview.is_preview(path)}
 

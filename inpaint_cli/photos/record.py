@@ -166,6 +166,11 @@ class Record:
             if digest is not None:
                 self._hashes[name] = {digest}
 
+    @property
+    def named(self) -> set[str]:
+        """The files that runs wrote, or were about to, relative to the folder."""
+        return {*self._entry_of, *self._photos}
+
     def owns(self, name: str) -> bool:
         """Return whether a file is one that we wrote, and as we wrote it."""
         return is_ours(self.folder, name, lambda path: self._is_as_written(name, path))

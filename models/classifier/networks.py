@@ -111,7 +111,8 @@ class Classifier(CompletionModel):
         """
         with torch.no_grad():
             logits = self(self.seen(to_unit(images), visible))
-            return logits.double().softmax(1)
+            result: Tensor = logits.double().softmax(1)
+        return result
 
     def seen(self, x: Tensor, visible: Tensor) -> Tensor:
         """Return the input of a masked classifier: images in [-1, 1] under masks, and the masks."""

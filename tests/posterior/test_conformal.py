@@ -13,7 +13,7 @@ def pictures(count: int, seed: int, ties: bool = False) -> list[Scores]:
     rng = np.random.default_rng(seed)
     scale = rng.gamma(2.0, 1.0, count)  # pictures differ in how hard they are
     scores = [np.abs(rng.normal(0, s, rng.integers(1, 30))) for s in scale]
-    return [np.round(r, 1) for r in scores] if ties else scores
+    return [np.asarray(np.round(r, 1), np.float64) for r in scores] if ties else scores
 
 
 def by_trying_all(scores: list[Scores], alpha: float) -> float:

@@ -39,7 +39,7 @@ class Operations:
             self._next("fsync", "")
             flush(handle)
 
-        os.fsync = fsync
+        os.fsync = fsync  # type: ignore[assignment]
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
