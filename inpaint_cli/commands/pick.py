@@ -98,7 +98,7 @@ def in_record(record: Path, completion: Path) -> dict[str, Any]:
                     of_photo = {key: item.get(key) for key in ("image", "model", "weights_sha256")}
                     of_it = {key: line.get(key) for key in ("seed", "index", "log_prob")}
                     return {**of_photo, **of_it, "options": item.get("options", {})}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass  # another program's file, or a damaged one, knows nothing of ours
     return {}
 
@@ -116,7 +116,7 @@ def in_text(completion: Path) -> dict[str, Any]:
         facts = json.loads(text or "{}")
     except UnidentifiedImageError as error:
         raise UserError("no picture.", where=completion) from error
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) and "model" in facts else {}
 
