@@ -224,7 +224,8 @@ def try_one(kind: Kind, seed: int, number: int, tally: Tally, keep: Path | None 
         # Whatever comes out is what is looked for.
         except Exception as error:
             wrong = f"{number} ({name}): {type(error).__name__}: {str(error)[:300]}"
-        _note(tally, number, wrong, time.process_time() - begun, peak, [*_half(out), *_temporary(Path(place))])
+        seconds, half = time.process_time() - begun, [*_half(out), *_temporary(Path(place))]
+        _note(tally, number, wrong, seconds, peak, half)
         if wrong and keep:
             keep.mkdir(exist_ok=True)
             (keep / f"{kind.name}-{number}-{name}").write_bytes(data)
