@@ -224,7 +224,8 @@ def try_one(kind: Kind, seed: int, number: int, tally: Tally, keep: Path | None 
         # Whatever comes out is what is looked for.
         except Exception as error:
             wrong = f"{number} ({name}): {type(error).__name__}: {str(error)[:300]}"
-        _note(tally, number, wrong, time.process_time() - begun, peak, list(_half(out)))
+        seconds, half = time.process_time() - begun, [*_half(out), *_temporary(Path(place))]
+        _note(tally, number, wrong, seconds, peak, half)
         if wrong and keep:
             keep.mkdir(exist_ok=True)
             (keep / f"{kind.name}-{number}-{name}").write_bytes(data)
@@ -244,6 +245,11 @@ def _note(
     growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) >> 10
     if growth > GROWTH_MIB:
         tally.large.append(f"{number}: {growth} MiB")
+
+
+def _temporary(folder: Path) -> Iterator[str]:
+    """Yield what a run left beside its input, where a set of masks is written."""
+    return (path.name for path in folder.iterdir() if path.name.startswith("."))
 
 
 def _half(out: Path) -> Iterator[str]:
