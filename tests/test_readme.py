@@ -94,7 +94,7 @@ def test_what_make_demo_runs_draws_a_sheet_where_it_says(clone: Path) -> None:
     said = subprocess.run(
         ["make", "-n", "-C", TOP, "demo"], capture_output=True, text=True, check=True
     ).stdout
-    (command,) = re.findall(r"^\S*/inpaint (complete .*)$", said, re.MULTILINE)
+    (command,) = re.findall(r"-m inpaint_cli (complete .*)$", said, re.MULTILINE)
     (sheet,) = re.findall(r"The contact sheet: (.*?)\"", said)
     result = CliRunner().invoke(main, shlex.split(command))
     assert result.exit_code == 0, result.output

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.robustness import kills
+from tests.robustness import fuzz, kills
 
-PARTS: Mapping[str, Callable[[], bool]] = {"kills": kills.table}
+PARTS: Mapping[str, Callable[[], bool]] = {"kills": kills.table, "fuzz": fuzz.table}
 """Name -> what prints figures and returns whether all went well. Each takes long."""
 
 
