@@ -16,12 +16,15 @@ RANGES = [bin_name(ends) for ends in BINS]
 
 
 def entry(metric: str, label: str, value: float, **more: Any) -> dict[str, Any]:
+    few: dict[str, Any] = {"n_images": 3, "ci95": None, "bias": None, "warnings": []}
     groups: dict[str, Any] = {
-        name: {"value": value + place, "se": 0.25, "n_images": 3, "refused": None}
+        name: {**few, "value": value + place, "se": 0.25, "refused": None}
         for place, name in enumerate(RANGES)
     }
-    groups["80-100"] = {"value": None, "se": None, "n_images": 0, "refused": "no image there"}
+    groups["80-100"] = {**few, "value": None, "se": None, "refused": "no image there"}
     plain: dict[str, Any] = {
+        "bias": None,
+        "n_images": 15,
         "se": 0.5,
         "se_method": "image se",
         "ci95": [0.0, 9.0],
@@ -56,7 +59,7 @@ def report() -> dict[str, Any]:
     """Return a report of two models as it might be, without a model or a picture."""
     both = ["few images"]
     crps = [entry("crps", "crps", 1.0, warnings=both), entry("crps", "crps ordinary", 7.0)]
-    fid = entry("fid", "fid@x", 3.0, se_method="jackknife-20", ci95=None)
+    fid = entry("fid", "fid@x", 3.0, se_method="jackknife-20", ci95=None, bias=1.25)
     kid = entry("kid", "kid@x", 0.5, se=None, se_method=None, ci95=[0.25, 0.75])
     first = document(NAMES[0], [fid, *crps], p_ids="no way", nll="not at this size")
     first["own_size"] = document(NAMES[0], [entry("nll", "nll", 99.0), entry("nll", "a value", 2)])
@@ -102,7 +105,7 @@ def test_there_is_a_table_of_everything_and_one_a_metric(sections: dict[str, lis
 
 def test_a_figure_has_its_error_or_its_interval(sections: dict[str, list[str]]) -> None:
     lines = sections["All ranges"]
-    assert row(lines, "fid@x")[1] == "3.00 ± 0.50"
+    assert row(lines, "fid@x")[1] == "3.00 ± 0.50 (bias 1.25)"
     assert row(lines, "kid@x")[2] == "500.000 [250.000, 750.000]"
     assert any("standard error: jackknife-20" in line for line in lines)
 
@@ -126,7 +129,7 @@ def test_what_holds_for_all_is_said_at_the_metric_and_the_rest_at_the_figure(
 
 def test_ranges_are_columns_and_models_are_rows(sections: dict[str, list[str]]) -> None:
     lines = sections["crps"]
-    assert row(lines, "crps")[1:] == [*(f"{name} % visible" for name in RANGES), "all"]
+    assert row(lines, "crps")[1:] == [*(f"{name} % visible, n = 3" for name in RANGES), "all"]
     cells = row(lines, "first")
     assert cells[1:5] == [f"{value}.0000 ± 0.2500" for value in (1, 2, 3, 4)]
     assert cells[5].startswith("-")
