@@ -205,7 +205,7 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
 
     \b
     Examples:
-      inpaint score --metrics fid,lpips-gt
+      inpaint score --metrics kid,lpips-gt
       inpaint score --model telea --model pcnn-mnist --data mnist --limit 100
       inpaint score results/ --reference originals/ --masks holes/ --metrics psnr,ssim
       inpaint score completions/ --metrics lpips-diversity,crps --json

@@ -35,7 +35,7 @@ class FrechetMetric(FeatureMetric):
             if n <= d and not biased:
                 raise Refused(
                     f"{n} images for {d} features (n <= d) say more of n than of the model: score "
-                    "more images, or allow biased figures (allow_biased)"
+                    "more images, or allow biased figures"
                 )
             return figure(real, sets, inception=published, strata=strata)
 
@@ -74,7 +74,7 @@ class FidInf(FrechetMetric):
             if n < 2 * least and not results.options.allow_biased:
                 raise Refused(
                     f"{n} images for {d} features: extrapolating needs twice as many images as "
-                    "features, or allowing biased figures (allow_biased)"
+                    "features, or allowing biased figures"
                 )
             return fid_inf(real, sets[0], seed=SEED, least=least, **how)
 
