@@ -107,7 +107,7 @@ def marked(text: str, notes: Notes, remarks: Sequence[str]) -> str:
 
 def cell(metric: str, figure: Mapping[str, Any], notes: Notes, remarks: Sequence[str]) -> str:
     """Return a figure with its standard error, or else its interval; "-" where it was refused."""
-    text, bounds = with_error(metric, figure), figure["ci95"]
+    text, bounds = with_error(metric, dict(figure)), figure["ci95"]
     if figure["se"] is None and bounds:
         text += f" [{shown(metric, bounds[0])}, {shown(metric, bounds[1])}]"
     return marked(text, notes, remarks)
@@ -166,7 +166,9 @@ def by_visible(report: Report, metric: str, notes: Notes) -> Grid:
     documents: list[Document] = report["scores"]
     entries = [entry_of(document, metric) for document in documents]
     alone = metrics.get(metric).depends_on_n
-    columns = [[e and e["groups"][bin_name(ends)] for e in entries] for ends in BINS]
+    columns: list[list[Any]] = [
+        [e and e["groups"][bin_name(ends)] for e in entries] for ends in BINS
+    ]
     every = [shared(column) for column in columns] + ([] if alone else [shared(entries)])
     common = [text for text in every[0] if all(text in texts for texts in every)]
     head = [title(metric, entries, notes, common)]

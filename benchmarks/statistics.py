@@ -25,7 +25,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import score
 from inpaint_cli.metrics.estimate import Estimate
 from inpaint_cli.metrics.frechet import fid
-from inpaint_cli.metrics.identity import p_ids, scored, u_ids
+from inpaint_cli.metrics.identity import margins_of_sets, p_ids, u_ids
 from inpaint_cli.metrics.intervals import over_images
 from inpaint_cli.metrics.kid import kid, mmd2
 from inpaint_cli.metrics.measuring import Columns
@@ -41,6 +41,7 @@ SIZES = (40, 200, 500)
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+Form = Callable[..., Estimate]
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,17 @@ class Trial:
         return float(100 * np.mean(np.abs(self.values - truth) <= NOMINAL * self.errors))
 
 
-def samples(ranges: Indices, n: int, repetitions: int, seed: int) -> Iterator[Indices]:
-    """Yield the images of each sample: n in all, as many of every range, none twice."""
+def samples(
+    ranges: Indices, n: int, repetitions: int, seed: int, again: bool = False
+) -> Iterator[Indices]:
+    """Yield the images of each sample: n in all, as many of every range, none twice.
+
+    again: an image may be drawn again, so that the population is as good as endless.
+    """
     rng = np.random.default_rng(seed)
     groups = [np.flatnonzero(ranges == name) for name in np.unique(ranges)]
     for _ in range(repetitions):
-        drawn = [rng.choice(group, n // len(groups), replace=False) for group in groups]
+        drawn = [rng.choice(group, n // len(groups), replace=again) for group in groups]
         yield np.sort(np.concatenate(drawn))
 
 
@@ -81,11 +87,11 @@ def trial(
     ranges: Indices,
     n: int,
     repetitions: int,
-    seed: int = 0,
     plain: bool = False,
+    again: bool = False,
 ) -> Trial:
     """Score samples; plain: as if the images were one plain sample, the ranges unknown."""
-    drawn = samples(ranges, n, repetitions, seed)
+    drawn = samples(ranges, n, repetitions, 0, again)
     found = [figure(chosen, None if plain else ranges[chosen]) for chosen in drawn]
     errors, biases = ([getattr(one, name) for one in found] for name in ("se", "bias"))
     columns = [[one.value for one in found], errors, biases]
@@ -104,7 +110,8 @@ def means(columns: Mapping[str, Floats], ranges: Indices, n: int, repetitions: i
     for name, values in columns.items():
         truth = float(values @ truth_of)
         ours, before = (
-            trial(of_column(values), ranges, n, repetitions, plain=plain) for plain in (False, True)
+            trial(of_column(values), ranges, n, repetitions, plain, again=True)
+            for plain in (False, True)
         )
         cells = [name, f"{ours.ratio:.2f}", f"{ours.covers(truth):.1f} %"]
         lines.append(_row([*cells, f"{before.ratio:.2f}", f"{before.covers(truth):.1f} %"]))
@@ -157,8 +164,8 @@ def identities(
     for name, form in (("p-ids", p_ids), ("u-ids", u_ids)):
         for n in sizes:
 
-            def figure(chosen: Indices, strata: Strata, form: object = form) -> Estimate:
-                return scored(form, real[chosen], [fake[chosen]], strata)  # type: ignore[arg-type]
+            def figure(chosen: Indices, strata: Strata, form: Form = form) -> Estimate:
+                return form(margins_of_sets(real[chosen], [fake[chosen]]), strata)
 
             found = trial(figure, ranges, n, repetitions)
             spread = 100 * found.values.std(ddof=1)
@@ -215,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for lines in (
         means(chosen, ranges, 200, given.repetitions),
         distances(real, fake, ranges, SIZES, given.repetitions // 2),
-        identities(real, fake, ranges, (200,), given.repetitions // 4),
+        identities(real, fake, ranges, (200, 500), given.repetitions // 2),
     ):
         print("\n".join(lines) + "\n", flush=True)
 

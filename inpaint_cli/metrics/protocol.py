@@ -88,7 +88,7 @@ class MeasureOptions:
             if value < least:
                 raise UserError(f"must be at least {least}, got {value}.", setting=name)
             if self.kid_form != "subsets":
-                raise UserError("belongs to the form of subsets (kid_form).", setting=name)
+                raise UserError("belongs to the form 'subsets'; the other has none.", setting=name)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from inpaint_cli.metrics import identity
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.identity import fit, margins_of_sets, p_ids, scored, u_ids
+from inpaint_cli.metrics.identity import fit, margins_of_sets, p_ids, u_ids
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(120, 4)), RNG.normal(size=(120, 4)) + 0.3
@@ -99,36 +99,36 @@ def test_no_completions_and_no_numbers_are_refused() -> None:
 
 
 def test_one_set_has_an_error_over_images_and_no_spread_over_sets() -> None:
-    found = scored(p_ids, REAL, [FAKE])
-    binomial = (found.value * (1 - found.value) / len(REAL)) ** 0.5
-    assert (found.se_method, found.k, found.extra["std_over_sets"]) == ("jackknife-20", 1, None)
-    assert found.se is not None
-    assert 0.5 * binomial < found.se < 2.5 * binomial
+    found = p_ids(margins_of_sets(REAL, [FAKE]))
+    binomial = (found.value * (1 - found.value) / (len(REAL) - 1)) ** 0.5
+    assert (found.se_method, found.k, found.extra["std_over_sets"]) == ("images", 1, None)
+    assert found.se == pytest.approx(binomial)
+    ranged = u_ids(margins_of_sets(REAL, [FAKE]), np.arange(120) % 5)
+    assert ranged.se_method == "strata"
 
 
 def test_equal_sets_are_fitted_once_and_have_the_error_of_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one, fits = scored(u_ids, REAL, [FAKE]), list[int]()
+    one, fits = u_ids(margins_of_sets(REAL, [FAKE])), list[int]()
 
     def counted(real: Rows, fake: Rows) -> identity.Separator:
         fits.append(1)
         return fit(real, fake)
 
     monkeypatch.setattr(identity, "fit", counted)
-    five = scored(u_ids, REAL, [FAKE] * 5)
-    assert (five.value, five.se) == (pytest.approx(one.value), pytest.approx(one.se))
-    assert len(fits) == 21
-    assert five.extra["std_over_sets"] == 0.0
+    five = u_ids(margins_of_sets(REAL, [FAKE] * 5))
+    assert five.value == pytest.approx(one.value)
+    assert five.se == pytest.approx(one.se)
+    assert len(fits) == 1
+    assert five.extra["std_over_sets"] == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_figure_that_no_block_changes_has_no_error_and_says_so() -> None:
-    found = scored(p_ids, REAL, [REAL.copy()])
+def test_a_figure_that_all_images_share_has_no_error_and_says_so() -> None:
+    found = p_ids(margins_of_sets(REAL, [REAL.copy()]))
     assert (found.value, found.se) == (0.0, None)
     assert any(text.startswith("no error") for text in found.warnings)
 
 
-def test_blocks_that_could_always_be_separated_leave_no_error_and_a_reason() -> None:
-    found = scored(u_ids, REAL[:3], [FAKE[:3]])
-    assert found.se is None
-    assert any("no error: needs more than 5 images" in text for text in found.warnings)
+def test_unequal_sides_have_no_error() -> None:
+    assert u_ids(margins_of_sets(REAL, [FAKE[:100]])).se is None

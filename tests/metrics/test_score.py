@@ -23,7 +23,7 @@ from tests.metrics.score_kit import (
 )
 from tests.pretend_model import PretendModel
 
-BIASED = {"allow_biased": True}
+BIASED: dict[str, Any] = {"allow_biased": True}
 SOME = ("fid", "kid", "psnr", "mae", "crps", "energy", "coverage", "rank-histogram")
 
 

@@ -7,11 +7,14 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks import statistics
-from benchmarks.statistics import of_column, trial
+from benchmarks.statistics import Form, Indices, of_column, trial
+from inpaint_cli.metrics.estimate import Estimate
 from inpaint_cli.metrics.frechet import fid
+from inpaint_cli.metrics.identity import margins_of_sets, p_ids, u_ids
 from inpaint_cli.metrics.intervals import paired_difference
 from inpaint_cli.metrics.kid import kid
 from inpaint_cli.metrics.protocol import bin_of
+from inpaint_cli.metrics.strata import Strata
 
 RNG = np.random.default_rng(0)
 RANGES = np.arange(5000) % 5
@@ -25,13 +28,13 @@ COLUMNS = {
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_intervals_of_means_cover_as_often_as_they_say(name: str) -> None:
-    found = trial(of_column(COLUMNS[name]), RANGES, 100, 2000)
+    found = trial(of_column(COLUMNS[name]), RANGES, 100, 2000, again=True)
     assert 88 <= found.covers(COLUMNS[name].mean()) <= 92
     assert 0.95 < found.ratio < 1.05
 
 
 def test_without_ranges_they_would_cover_too_often() -> None:
-    found = trial(of_column(COLUMNS["normal"]), RANGES, 100, 400, plain=True)
+    found = trial(of_column(COLUMNS["normal"]), RANGES, 100, 400, plain=True, again=True)
     assert found.covers(COLUMNS["normal"].mean()) > 98
 
 
@@ -91,6 +94,17 @@ def test_intervals_of_distances_cover_their_expectation() -> None:
     ):
         found = trial(figure, RANGES, 100, 400)
         assert 84 <= found.covers(found.mean) <= 94
+
+
+def test_errors_of_p_ids_and_u_ids_are_of_the_size_of_their_spread() -> None:
+    real, fake = features()
+    for form in (p_ids, u_ids):
+
+        def figure(chosen: Indices, strata: Strata, form: Form = form) -> Estimate:
+            return form(margins_of_sets(real[chosen], [fake[chosen]]), strata)
+
+        found = trial(figure, RANGES, 200, 200)
+        assert 0.8 < found.ratio < 1.3
 
 
 def test_the_bias_of_the_frechet_distance_is_what_the_jackknife_says() -> None:
