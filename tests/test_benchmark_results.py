@@ -12,6 +12,7 @@ from inpaint_cli.metrics.protocol import BINS, bin_name
 from inpaint_cli.reporting import Reporter
 
 NAMES = ("first", "second")
+TABLED = ("lpips-gt", "lpips-diversity", "psnr", "crps", "energy", "coverage", "nll")
 RANGES = [bin_name(ends) for ends in BINS]
 
 
@@ -100,7 +101,7 @@ def test_there_is_a_table_of_everything_and_one_a_metric(sections: dict[str, lis
     rows = [line for line in sections["All ranges"] if line.startswith("| ")]
     assert len(rows) == 2 + len(results.WANTED) + len(results.COSTS)
     for lines in sections.values():
-        assert len({line.count("|") for line in lines if line.startswith("| ")}) == 1
+        assert len({line.count("|") for line in lines if line.startswith("| ")}) <= 1
 
 
 def test_a_figure_has_its_error_or_its_interval(sections: dict[str, list[str]]) -> None:
@@ -149,7 +150,7 @@ def test_costs_are_rows(sections: dict[str, list[str]]) -> None:
 
 
 def test_models_without_a_figure_do_not_break_a_table(sections: dict[str, list[str]]) -> None:
-    assert all(text.startswith("-") for text in row(sections["ssim"], "first")[1:])
+    assert [line for line in sections["ssim"] if line] == ["not computed"]
 
 
 def test_a_model_of_another_size_has_its_likelihood_at_its_own(tmp_path: Path) -> None:
@@ -173,8 +174,10 @@ def test_two_models_are_scored_timed_and_written(
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["All ranges", *results.WANTED]
     for name in names:
-        assert len(re.findall(rf"^\| {name} \|", text, re.MULTILINE)) == len(results.WANTED)
-    assert text.count("".join(f" {name} % visible |" for name in RANGES)) == len(results.WANTED)
+        assert len(re.findall(rf"^\| {name} \|", text, re.MULTILINE)) == len(TABLED)
+    assert len(re.findall(r"^\| .*0-20 % visible", text, re.MULTILINE)) == len(TABLED)
+    # Four images have no distance of distributions: a reason stands for the table.
+    assert "4 images for 64 features (n <= d)" in text
     made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [score["model"]["name"] for score in made["scores"]] == list(names)
     assert [(cost["model"], cost["n"]) for cost in made["costs"]] == [(names[0], 1), (names[1], 8)]
