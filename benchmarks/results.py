@@ -23,7 +23,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
 from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, SIDE, bin_name
-from inpaint_cli.metrics.tables import Notes, label_of, shown, titles_of
+from inpaint_cli.metrics.tables import Notes, label_of, shown, titles_of, with_error
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.weights import read_config, read_header
 
@@ -37,7 +37,7 @@ LAST = ("lpips-gt", "nll")
 COMPLETIONS = 8
 """In the one call whose seconds are measured."""
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-OVER_IMAGES = "image se"
+OVER_IMAGES = {"image se", "image se within ranges"}
 MIB = 2**20
 COSTS = {
     "seconds per completion": ("seconds_per_completion", 1.0, ".3g"),
@@ -107,25 +107,24 @@ def marked(text: str, notes: Notes, remarks: Sequence[str]) -> str:
 
 def cell(metric: str, figure: Mapping[str, Any], notes: Notes, remarks: Sequence[str]) -> str:
     """Return a figure with its standard error, or else its interval; "-" where it was refused."""
-    text = shown(metric, figure["value"])
-    bounds = figure.get("ci95")
-    if figure["se"] is not None:
-        text += f" ± {shown(metric, figure['se'])}"
-    elif bounds:
+    text, bounds = with_error(metric, dict(figure)), figure["ci95"]
+    if figure["se"] is None and bounds:
         text += f" [{shown(metric, bounds[0])}, {shown(metric, bounds[1])}]"
     return marked(text, notes, remarks)
 
 
-def title(metric: str, entries: Sequence[Document | None], notes: Notes) -> str:
+def title(
+    metric: str, entries: Sequence[Document | None], notes: Notes, common: Sequence[str]
+) -> str:
     """Return the name of a metric with its unit, its direction and what holds for every model."""
     first = next((entry for entry in entries if entry is not None), None)
     if first is None:
         return metric
     unit = metrics.get(metric).unit
     text = f"{label_of(first)} [{unit}]" if unit else label_of(first)
-    how = sorted({e["se_method"] for e in entries if e and e["se_method"]} - {OVER_IMAGES})
+    how = sorted({e["se_method"] for e in entries if e and e["se_method"]} - OVER_IMAGES)
     errors = [f"standard error: {', '.join(how)}"] if how else []
-    return marked(f"{text} {ARROWS[first['better']]}".rstrip(), notes, [*errors, *shared(entries)])
+    return marked(f"{text} {ARROWS[first['better']]}".rstrip(), notes, [*errors, *common])
 
 
 def shared(entries: Sequence[Document | None]) -> list[str]:
@@ -149,7 +148,8 @@ def overall(report: Report, notes: Notes) -> Grid:
     rows = [["", *names]]
     for metric in WANTED:
         entries = [entry_of(document, metric) for document in documents]
-        head, common = title(metric, entries, notes), shared(entries)
+        common = shared(entries)
+        head = title(metric, entries, notes, common)
         rows.append([head, *(whole(document, metric, common, notes) for document in documents)])
     costs = {cost["model"]: cost for cost in report["costs"]}
     for head, (field, factor, form) in COSTS.items():
@@ -159,21 +159,47 @@ def overall(report: Report, notes: Notes) -> Grid:
 
 
 def by_visible(report: Report, metric: str, notes: Notes) -> Grid:
-    """Return the table of a metric: a row a model, a column a range of the visible share."""
+    """Return the table of a metric: a row a model, a column a range of the visible share.
+
+    Beside them the figure of all ranges, unless the number of images moves the figure itself.
+    """
     documents: list[Document] = report["scores"]
     entries = [entry_of(document, metric) for document in documents]
-    head, common = title(metric, entries, notes), shared(entries)
-    rows = [[head, *(f"{bin_name(ends)} % visible" for ends in BINS), "all"]]
-    for document, entry in zip(documents, entries, strict=True):
+    alone = metrics.get(metric).depends_on_n
+    columns: list[list[Any]] = [
+        [e and e["groups"][bin_name(ends)] for e in entries] for ends in BINS
+    ]
+    every = [shared(column) for column in columns] + ([] if alone else [shared(entries)])
+    common = [text for text in every[0] if all(text in texts for texts in every)]
+    head = [title(metric, entries, notes, common)]
+    head += [f"{bin_name(e)} % visible{_count(c)}" for e, c in zip(BINS, columns, strict=True)]
+    rows = [[*head, *([] if alone else ["all"])]]
+    for place, (document, entry) in enumerate(zip(documents, entries, strict=True)):
         if entry is None:
             reason = [refusal_of(document, metric) or "not computed"]
             cells = [marked("-", notes, reason)] * len(BINS)
         else:
-            groups = [entry["groups"][bin_name(ends)] for ends in BINS]
-            cells = [cell(metric, g, notes, [g["refused"]] * bool(g["refused"])) for g in groups]
-        name = document["model"]["name"]
-        rows.append([name, *cells, whole(document, metric, common, notes)])
+            cells = [_of_range(metric, column[place], notes, common) for column in columns]
+        last = [] if alone else [whole(document, metric, common, notes)]
+        rows.append([document["model"]["name"], *cells, *last])
     return rows
+
+
+def _count(groups: Sequence[Document | None]) -> str:
+    """Return the number of images of a range, where it is one for all models."""
+    counts = {group["n_images"] for group in groups if group}
+    return f", n = {counts.pop()}" if len(counts) == 1 else ""
+
+
+def _of_range(metric: str, group: Document, notes: Notes, common: Sequence[str]) -> str:
+    remarks = [text for text in group["warnings"] if text not in common]
+    return cell(metric, group, notes, [*remarks, *([group["refused"]] if group["refused"] else [])])
+
+
+def has_figures(report: Report, metric: str) -> bool:
+    """Return whether any model has a figure of any range."""
+    entries = [entry_of(document, metric) for document in report["scores"]]
+    return any(g["value"] is not None for e in entries if e for g in e["groups"].values())
 
 
 def markdown(rows: Grid, notes: Notes) -> str:
@@ -191,14 +217,19 @@ def text_of(report: Report) -> str:
 
 def _parts(report: Report) -> Iterator[str]:
     yield "\n".join(titles_of(report["scores"]))
-    yield f"Figures are means ± standard errors over images. {how_costs(report['costs'])}"
+    yield (
+        "Figures are means ± standard errors over images, within ranges of the visible share where "
+        "masks are a mixture of them; a bias stands beside a figure that the number of images "
+        f"moves, and is no part of the error. {how_costs(report['costs'])}"
+    )
     yield "## All ranges"
     notes = Notes()
     yield markdown(overall(report, notes), notes)
     for metric in WANTED:
         notes = Notes()
+        rows = by_visible(report, metric, notes)
         yield f"## {metric}"
-        yield markdown(by_visible(report, metric, notes), notes)
+        yield markdown(rows, notes) if has_figures(report, metric) else " ".join(notes.texts)
 
 
 def how_costs(costs: Sequence[Mapping[str, Any]]) -> str:

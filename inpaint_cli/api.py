@@ -207,7 +207,7 @@ def score(
 ) -> list[dict[str, Any]]:
     """Score models or folders of pictures; return a report each, as `inpaint score --json` does.
 
-    options: those of the command by name, such as metrics="fid,lpips-gt", data="mnist", k=10,
+    options: those of the command by name, such as metrics="kid,lpips-gt", data="mnist", k=10,
     limit=100, by_visible=True; folders=["results"] with reference="originals" instead of models.
     What cannot be computed stands in a report's "refused". UserError for what means nothing.
     """

@@ -1,5 +1,6 @@
 """Documents tell the truth: links lead somewhere, and every command line in them parses."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -141,3 +142,11 @@ def test_a_wrong_command_line_would_be_seen(line: str) -> None:
 def test_command_lines_are_found_in_blocks_and_sentences() -> None:
     text = "Use `inpaint a` or\n```sh\n$ inpaint b \\\n  --c\nother\n```\nand inpaint d."
     assert list(command_lines(text)) == ["inpaint b    --c", "inpaint a"]
+
+
+def test_every_field_of_a_score_is_on_its_page() -> None:
+    schema = json.loads((TOP / "docs" / "score.schema.json").read_text("utf-8"))
+    page = (TOP / "docs" / "score-json.md").read_text("utf-8")
+    paired = schema["$defs"]["params"]["properties"]["paired"]["properties"]
+    fields = {*schema["properties"], *schema["$defs"]["metric"]["properties"], *paired}
+    assert sorted(name for name in fields if f"`{name}`" not in page) == ["against"]

@@ -66,7 +66,7 @@ MENTIONED = {
 }
 """Commands in the text, run here with the names of what is there."""
 ELSEWHERE = {
-    "inpaint score --metrics fid,lpips-gt": "commands/test_score.py: the bare command",
+    "inpaint score --metrics kid,lpips-gt": "commands/test_score.py: the bare command",
     "inpaint score": "the same file",
     "python -m benchmarks.fills": "test_benchmark_fills.py",
     "inpaint pick completions/photo-3.png -o final.png": "commands/test_pick.py",

@@ -149,6 +149,31 @@ from inpaint_cli.zoo import DEFAULT
     help="pooled: also the inception score of all pictures together.",
 )
 @click.option(
+    "--kid-form",
+    type=click.Choice(["paired", "subsets"]),
+    default="paired",
+    help="paired: unbiased, with an error. subsets: as the field reports it, of random subsets.",
+)
+@click.option(
+    "--kid-subsets",
+    type=options.at_least(1),
+    metavar="N",
+    show_default="100",
+    help="How many, for the form of subsets.",
+)
+@click.option(
+    "--kid-size",
+    type=options.at_least(2),
+    metavar="N",
+    show_default="1000",
+    help="Pictures of each of them.",
+)
+@click.option(
+    "--allow-biased",
+    is_flag=True,
+    help="Compute fid and its kind of no more pictures than features, instead of refusing it.",
+)
+@click.option(
     "--work",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
@@ -180,7 +205,7 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
 
     \b
     Examples:
-      inpaint score --metrics fid,lpips-gt
+      inpaint score --metrics kid,lpips-gt
       inpaint score --model telea --model pcnn-mnist --data mnist --limit 100
       inpaint score results/ --reference originals/ --masks holes/ --metrics psnr,ssim
       inpaint score completions/ --metrics lpips-diversity,crps --json

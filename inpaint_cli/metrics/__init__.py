@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from inpaint_cli.metrics.metric import Metric
 
 METRICS = {
-    "fid": "inpaint_cli.metrics.frechet",
+    "fid": "inpaint_cli.metrics.frechet_scores",
+    "fid-inf": "inpaint_cli.metrics.frechet_scores",
     "kid": "inpaint_cli.metrics.kid",
     "p-ids": "inpaint_cli.metrics.identity",
     "u-ids": "inpaint_cli.metrics.identity",
@@ -21,7 +22,7 @@ METRICS = {
     "lpips-gt": "inpaint_cli.metrics.lpips",
     "lpips-diversity": "inpaint_cli.metrics.lpips",
     "fwv": "inpaint_cli.metrics.lpips",
-    "div-fid": "inpaint_cli.metrics.frechet",
+    "div-fid": "inpaint_cli.metrics.frechet_scores",
     "psnr": "inpaint_cli.metrics.images",
     "ssim": "inpaint_cli.metrics.images",
     "mae": "inpaint_cli.metrics.images",

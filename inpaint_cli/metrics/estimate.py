@@ -28,7 +28,7 @@ class Estimate:
     se: float | None = None
     """Standard error; None where n is too small for one."""
     se_method: str = ""
-    """"images", "jackknife-20", "blocks", "sets", "bootstrap"."""
+    """"images", "strata" (within ranges), "jackknife-20", "jackknife", "image bootstrap"."""
     k: int | None = None
     """Completions per image that went in; None where it is not a matter of completions."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -38,3 +38,6 @@ class Estimate:
     """Further figures of the same computation (`p_ids_ties_half`, per-set values)."""
     entries: Mapping[str, Any] = field(default_factory=dict)
     """What stands in the report beside the figure, under names of its own (`arrays`)."""
+    bias: float | None = None
+    """By how much the figure is expected to lie above that of endless images; `se` is without it.
+    None where it has no bias, or none is known."""

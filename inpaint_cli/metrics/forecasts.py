@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import RESAMPLES, over_images, resamples
+from inpaint_cli.metrics.intervals import LEVEL, over_images, resampled_means
 from inpaint_cli.metrics.metric import (
     SEED,
     Chosen,
@@ -26,7 +26,7 @@ from inpaint_cli.metrics.metric import (
     Results,
     mean_line,
 )
-from inpaint_cli.randomness import stream
+from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -213,19 +213,15 @@ def nearest_interval(k: int, level: float) -> CentralInterval:
     return min(intervals, key=lambda interval: abs(interval.nominal - level))
 
 
-def histogram_band(frequencies: _Floats, seed: int) -> tuple[_Floats, _Floats]:
+def histogram_band(
+    frequencies: _Floats, seed: int, strata: Strata = None
+) -> tuple[_Floats, _Floats]:
     """Return the ends [K + 1] of a 95 % interval for each bin, by resampling images.
 
     frequencies: [N, K + 1], one rank histogram for each image.
     """
-    n = len(frequencies)
-    rng = stream(seed, "rank-histogram-band")
-    means = np.empty((RESAMPLES, frequencies.shape[1]))
-    for row in means:
-        times = np.bincount((rng.random(n) * n).astype(np.int64), minlength=n)
-        row[:] = times @ frequencies / n
-    tail = (1 - 0.95) / 2
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
+    means = resampled_means(frequencies, seed, strata)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high
 
 
@@ -300,7 +296,8 @@ class Coverage(Forecast):
         interval = nearest_interval(results.k, NOMINAL)
 
         def compute(chosen: Chosen) -> Estimate:
-            return over_images(interval.covered(results.column("ranks", chosen)), results.k)
+            ranks, strata = results.sample("ranks", chosen)
+            return over_images(interval.covered(ranks), results.k, strata=strata)
 
         yield Line(
             self,
@@ -326,18 +323,18 @@ class RankHistogram(Forecast):
         )
 
     def _estimate(self, results: Results, chosen: Chosen) -> Estimate:
-        ranks = results.column("ranks", chosen)
+        ranks, strata = results.sample("ranks", chosen)
         columns, mean, n = results.columns.figures, ranks.mean(axis=0), len(ranks)
         hidden = columns["hidden"][chosen]
         # Every hidden value counts once in chi-square, every image once in the histogram.
         counts = mean * hidden[hidden > 0].sum()
-        low, high = histogram_band(ranks, SEED)
+        low, high = histogram_band(ranks, SEED, strata)
         equal = results.k > 1 and np.nanmin(columns["deterministic"][chosen]) == 1
         warning = "all completions of an image are equal: only the end bins are filled"
         return Estimate(
             reliability_index(mean),
             n,
-            _se_of_reliability(ranks),
+            _se_of_reliability(ranks, strata),
             "image bootstrap" if n > 1 else "",
             results.k,
             {"chi_square": chi_square(counts), "band": "image bootstrap 95 %"},
@@ -346,12 +343,11 @@ class RankHistogram(Forecast):
         )
 
 
-def _se_of_reliability(ranks: _Floats) -> float | None:
+def _se_of_reliability(ranks: _Floats, strata: Strata) -> float | None:
     """Return the spread of the reliability index over resamples of images."""
-    n = len(ranks)
-    if n < 2:
+    if len(ranks) < 2:
         return None
-    means = (np.bincount(row, minlength=n) @ ranks / n for row in resamples(n, SEED))
+    means = resampled_means(ranks, SEED, strata)
     return float(np.std([reliability_index(mean) for mean in means], ddof=1))
 
 

@@ -7,16 +7,16 @@ The trace of the root is the sum of the roots of the eigenvalues of a symmetric 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import blocks_of, jackknife_se, mean_of, over_sets, permutation
-from inpaint_cli.metrics.metric import SEED, SETS, FeatureMetric, Line, Results
+from inpaint_cli.metrics.intervals import jackknife_bias, jackknife_se, mean_of, spread_of
 from inpaint_cli.metrics.moments import Features, Matrix, Moments, merged, require_comparable
+from inpaint_cli.metrics.strata import Strata, block_count, blocks_of, permutation
 
 BLOCKS = 20
 PUBLISHED_N = 10_000
@@ -25,6 +25,7 @@ NEGATIVE = 1e-6
 """How far below 0, as a part of both traces, rounding may bring the distance."""
 ROUNDING = 1e-12
 """What is below this part of both traces is a rounding error of the eigenvalues: 0."""
+BIASED = "too high by a bias of about 1/n, which the error leaves out; compare at equal n only"
 Side = Features | Moments
 
 
@@ -72,13 +73,16 @@ def distance(real: Side, fake: Side) -> float:
     return frechet_distance_of_rows(real, fake)
 
 
-def leaving_out(sets: Sequence[Features], count: int, seed: int) -> Iterator[list[Side]]:
+def leaving_out(
+    sets: Sequence[Features], count: int, seed: int, strata: Strata = None
+) -> Iterator[list[Side]]:
     """Yield the sets without one of `count` random blocks each, as moments, or as rows where few.
 
-    Row i of sets of one length goes into the same block. The moments of a block are taken from
-    those of the whole, so that every row is read twice in all.
+    Row i of sets of one length goes into the same block; blocks are balanced over the strata. The
+    moments of a block are taken from those of the whole, so that every row is read twice in all.
     """
-    drawn = zip(*(blocks_of(len(side), count, seed, "jackknife") for side in sets), strict=True)
+    every = [blocks_of(len(side), count, seed, "jackknife", strata) for side in sets]
+    drawn = zip(*every, strict=True)
     if max(len(side) for side in sets) <= sets[0].shape[1]:
         for blocks in drawn:
             yield [np.delete(x, block, 0) for x, block in zip(sets, blocks, strict=True)]
@@ -95,53 +99,78 @@ def fid(
     blocks: int = BLOCKS,
     seed: int = 0,
     inception: bool = False,
+    strata: Strata = None,
 ) -> Estimate:
-    """Return the distance of two sets, with the jackknife error over `blocks` blocks of pairs.
+    """Return the distance of two sets, with the jackknife error and bias over blocks of pairs.
 
     Row i of both sides belongs to one image, and goes into one block. Each block costs one more
     distance; blocks=0 gives no error.
     """
     require_comparable(real, fake)
-    value = frechet_distance_of_rows(real, fake)
-    count = min(blocks, len(real), len(fake))
-    # Every block's leaving must spare two images on each side.
-    has_error = count >= 2 and min(len(real), len(fake)) >= 3
-    pairs = leaving_out([real, fake], count, seed) if has_error else ()
-    left_out = [distance(*pair) for pair in pairs]
+    strata = strata if len(real) == len(fake) else None
     warnings = cautions(len(real), len(fake), real.shape[1], inception)
-    return _jackknifed(value, left_out, min(len(real), len(fake)), seed, warnings)
+    return _jackknifed(_mean_to_first, [real, fake], seed, warnings, strata, blocks)
 
 
 def fid_inf(
-    real: Features, fake: Features, points: int = 10, seed: int = 0, inception: bool = False
+    real: Features,
+    fake: Features,
+    points: int = 10,
+    seed: int = 0,
+    inception: bool = False,
+    strata: Strata = None,
+    least: int = 2,
 ) -> Estimate:
     """Return the intercept of the distance against 1/n (Chong & Forsyth 2020), over random subsets.
 
-    Subsets of n/4 to n images, the same of both sides where they are as many. It may fall below 0.
+    Subsets of n/4 (at least `least`) to n images, the same of both sides where they are as many. It
+    may fall below 0, and has no error.
     """
     require_comparable(real, fake)
     n = min(len(real), len(fake))
-    sizes = np.unique(np.linspace(max(2, -(-n // 4)), n, points).round().astype(np.int64))
+    sizes = np.unique(np.linspace(max(least, -(-n // 4)), n, points).round().astype(np.int64))
     if len(sizes) < 3:
         raise Refused(f"needs subsets of 3 sizes to extrapolate, and {n} images give fewer")
+    strata = strata if len(real) == len(fake) else None
     values = []
     for key, size in enumerate(sizes):
-        orders = [permutation(len(side), seed, "fid-inf", key)[:size] for side in (real, fake)]
+        orders = [
+            permutation(len(side), seed, "fid-inf", key, strata=strata)[:size]
+            for side in (real, fake)
+        ]
         values.append(frechet_distance_of_rows(real[orders[0]], fake[orders[1]]))
     slope, intercept = np.polyfit(1.0 / sizes, values, 1)
     return Estimate(
         float(intercept),
         n,
-        parameters={"points": len(sizes), "smallest": int(sizes[0]), "seed": seed},
+        parameters={
+            "points": len(sizes),
+            "smallest": int(sizes[0]),
+            "seed": seed,
+            "d": real.shape[1],
+        },
         warnings=cautions(len(real), len(fake), real.shape[1], inception),
         extra={"slope": float(slope)},
     )
 
 
-def fid_over_sets(real: Features, sets: Sequence[Features], inception: bool = False) -> Estimate:
-    """Return the mean FID of the K sets, each against the same originals, with their spread."""
+def fid_over_sets(
+    real: Features,
+    sets: Sequence[Features],
+    seed: int = 0,
+    inception: bool = False,
+    strata: Strata = None,
+) -> Estimate:
+    """Return the mean FID of the K sets, each against the same originals, with the jackknife error.
+
+    The sets share their images, so their own spread (`std_over_sets`, ddof 1) is that of the draw.
+    """
     _require_sets([real, *sets], sets, fewest=1)
-    return over_sets([fid(real, fake, blocks=0, inception=inception) for fake in sets])
+    warnings = cautions(len(real), len(real), real.shape[1], inception)
+    found = _jackknifed(_mean_to_first, [real, *sets], seed, warnings, strata)
+    values = [frechet_distance_of_rows(real, fake) for fake in sets]
+    extra = {"values": values, "std_over_sets": spread_of(values)}
+    return replace(found, k=len(sets), extra={**found.extra, **extra})
 
 
 def _require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: int) -> None:
@@ -156,7 +185,9 @@ def _require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: i
             )
 
 
-def div_fid(sets: Sequence[Features], seed: int = 0, inception: bool = False) -> Estimate:
+def div_fid(
+    sets: Sequence[Features], seed: int = 0, inception: bool = False, strata: Strata = None
+) -> Estimate:
     """Return the mean distance of two of the K sets, with the jackknife error over images.
 
     PICME prints DIV-FID without defining it; this is our definition. Higher is more diverse; 0
@@ -164,13 +195,16 @@ def div_fid(sets: Sequence[Features], seed: int = 0, inception: bool = False) ->
     """
     _require_sets(sets, sets, fewest=2)
     n, d = sets[0].shape
-    left_out = [_mean_distance(rest) for rest in _without_blocks(sets, seed)]
     warnings = cautions(n, n, d, inception)
-    return _jackknifed(_mean_distance(sets), left_out, n, seed, warnings, len(sets))
+    return replace(_jackknifed(_mean_distance, sets, seed, warnings, strata), k=len(sets))
 
 
 def fid_all(
-    real: Features, sets: Sequence[Features], seed: int = 0, inception: bool = False
+    real: Features,
+    sets: Sequence[Features],
+    seed: int = 0,
+    inception: bool = False,
+    strata: Strata = None,
 ) -> Estimate:
     """Return the distance of all N K completions together to the originals, lower is better.
 
@@ -178,29 +212,22 @@ def fid_all(
     """
     _require_sets([real, *sets], sets, fewest=1)
     n, d = real.shape
-    left_out = [
-        _distance_to_union(rest[0], rest[1:]) for rest in _without_blocks([real, *sets], seed)
-    ]
     warnings = cautions(n, n * len(sets), d, inception)
-    return _jackknifed(_distance_to_union(real, sets), left_out, n, seed, warnings, len(sets))
+    found = _jackknifed(_distance_to_union, [real, *sets], seed, warnings, strata)
+    return replace(found, k=len(sets))
 
 
-def _without_blocks(sides: Sequence[Features], seed: int) -> Iterator[list[Side]]:
-    n = len(sides[0])
-    count = min(BLOCKS, n)
-    # Every block's leaving must spare two images.
-    if count >= 2 and n >= 3:
-        yield from leaving_out(sides, count, seed)
+def _mean_to_first(sides: Sequence[Side]) -> float:
+    return mean_of([distance(sides[0], other) for other in sides[1:]])
 
 
-def _mean_distance(sets: Sequence[Side]) -> float:
-    return mean_of([distance(one, other) for one, other in combinations(sets, 2)])
+def _mean_distance(sides: Sequence[Side]) -> float:
+    return mean_of([distance(one, other) for one, other in combinations(sides, 2)])
 
 
-def _distance_to_union(real: Side, sets: Sequence[Side]) -> float:
-    moments = [one if isinstance(one, Moments) else Moments.of(one) for one in sets]
-    whole = real if isinstance(real, Moments) else Moments.of(real)
-    return frechet_distance(whole, merged(moments))
+def _distance_to_union(sides: Sequence[Side]) -> float:
+    moments = [one if isinstance(one, Moments) else Moments.of(one) for one in sides]
+    return frechet_distance(moments[0], merged(moments[1:]))
 
 
 def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ...]:
@@ -217,21 +244,28 @@ def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ..
 
 
 def _jackknifed(
-    value: float,
-    left_out: Sequence[float],
-    n: int,
+    figure: Callable[[Sequence[Side]], float],
+    sides: Sequence[Features],
     seed: int,
     warnings: tuple[str, ...],
-    k: int | None = None,
+    strata: Strata = None,
+    blocks: int = BLOCKS,
 ) -> Estimate:
+    """Return the figure of some sides, with its error and bias by leaving out blocks of images."""
+    value, n, d = figure(sides), min(map(len, sides)), sides[0].shape[1]
+    count = block_count(n, blocks, strata)
+    # Every block's leaving must spare two images.
+    has_error = count >= 2 and n >= 3
+    left_out = [figure(s) for s in leaving_out(sides, count, seed, strata)] if has_error else []
+    parameters = {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed}
     return Estimate(
         value,
         n,
         jackknife_se(left_out) if left_out else None,
         f"jackknife-{len(left_out)}" if left_out else "",
-        k,
-        {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed},
-        warnings,
+        parameters={**parameters, "d": d},
+        warnings=(f"of {n} images in {d} dimensions: {BIASED}", *warnings),
+        bias=jackknife_bias(value, left_out) if left_out else None,
     )
 
 
@@ -266,58 +300,3 @@ def _settled(shift: float, traces: float, root: float) -> float:
     if value < -NEGATIVE * traces:
         raise Refused(f"the distance came out as {value:.3g}: the covariances are inconsistent")
     return 0.0 if value <= ROUNDING * traces else value
-
-
-class Fid(FeatureMetric):
-    """The distance of originals and first completions; the mean over sets if several are kept."""
-
-    name = "fid"
-    summary = "Frechet distance of features, one completion each"
-    by_default = True
-    digits = 2
-
-    def lines(self, results: Results) -> Iterator[Line]:
-        published = self.extractor(results).comparable
-        yield self.line(
-            results,
-            "fid",
-            "unbiased-cov, completion 0",
-            lambda real, sets: fid(real, sets[0], seed=SEED, inception=published),
-        )
-        if min(results.options.sets or 1, len(results.columns.sets)) > 1:
-            yield self.line(
-                results,
-                "fid of sets",
-                "mean over completion sets",
-                partial(fid_over_sets, inception=published),
-            )
-
-
-class DivFid(FeatureMetric):
-    """The mean distance of two completion sets, and of all completions from the originals."""
-
-    name = "div-fid"
-    summary = "Frechet distance between sets of completions; fid-all beside it"
-    better = "higher"
-    needs = frozenset({"features", "several"})
-    feature_sets = SETS
-    digits = 2
-
-    def lines(self, results: Results) -> Iterator[Line]:
-        published = self.extractor(results).comparable
-        yield self.line(
-            results,
-            "div-fid",
-            "mean over pairs of sets (our definition)",
-            lambda real, sets: div_fid(sets, seed=SEED, inception=published),
-        )
-        yield self.line(
-            results,
-            "fid-all",
-            "all completions against the originals",
-            lambda real, sets: fid_all(real, sets, seed=SEED, inception=published),
-            better="lower",
-        )
-
-
-METRICS = {"fid": Fid(), "div-fid": DivFid()}

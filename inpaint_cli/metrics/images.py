@@ -24,6 +24,7 @@ from inpaint_cli.metrics.metric import (
     Results,
     mean_line,
 )
+from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.instruments import Instruments
@@ -166,10 +167,10 @@ class Psnr(PictureMetric):
             return line
 
         def compute(chosen: Chosen) -> Estimate:
-            columns = results.columns.figures
-            values, infinite = (columns[name][chosen] for name in ("psnr", "psnr-infinite"))
+            values, strata = results.sample("psnr", chosen)
+            infinite = results.columns.figures["psnr-infinite"][chosen]
             count = int((infinite > 0).sum())
-            estimate = psnr_estimate(values, infinite)
+            estimate = psnr_estimate(values, infinite, strata)
             return replace(
                 estimate, k=results.k, parameters={"cap_db": 100}, entries={"n_infinite": count}
             )
@@ -177,7 +178,7 @@ class Psnr(PictureMetric):
         return replace(line, compute=compute)
 
 
-def psnr_estimate(values: _Array, infinite: _Array) -> Estimate:
+def psnr_estimate(values: _Array, infinite: _Array, strata: Strata = None) -> Estimate:
     """Return PSNR over the images: infinite if all completions are perfect.
 
     Otherwise perfect copies count as 100 dB, and a warning tells how many there are.
@@ -188,7 +189,7 @@ def psnr_estimate(values: _Array, infinite: _Array) -> Estimate:
     warning = (
         f"{copies} images have completions that equal the original; each counts as {CAP_DB:.0f} dB"
     )
-    return over_images(values, warnings=[warning] if copies else [])
+    return over_images(values, warnings=[warning] if copies else [], strata=strata)
 
 
 class Ssim(PictureMetric):

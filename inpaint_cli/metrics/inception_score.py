@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import over_images
 from inpaint_cli.metrics.metric import Chosen, Figures, Line, MeasuredCase, Metric, Results
 from inpaint_cli.metrics.moments import Features, Matrix
+from inpaint_cli.metrics.strata import Strata
 
 FEW = 10
 """Below this many completions a class the score is biased low."""
@@ -28,7 +30,11 @@ def observation_score(logits: Features) -> float:
 
 
 def inception_score(
-    scores: Sequence[float] | Matrix, k: int, classes: int, accuracy: float | None = None
+    scores: Sequence[float] | Matrix,
+    k: int,
+    classes: int,
+    accuracy: float | None = None,
+    strata: Strata = None,
 ) -> Estimate:
     """Return the mean of `observation_score` over images, with its error.
 
@@ -41,10 +47,9 @@ def inception_score(
         warnings.append(f"{k} completions for {classes} classes: biased low below {FEW * classes}")
     if accuracy is None:
         warnings.append("the classifier's own accuracy is unknown")
-    stated = {} if accuracy is None else {"classifier_accuracy": accuracy}
-    return over_images(
-        scores, k, {"variant": "per observation", "classes": classes, **stated}, warnings
-    )
+    stated: dict[str, Any] = {} if accuracy is None else {"classifier_accuracy": accuracy}
+    stated |= {"variant": "per observation", "classes": classes}
+    return over_images(scores, k, stated, warnings, strata=strata)
 
 
 def pooled_inception_score(logits: Features, splits: int = 10) -> Estimate:
@@ -116,8 +121,8 @@ class InceptionScore(Metric):
         label = f"is{extractor.suffix}"
 
         def compute(chosen: Chosen) -> Estimate:
-            scores = results.column("is", chosen)
-            return inception_score(scores, results.k, extractor.classes, extractor.accuracy)
+            scores, strata = results.sample("is", chosen)
+            return inception_score(scores, results.k, extractor.classes, extractor.accuracy, strata)
 
         def pooled(chosen: Chosen) -> Estimate:
             return pooled_inception_score(results.column("logits", chosen), min(10, len(chosen)))

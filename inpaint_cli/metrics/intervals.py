@@ -1,4 +1,4 @@
-"""Error bars: over images, over completion sets, by jackknife and by bootstrap.
+"""Error bars: over images, within the ranges they were drawn from, by jackknife and by bootstrap.
 
 The unit is always the image: what one image has several of is averaged, or resampled, together.
 """
@@ -6,20 +6,22 @@ The unit is always the image: what one image has several of is averaged, or resa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
+from inpaint_cli.metrics.strata import Strata, are_used, groups_of
 from inpaint_cli.randomness import stream
 
 Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
 RESAMPLES = 1000
 LEVEL = 0.95
+AT_ONCE = 2**20
+"""Values that are gathered at a time while resampling."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,6 @@ class Bounds:
     se: float
     low: float
     high: float
-
-
-def permutation(n: int, seed: int, tag: str, *key: int) -> Indices:
-    """Return the order of n images that (seed, tag, key) draws."""
-    return np.argsort(stream(seed, tag, *key).random(n), kind="stable")
-
-
-def blocks_of(n: int, count: int, seed: int, tag: str) -> list[Indices]:
-    """Part n images at random into `count` blocks whose sizes differ by one at most.
-
-    At random, because files are often sorted by class, and then neighbours are no fair sample.
-    """
-    return [np.sort(block) for block in np.array_split(permutation(n, seed, tag), count)]
 
 
 def mean_of(values: Sequence[float] | Floats) -> float:
@@ -66,14 +55,23 @@ def spread_of(values: Sequence[float] | Floats) -> float | None:
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def standard_error(values: Sequence[float] | Floats) -> float | None:
+def standard_error(values: Sequence[float] | Floats, strata: Strata = None) -> float | None:
     """Return std(ddof 1) / sqrt(n); None for fewer than 2 values or infinite ones.
+
+    With strata the root of sum (n_h / n)^2 s_h^2 / n_h over them.
 
     >>> standard_error([1.0, 3.0])
     1.0
+    >>> standard_error([1.0, 1.0, 3.0, 3.0], np.array([0, 0, 1, 1]))
+    0.0
     """
-    spread = spread_of(values)
-    return None if spread is None else spread / math.sqrt(len(values))
+    rows, squares = np.asarray(values, np.float64), []
+    for group in groups_of(len(rows), strata):
+        spread = spread_of(rows[group])
+        if spread is None:
+            return None
+        squares.append(len(group) * spread**2)
+    return math.sqrt(math.fsum(squares)) / len(rows)
 
 
 def over_images(
@@ -82,14 +80,15 @@ def over_images(
     parameters: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
     extra: Mapping[str, Any] | None = None,
+    strata: Strata = None,
 ) -> Estimate:
     """Return the mean of one value per image, with its standard error."""
-    se = standard_error(values)
+    se = standard_error(values, strata)
     return Estimate(
         value=mean_of(values),
         n=len(values),
         se=se,
-        se_method="" if se is None else "images",
+        se_method=_method(se, len(values), strata),
         k=k,
         parameters=parameters or {},
         warnings=tuple(warnings),
@@ -97,26 +96,13 @@ def over_images(
     )
 
 
-def over_sets(estimates: Sequence[Estimate]) -> Estimate:
-    """Return the mean of a figure over the K completion sets, with their standard deviation.
-
-    The sets share their images, so this spread is that of the draw, not of the choice of images.
-    """
-    values = [one.value for one in estimates]
-    spread = spread_of(values)
-    return Estimate(
-        value=mean_of(values),
-        n=estimates[0].n,
-        se=spread,
-        se_method="" if spread is None else "sets",
-        k=len(values),
-        parameters=estimates[0].parameters,
-        warnings=tuple(dict.fromkeys(text for one in estimates for text in one.warnings)),
-        extra={"values": values},
-    )
+def _method(se: float | None, n: int, strata: Strata) -> str:
+    if se is None:
+        return ""
+    return "strata" if are_used(n, strata) else "images"
 
 
-def ratio_of_sums(over: Floats, under: Floats) -> Estimate:
+def ratio_of_sums(over: Floats, under: Floats, strata: Strata = None) -> Estimate:
     """Return sum(over) / sum(under), one pair per image, with the linearised standard error.
 
     For pooled figures such as bits per hidden dimension.
@@ -125,8 +111,8 @@ def ratio_of_sums(over: Floats, under: Floats) -> Estimate:
     if not total > 0 or not (np.isfinite(over).all() and np.isfinite(under).all()):
         raise Refused("there is nothing to divide by, or some images have no finite number")
     value, n = math.fsum(over) / total, len(over)
-    se = standard_error((over - value * under) * (n / total))
-    return Estimate(value, n, se, "" if se is None else "images")
+    se = standard_error((over - value * under) * (n / total), strata)
+    return Estimate(value, n, se, _method(se, n, strata))
 
 
 def jackknife_se(left_out: Sequence[float] | Floats) -> float:
@@ -140,27 +126,50 @@ def jackknife_se(left_out: Sequence[float] | Floats) -> float:
     return math.sqrt((count - 1) / count * math.fsum((value - mean) ** 2 for value in left_out))
 
 
-def resamples(n: int, seed: int) -> Iterator[Indices]:
-    """Yield 1000 resamples of n images with replacement, [n] each."""
-    rng = stream(seed, "bootstrap", n)
-    for _ in range(RESAMPLES):
-        # Rounding up to n would need a draw within 1e-16 of 1.
-        yield np.minimum((rng.random(n) * n).astype(np.int64), n - 1)
+def jackknife_bias(value: float, left_out: Sequence[float] | Floats) -> float:
+    """Return how far the figure lies above what endless images would give, where it falls as 1/n.
 
-
-def bootstrap(values: Floats, indices: Iterable[Indices]) -> Bounds:
-    """Return the percentile bootstrap of the mean of one value per image, by the linear rule.
-
-    indices: [n] for each resample, such as `resamples` draws or the rows of a matrix.
+    >>> jackknife_bias(1.0, [1.5, 1.5])  # 1/n with n = 2 blocks, or 1: half a block more each
+    0.5
     """
-    _require_finite(values)
-    means = np.array([values[row].mean() for row in indices])
+    return (len(left_out) - 1) * (mean_of(left_out) - value)
+
+
+def resampled_means(values: Floats, seed: int, strata: Strata = None) -> Floats:
+    """Return the means [1000, ...] of values [n, ...] over 1000 resamples of the images.
+
+    From each range of n_h images n_h - 1 are drawn with replacement, so that the spread of the
+    means is not too small (McCarthy & Snowden 1985); each range keeps its share.
+    """
+    means = np.zeros((RESAMPLES, *values.shape[1:]))
+    for number, group in enumerate(groups_of(len(values), strata)):
+        count, rows = len(group), values[group]
+        rng = stream(seed, "bootstrap", len(values), number)
+        step = max(1, AT_ONCE // rows.size)
+        for start in range(0, RESAMPLES, step):
+            part = means[start : start + step]
+            # Rounding up to `count` would need a draw within 1e-16 of 1.
+            drawn = (rng.random((len(part), max(1, count - 1))) * count).astype(np.int64)
+            part += rows[np.minimum(drawn, count - 1)].mean(axis=1) * (count / len(values))
+    return means
+
+
+def bounds_of(means: Floats) -> Bounds:
+    """Return the percentile bootstrap of resampled means [R], by the linear rule."""
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="linear")
     return Bounds(float(np.std(means, ddof=1)), float(low), float(high))
 
 
-def paired_difference(ours: Floats, theirs: Floats, seed: int = 0) -> Estimate:
-    """Return the mean of ours - theirs over the same images, with bootstrap bounds in `extra`.
+def bootstrap(values: Floats, seed: int, strata: Strata = None) -> Bounds:
+    """Return the percentile bootstrap of the mean of one value per image."""
+    _require_finite(values)
+    return bounds_of(resampled_means(values, seed, strata))
+
+
+def paired_difference(
+    ours: Floats, theirs: Floats, seed: int = 0, strata: Strata = None
+) -> Estimate:
+    """Return the mean of ours - theirs over the same images, with bounds and p in `extra`.
 
     The caller has made sure that ids and masks agree.
     """
@@ -171,12 +180,41 @@ def paired_difference(ours: Floats, theirs: Floats, seed: int = 0) -> Estimate:
     differences = np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)
     if len(differences) < 2:
         return over_images(differences)
-    ends = bootstrap(differences, resamples(len(differences), seed))
-    return over_images(
+    ends = bootstrap(differences, seed, strata)
+    found = over_images(
         differences,
         parameters={"level": LEVEL, "resamples": RESAMPLES, "seed": seed},
-        extra={"low": ends.low, "high": ends.high},
+        strata=strata,
     )
+    freedom = len(differences) - len(groups_of(len(differences), strata))
+    p = p_value(found.value, found.se or 0.0, freedom)
+    return replace(found, extra={"low": ends.low, "high": ends.high, "p": p})
+
+
+def p_value(difference: float, se: float, freedom: int) -> float:
+    """Return how likely so large a difference is by chance alone, either way (Student's t).
+
+    >>> p_value(0.0, 0.0, 9), p_value(1.0, 0.0, 9), round(p_value(2.262, 1.0, 9), 3)
+    (1.0, 0.0, 0.05)
+    """
+    from scipy.special import stdtr
+
+    if se == 0:
+        return float(difference == 0)
+    return float(2 * stdtr(freedom, -abs(difference) / se))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p corrected for how many there are (Holm 1979): below a, all are true but in a of all.
+
+    >>> holm([0.04, 0.01, 0.5])
+    [0.08, 0.03, 0.5]
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(np.argsort(p_values, kind="stable").tolist()):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected
 
 
 def _require_finite(values: Floats) -> None:

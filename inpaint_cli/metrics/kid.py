@@ -1,4 +1,9 @@
-"""The kernel distance of two sets of features (Binkowski et al. 2018), one block at a time."""
+"""The kernel distance of two sets of features (Binkowski et al. 2018), one block at a time.
+
+Row i of both sides belongs to one image, so a completion and its own original are no independent
+draws: where they are compared with each other the distance falls below its true value. The paired
+form leaves these terms out (the U-statistic of pairs, Gretton et al. 2012, lemma 6).
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import mean_of, permutation, standard_error
-from inpaint_cli.metrics.metric import SEED, FeatureMetric, Line, Results
+from inpaint_cli.metrics.intervals import mean_of
+from inpaint_cli.metrics.metric import FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features, Matrix, require_comparable, row_blocks
+from inpaint_cli.metrics.protocol import KID_SIZE, KID_SUBSETS
+from inpaint_cli.metrics.strata import Strata, groups_of
 
 BLOCK = 1000
-FEWEST_BLOCKS = 5
-"""Fewer give no standard error."""
-SUBSETS = 100
 FIDELITY_SEED = 2020
 """torch-fidelity's seed of its subsets."""
+PAIRS_LEFT_IN = (
+    "the field's form compares every completion with its own original too: too low, the more so "
+    "the fewer images"
+)
 
 
 def kernel(a: Matrix, b: Matrix) -> Matrix:
@@ -27,10 +35,10 @@ def kernel(a: Matrix, b: Matrix) -> Matrix:
 
 
 def mmd2(real: Features, fake: Features) -> float:
-    """Return the squared maximum mean discrepancy of all rows, in memory of one block squared.
+    """Return the squared maximum mean discrepancy of all rows of two independent sets.
 
-    Unbiased: the diagonals of real with real and fake with fake are left out, so it may fall below
-    0, and does so for identical sets.
+    Unbiased for such sets alone: the diagonals of real with real and fake with fake are left out,
+    that of real with fake is not. In memory of one block squared.
     """
     both = 2 * _kernel_sum(real, fake) / (len(real) * len(fake))
     within = [
@@ -39,44 +47,98 @@ def mmd2(real: Features, fake: Features) -> float:
     return within[0] + within[1] - both
 
 
-def kid(real: Features, fake: Features, seed: int = 0) -> Estimate:
-    """Return the mean over disjoint random blocks of image pairs, with the error over blocks.
+def pair_sums(real: Features, fake: Features, groups: list[npt.NDArray[np.int64]]) -> Matrix:
+    """Return for each image i the sums [n, groups] of h(i, j) over the images j != i of a group.
 
-    The figure is not times 1000. It may fall slightly below 0, and stays so.
+    h(i, j) = k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i), of originals x, completions y.
+    """
+    n = len(real)
+    members = np.zeros((n, len(groups)))
+    for place, group in enumerate(groups):
+        members[group, place] = 1.0
+    sums = np.zeros((n, len(groups)))
+    starts = range(0, n, BLOCK)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for a in starts:
+            for b in range(a, n, BLOCK):
+                h = _of_pairs(
+                    *(
+                        np.asarray(s[at : at + BLOCK], np.float64)
+                        for at in (a, b)
+                        for s in (real, fake)
+                    )
+                )
+                if a == b:
+                    np.fill_diagonal(h, 0.0)
+                sums[a : a + BLOCK] += h @ members[b : b + BLOCK]
+                if a != b:
+                    sums[b : b + BLOCK] += h.T @ members[a : a + BLOCK]
+    return sums
+
+
+def _of_pairs(x_a: Matrix, y_a: Matrix, x_b: Matrix, y_b: Matrix) -> Matrix:
+    return kernel(x_a, x_b) + kernel(y_a, y_b) - kernel(x_a, y_b) - kernel(y_a, x_b)
+
+
+def kid(real: Features, fake: Features, strata: Strata = None) -> Estimate:
+    """Return the paired U-statistic of all images, with the jackknife error over images.
+
+    Unbiased, so it may fall below 0, and stays so; the figure is not times 1000. Row i of both
+    sides must belong to one image. With strata, pairs within and between ranges have the weights of
+    the whole mixture, and the error is that within ranges.
     """
     require_comparable(real, fake)
-    n = min(len(real), len(fake))
-    size = _size(BLOCK, n)
-    # One order for both sides: a pair in two blocks would make the blocks dependent.
-    orders = [permutation(len(side), seed, "kid")[: n // size * size] for side in (real, fake)]
-    values = [
-        _finite(mmd2(real[r], fake[f]))
-        for r, f in zip(*(order.reshape(-1, size) for order in orders), strict=True)
-    ]
-    se = standard_error(values) if len(values) >= FEWEST_BLOCKS else None
-    few = f"{len(values)} blocks of {size} images: {FEWEST_BLOCKS} are needed for an error"
+    if len(real) != len(fake):
+        raise Refused("the paired form needs one completion of every original")
+    n = len(real)
+    groups = groups_of(n, strata, least=3)
+    sums = pair_sums(real, fake, groups)
+    if not np.isfinite(sums).all():
+        raise Refused("the features are too large for their cubes")
+    totals = np.stack([sums[group].sum(axis=0) for group in groups])
+    sizes = np.array([len(group) for group in groups], np.float64)
+    value = _mixed(totals, sizes, sizes / n)
+    se = _jackknife(sums, groups, totals, sizes, n) if n >= 3 else None
     return Estimate(
-        mean_of(values),
+        value,
         n,
         se,
-        "" if se is None else "blocks",
-        parameters={
-            "estimator": "block",
-            "block_size": size,
-            "blocks": len(values),
-            "images_used": len(values) * size,
-            "seed": seed,
-        },
-        warnings=(*_reduced(BLOCK, size, n), *(() if se is not None else (few,))),
-        extra={"values": values},
+        "" if se is None else "jackknife over images",
+        parameters={"estimator": "paired", "ranges": len(groups), "d": real.shape[1]},
     )
+
+
+def _mixed(totals: Matrix, sizes: Matrix, weights: Matrix) -> float:
+    """Return the mean of h over pairs of different images: totals [H, H] of ordered pairs."""
+    pairs = np.outer(sizes, sizes) - np.diag(sizes)
+    return float(weights @ (totals / pairs) @ weights)
+
+
+def _jackknife(
+    sums: Matrix, groups: list[npt.NDArray[np.int64]], totals: Matrix, sizes: Matrix, n: int
+) -> float:
+    """Return the error from the figures that lack one image each; no kernel is computed again."""
+    variance = 0.0
+    for place, group in enumerate(groups):
+        left = sizes.copy()
+        left[place] -= 1
+        figures = []
+        for row in sums[group]:
+            rest = totals.copy()
+            rest[place, :] -= row
+            rest[:, place] -= row  # twice at [place, place]: i as the first and as the second
+            figures.append(_mixed(rest, left, sizes / n))
+        mean = mean_of(figures)
+        count = len(group)
+        variance += (count - 1) / count * math.fsum((figure - mean) ** 2 for figure in figures)
+    return math.sqrt(variance)
 
 
 def kid_of_subsets(
     real: Features,
     fake: Features,
-    subsets: int = SUBSETS,
-    size: int = BLOCK,
+    subsets: int = KID_SUBSETS,
+    size: int = KID_SIZE,
     seed: int = FIDELITY_SEED,
 ) -> Estimate:
     """Return the field's form: the mean over the random subsets that torch-fidelity draws.
@@ -85,36 +147,32 @@ def kid_of_subsets(
     """
     require_comparable(real, fake)
     n = min(len(real), len(fake))
-    drawn = _size(size, n)
+    if size < 2:
+        raise Refused(f"needs subsets of at least 2 images, got {size}")
+    drawn = min(size, n)
     # torch-fidelity's own generator and order, so that its figures are met.
     rng = np.random.RandomState(seed)
     values = []
     for _ in range(subsets):
         fakes = fake[rng.choice(len(fake), drawn, replace=False)]
-        values.append(_finite(mmd2(real[rng.choice(len(real), drawn, replace=False)], fakes)))
-    return Estimate(
-        mean_of(values),
-        n,
-        parameters={"estimator": "subsets", "subsets": subsets, "subset_size": drawn, "seed": seed},
-        warnings=_reduced(size, drawn, n),
-        extra={"std": float(np.std(values))},
-    )
-
-
-def _size(asked: int, n: int) -> int:
-    if asked < 2:
-        raise Refused(f"needs blocks of at least 2 images, got {asked}")
-    return min(asked, n)
-
-
-def _reduced(asked: int, size: int, n: int) -> tuple[str, ...]:
-    return (f"blocks of {size} instead of {asked}: there are {n} images",) if size < asked else ()
-
-
-def _finite(value: float) -> float:
+        values.append(mmd2(real[rng.choice(len(real), drawn, replace=False)], fakes))
+    value = mean_of(values) if np.isfinite(values).all() else math.inf
     if not math.isfinite(value):
         raise Refused("the features are too large for their cubes")
-    return value
+    fewer = f"subsets of {drawn} instead of {size}: there are {n} images"
+    return Estimate(
+        value,
+        n,
+        parameters={
+            "estimator": "subsets",
+            "subsets": subsets,
+            "subset_size": drawn,
+            "seed": seed,
+            "d": real.shape[1],
+        },
+        warnings=(*([fewer] if drawn < size else []), PAIRS_LEFT_IN),
+        extra={"std": float(np.std(values))},
+    )
 
 
 def _kernel_sum(a: Features, b: Features) -> float:
@@ -138,16 +196,26 @@ class Kid(FeatureMetric):
     """The distance of originals and first completions."""
 
     name = "kid"
-    summary = "kernel distance of features, unbiased"
+    summary = "kernel distance of features, unbiased for pairs"
     by_default = True
     digits, factor, unit = 3, 1000, "x1000"
 
     def lines(self, results: Results) -> Iterator[Line]:
+        options = results.options
+        if options.kid_form == "paired":
+            yield self.line(
+                results,
+                "kid",
+                "paired, completion 0",
+                lambda real, sets, strata: kid(real, sets[0], strata),
+            )
+            return
+        subsets, size = options.kid_subsets or KID_SUBSETS, options.kid_size or KID_SIZE
         yield self.line(
             results,
-            "kid",
-            "block, completion 0",
-            lambda real, sets: kid(real, sets[0], seed=SEED),
+            "kid-subsets",
+            f"{subsets} subsets of {size}, completion 0",
+            lambda real, sets, strata: kid_of_subsets(real, sets[0], subsets, size),
         )
 
 

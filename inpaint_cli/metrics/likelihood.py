@@ -12,6 +12,7 @@ import numpy.typing as npt
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import over_images, ratio_of_sums
 from inpaint_cli.metrics.metric import Chosen, Line, Metric, Results
+from inpaint_cli.metrics.strata import Strata
 
 LN2 = math.log(2)
 
@@ -28,28 +29,32 @@ class NatsOfImages:
     """"exact", "elbo" (an upper bound of the NLL) or "iw-M"."""
     levels: int = 256
     """Of each value: guessing costs log2(levels) bits."""
+    strata: Strata = None
+    """The range of each image."""
 
     def bits_pooled(self) -> Estimate:
         """Return all nats over all hidden values, in bits per hidden dimension."""
-        nats, hidden = self._kept()
+        nats, hidden, strata = self._kept()
         if not np.isfinite(nats).all():
             return self._labelled(over_images(nats))
-        return self._labelled(ratio_of_sums(nats / LN2, hidden))
+        return self._labelled(ratio_of_sums(nats / LN2, hidden, strata))
 
     def bits_mean(self) -> Estimate:
         """Return the mean over images of their own bits per hidden dimension."""
-        nats, hidden = self._kept()
-        return self._labelled(over_images(nats / LN2 / hidden))
+        nats, hidden, strata = self._kept()
+        return self._labelled(over_images(nats / LN2 / hidden, strata=strata))
 
     def nats_mean(self) -> Estimate:
         """Return the mean nats of an image."""
-        return self._labelled(over_images(self._kept()[0]))
+        nats, _, strata = self._kept()
+        return self._labelled(over_images(nats, strata=strata))
 
-    def _kept(self) -> tuple[_Floats, _Floats]:
+    def _kept(self) -> tuple[_Floats, _Floats, Strata]:
         nats, hidden = np.asarray(self.nats, np.float64), np.asarray(self.hidden, np.float64)
         if not (hidden > 0).any():
             raise Refused("nll: no image has hidden values.")
-        return nats[hidden > 0], hidden[hidden > 0]
+        strata = None if self.strata is None else self.strata[hidden > 0]
+        return nats[hidden > 0], hidden[hidden > 0], strata
 
     def _labelled(self, estimate: Estimate) -> Estimate:
         excluded = len(self.nats) - estimate.n
@@ -80,7 +85,8 @@ class LikelihoodMetric(Metric):
         hidden = columns["hidden"][chosen]
         nats = np.where(hidden > 0, columns["nats"][chosen], 0.0)
         bound = results.bound or "exact"
-        return NatsOfImages(nats.tolist(), hidden.astype(int).tolist(), bound, results.levels)
+        counts, strata = hidden.astype(int).tolist(), results.ranges(chosen)
+        return NatsOfImages(nats.tolist(), counts, bound, results.levels, strata)
 
 
 class Nll(LikelihoodMetric):

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import bootstrap, over_images, resamples
+from inpaint_cli.metrics.intervals import bootstrap, over_images
+from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,17 +83,26 @@ class Results:
     levels: int
     bound: str | None
     """Whether likelihoods are "exact" or a bound, "elbo"; None where there are none."""
+    strata: Strata = None
+    """[N], the range of each image, where masks are a mixture of ranges."""
 
     def column(self, name: str, chosen: Chosen) -> npt.NDArray[np.float64]:
         """Return a column of the chosen images that have it; Refused if none has."""
-        values = self.columns.figures.get(name)
-        if values is None:
+        return self.sample(name, chosen)[0]
+
+    def sample(self, name: str, chosen: Chosen) -> tuple[npt.NDArray[np.float64], Strata]:
+        """Return such a column, and the ranges of its images."""
+        column = self.columns.figures.get(name)
+        if column is None:
             raise Refused("no image has this figure")
-        values = values[chosen]
-        values = values[~np.isnan(values.reshape(len(values), -1)).any(axis=1)]
-        if not len(values):
+        chosen = chosen[~np.isnan(column[chosen].reshape(len(chosen), -1)).any(axis=1)]
+        if not len(chosen):
             raise Refused("no image here has this figure: nothing is hidden")
-        return values
+        return column[chosen], self.ranges(chosen)
+
+    def ranges(self, chosen: Chosen) -> Strata:
+        """Return the ranges of the chosen images."""
+        return None if self.strata is None else self.strata[chosen]
 
 
 @dataclass(frozen=True)
@@ -124,10 +134,10 @@ class Line:
         """Return the bootstrap's 95 % bounds of a mean over images; None for other lines."""
         if self.column is None:
             return None
-        values = results.column(self.column, chosen)
+        values, strata = results.sample(self.column, chosen)
         if len(values) < 2 or not np.isfinite(values).all():
             return None
-        ends = bootstrap(values, resamples(len(values), SEED))
+        ends = bootstrap(values, SEED, strata)
         return ends.low, ends.high
 
 
@@ -143,6 +153,8 @@ class Metric:
     """Whether it is computed where no metric is asked for."""
     feature_sets: ClassVar[int] = 1
     """Of so many completions at most the features are kept, if the metric needs features."""
+    depends_on_n: ClassVar[bool] = False
+    """Whether the number of images moves the figure itself: such figures need equal n."""
     digits: ClassVar[int] = 4
     """Decimals in a table."""
     factor: ClassVar[float] = 1.0
@@ -193,10 +205,10 @@ def mean_line(
     """Return the line of the mean of a column over images."""
 
     def compute(chosen: Chosen) -> Estimate:
-        values = results.column(column, chosen)
+        values, strata = results.sample(column, chosen)
         absent = len(chosen) - len(values)
         left_out = [f"{absent} images without hidden values are left out"] * (absent > 0)
-        return over_images(values, results.k, warnings=[*warnings, *left_out])
+        return over_images(values, results.k, warnings=[*warnings, *left_out], strata=strata)
 
     more.setdefault("label", column)
     return Line(metric, variant=variant, compute=compute, column=column, **more)
@@ -217,10 +229,10 @@ class FeatureMetric(Metric):
         results: Results,
         label: str,
         variant: str,
-        compute: Callable[[Any, list[Any]], Estimate],
+        compute: Callable[[Any, list[Any], Strata], Estimate],
         **more: Any,
     ) -> Line:
-        """Return a line; compute: of features [n, d] of the originals, and of each set."""
+        """Return a line; compute: of features [n, d] of originals and each set, and the ranges."""
 
         def checked(chosen: Chosen) -> Estimate:
             columns = results.columns
@@ -229,7 +241,7 @@ class FeatureMetric(Metric):
             sides = (columns.real, *columns.sets)
             if len(chosen) < columns.count:  # else from the disk, block by block
                 sides = tuple(side[chosen] for side in sides)
-            estimate = compute(sides[0], list(sides[1:]))
+            estimate = compute(sides[0], list(sides[1:]), results.ranges(chosen))
             return estimate if estimate.k is not None else replace(estimate, k=1)
 
         extractor = self.extractor(results)

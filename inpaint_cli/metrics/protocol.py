@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from inpaint_cli import masks, metrics
 from inpaint_cli.errors import UserError
@@ -23,6 +23,9 @@ Bin = tuple[float, float]
 BINS: tuple[Bin, ...] = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.0))
 """Visible fractions, IPA Table 1; the first end belongs to a bin, the last bin has both."""
 Resize = Literal["tf1", "clean"]
+KidForm = Literal["paired", "subsets"]
+KID_SUBSETS, KID_SIZE = 100, 1000
+"""The field's subsets, and the images of each."""
 
 
 def bin_name(ends: Bin) -> str:
@@ -59,10 +62,33 @@ class MeasureOptions:
     fid_resize: Resize = "tf1"
     pooled: bool = False
     """Also the inception score of all images pooled."""
+    kid_form: KidForm = "paired"
+    """Unbiased for pairs, with an error; or the field's mean over random subsets."""
+    kid_subsets: int | None = None
+    """Of the form "subsets": how many; None = 100."""
+    kid_size: int | None = None
+    """Images of each; None = 1000."""
+    allow_biased: bool = False
+    """Frechet distances of no more images than features are computed, not refused."""
     strict: bool = False
     """Any refusal is an error."""
     calibration: Calibration | None = None
     """Of the one model that is scored; `coverage` then also tells of its intervals."""
+
+    def __post_init__(self) -> None:
+        if self.kid_form not in get_args(KidForm):
+            forms = " or ".join(get_args(KidForm))
+            raise UserError(f"must be {forms}, got {self.kid_form}.", setting="kid_form")
+        for name, value, least in (
+            ("kid_subsets", self.kid_subsets, 1),
+            ("kid_size", self.kid_size, 2),
+        ):
+            if value is None:
+                continue
+            if value < least:
+                raise UserError(f"must be at least {least}, got {value}.", setting=name)
+            if self.kid_form != "subsets":
+                raise UserError("belongs to the form 'subsets'; the other has none.", setting=name)
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,23 @@ import numpy as np
 from inpaint_cli import __version__, metrics
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.intervals import RESAMPLES, paired_difference
+from inpaint_cli.metrics.intervals import RESAMPLES, holm, paired_difference
 from inpaint_cli.metrics.measuring import Columns
 from inpaint_cli.metrics.metric import SEED, Chosen, Line, Results
 from inpaint_cli.metrics.protocol import BINS, MeasureOptions, TargetFacts, bin_name, bin_of
+from inpaint_cli.metrics.strata import Strata, are_used
 from inpaint_cli.metrics.targets import Target
 
 SCHEMA = "inpaint.score/1"
-METHODS = {"images": "image se", "blocks": "blocks", "sets": "std over completion sets"}
+METHODS = {"images": "image se", "strata": "image se within ranges"}
 Document = dict[str, Any]
+NO_FIGURE: Document = {
+    **dict.fromkeys(("value", "se", "se_method", "ci95", "bias", "n_images", "n_real", "n_fake")),
+    "k": None,
+    "params": {},
+    "warnings": [],
+}
+"""What stands for the figure of a range in which the metric is refused."""
 
 
 @dataclass
@@ -45,7 +53,8 @@ def document_of(
     """Return the report of a measured target; `timing` is the caller's to add."""
     facts = target.facts()
     bound = bound_of(columns)
-    results = Results(columns, options, instruments, target.k, target.setting.levels, bound)
+    strata, levels = strata_of(facts, columns), target.setting.levels
+    results = Results(columns, options, instruments, target.k, levels, bound, strata)
     lines, entries = list[Line](), list[Document]()
     refusals = [_refusal(name, error) for name, error in refused.items()]
     whole = np.arange(columns.count)
@@ -68,6 +77,14 @@ def document_of(
         "bound": {"kind": bound} if bound else None,
     }
     return Scored(target, document, lines, results)
+
+
+def strata_of(facts: TargetFacts, columns: Columns) -> Strata:
+    """Return the range of each image where masks are a mixture of ranges in fixed numbers."""
+    visible = columns.figures.get("visible")
+    if visible is None or not facts.masks.get("bins"):
+        return None
+    return np.array([bin_of(share) for share in visible])
 
 
 def bound_of(columns: Columns) -> str | None:
@@ -111,36 +128,51 @@ def number(value: float | None) -> float | str | None:
 def _entry(line: Line, results: Results, chosen: Chosen, facts: TargetFacts) -> Document:
     """Return the entry of one line: the figure, its error, its ranges, its warnings."""
     estimate = line.compute(chosen)
-    features = "features" in line.metric.needs
     entry: Document = {
         "name": line.metric.name,
         "variant": line.variant,
         "feature_id": line.feature_id,
-        "value": number(estimate.value),
         "unit": _unit(line.metric.unit),
         "better": line.direction,
+        **_figure(line, results, chosen, facts, estimate),
+    }
+    if line.target is not None:
+        entry["target"] = line.target
+    entry |= plain(estimate.entries)
+    if results.options.by_visible:
+        entry["groups"] = _groups(line, results, facts)
+    return entry
+
+
+def _figure(
+    line: Line, results: Results, chosen: Chosen, facts: TargetFacts, estimate: Estimate
+) -> Document:
+    """Return what the whole and each range have alike."""
+    features = "features" in line.metric.needs
+    figure: Document = {
+        "value": number(estimate.value),
         "se": number(estimate.se),
         "se_method": METHODS.get(estimate.se_method, estimate.se_method) or None,
         "ci95": None,
+        "bias": number(estimate.bias),
         "n_images": estimate.n,
         "n_real": estimate.n if features else None,
         "n_fake": estimate.n if features else None,
         "k": estimate.k,
         "params": _params(line, estimate),
-        "warnings": list(
-            dict.fromkeys([*estimate.warnings, *(facts.warnings if features else ())])
-        ),
+        "warnings": [],
     }
     bounds = line.bounds(results, chosen)
     if bounds:
-        entry["ci95"] = [number(end) for end in bounds]
-        entry["params"]["ci95"] = f"percentile bootstrap of {RESAMPLES} over images, seed {SEED}"
-    if line.target is not None:
-        entry["target"] = line.target
-    entry |= plain(estimate.entries)
-    if results.options.by_visible:
-        entry["groups"] = _groups(line, results)
-    return entry
+        figure["ci95"] = [number(end) for end in bounds]
+        within = " within ranges" if are_used(estimate.n, results.ranges(chosen)) else ""
+        how = f"percentile bootstrap of {RESAMPLES} over images{within}, seed {SEED}"
+        figure["params"]["ci95"] = how
+    warnings = [*estimate.warnings, *(facts.warnings if features else ())]
+    if estimate.n == 1:
+        warnings.append("one image: no error")
+    figure["warnings"] = list(dict.fromkeys(warnings))
+    return figure
 
 
 def _params(line: Line, estimate: Estimate) -> Document:
@@ -154,22 +186,21 @@ def _unit(unit: str) -> str | None:
     return "fraction" if unit == "%" else None if unit.startswith("x") else unit or None
 
 
-def _groups(line: Line, results: Results) -> Document:
+def _groups(line: Line, results: Results, facts: TargetFacts) -> Document:
     """Return the figure of each range of the visible fraction."""
     visible = results.columns.figures["visible"]
     bins = np.array([bin_of(share) for share in visible])
-    groups, group = {}, Document()
+    groups = {}
     for place, ends in enumerate(BINS):
         chosen = np.flatnonzero(bins == place)
         try:
             if not len(chosen):
                 raise Refused("no image in this range")
-            estimate = line.compute(chosen)
-            value, se = number(estimate.value), number(estimate.se)
-            group = {"value": value, "se": se, "n_images": estimate.n, "refused": None}
+            group = _figure(line, results, chosen, facts, line.compute(chosen))
+            group["refused"] = None
         except Refused as error:
-            reason = error.reason.partition("\n")[0]
-            group = {"value": None, "se": None, "n_images": len(chosen), "refused": reason}
+            group = {**NO_FIGURE, "n_images": len(chosen)}
+            group["refused"] = error.reason.partition("\n")[0]
         groups[bin_name(ends)] = group
     return groups
 
@@ -228,14 +259,19 @@ def compare(all_scored: Sequence[Scored]) -> None:
     """Add to each report but the first how its means differ from the first's, image by image.
 
     Only where ids and masks are the same, so that each difference is of one image under one mask.
+    `p_holm` is corrected for all comparisons, which share a table.
     """
-    first = all_scored[0]
+    first, every = all_scored[0], list[Document]()
     for other in all_scored[1:]:
         if _same(first, other):
             for entry, line in zip(other.document["metrics"], other.lines, strict=True):
                 paired = _paired(line, other, first)
                 if paired:
                     entry["params"]["paired"] = paired
+                    every.append(paired)
+    tested = [paired for paired in every if paired["p"] is not None]
+    for paired, p in zip(tested, holm([paired["p"] for paired in tested]), strict=True):
+        paired |= {"p_holm": p, "comparisons": len(tested)}
 
 
 def _same(a: Scored, b: Scored) -> bool:
@@ -258,7 +294,8 @@ def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
         return None
     both = np.isfinite(a) & np.isfinite(b)
     try:
-        estimate = paired_difference(a[both], b[both], SEED)
+        strata = ours.results.ranges(np.flatnonzero(both))
+        estimate = paired_difference(a[both], b[both], SEED, strata)
     except Refused:
         return None
     return {
@@ -267,4 +304,5 @@ def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
         "se": number(estimate.se),
         "ci95": plain([estimate.extra.get("low"), estimate.extra.get("high")]),
         "n_images": estimate.n,
+        "p": estimate.extra.get("p"),
     }

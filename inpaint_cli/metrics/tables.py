@@ -16,9 +16,15 @@ Grid = list[list[str]]
 NARROW = 80
 """Below this width the table leaves out the errors, then the counts."""
 REFUSED = "refused"
+UNEQUAL = 0.02
+"""Ranges whose numbers of images differ by more of the largest have no table of what depends on n.
+"""
+UNEQUAL_N = "its ranges hold unequal numbers of images: their figures stand in the JSON alone"
+SIGNIFICANT = 0.05
+"""How likely any mark of a difference in a table may be false (Holm)."""
 CSV = (
     *("model", "metric", "label", "variant", "visible", "value", "se", "ci_low", "ci_high"),
-    *("unit", "better", "n", "k", "features", "refused"),
+    *("se_method", "bias", "unit", "better", "n", "d", "k", "features", "warnings", "refused"),
 )
 
 
@@ -52,10 +58,17 @@ def markdown_of(documents: Sequence[Document]) -> str:
         notes = Notes()
         head, *rows = _grid(block, notes, errors=True, counts=True)
         lines = [f"**{line}**  " for line in titles_of(block)] + [""]
-        lines += [_row(head), _row(["---", *["---:"] * (len(head) - 1)]), *map(_row, rows), ""]
+        lines += [*_table(head, rows), ""]
+        ranges = by_range(block[0]) if len(block) == 1 else []
+        lines += [*_table(ranges[0], ranges[1:]), ""] if ranges else []
         lines += [f"{number}. {text}" for number, text in enumerate(notes.texts, 1)]
+        lines += [line for mark in _on_marks(block) for line in ("", mark)]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _table(head: list[str], rows: Grid) -> list[str]:
+    return [_row(head), _row(["---", *["---:"] * (len(head) - 1)]), *map(_row, rows)]
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -80,8 +93,7 @@ def csv_of(documents: Sequence[Document]) -> str:
                 "k": entry["k"],
                 "features": entry["feature_id"],
             }
-            low, high = entry["ci95"] or ("", "")
-            writer.writerow(common | _of_images("all", entry) | {"ci_low": low, "ci_high": high})
+            writer.writerow(common | _of_images("all", entry))
             for name, group in entry.get("groups", {}).items():
                 writer.writerow(common | _of_images(name, group) | {"refused": group["refused"]})
         for refusal in document["refused"]:
@@ -91,8 +103,16 @@ def csv_of(documents: Sequence[Document]) -> str:
 
 def _of_images(visible: str, figure: Document) -> Document:
     """Return the cells of CSV that differ between the ranges of an entry."""
-    cells = {"visible": visible, "value": figure["value"], "se": figure["se"]}
-    return {**cells, "n": figure["n_images"]}
+    low, high = figure["ci95"] or ("", "")
+    return {
+        "visible": visible,
+        **{name: figure[name] for name in ("value", "se", "se_method", "bias")},
+        "ci_low": low,
+        "ci_high": high,
+        "n": figure["n_images"],
+        "d": figure["params"].get("d"),
+        "warnings": "; ".join(figure["warnings"]),
+    }
 
 
 def label_of(entry: Document) -> str:
@@ -112,6 +132,28 @@ def shown(entry_name: str, value: Any, digits: int | None = None) -> str:
         return value
     metric = metrics.get(entry_name)
     return f"{value * metric.factor:.{metric.digits if digits is None else digits}f}"
+
+
+def error_of(entry_name: str, se: float | None) -> str:
+    """Return an error as a table shows it, with a digit more where it would be rounded to 0.
+
+    An error of 0, as of a figure that all images share, is none to show: "".
+
+    >>> error_of("p-ids", 0.013), error_of("p-ids", 0.0002), error_of("p-ids", 0.0)
+    ('1.3', '0.02', '')
+    """
+    if not se:
+        return ""
+    text = shown(entry_name, se)
+    return text if float(text) else f"{se * metrics.get(entry_name).factor:.1g}"
+
+
+def with_error(entry_name: str, figure: Document) -> str:
+    """Return a figure with its error, and beside it the bias that the error leaves out."""
+    text, error = shown(entry_name, figure["value"]), error_of(entry_name, figure["se"])
+    text += f" ± {error}" if error else ""
+    bias = figure.get("bias")
+    return text if bias is None else f"{text} (bias {shown(entry_name, bias)})"
 
 
 def titles_of(block: Sequence[Document]) -> list[str]:
@@ -153,7 +195,9 @@ def _block(block: Sequence[Document], width: int) -> str:
         lines = _aligned(rows)
         if width >= NARROW or max(map(len, lines)) <= width:
             break
-    return "\n".join([*titles_of(block), *lines, *notes.lines()])
+    ranges = by_range(block[0]) if errors and len(block) == 1 else []
+    below = _aligned(ranges) if ranges else []
+    return "\n".join([*titles_of(block), *lines, *below, *notes.lines(), *_on_marks(block)])
 
 
 def _grid(block: Sequence[Document], notes: Notes, *, errors: bool, counts: bool) -> Grid:
@@ -162,11 +206,14 @@ def _grid(block: Sequence[Document], notes: Notes, *, errors: bool, counts: bool
     if len(block) > 1:
         return _side_by_side(block, notes, errors)
     names = [f"{bin_name(ends)} %" for ends in BINS] if bins else []
-    head = ["metric", "", "value", *["±"] * errors, *["n", "k"] * counts, *names, "notes"]
+    biased = errors and any(entry["bias"] is not None for entry in block[0]["metrics"])
+    head = ["metric", "", "value", *["±"] * errors, *["bias"] * biased]
+    head += [*["n", "k"] * counts, *names, "notes"]
     rows = [head]
     for entry in block[0]["metrics"]:
         cells = [_titled(entry), ARROWS[entry["better"]], shown(entry["name"], entry["value"])]
-        cells += [shown(entry["name"], entry["se"])] * errors
+        cells += [error_of(entry["name"], entry["se"]) or "-"] * errors
+        cells += ["-" if entry["bias"] is None else shown(entry["name"], entry["bias"])] * biased
         cells += [str(entry["n_images"]), "-" if entry["k"] is None else str(entry["k"])] * counts
         marks = list(entry["warnings"])
         if bins:
@@ -192,11 +239,41 @@ def _bins(entry: Document, marks: list[str]) -> list[str]:
         if group["refused"]:
             reasons.setdefault(group["refused"], []).append(name)
     marks += [f"{', '.join(names)} %: {reason}" for reason, names in reasons.items()]
+    if metrics.get(entry["name"]).depends_on_n:
+        marks += [UNEQUAL_N] * (len(_counts(groups)) > 0 and not _are_equal(groups))
+        return ["-"] * len(groups)
     return [f"{shown(entry['name'], g['value'])} ({g['n_images']})" for g in groups.values()]
 
 
+def _counts(groups: Document) -> list[int]:
+    """Return the numbers of images of the ranges that have a figure."""
+    return [group["n_images"] for group in groups.values() if not group["refused"]]
+
+
+def _are_equal(groups: Document) -> bool:
+    counts = _counts(groups)
+    return max(counts) - min(counts) <= UNEQUAL * max(counts)
+
+
+def by_range(document: Document) -> Grid:
+    """Return the figures of the ranges that depend on n, apart from the whole's; none if unequal.
+
+    Of one n they compare with each other, but with no figure of all images.
+    """
+    rows = []
+    for entry in document["metrics"]:
+        groups = entry.get("groups", {})
+        counts = _counts(groups)
+        if metrics.get(entry["name"]).depends_on_n and counts and _are_equal(groups):
+            head = [_titled(entry), ARROWS[entry["better"]], str(max(counts))]
+            figures = groups.values()
+            rows.append([*head, *(with_error(entry["name"], figure) for figure in figures)])
+    names = [f"{bin_name(ends)} %" for ends in BINS]
+    return [["by range", "", "n", *names], *rows] if rows else []
+
+
 def _side_by_side(block: Sequence[Document], notes: Notes, errors: bool) -> Grid:
-    """Return a column a model; the sign ≠ marks a difference beyond its 95 % interval."""
+    """Return a column a model; the sign ≠ marks a difference from the first."""
     rows = [["metric", "", *(document["model"]["name"] for document in block), "notes"]]
     entries = [{label_of(e): e for e in document["metrics"]} for document in block]
     labels = dict.fromkeys(label for by_label in entries for label in by_label)
@@ -221,13 +298,27 @@ def _side_by_side(block: Sequence[Document], notes: Notes, errors: bool) -> Grid
 def _cell(entry: Document | None, errors: bool) -> str:
     if entry is None:
         return "-"
-    text = shown(entry["name"], entry["value"])
-    if errors and entry["se"] is not None:
-        text += f" ± {shown(entry['name'], entry['se'])}"
-    bounds = entry["params"].get("paired", {}).get("ci95")
-    if bounds and None not in bounds and bounds[0] * bounds[1] > 0:
-        text += " ≠"
-    return text
+    name = entry["name"]
+    text = with_error(name, entry) if errors else shown(name, entry["value"])
+    return f"{text} ≠" if _differs(entry) else text
+
+
+def _differs(entry: Document) -> bool:
+    """Return whether a figure differs from the first model's, all comparisons considered."""
+    return bool(entry["params"].get("paired", {}).get("p_holm", 1.0) <= SIGNIFICANT)
+
+
+def _on_marks(block: Sequence[Document]) -> list[str]:
+    """Return what the mark of a difference means, where there are any."""
+    for document in block[1:]:
+        for entry in document["metrics"]:
+            if _differs(entry):
+                paired = entry["params"]["paired"]
+                return [
+                    f"≠ differs from {paired['against']}, image by image, at 5 % by Holm's "
+                    f"correction over the {paired['comparisons']} comparisons"
+                ]
+    return []
 
 
 def _aligned(rows: Grid) -> list[str]:

@@ -24,14 +24,14 @@ def run(*arguments: object) -> Result:
 
 
 def test_a_table_names_who_what_and_how() -> None:
-    result = run(*TELEA, "--metrics", "fid,mae", "-q")
+    result = run(*TELEA, "--metrics", "fid,mae", "--allow-biased", "-q")
     assert result.exit_code == 0, result.output
     title, head, *rows = result.stdout.splitlines()
     assert title == (
         "telea · samples test · 10 images of 16x16 · K=10 · masks freeform@mixture seed 0 · "
         "composited"
     )
-    assert head.split() == ["metric", "value", "±", "n", "k", "notes"]
+    assert head.split() == ["metric", "value", "±", "bias", "n", "k", "notes"]
     assert rows[0].split()[:2] == ["fid@classifier-mnist", "↓"]
     assert any("not comparable with published FID" in row for row in rows)
 
@@ -252,11 +252,11 @@ def test_all_means_the_methods_and_the_models_that_ship_of_one_size() -> None:
 def test_the_bare_command_works_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOME", "TORCH_HOME", "XDG_CACHE_HOME", "INPAINT_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    result = run("--metrics", "fid,lpips-gt")
+    result = run("--metrics", "kid,lpips-gt")
     assert result.exit_code == 0, result.output
     assert "lpips-gt@10" in result.stdout
     assert "60 images" in result.stdout
-    assert "fid@classifier-cifar10" in result.stdout
+    assert "kid@classifier-cifar10" in result.stdout
 
 
 def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
@@ -274,6 +274,7 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
         "40",
         "--metrics",
         "fid,kid,mae",
+        "--allow-biased",
         "--features",
         "classifier-mnist",
         "--json",

@@ -25,7 +25,9 @@ def test_the_order_of_completions_and_images_does_not_matter() -> None:
 
 def test_one_set_in_all_is_the_plain_distance() -> None:
     np.testing.assert_allclose(fid_all(REAL, SETS[:1]).value, fid(REAL, SETS[0]).value, rtol=1e-9)
-    assert fid_over_sets(REAL, SETS[:1]).se is None
+    one, plain = fid_over_sets(REAL, SETS[:1]), fid(REAL, SETS[0])
+    assert (one.value, one.se, one.bias) == (plain.value, plain.se, plain.bias)
+    assert one.extra["std_over_sets"] is None
 
 
 def test_the_error_leaves_out_images_with_all_their_completions() -> None:

@@ -14,8 +14,8 @@ from inpaint_cli.metrics.frechet import (
     frechet_distance,
     frechet_distance_of_rows,
 )
-from inpaint_cli.metrics.intervals import blocks_of
 from inpaint_cli.metrics.moments import Moments
+from inpaint_cli.metrics.strata import blocks_of
 
 Rows = npt.NDArray[np.float64]
 
@@ -97,6 +97,23 @@ def test_the_jackknife_error_is_of_the_size_of_the_true_spread() -> None:
     spread = np.std([one.value for one in found], ddof=1)
     errors = [one.se for one in found if one.se is not None]
     assert 0.6 < np.mean(errors) / spread < 1.6
+
+
+def test_the_jackknife_names_the_bias() -> None:
+    one, other = rows(7, 400, 20), rows(8, 400, 20)  # of one distribution: all is bias
+    found = fid(one, other)
+    assert found.bias == pytest.approx(found.value, rel=0.35)
+    assert any("of 400 images in 20 dimensions" in text for text in found.warnings)
+
+
+def test_what_differs_between_ranges_is_no_error() -> None:
+    ranges = np.arange(200) % 5
+    shift = 20.0 * ranges[:, None]
+    real, fake = rows(3, 200, 4) + shift, rows(3, 200, 4) * 1.5 + 1.3 * shift
+    within, plain = fid(real, fake, strata=ranges).se, fid(real, fake).se
+    assert within is not None
+    assert plain is not None
+    assert within < plain / 2
 
 
 def test_extrapolating_takes_most_of_the_bias_away() -> None:

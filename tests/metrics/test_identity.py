@@ -98,6 +98,37 @@ def test_no_completions_and_no_numbers_are_refused() -> None:
         margins_of_sets(REAL, [np.full_like(REAL, np.nan)])
 
 
-def test_one_set_has_no_error() -> None:
+def test_one_set_has_an_error_over_images_and_no_spread_over_sets() -> None:
     found = p_ids(margins_of_sets(REAL, [FAKE]))
-    assert (found.se, found.se_method, found.k) == (None, "", 1)
+    binomial = (found.value * (1 - found.value) / (len(REAL) - 1)) ** 0.5
+    assert (found.se_method, found.k, found.extra["std_over_sets"]) == ("images", 1, None)
+    assert found.se == pytest.approx(binomial)
+    ranged = u_ids(margins_of_sets(REAL, [FAKE]), np.arange(120) % 5)
+    assert ranged.se_method == "strata"
+
+
+def test_equal_sets_are_fitted_once_and_have_the_error_of_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, fits = u_ids(margins_of_sets(REAL, [FAKE])), list[int]()
+
+    def counted(real: Rows, fake: Rows) -> identity.Separator:
+        fits.append(1)
+        return fit(real, fake)
+
+    monkeypatch.setattr(identity, "fit", counted)
+    five = u_ids(margins_of_sets(REAL, [FAKE] * 5))
+    assert five.value == pytest.approx(one.value)
+    assert five.se == pytest.approx(one.se)
+    assert len(fits) == 1
+    assert five.extra["std_over_sets"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_figure_that_all_images_share_has_no_error_and_says_so() -> None:
+    found = p_ids(margins_of_sets(REAL, [REAL.copy()]))
+    assert (found.value, found.se) == (0.0, None)
+    assert any(text.startswith("no error") for text in found.warnings)
+
+
+def test_unequal_sides_have_no_error() -> None:
+    assert u_ids(margins_of_sets(REAL, [FAKE[:100]])).se is None

@@ -7,44 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaint_cli.metrics.estimate import Estimate, Refused
+from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.intervals import (
-    blocks_of,
     bootstrap,
+    holm,
+    jackknife_bias,
     jackknife_se,
     mean_of,
     over_images,
-    over_sets,
+    p_value,
     paired_difference,
     ratio_of_sums,
-    resamples,
+    resampled_means,
     standard_error,
 )
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.normal(size=50)
-
-
-@given(st.integers(1, 60), st.integers(1, 25), st.integers(0, 3))
-def test_blocks_hold_every_image_once_and_differ_by_one_at_most(
-    n: int, count: int, seed: int
-) -> None:
-    blocks = blocks_of(n, count, seed, "test")
-    assert sorted(np.concatenate(blocks).tolist()) == list(range(n))
-    sizes = {len(block) for block in blocks}
-    assert max(sizes) - min(sizes) <= 1
-    # In the order of the images, so that a file of features is read forwards.
-    assert all((np.diff(block) > 0).all() for block in blocks)
-
-
-def test_blocks_are_drawn_at_random_by_seed_and_tag() -> None:
-    drawn = [
-        [block.tolist() for block in blocks_of(40, 4, seed, tag)]
-        for seed, tag in ((0, "a"), (0, "a"), (1, "a"), (0, "b"))
-    ]
-    assert drawn[0] == drawn[1]
-    assert drawn[0] != drawn[2]
-    assert drawn[0] != drawn[3]
+RANGES = np.arange(50) % 5
 
 
 @given(st.permutations(range(50)))
@@ -73,16 +53,6 @@ def test_what_has_no_mean_is_refused(values: list[float]) -> None:
         mean_of(values)
 
 
-def test_sets_give_their_spread_and_each_warning_once() -> None:
-    found = over_sets(
-        [Estimate(v, 10, parameters={"d": 4}, warnings=("few",)) for v in (1.0, 2.0, 3.0)]
-    )
-    assert (found.value, found.se, found.se_method, found.k) == (2.0, 1.0, "sets", 3)
-    assert (found.n, found.parameters) == (10, {"d": 4})
-    assert found.warnings == ("few",)
-    assert found.extra["values"] == [1.0, 2.0, 3.0]
-
-
 def test_a_ratio_with_equal_parts_is_a_mean() -> None:
     found, plain = ratio_of_sums(VALUES, np.full(50, 4.0)), over_images(VALUES / 4)
     assert found.value == pytest.approx(plain.value, rel=1e-12)
@@ -95,21 +65,73 @@ def test_a_ratio_over_nothing_is_refused() -> None:
 
 
 def test_resamples_come_from_their_seed_alone_and_stay_in_range() -> None:
-    first, again, other = (np.array(list(resamples(7, seed))) for seed in (3, 3, 4))
+    values = np.arange(7.0)
+    first, again, other = (resampled_means(values, seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-    assert set(np.unique(first)) == set(range(7))
+    assert 0 <= first.min() < first.max() <= 6
+
+
+def test_resampling_does_not_depend_on_how_many_values_are_gathered_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = resampled_means(VALUES, 0, RANGES)
+    monkeypatch.setattr("inpaint_cli.metrics.intervals.AT_ONCE", 70)
+    np.testing.assert_array_equal(resampled_means(VALUES, 0, RANGES), whole)
 
 
 def test_the_bootstrap_of_a_mean_nears_its_standard_error() -> None:
-    found = bootstrap(VALUES, resamples(50, 0))
-    assert found.se == pytest.approx(standard_error(VALUES), rel=0.15)
+    found = bootstrap(VALUES, 0)
+    assert found.se == pytest.approx(standard_error(VALUES), rel=0.1)
     assert found.low < VALUES.mean() < found.high
 
 
+def test_the_bootstrap_of_few_images_a_range_is_not_too_narrow() -> None:
+    few = np.concatenate([10.0 * VALUES[:2] + 100 * place for place in range(5)])
+    ranges = np.arange(10) // 2
+    assert bootstrap(few, 0, ranges).se == pytest.approx(standard_error(few, ranges), rel=0.1)
+
+
+def test_what_differs_between_ranges_is_no_error() -> None:
+    far = VALUES + 100.0 * RANGES
+    within = standard_error(far, RANGES)
+    assert within == pytest.approx(standard_error(VALUES, RANGES), rel=1e-9)
+    plain = standard_error(far)
+    assert within is not None
+    assert plain is not None
+    assert within < plain / 50
+    ends, difference = bootstrap(far, 0, RANGES), paired_difference(far, 0 * far, 0, RANGES)
+    assert ends.se == pytest.approx(within, rel=0.1)
+    assert (difference.se, difference.se_method) == (within, "strata")
+
+
+def test_a_range_of_one_image_leaves_the_error_that_is_never_too_small() -> None:
+    ranges = np.array([0] * 49 + [1])
+    found = over_images(VALUES, strata=ranges)
+    assert (found.se, found.se_method) == (standard_error(VALUES), "images")
+
+
 def test_constant_values_have_no_spread() -> None:
-    found = bootstrap(np.full(9, 2.5), resamples(9, 0))
+    found = bootstrap(np.full(9, 2.5), 0)
     assert (found.se, found.low, found.high) == (0.0, 2.5, 2.5)
+
+
+def test_the_jackknife_finds_a_bias_of_one_over_n() -> None:
+    def figure(n: int) -> float:
+        return 3.0 + 8.0 / n
+
+    assert jackknife_bias(figure(40), [figure(38)] * 20) == pytest.approx(8.0 / 40)
+
+
+def test_holm_corrects_in_order_and_never_beyond_one() -> None:
+    assert holm([]) == []
+    assert holm([0.03, 0.6, 0.01, 0.9]) == pytest.approx([0.09, 1.0, 0.04, 1.0])
+
+
+def test_p_of_equal_models_is_one_and_of_a_constant_difference_nought() -> None:
+    assert paired_difference(VALUES, VALUES).extra["p"] == 1.0
+    assert paired_difference(np.array([1.0, 2.0]), np.array([0.5, 1.5])).extra["p"] == 0.0
+    assert p_value(-3.0, 1.0, 40) == p_value(3.0, 1.0, 40) < 0.005
 
 
 def test_a_common_part_of_two_models_cancels_in_their_difference() -> None:

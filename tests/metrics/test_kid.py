@@ -1,16 +1,20 @@
-"""The kernel distance: what leaves it alone, its blocks, and its refusals."""
+"""The kernel distance: what leaves it alone, its pairs, its error and its refusals."""
 
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.intervals import jackknife_se
 from inpaint_cli.metrics.kid import kid, kid_of_subsets, mmd2
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(90, 6)), RNG.normal(size=(90, 6)) + 0.4
 ORDER = RNG.permutation(90)
+Rows = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 
 def test_the_whole_figure_does_not_depend_on_order() -> None:
@@ -32,57 +36,95 @@ def test_two_rows_a_side_have_the_figure_worked_out_by_hand() -> None:
     assert mmd2(real, fake) == 27 + 1 - 2 * (1 + 8 + 1 + 27) / 4
 
 
-@pytest.fixture
-def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let blocks have as many images as the test says."""
-    monkeypatch.setattr("inpaint_cli.metrics.kid.BLOCK", request.param)
+def by_pairs(real: Rows, fake: Rows) -> float:
+    """Return the paired figure by its definition, pair by pair."""
+    n, h = len(real), 0.0
+    for i in range(n):
+        for j in range(n):
+            if i != j:
+                x, y, u, v = real[i], fake[i], real[j], fake[j]
+                h += k(x, u) + k(y, v) - k(x, v) - k(u, y)
+    return h / (n * (n - 1))
 
 
-def of_size(size: int) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("block", [size], indirect=True)
+def k(a: Rows, b: Rows) -> float:
+    return float((a @ b / len(a) + 1) ** 3)
 
 
-@of_size(30)
-@pytest.mark.usefixtures("block")
-def test_equal_distributions_give_zero_within_four_errors() -> None:
-    one, other = RNG.normal(size=(600, 4)), RNG.normal(size=(600, 4))
-    found = kid(one, other)
-    assert found.se is not None
-    assert found.parameters["blocks"] == 20
-    assert abs(found.value) < 4 * found.se
+def test_the_paired_form_is_its_definition() -> None:
+    assert kid(REAL[:9], FAKE[:9]).value == pytest.approx(by_pairs(REAL[:9], FAKE[:9]), rel=1e-12)
 
 
-def test_identical_sets_stay_below_zero() -> None:
-    assert kid(REAL, REAL).value < 0
-
-
-@of_size(40)
-@pytest.mark.usefixtures("block")
-def test_rows_that_fill_no_block_are_left_out_and_counted() -> None:
-    found = kid(REAL, FAKE)
-    assert found.parameters["images_used"] == 80
-    assert (found.parameters["blocks"], found.se) == (2, None)
-    assert any("5 are needed for an error" in text for text in found.warnings)
-
-
-@of_size(15)
-@pytest.mark.usefixtures("block")
-def test_a_pair_never_falls_into_two_blocks() -> None:
-    # Where pairs are equal, each block's figure is that of identical sets.
+def test_identical_sets_are_at_no_distance() -> None:
     found = kid(REAL, REAL)
-    assert all(value < 0 for value in found.extra["values"])
+    assert found.value == pytest.approx(0.0, abs=1e-12)
+    assert found.se == pytest.approx(0.0, abs=1e-12)
 
 
-def test_blocks_larger_than_the_sets_are_reduced_with_a_warning() -> None:
-    for found in (kid(REAL, FAKE), kid_of_subsets(REAL, FAKE, subsets=2)):
-        assert any("blocks of 90 instead of 1000" in text for text in found.warnings)
+@pytest.mark.parametrize("ranges", [None, np.arange(90) % 3])
+def test_the_paired_form_depends_on_neither_order_nor_blocks(
+    ranges: Indices | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = kid(REAL, FAKE, ranges)
+    moved = kid(REAL[ORDER], FAKE[ORDER], None if ranges is None else ranges[ORDER])
+    monkeypatch.setattr("inpaint_cli.metrics.kid.BLOCK", 7)
+    for found in (moved, kid(REAL, FAKE, ranges)):
+        assert found.value == pytest.approx(whole.value, rel=1e-9)
+        assert found.se == pytest.approx(whole.se, rel=1e-9)
 
 
-@of_size(20)
-@pytest.mark.usefixtures("block")
-def test_the_seed_decides_the_blocks() -> None:
-    assert kid(REAL, FAKE, seed=1) == kid(REAL, FAKE, seed=1)
-    assert kid(REAL, FAKE, seed=1).value != kid(REAL, FAKE, seed=2).value
+def test_breaking_the_pairs_changes_the_paired_form_alone() -> None:
+    near = REAL + 0.1 * FAKE
+    assert kid(REAL, near[ORDER]).value < -0.1 < 0 < kid(REAL, near).value
+    assert mmd2(REAL, near[ORDER]) == pytest.approx(mmd2(REAL, near), rel=1e-9)
+
+
+def test_the_error_is_that_of_leaving_out_each_image() -> None:
+    left_out = [kid(np.delete(REAL, i, 0), np.delete(FAKE, i, 0)).value for i in range(90)]
+    assert kid(REAL, FAKE).se == pytest.approx(jackknife_se(left_out), rel=1e-9)
+
+
+def test_the_mean_over_random_subsets_is_the_value_of_all() -> None:
+    population = rng_pairs(2000)
+    whole = kid(*population).value
+    rng, values, plain = np.random.default_rng(5), list[float](), list[float]()
+    for _ in range(200):
+        chosen = rng.choice(2000, 40, replace=False)
+        real, fake = (side[chosen] for side in population)
+        values.append(kid(real, fake).value)
+        plain.append(mmd2(real, fake))
+    se = np.std(values, ddof=1) / 200**0.5
+    assert abs(np.mean(values) - whole) < 3 * se
+    assert np.mean(plain) < whole - 20 * se  # what leaves the pairs in is far too low
+
+
+def test_ranges_of_fixed_numbers_leave_it_unbiased_for_their_mixture() -> None:
+    real, fake = rng_pairs(2000)
+    ranges = np.arange(2000) % 2
+    fake[ranges == 1] += 1.0
+    whole, rng, values, errors = kid(real, fake, ranges).value, np.random.default_rng(6), [], []
+    for _ in range(200):
+        chosen = np.concatenate([2 * rng.choice(1000, 10, replace=False) + r for r in (0, 1)])
+        found = kid(real[chosen], fake[chosen], ranges[chosen])
+        values.append(found.value)
+        errors.append(found.se or 0.0)
+    spread = np.std(values, ddof=1)
+    assert abs(np.mean(values) - whole) < 3 * spread / 200**0.5
+    assert 0.8 < np.mean(errors) / spread < 1.25
+
+
+def rng_pairs(n: int, d: int = 16) -> tuple[Rows, Rows]:
+    """Return features of originals, and of completions that are near their own originals."""
+    rng = np.random.default_rng(4)
+    real = rng.normal(size=(n, d))
+    return np.maximum(real, 0), np.maximum(real + 0.5 * rng.normal(size=(n, d)) + 0.2, 0)
+
+
+def test_the_form_of_subsets_says_that_it_is_too_low_for_pairs() -> None:
+    found = kid_of_subsets(REAL, FAKE, subsets=2)
+    assert any("subsets of 90 instead of 1000" in text for text in found.warnings)
+    assert any("too low" in text for text in found.warnings)
+    assert found.se is None
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -103,8 +145,10 @@ def test_what_has_no_finite_cube_is_refused(value: float, reason: str) -> None:
         kid(REAL, spoilt)
 
 
-def test_one_image_or_blocks_of_one_are_refused() -> None:
+def test_one_image_or_subsets_of_one_or_sides_of_other_length_are_refused() -> None:
     with pytest.raises(Refused, match="at least 2 images"):
         kid(REAL[:1], FAKE[:1])
-    with pytest.raises(Refused, match="blocks of at least 2"):
+    with pytest.raises(Refused, match="subsets of at least 2"):
         kid_of_subsets(REAL, FAKE, size=1)
+    with pytest.raises(Refused, match="one completion of every original"):
+        kid(REAL, FAKE[:80])

@@ -23,6 +23,7 @@ from tests.metrics.score_kit import (
 )
 from tests.pretend_model import PretendModel
 
+BIASED: dict[str, Any] = {"allow_biased": True}
 SOME = ("fid", "kid", "psnr", "mae", "crps", "energy", "coverage", "rank-histogram")
 
 
@@ -31,19 +32,55 @@ def values(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_report_fits_the_schema_and_holds_no_nan() -> None:
-    document = report((*SOME, "ssim", "nll", "bits-per-dim", "div-fid", "is"), by_visible=True)
+    document = report(
+        (*SOME, "ssim", "nll", "bits-per-dim", "div-fid", "is"), by_visible=True, **BIASED
+    )
     check_schema(document)
     assert "NaN" not in json.dumps(document, allow_nan=False)
     assert [refusal["name"] for refusal in document["refused"]] == ["is"]
 
 
-@pytest.mark.golden
-@pytest.mark.metrics
-def test_the_recorded_example_fits_the_schema() -> None:
-    from tests.golden_files import golden
+def test_every_range_has_the_fields_of_the_whole() -> None:
+    names = ("fid", "kid", "p-ids", "psnr", "crps", "coverage", "rank-histogram")
+    document = report(names, target(count=40), by_visible=True, allow_biased=True)
+    check_schema(document)
+    for entry in document["metrics"]:
+        for group in entry["groups"].values():
+            of_line = {"name", "variant", "feature_id", "unit", "better", "target", "groups"}
+            assert group.keys() - {"refused"} == entry.keys() - of_line - {"n_infinite", "arrays"}
+            if entry["name"] in ("psnr", "crps"):
+                assert group["se_method"] == "image se"
+                assert group["ci95"][0] < group["value"] < group["ci95"][1]
+            if entry["name"] == "fid" and group["value"] is not None:
+                assert any("n <= d (8 images, 64 features)" in text for text in group["warnings"])
 
-    example = json.loads((golden("metrics") / "report_example.json").read_text())
-    check_schema(example)
+
+def test_masks_of_a_mixture_give_errors_within_its_ranges() -> None:
+    mixed, plain = (report(("mae",), target(40, masks=m)) for m in ("freeform@mixture", "freeform"))
+    methods = [one["metrics"][0]["se_method"] for one in (mixed, plain)]
+    assert methods == ["image se within ranges", "image se"]
+    assert "within ranges" in mixed["metrics"][0]["params"]["ci95"]
+
+
+def test_few_images_have_no_frechet_distance_unless_asked_for() -> None:
+    document = report(("fid", "div-fid", "fid-inf"), target(count=12))
+    assert document["metrics"] == []
+    assert all("12 images for 64 features" in one["reason"] for one in document["refused"])
+    asked = report(("fid", "div-fid", "fid-inf"), target(count=12), allow_biased=True)
+    labels = [entry["params"]["label"] for entry in asked["metrics"]]
+    assert labels == ["fid@pixels8", "div-fid@pixels8", "fid-all@pixels8", "fid-inf@pixels8"]
+    assert any("n <= d" in text for text in asked["metrics"][0]["warnings"])
+
+
+def test_the_form_of_kid_is_named_and_its_numbers_belong_to_subsets() -> None:
+    document = report(("kid",), kid_form="subsets", kid_subsets=3, kid_size=5)
+    (entry,) = document["metrics"]
+    assert (entry["params"]["label"], entry["se"]) == ("kid-subsets@pixels8", None)
+    assert (entry["params"]["subsets"], entry["params"]["subset_size"]) == (3, 5)
+    with pytest.raises(UserError, match="subsets"):
+        report(("kid",), kid_subsets=3)
+    with pytest.raises(UserError, match="at least 2"):
+        report(("kid",), kid_form="subsets", kid_size=1)
 
 
 def test_a_second_run_gives_the_same_bytes_but_for_the_times() -> None:
@@ -127,6 +164,7 @@ def test_a_model_that_returns_the_original_is_perfect() -> None:
         report(
             ("fid", "psnr", "ssim", "mae", "crps", "div-fid"),
             target(who=contestant(model=Perfect(SIDE))),
+            **BIASED,
         )
     )
     assert found["fid@pixels8"] == 0
@@ -137,7 +175,7 @@ def test_a_model_that_returns_the_original_is_perfect() -> None:
 
 def test_two_models_are_compared_image_by_image_under_the_same_masks() -> None:
     two = [target(), target(who=contestant("perfect", Perfect(SIDE)))]
-    first, second = scoring(("mae", "fid")).run(two)
+    first, second = scoring(("mae", "fid"), **BIASED).run(two)
     assert first["protocol"]["masks"]["sha256"] == second["protocol"]["masks"]["sha256"]
     entry = next(e for e in second["metrics"] if e["name"] == "mae")
     paired = entry["params"]["paired"]

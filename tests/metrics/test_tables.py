@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
+from inpaint_cli.family import Completions
 from inpaint_cli.metrics import METRICS, parse
 from inpaint_cli.metrics.protocol import bin_of
-from inpaint_cli.metrics.tables import csv_of, markdown_of, text_of
-from tests.metrics.score_kit import contestant, report, scoring, target
+from inpaint_cli.metrics.tables import csv_of, error_of, markdown_of, text_of, with_error
+from tests.metrics.score_kit import SIDE, contestant, report, scoring, target
+from tests.pretend_model import PretendModel
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return report(("fid", "is", "mae", "coverage"))
+    return report(("fid", "is", "mae", "coverage"), allow_biased=True)
 
 
 def test_refusals_stand_in_the_table_with_a_note(document: dict[str, Any]) -> None:
@@ -27,7 +29,7 @@ def test_refusals_stand_in_the_table_with_a_note(document: dict[str, Any]) -> No
 
 def test_a_narrow_table_drops_errors_then_counts(document: dict[str, Any]) -> None:
     heads = [text_of([document], width).splitlines()[1].split() for width in (120, 60, 10)]
-    assert heads[0][1:4] == ["value", "±", "n"]
+    assert heads[0][1:5] == ["value", "±", "bias", "n"]
     assert heads[1][1:3] == ["value", "n"]
     assert heads[2] == ["metric", "value", "notes"]
 
@@ -42,6 +44,62 @@ def test_csv_has_full_numbers_and_refusals(document: dict[str, Any]) -> None:
 def test_markdown_rows_have_as_many_cells_as_the_head(document: dict[str, Any]) -> None:
     rows = [line for line in markdown_of([document]).splitlines() if line.startswith("|")]
     assert len({row.count("|") for row in rows}) == 1
+
+
+def test_frechet_distances_show_their_bias_their_n_and_their_dimension(
+    document: dict[str, Any],
+) -> None:
+    text = text_of([document])
+    assert text.splitlines()[1].split()[1:5] == ["value", "±", "bias", "n"]
+    assert "of 12 images in 64 dimensions" in text
+    (row,) = [r for r in csv.DictReader(io.StringIO(csv_of([document]))) if r["metric"] == "fid"]
+    assert (row["d"], row["se_method"], row["n"]) == ("64", "jackknife-12", "12")
+    assert float(row["bias"]) == document["metrics"][0]["bias"]
+
+
+def test_figures_that_depend_on_n_stand_beside_those_of_the_same_n_alone() -> None:
+    ranged = report(("fid", "mae"), target(count=10), by_visible=True, allow_biased=True)
+    lines = text_of([ranged]).splitlines()
+    whole, apart = (line for line in lines if line.startswith("fid"))
+    assert whole.split()[-6:-1] == ["-"] * 5
+    assert lines[lines.index(apart) - 1].split()[:3] == ["by", "range", "n"]
+    assert apart.split()[2] == "2"
+    ranged["metrics"][0]["groups"]["0-20"]["n_images"] += 1
+    assert "by range" not in text_of([ranged])
+    assert "unequal numbers of images" in text_of([ranged])
+
+
+def test_no_error_of_nought_is_shown() -> None:
+    assert error_of("p-ids", 0.0) == error_of("p-ids", None) == ""
+    assert error_of("p-ids", 1e-5) == "0.001"
+    assert with_error("psnr", {"value": 3.0, "se": 0.0, "bias": None}) == "3.00"
+    same = report(("lpips-diversity",), target(who=contestant(model=Alike(SIDE))))
+    assert same["metrics"][0]["value"] == 0.0
+    assert "± 0" not in markdown_of([same])
+
+
+class Alike(PretendModel):
+    """Completes every hole with one grey."""
+
+    def complete(self, image: Any, visible: Any, noise: Any, **_: Any) -> Completions:
+        return Completions(image.where(visible, 90).expand(len(noise), -1, -1, -1))
+
+
+def test_marks_are_corrected_for_all_comparisons_of_the_table() -> None:
+    two = [target(count=20), target(count=20, who=contestant("grey", Alike(SIDE)))]
+    both = scoring(("mae", "psnr")).run(two)
+    paired = [entry["params"]["paired"] for entry in both[1]["metrics"]]
+    assert {one["comparisons"] for one in paired} == {len(paired)}
+    assert all(one["p"] <= one["p_holm"] <= 1 for one in paired)
+    least = min(one["p"] for one in paired)
+    assert min(one["p_holm"] for one in paired) == pytest.approx(min(1.0, least * len(paired)))
+    for one in paired:
+        one["p_holm"] = 0.2  # each alone differs, all together do not
+    assert "≠" not in text_of(both)
+    paired[0]["p_holm"] = 0.04
+    text = text_of(both)
+    assert "≠ differs from pretend" in text
+    assert f"Holm's correction over the {len(paired)} comparisons" in markdown_of(both)
 
 
 def test_models_on_the_same_images_stand_side_by_side() -> None:

@@ -1,0 +1,89 @@
+"""Independent implementations of the metrics give the same figures from the same inputs.
+
+Their packages are the extra `peers`; what is not installed is skipped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from inpaint_cli.metrics.forecasts import forecast_scores
+from inpaint_cli.metrics.frechet import fid
+from inpaint_cli.metrics.images import psnr_of, ssim
+from inpaint_cli.metrics.kid import mmd2
+
+pytestmark = pytest.mark.slow
+RNG = np.random.default_rng(0)
+REAL = np.maximum(RNG.normal(size=(300, 24)), -0.5)
+FAKE = np.maximum(RNG.normal(size=(300, 24)), -0.5) * 1.3 + 0.2
+COARSE = RNG.integers(0, 256, (2, 3, 8, 8), dtype=np.uint8)
+TRUTH, IMAGE = COARSE.repeat(8, 2).repeat(8, 3)
+TRUTH = np.clip(TRUTH + RNG.normal(0, 5, TRUTH.shape), 0, 255).astype(np.uint8)
+IMAGE = np.clip(0.8 * TRUTH + 0.2 * IMAGE, 0, 255).astype(np.uint8)
+MEMBERS, VALUES = RNG.random((7, 500)), RNG.random(500)
+
+
+def peer(name: str) -> Any:
+    return pytest.importorskip(name, exc_type=ImportError)
+
+
+def moments(side: Any) -> tuple[Any, Any]:
+    return side.mean(axis=0), np.cov(side, rowvar=False)
+
+
+def test_ssim_and_psnr_are_those_of_scikit_image() -> None:
+    theirs = peer("skimage.metrics")
+    how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    found = theirs.structural_similarity(TRUTH, IMAGE, data_range=255, channel_axis=0, **how)
+    assert ssim(TRUTH, IMAGE) == pytest.approx(found, rel=1e-9)
+    error = float(np.mean((TRUTH.astype(float) - IMAGE) ** 2))
+    found = theirs.peak_signal_noise_ratio(TRUTH, IMAGE, data_range=255)
+    assert psnr_of(error) == pytest.approx(found, rel=1e-12)
+
+
+def test_ssim_of_torchmetrics_is_another_since_it_reflects_the_borders() -> None:
+    theirs = peer("torchmetrics.functional.image")
+    sides = [torch.from_numpy(side)[None].double() for side in (IMAGE, TRUTH)]
+    found = float(theirs.structural_similarity_index_measure(*sides, data_range=255.0))
+    assert found != pytest.approx(ssim(TRUTH, IMAGE), rel=1e-4)
+    assert found == pytest.approx(ssim(TRUTH, IMAGE), abs=0.05)
+
+
+@pytest.mark.parametrize(("estimator", "form"), [("fair", "-fair"), ("nrg", "")])
+def test_crps_and_energy_are_those_of_scoringrules(estimator: str, form: str) -> None:
+    theirs = peer("scoringrules")
+    ours = forecast_scores(np.round(255 * MEMBERS), np.round(255 * VALUES))
+    members, values = np.round(255 * MEMBERS) / 255, np.round(255 * VALUES) / 255
+    found = theirs.crps_ensemble(values, members.T, estimator=estimator)
+    assert ours[f"crps{form}"] == pytest.approx(float(np.mean(found)), rel=1e-9)
+    found = theirs.es_ensemble(values, members, estimator=estimator)
+    assert ours[f"energy{form}"] == pytest.approx(float(found), rel=1e-9)
+
+
+def test_fid_is_that_of_clean_fid() -> None:
+    theirs = peer("cleanfid.fid")
+    found = theirs.frechet_distance(*moments(REAL), *moments(FAKE))
+    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
+
+
+def test_fid_is_that_of_pytorch_fid() -> None:
+    theirs = peer("pytorch_fid.fid_score")
+    found = theirs.calculate_frechet_distance(*moments(REAL), *moments(FAKE))
+    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
+
+
+def test_fid_is_that_of_torchmetrics() -> None:
+    theirs = peer("torchmetrics.image.fid")
+    sides = [torch.from_numpy(part) for side in (REAL, FAKE) for part in moments(side)]
+    found = theirs._compute_fid(*sides)
+    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
+
+
+def test_the_kernel_distance_of_independent_sets_is_that_of_torchmetrics() -> None:
+    theirs = peer("torchmetrics.image.kid")
+    found = theirs.poly_mmd(torch.from_numpy(REAL), torch.from_numpy(FAKE))
+    assert mmd2(REAL, FAKE) == pytest.approx(float(found), rel=1e-9)
