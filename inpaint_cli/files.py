@@ -221,7 +221,7 @@ def is_ours(folder: Path, name: str, says_so: Callable[[Path], bool]) -> bool:
     """
     path = folder / name
     try:
-        inside = path.resolve().is_relative_to(folder.resolve())
+        inside = resolved(path).is_relative_to(resolved(folder))
         return inside and not path.is_symlink() and path.is_file() and says_so(path)
     except (OSError, RuntimeError, ValueError):  # a loop of links, a name that none can have
         return False

@@ -206,12 +206,12 @@ def test_a_second_call_waits_outside_and_dead_ones_leave_nothing(
     (folder / f".{'0a' * 8}.stamp").write_text("x")
     program = (
         "import sys, pathlib, time\n"
-        "from inpaint_cli.locking import locked\n"
-        "with locked(pathlib.Path(sys.argv[1]), ''):\n"
+        "from inpaint_cli.locking import alone_in\n"
+        "with alone_in(pathlib.Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", program, str(folder / "model.th.lock")]
+    command = [sys.executable, "-c", program, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout
         assert other.stdout.readline() == b"held\n"

@@ -248,6 +248,11 @@ class Record:
         self.refresh()
         return self._sweep()
 
+    def item_of(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the record holds of the files of an item that was put into it."""
+        (kept,) = self.of_files(files_of(item))
+        return dict(kept)
+
     def _sweep(self) -> list[Path]:
         """Remove, and return, the files of replaced results that no item names any more."""
         gone = [name for name in sorted(self._left) if self.owns(name)]

@@ -214,7 +214,7 @@ class ResultWriter:
             raise
         for path in self.record.put(item):
             self.reporter.note(f"{path}: removed; it was of the results that these replace.")
-        return item
+        return self.record.item_of(item)
 
     def write_file(
         self,

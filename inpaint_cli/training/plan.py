@@ -31,6 +31,8 @@ MEASURED_IMAGES = 2
 MIB = 2**20
 PLANNED_ON = "meta"
 """The device of the network and its forward pass: it knows shapes alone."""
+MOST_MEASURED = 2**28
+"""Bytes of weights and activations up to which a forward pass is made for real, if it has to be."""
 
 
 @dataclass(frozen=True)
@@ -162,12 +164,24 @@ def memory(
 def _activations(
     recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, bfloat16: bool
 ) -> int:
-    """Return the bytes that autograd keeps for the backward pass of two images."""
+    """Return the bytes that autograd keeps for the backward pass of two images.
+
+    Of what "meta" cannot tell, mixed precision, a network small enough is asked for real.
+    """
+    size = _kept(recipe, stage, model, train, bfloat16=False)
+    state = sum(t.numel() * t.element_size() for t in model.state_dict().values())
+    if not bfloat16 or size + state > MOST_MEASURED:
+        return size
+    return _kept(recipe, stage, recipe.build(), train, bfloat16=True)
+
+
+def _kept(recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, bfloat16: bool) -> int:
     order = SampleOrder(len(train.images), recipe.seed)
     training = recipe.training(stage.name)
     masks = MaskSource.of(training, recipe.seed, train.images.shape[2:], None)
     sample = MicroBatches(train, order, BatchDivision(MEASURED_IMAGES, 1), masks, "none")[0]
-    batch, noise = as_batch(sample, torch.device(PLANNED_ON), recipe.seed, f"train {stage.name}")
+    place = next(model.parameters()).device
+    batch, noise = as_batch(sample, place, recipe.seed, f"train {stage.name}")
     if batch.image.is_meta:
         noise = _Shapes(noise.seed, noise.tag, noise.keys)
     # By identity: no storage of "meta" has an address.

@@ -16,7 +16,7 @@ from inpaint_cli import __version__
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.device import world_size
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import write_text
+from inpaint_cli.files import expanded, write_text
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.recipe import Recipe
 
@@ -52,7 +52,7 @@ def places(recipe: Recipe, facts: Facts) -> tuple[str, ...]:
     found = []
     for given in recipe.data:
         place = known.get(given)
-        moved = place and not Path(place).expanduser().exists() and Path(given).exists()
+        moved = place and not expanded(place).exists() and Path(given).exists()
         found.append(given if moved or not place else place)
     return tuple(found)
 
@@ -61,7 +61,7 @@ def place_of(given: str) -> str | None:
     """Return the absolute path of a data source, the home folder as ~; None for a named set."""
     from inpaint_cli.data import NAMES
 
-    path = Path(given).expanduser()
+    path = expanded(given)
     if given in NAMES or not path.exists():
         return None
     absolute, home = os.path.abspath(path), os.path.expanduser("~")

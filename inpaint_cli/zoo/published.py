@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -138,17 +137,13 @@ def _record(path: Path) -> Path:
 def _alone(path: Path) -> Iterator[None]:
     """Keep other calls out while `path` is downloaded, and remove what killed ones left."""
     files.make_folder(path.parent)
-    lock = path.with_name(path.name + ".lock")
-    refusal = f"{path}: another call is downloading it. Wait for that one."
-    with locking.locked(lock, refusal):
-        try:
-            for left in path.parent.iterdir():
-                if re.fullmatch(r"\.[0-9a-f]{16}\.(stamp|json)", left.name):
-                    left.unlink(missing_ok=True)
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # Windows removes no open file
-                lock.unlink(missing_ok=True)
+
+    def refuse() -> None:
+        raise UserError(f"{path}: another call is downloading it. Wait for that one.")
+
+    with locking.alone_in(path.parent, refuse):
+        files.remove_leftovers(path.parent, alone=True)
+        yield
 
 
 class _Unreadable(UserError):

@@ -23,6 +23,7 @@ OPTIONS = {"bound", "condition", "edges"}
 EVERYWHERE = {"weights"}
 """Also the files of every model."""
 OTHER_MEANINGS = {
+    "archives.py": {"raw"},  # bytes
     "commands/options.py": {"bound"},  # of a type variable
     "data/": {"edges", "raw", "trace"},  # of a data set; as stored; an argument of __exit__
     "family.py": {"bound"},
@@ -39,6 +40,7 @@ OTHER_MEANINGS = {
     "photos/holes.py": {"edges"},  # of boxes
     "photos/parts.py": {"edges"},  # of boxes
     "randomness.py": {"raw"},  # bytes
+    "streams.py": {"raw"},  # ends of streams
     "texture/": {"edges", "weight"},  # of blocks; of votes, waves and guides
     "training/presets.py": {"raw"},
     "zoo/": {"bound"},

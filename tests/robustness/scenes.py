@@ -157,20 +157,14 @@ def stage() -> Iterator[None]:
     address = server.stdout.readline().strip()
     real = api.load_model
 
-    def load_model(name: str, *more: str) -> api.LoadedModel:
-        return pretend_model.loaded(16) if name == "pretend" else real(name, *more)
+    def load_model(name: str, *more: str, later: bool = False) -> api.LoadedModel:
+        return pretend_model.loaded(16) if name == "pretend" else real(name, *more, later=later)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INPAINT_HOME", "home")
         tiny_family.register(patch)
         patch.setitem(PUBLISHED, "tried", Published("tried", "vdvae", "x/model.th", address))
-        patch.setattr(
-            api,
-            "load_model",
-            lambda name, *more: (
-                pretend_model.loaded(16) if name == "pretend" else real(name, *more)
-            ),
-        )
+        patch.setattr(api, "load_model", load_model)
         _warm()
         yield
     server.communicate()

@@ -30,6 +30,8 @@ def test_a_plan_says_what_the_network_itself_would_take(
     on_cpu = planned(model)
     for stage, facts in on_meta.pop("stages").items():
         expected = on_cpu["stages"][stage]["memory_bytes"]
+        for sizes in (expected, facts["memory_bytes"]):
+            sizes.pop("program", None)  # of this process, which has grown in between
         # Attention may keep other tensors on another device.
         assert facts["memory_bytes"] == pytest.approx(expected, rel=0.01)
     del on_cpu["stages"]
@@ -39,7 +41,7 @@ def test_a_plan_says_what_the_network_itself_would_take(
 @pytest.mark.parametrize(
     ("model", "preset", "settings"),
     [
-        ("pcnn", "digits", ("filters=1000000",)),
+        ("pcnn", "digits", ("filters=16384",)),
         pytest.param("aipo", "xray", (), marks=pytest.mark.slow),
     ],
 )
@@ -55,7 +57,7 @@ def test_the_largest_networks_are_planned_at_once(
 def test_a_network_of_endless_layers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inpaint_cli.building.at_most.__wrapped__.__defaults__", (1000,))
     with pytest.raises(TooLarge, match="more than 1000 modules and parameters"):
-        planned("pcnn", "depth=60000")
+        planned("pcnn", "depth=256")
 
 
 @pytest.mark.slow
