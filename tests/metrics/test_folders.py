@@ -135,7 +135,7 @@ def test_lossy_files_are_warned_of(originals: Path, tmp_path: Path) -> None:
     with Image.open(results / "a.png") as image:
         image.convert("RGB").save(results / "a.jpg")
     (results / "a.png").unlink()
-    document = report(("fid",), opened(results, originals))
+    document = report(("kid",), opened(results, originals))
     assert any("lossy" in text for text in document["metrics"][0]["warnings"])
 
 
