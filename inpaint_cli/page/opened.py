@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.photos.windows import Box
 from inpaint_cli.pictures.colours import display
 from inpaint_cli.pictures.picture import Picture
@@ -21,11 +22,13 @@ from inpaint_cli.pictures.ranges import ranged
 from inpaint_cli.pictures.reading import read
 
 ScreenPixels = npt.NDArray[np.uint8]
-STRIP = 1 << 20
+STRIP = 1 << 18
 """Pixels that are turned into colours at a time, since that takes many times their memory."""
 EXACT_PIXELS = 1_000_000
 """Photos up to this size are shown exactly, larger ones as JPEG of high quality."""
 QUALITY = 92
+JPEG_SIDE = 65500
+"""The longest side that a JPEG can have."""
 LONGEST_NAME = 80
 RESERVED = {
     "con",
@@ -79,11 +82,10 @@ class OpenedPhoto:
         everything = np.ones(self.size, np.bool_)
         picture = ranged(self.picture, everything) if self.picture.bits > 8 else self.picture
         pixels = screen(picture, Box(0, 0, *self.size))
-        if pixels.shape[0] * pixels.shape[1] <= EXACT_PIXELS:
+        height, width = self.size
+        if height * width <= EXACT_PIXELS or max(height, width) > JPEG_SIDE:
             return png(pixels), "image/png"
-        file = io.BytesIO()
-        Image.fromarray(pixels).save(file, format="JPEG", quality=QUALITY, subsampling=0)
-        return file.getvalue(), "image/jpeg"
+        return jpeg(pixels), "image/jpeg"
 
 
 def open_photo(path: Path) -> OpenedPhoto:
@@ -99,6 +101,20 @@ def screen(picture: Picture, box: Box) -> ScreenPixels:
         region = Box(box.top + top, box.left, min(box.top + top + rows, box.bottom), box.right)
         pixels[top : top + rows] = display(picture, region.slices)
     return pixels
+
+
+def jpeg(pixels: ScreenPixels) -> bytes:
+    """Return a JPEG of uint8 [h, w, 3], without reducing its colours; `pixels` is used up."""
+    cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=pixels)
+    settings = [
+        *(cv2.IMWRITE_JPEG_QUALITY, QUALITY),
+        *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+    ]
+    # OpenCV takes the pixels as they lie; Pillow would copy them into four bytes each.
+    made, file = cv2.imencode(".jpg", pixels, settings)
+    if not made:
+        raise ResourceError("the photo cannot be shown: it is too large for a JPEG.")
+    return file.tobytes()
 
 
 def png(pixels: ScreenPixels, level: int = 1) -> bytes:

@@ -11,9 +11,10 @@ const MARGIN = 24; // screen pixels left free round a photo that is fitted
 const SETTLED_MS = 150; // after moving, the picture is drawn finely
 
 export class Editor {
-  // on: {changed(), moved(), cursor()}, called after the mask, the view and the crosshair change.
+  // on: {changed(), moved(), cursor()}, called after the mask, the view and the crosshair change;
+  // paint(), before the mask is painted while something else is shown.
   constructor(container, on = {}) {
-    this.on = { changed() {}, moved() {}, cursor() {}, ...on };
+    this.on = { changed() {}, moved() {}, cursor() {}, paint() {}, ...on };
     this.container = container;
     const [picture, overlay, hud] = ["picture", "overlay", "hud"].map((name) => {
       const canvas = document.createElement("canvas");
@@ -107,6 +108,7 @@ export class Editor {
     if (!this.mask || !this.view.image) return;
     this.view.fit(this.mask.width, this.mask.height, MARGIN * 2);
     this.viewChanged();
+    this.fitted = true; // until it is moved
   }
 
   zoomTo(scale, x = this.view.size[0] / 2, y = this.view.size[1] / 2) {
@@ -151,7 +153,7 @@ export class Editor {
     this.hud.width = width;
     this.hud.height = height;
     if (!this.mask) return;
-    if (first) this.fit();
+    if (first || this.fitted) this.fit();
     else {
       this.view.centre(...middle);
       this.viewChanged();
@@ -172,6 +174,7 @@ export class Editor {
   }
 
   viewChanged(moving = false) {
+    this.fitted = false;
     this.view.hold(this.mask.width, this.mask.height);
     this.view.moving = moving;
     clearTimeout(this.settling);
@@ -222,12 +225,16 @@ export class Editor {
     return layers;
   }
 
-  // The screen column where the completion begins, when compared.
-  get border() {
+  // The screen columns between which the photo is seen.
+  get seen() {
     const [left] = this.view.toScreen(0, 0);
     const [right] = this.view.toScreen(this.mask.width, 0);
-    const from = Math.max(0, left);
-    const to = Math.min(this.view.size[0], right);
+    return [Math.max(0, left), Math.min(this.view.size[0], right)];
+  }
+
+  // The screen column where the completion begins, when compared.
+  get border() {
+    const [from, to] = this.seen;
     // From the first column, 1 screen pixel on, since 0 would mean the whole of it.
     return Math.max(1e-3, from + this.share * (to - from));
   }

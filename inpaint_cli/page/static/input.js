@@ -7,6 +7,7 @@ export class Input {
     this.editor = editor;
     this.pointers = new Map(); // those that are down
     this.panning = null; // the pointer that moves the view
+    this.bordering = null; // the pointer that moves the border between photo and completion
     this.pinch = null;
     this.space = false;
     const { canvas } = editor;
@@ -40,7 +41,7 @@ export class Input {
 
   #down(event) {
     if (!this.editor.mask) return;
-    this.editor.canvas.focus({ preventScroll: true });
+    this.editor.canvas.focus({ preventScroll: true, focusVisible: false });
     this.editor.canvas.setPointerCapture(event.pointerId);
     const at = this.#screen(event);
     this.pointers.set(event.pointerId, { at, touch: event.pointerType === "touch" });
@@ -52,7 +53,11 @@ export class Input {
     } else if (event.button === 1 || this.space) {
       event.preventDefault();
       this.panning = event.pointerId;
+    } else if (event.button === 0 && this.editor.mode === "compare") {
+      this.bordering = event.pointerId;
+      this.#moveBorder(at);
     } else if (event.button === 0 || event.button === 2) {
+      if (this.editor.mode !== "mask") this.editor.on.paint();
       const opposite = (event.button === 2) !== event.altKey;
       this.editor.begin(this.#pixel(event), { opposite, straight: event.shiftKey });
     }
@@ -69,6 +74,7 @@ export class Input {
     const before = pointer.at;
     pointer.at = this.#screen(event);
     if (this.pinch) this.#pinched();
+    else if (this.bordering === event.pointerId) this.#moveBorder(pointer.at);
     else if (this.panning === event.pointerId) {
       this.editor.view.pan(pointer.at[0] - before[0], pointer.at[1] - before[1]);
       this.editor.viewChanged(true);
@@ -85,9 +91,18 @@ export class Input {
       if (this.pointers.size < 2) this.pinch = null;
       return;
     }
-    if (this.panning === event.pointerId) this.panning = null;
+    if (this.bordering === event.pointerId) this.bordering = null;
+    else if (this.panning === event.pointerId) this.panning = null;
     else if (event.type === "pointercancel") this.editor.cancel();
     else this.editor.finish();
+  }
+
+  #moveBorder([x]) {
+    const { editor } = this;
+    const [from, to] = editor.seen;
+    editor.share = clamp((x - from) / (to - from), 0, 1);
+    editor.redraw(true);
+    editor.on.moved();
   }
 
   #pinched() {
@@ -159,6 +174,7 @@ export class Input {
       return;
     }
     const point = this.editor.crosshair;
+    if (this.editor.mode !== "mask") this.editor.on.paint();
     const stroke = this.editor.stroke;
     if (stroke?.corner) this.editor.finish();
     else if (stroke?.points) {
