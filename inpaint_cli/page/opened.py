@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -53,6 +53,11 @@ class OpenedPhoto:
     picture: Picture
     origin: tuple[int, int] | None = None
     """The round and the number of the completion that it is."""
+
+    @classmethod
+    def of_picture(cls, picture: Picture) -> Self:
+        """Return a picture that no file is named for."""
+        return cls("image", Path("image"), Path("image"), picture)
 
     @property
     def size(self) -> tuple[int, int]:

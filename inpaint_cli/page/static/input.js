@@ -189,9 +189,18 @@ export class Input {
   }
 }
 
-// The next size of the brush: about a tenth more or less, at least a pixel.
-export function nextRadius(radius, direction) {
-  return clamp(radius + direction * Math.max(1, Math.round(radius / 10)), 0, MOST_RADIUS);
+// Sizes of the brush that keys step through: about a tenth more each, at least a pixel.
+const SIZES = [0];
+while (SIZES.at(-1) < MOST_RADIUS) {
+  SIZES.push(Math.min(MOST_RADIUS, SIZES.at(-1) + Math.max(1, Math.round(SIZES.at(-1) / 10))));
+}
+
+export function nextRadius(radius, steps) {
+  const larger = SIZES.findIndex((size) => size > radius);
+  const last = SIZES.length - 1;
+  const at = larger < 0 ? last : larger - 1; // the largest that is not above
+  const up = steps < 0 && SIZES[at] < radius ? 1 : 0;
+  return SIZES[clamp(at + steps + up, 0, last)];
 }
 
 function spread([a, b]) {

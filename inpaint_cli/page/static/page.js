@@ -278,8 +278,7 @@ function setView(mode) {
   $("compare-field").hidden = chosen !== "compare";
   $("legend").hidden = chosen !== "uncertainty";
   if (chosen === "uncertainty") {
-    $("legend-text").textContent = `where they differ: dark 0, bright ${rounds.current.top} of 255 `
-      + "or more (standard deviation)";
+    $("legend-text").textContent = `dark 0, bright ${rounds.current.top} of 255 or more`;
     rounds.showMap().catch(failed);
   }
   editor.show(chosen);
