@@ -217,7 +217,10 @@ async function follow(round) {
   running = null;
   lock(false);
   progress();
-  if (round.state === "done") await rounds.choose(0, false);
+  if (round.state !== "done") return;
+  await rounds.choose(0, false);
+  // What comes next is in sight, also in a low window.
+  $("settings").scrollTop = $("chosen").offsetTop - $("settings").offsetTop - 60;
 }
 
 async function happened(round, event) {
