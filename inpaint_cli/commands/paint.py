@@ -132,7 +132,7 @@ def session_of(
     from inpaint_cli.commands.complete import no_mask
     from inpaint_cli.page.choices import choices
     from inpaint_cli.page.session import Session, SessionSettings
-    from inpaint_cli.photos.pairing import refuse_url
+    from inpaint_cli.photos.listing import refuse_url
 
     assert isinstance(settings, SessionSettings)
     session = Session(settings, choices(settings.model), reporter)

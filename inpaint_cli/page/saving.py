@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from inpaint_cli import zoo
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import make_folder, write_bytes
+from inpaint_cli.files import check_length, make_folder, replacing, resolved, write_bytes
 from inpaint_cli.masks.files import write_mask
 from inpaint_cli.page.drawing import Round
 from inpaint_cli.page.opened import OpenedPhoto
+from inpaint_cli.photos import calibration
+from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.results import ResultNames, ResultWriter
 from inpaint_cli.photos.windows import Mask
@@ -44,6 +47,11 @@ class Told(Reporter):
         """Tell what a user may want to know, and keep it."""
         self.lines.append(text)
         super().note(text)
+
+    def warn(self, text: str) -> None:
+        """Warn, and keep the warning."""
+        self.lines.append(f"warning: {text}")
+        super().warn(text)
 
 
 @dataclass(frozen=True)
@@ -102,12 +110,14 @@ def save_round(done: Round, photo: Path, order: SaveOrder) -> dict[str, Any]:
     writer = _writer(done, photo, mask, order)
     hole = HoleSource(path=mask).fields(mask, done.photo.size, done.order.seed)
     _check(writer, names, order, lambda: writer.is_done(names, hole, completed.request))
+    check_length(order.folder, [*names.all, mask.name])
     make_folder(order.folder)
     if not mask.exists():
         write_mask(mask, done.visible)
-    item = writer.write(names, hole, completed, lambda units=1, text="": None)
-    if order.chosen is not None:
-        writer.record.put({**item, "chosen": order.chosen})
+    try:
+        item = writer.write(names, hole, completed, lambda units=1, text="": None)
+    finally:
+        writer.finish()
     return {
         "folder": str(order.folder),
         "mask": str(mask),
@@ -126,9 +136,23 @@ def _writer(done: Round, photo: Path, mask: Path, order: SaveOrder) -> ResultWri
         done.loaded.name,
         done.loaded.weights_sha256,
         order.reporter,
-        frozenset({photo.resolve(), mask.resolve()}),
+        frozenset({resolved(photo), resolved(mask)}),
         overwrite=order.overwrite,
+        calibration=_calibration(done),
+        chosen=order.chosen,
     )
+
+
+def _calibration(done: Round) -> Calibration | None:
+    """Return the calibration that ships for a round's model, as the command takes it by itself."""
+    assert done.loaded is not None
+    path = zoo.calibration_of(done.loaded.name)
+    if path is None:
+        return None
+    found, order = calibration.load(path), done.order
+    sha256 = done.loaded.weights_sha256
+    why = found.mismatch(done.loaded.name, sha256, order.n, order.temperature)
+    return None if why else found
 
 
 def _check(
@@ -164,5 +188,5 @@ def write_alone(done: Round, index: int, folder: Path) -> Path:
     quiet = Reporter(quiet=True)
     writer = ResultWriter(folder, loaded.name, loaded.weights_sha256, quiet, overwrite=True)
     target = folder / names.completions[index]
-    writer.write_file(target, path, completed, completed.samples(index), index)
+    writer.write_file(target, path, completed, completed.samples(index), index, replacing)
     return target

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from inpaint_cli.family import Detail, Model
 from inpaint_cli.photos.blending import fill_of
 from inpaint_cli.photos.cutting import model_input, window_colours
+from inpaint_cli.photos.details import joined
 from inpaint_cli.photos.drawing import Drawn, draw, together
 from inpaint_cli.photos.parts import Part, pasted
 from inpaint_cli.photos.windows import Box, Mask, cut, window_round

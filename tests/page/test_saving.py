@@ -217,7 +217,16 @@ def test_another_round_of_the_same_photo_is_not_replaced_unasked(served: Served)
     assert files_in(OUT)["photo-0.png"] != kept["photo-0.png"]
 
 
-@pytest.mark.parametrize("name", ["photo-0.png", "photo-sheet.png", "completions.json"])
+def test_a_record_that_cannot_be_read_is_put_aside_and_told(served: Served) -> None:
+    OUT.mkdir()
+    (OUT / "completions.json").write_text("mine")
+    number, _ = served.round(n=1)
+    saved = served.ask("POST", f"/api/rounds/{number}/save", {}).json
+    assert "put aside" in saved["notes"][0]
+    assert b"mine" in files_in(OUT).values()
+
+
+@pytest.mark.parametrize("name", ["photo-0.png", "photo-sheet.png"])
 def test_files_of_others_are_not_replaced(served: Served, name: str) -> None:
     OUT.mkdir()
     (OUT / name).write_text("mine")
