@@ -259,6 +259,34 @@ def test_without_a_photo_the_page_asks_for_one(chromium: Any, folder: Path) -> N
         at.page.context.close()
 
 
+def test_what_is_painted_while_the_page_loads_is_not_lost(
+    chromium: Any, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, let_on = served.page.session, threading.Event()
+    real = session.packed
+
+    def late() -> bytes:
+        assert let_on.wait(20)
+        return real()
+
+    monkeypatch.setattr(session, "packed", late)
+    page = chromium.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.goto(f"{served.address}#{served.page.token}")
+    wait_for(lambda: page.locator("#photo-name").text_content() != "")
+    page.wait_for_timeout(500)
+    at = At(page, served)
+    early = at.drag([at.spot(50, 40), at.spot(80, 60)])
+    painted_early = "(" in at.text("#share")
+    let_on.set()
+    at.wait(lambda: "hole" in at.text("#share") or "hidden" in at.text("#share"))
+    page.wait_for_timeout(500)
+    # What was seen to be painted stays; a photo that is not there yet takes no strokes.
+    expected = disc_stroke((120, 160), early, 14) if painted_early else np.zeros((120, 160), bool)
+    at.wait(lambda: real() == packed(~expected))
+    assert ("hidden" in at.text("#share")) == painted_early
+    page.context.close()
+
+
 # Rounds
 
 

@@ -83,8 +83,11 @@ async function opened(state, kept = false) {
   rounds.version = photo.version;
   $("photo-name").textContent = `${photo.name}, ${photo.width} × ${photo.height}`;
   document.title = `${photo.name} – inpaint`;
-  editor.open(await server.picture("/api/photo"), photo.width, photo.height);
-  if (kept) await takeMask(await server.bytes("GET", "/api/mask"), true);
+  // Both come first: a mask that came later would take the place of what was painted by then.
+  const image = await server.picture("/api/photo");
+  const packed = kept ? await server.bytes("GET", "/api/mask") : null;
+  editor.open(image, photo.width, photo.height);
+  if (packed) takeMask(packed, true);
   settings.photoIs(photo.grey);
   setView("mask");
   rounds.draw();
