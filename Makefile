@@ -56,6 +56,10 @@ clean: ## Remove what was built; .venv/, runs/ and completions stay
 .venv/.installed-test: setup.cfg setup.py pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[test]' && touch .venv/.installed $@
 
+# What the tests in a browser need besides chromium itself; .ci/run has both.
+.venv/.installed-browser: .venv/.installed-test
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,notebook]' && touch $@
+
 .venv/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found. Install one (Debian: python3 and python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; }
 	"$(PYTHON)" -m venv .venv

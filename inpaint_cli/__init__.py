@@ -1,17 +1,18 @@
 """Pluralistic image inpainting: one photo, one mask, many plausible completions.
 
 The public Python API, loaded lazily so that importing the package is quick:
-`load_model`, `complete`, `draw_masks`, `score`, `calibrate`.
+`load_model`, `complete`, `draw_masks`, `score`, `calibrate`, and `paint` for notebooks.
 """
 
 import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "calibrate", "complete", "draw_masks", "load_model", "score"]
+__all__ = ["__version__", "calibrate", "complete", "draw_masks", "load_model", "paint", "score"]
 
 if TYPE_CHECKING:
     from inpaint_cli.api import calibrate, complete, draw_masks, load_model, score
+    from inpaint_cli.page.widget import paint
 
 _HERE = os.path.dirname(__file__)
 if not os.path.isdir(os.path.join(_HERE, "models")):
@@ -21,6 +22,10 @@ if not os.path.isdir(os.path.join(_HERE, "models")):
 
 
 def __getattr__(name: str) -> Any:
+    if name == "paint":
+        from inpaint_cli.page import widget
+
+        return widget.paint
     if name in __all__:
         from inpaint_cli import api
 

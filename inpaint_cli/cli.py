@@ -29,6 +29,7 @@ from inpaint_cli.streams import outlive_readers, shown
 
 COMMANDS = {
     "complete": "Complete a photo many times.",
+    "paint": "Open a page to paint the hole and choose among completions.",
     "pick": "Keep one completion under a name of its own.",
     "train": "Train a model on images.",
     "score": "Score completions, with error bars and a stated protocol.",
@@ -188,6 +189,7 @@ def main() -> None:
     \b
     Examples:
       inpaint complete photo.png --mask mask.png -n 8
+      inpaint paint photo.png
       inpaint pick completions/photo-3.png -o final.png
       inpaint train --model pcnn --data digits
       inpaint score --metrics fid,lpips-gt

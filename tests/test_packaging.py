@@ -156,6 +156,7 @@ def test_the_wheel_holds_every_module_and_all_that_ships(built: Path, top: Path)
         names = set(archive.namelist())
     shipped = [*(top / "inpaint_cli" / "zoo").iterdir(), top / "inpaint_cli" / "py.typed"]
     shipped += [*(top / "inpaint_cli").rglob("samples/*")]
+    shipped += [*(top / "inpaint_cli").rglob("static/*")]
     expected = {path.relative_to(top) for path in shipped if path.is_file()}
     expected |= {path.relative_to(top) for path in (top / "inpaint_cli").rglob("*.py")}
     for name in ("models", "masks"):

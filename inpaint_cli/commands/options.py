@@ -100,6 +100,13 @@ def common(command: F) -> F:
 
     The command gets `as_json: bool` and `reporter: Reporter`; --debug is read by cli.py.
     """
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
+    )(interactive(command))
+
+
+def interactive(command: F) -> F:
+    """Add what `common` does but --json, for a command that has no document to print."""
 
     @functools.wraps(command)
     def with_reporter(*args: Any, **options: Any) -> Any:
@@ -108,9 +115,7 @@ def common(command: F) -> F:
         return command(*args, reporter=reporter, **options)
 
     decorated = click.version_option(__version__, message="inpaint %(version)s")(with_reporter)
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document on stdout."
-    )(remarks(cast(F, decorated)))
+    return remarks(cast(F, decorated))
 
 
 def model_names(context: click.Context, parameter: click.Parameter, start: str) -> list[str]:

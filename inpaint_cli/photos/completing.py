@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
@@ -14,7 +14,7 @@ from inpaint_cli.family import Detail, Family, Model, drawing_option
 from inpaint_cli.photos.cutting import paste
 from inpaint_cli.photos.drawing import Guide
 from inpaint_cli.photos.parts import holes_for_model
-from inpaint_cli.photos.structure import CompletedWindow, draw_windows
+from inpaint_cli.photos.structure import CompletedWindow, draw_windows, joined_windows
 from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.colours import display, inks_of
 from inpaint_cli.pictures.inks import Inks
@@ -136,6 +136,11 @@ class CompletedPhoto:
         return "lower bound" if self.windows[0].lower_bound else "exact"
 
     @property
+    def drawn(self) -> int:
+        """How many of the n completions can be had by now: see `completing`."""
+        return len(self.windows[0].pictures) if self.windows else self.request.n
+
+    @property
     def hidden_values(self) -> int:
         """How many values the model drew in all windows: hidden pixels times channels."""
         return sum(window.hidden_values for window in self.windows)
@@ -235,6 +240,24 @@ def complete_photo(
     compiling: once before numba makes machine code, which takes half a minute. UserError where the
     model cannot: several completions of a deterministic one, colour for a grey one.
     """
+    parts = [range(request.n)]
+    (completed,) = completing(photo, visible, model, request, parts, advance, compiling)
+    return completed
+
+
+def completing(
+    photo: Picture,
+    visible: Mask,
+    model: Model,
+    request: CompletionRequest,
+    parts: Iterable[range],
+    advance: Callable[[], None] = lambda: None,
+    compiling: Callable[[], None] | None = None,
+) -> Iterator[CompletedPhoto]:
+    """Yield the photo with ever more of its completions, part after part; see `complete_photo`.
+
+    parts: consecutive ranges from 0 to n; which they are decides nothing but when each is seen.
+    """
     check_n(request.n, model)
     clear = invisible(photo)
     shown = np.ones_like(visible) if request.of_drawing else _known(visible, clear)
@@ -255,15 +278,20 @@ def complete_photo(
             opaque=request.opaque,
             compiling=compiling,
         )
-    windows: list[CompletedWindow] = []
-    if _asked(model, request, texturing):
-        holes = holes_for_model(~visible, model.size)
-        windows = draw_windows(photo, shown, holes, model, request, advance)
     unseen = 0.0
     if clear is not None and not (request.opaque or request.of_drawing):
         unseen = float(clear[~visible].mean())
     inks = inks_of(photo, shown)
-    return CompletedPhoto(photo, visible, request, tuple(windows), texturing, inks, unseen)
+    completed = CompletedPhoto(photo, visible, request, (), texturing, inks, unseen)
+    if not _asked(model, request, texturing):
+        yield completed
+        return
+    holes = holes_for_model(~visible, model.size)
+    for part in parts:
+        more = draw_windows(photo, shown, holes, model, request, advance, part)
+        windows = joined_windows(completed.windows, more, request.details) if part.start else more
+        completed = replace(completed, windows=tuple(windows))
+        yield completed
 
 
 def _known(visible: Mask, clear: Mask | None) -> Mask:

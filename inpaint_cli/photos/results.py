@@ -82,6 +82,8 @@ class ResultWriter:
     """Of the model's completions: the sheet then shows how wide intervals are."""
     intervals: bool = False
     """Also write pictures of the calibrated intervals."""
+    chosen: int | None = None
+    """The completion that a person chose, kept in the record; None = none was."""
     written: int = 0
     """Completions in the folder by now, of those that were to be written."""
     record: Record = field(init=False)
@@ -322,6 +324,7 @@ class ResultWriter:
             "hidden_values": completed.hidden_values,
             "windows": [[box.left, box.top, box.width, box.height] for box in boxes],
             **self.output.fields(completed.request.n),
+            **({} if self.chosen is None else {"chosen": self.chosen}),
             "completions": [],
         }
 

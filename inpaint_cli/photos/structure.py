@@ -13,6 +13,7 @@ import numpy.typing as npt
 from inpaint_cli.family import Detail, Model
 from inpaint_cli.photos.blending import fill_of
 from inpaint_cli.photos.cutting import model_input, window_colours
+from inpaint_cli.photos.details import joined
 from inpaint_cli.photos.drawing import Drawn, draw, together
 from inpaint_cli.photos.parts import Part, pasted
 from inpaint_cli.photos.windows import Box, Mask, cut, window_round
@@ -88,17 +89,22 @@ def draw_windows(
     model: Model,
     sampling: Sampling,
     advance: Callable[[], None] = lambda: None,
+    indices: range | None = None,
 ) -> list[CompletedWindow]:
     """Draw every part of the holes; a part that adjoins earlier ones sees what they became.
 
     visible: bool [H, W], what the model may see of the photo. advance: called after each part.
+    indices: which completions are drawn; None = all.
     """
+    indices = range(sampling.n) if indices is None else indices
     drawn: list[CompletedWindow] = []
     for parts in holes:
         of_hole: list[CompletedWindow] = []
         for part in parts:
             earlier = list(of_hole) if part.touches else []
-            of_hole.append(_window(photo, visible, part, earlier, model, sampling, len(drawn)))
+            of_hole.append(
+                _window(photo, visible, part, earlier, model, sampling, len(drawn), indices)
+            )
             if len(parts) > 1:
                 values = window_colours(photo, visible, of_hole[-1].window, model.channels)
                 of_hole[-1] = _with_fills(of_hole[-1], values, earlier, sampling)
@@ -115,6 +121,7 @@ def _window(
     model: Model,
     sampling: Sampling,
     number: int,
+    indices: range,
 ) -> CompletedWindow:
     """Draw all completions of one window: at once, or each by itself if they see unlike colours."""
     box = window_round(part.box, visible.shape, model.size, sampling.context)
@@ -125,13 +132,13 @@ def _window(
         if sampling.of_drawing:  # paper beyond it is white, and seen; nothing of it is kept
             image, small = np.where(small[..., None], image, np.uint8(255)), small | True
             seen = np.zeros_like(seen)
-        drawn = _draw(model, image, small, sampling, number, range(sampling.n))
+        drawn = _draw(model, image, small, sampling, number, indices)
     else:
         for other in earlier:
             seen = seen | pasted(other.part, box)
         completions = []
-        for index in range(sampling.n):
-            image, small = model_input(_over(values, box, earlier, index), seen, model.size)
+        for place, index in enumerate(indices):
+            image, small = model_input(_over(values, box, earlier, place), seen, model.size)
             completions.append(_draw(model, image, small, sampling, number, [index]))
         hidden = int((~small).sum()) * model.channels
         drawn = together(completions, sampling.details)
@@ -156,25 +163,49 @@ def _with_fills(
 ) -> CompletedWindow:
     """Return a window with the fills of its completions, each blended into what it saw."""
     fills = []
-    for index in range(sampling.n):
-        around = _over(values, window.window, earlier, index)
-        fills.append(window.blended(index, around, sampling.feather).copy())
+    for place in range(len(window.pictures)):
+        around = _over(values, window.window, earlier, place)
+        fills.append(window.blended(place, around, sampling.feather).copy())
     return replace(window, fills=tuple(fills))
 
 
 def _over(
-    values: ColourValues, box: Box, earlier: Sequence[CompletedWindow], index: int
+    values: ColourValues, box: Box, earlier: Sequence[CompletedWindow], place: int
 ) -> ColourValues:
-    """Return the colours of a window with what completion `index` made of earlier parts."""
+    """Return the colours of a window with what earlier parts became.
+
+    place: of the completion among those that are drawn with it.
+    """
     values = values.copy()
     for other in earlier:
         common = other.part.box.common(box)
         inside = common.moved(-other.part.box.top, -other.part.box.left).slices
         pixels = other.part.pixels[inside]
-        values[common.moved(-box.top, -box.left).slices][pixels] = other.fills[index][inside][
+        values[common.moved(-box.top, -box.left).slices][pixels] = other.fills[place][inside][
             pixels
         ]
     return values
+
+
+def joined_windows(
+    first: Sequence[CompletedWindow], more: Sequence[CompletedWindow], declared: Sequence[Detail]
+) -> list[CompletedWindow]:
+    """Return windows with further completions of each behind the ones that it has."""
+    windows = []
+    for one, other in zip(first, more, strict=True):
+        log_prob = None
+        if one.log_prob is not None and other.log_prob is not None:
+            log_prob = np.concatenate([one.log_prob, other.log_prob])
+        windows.append(
+            replace(
+                one,
+                pictures=np.concatenate([one.pictures, other.pictures]),
+                details=joined([one.details, other.details], declared),
+                log_prob=log_prob,
+                fills=(*one.fills, *other.fills),
+            )
+        )
+    return windows
 
 
 def _meet(first: Box, second: Box) -> bool:

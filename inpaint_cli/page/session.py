@@ -1,0 +1,380 @@
+"""What can be done at the page: open, mask, draw rounds, save. It knows nothing of HTTP."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inpaint_cli import masks
+from inpaint_cli.errors import UserError
+from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
+from inpaint_cli.page.choices import Choice
+from inpaint_cli.page.drawing import Loaded, Round
+from inpaint_cli.page.opened import OpenedPhoto, open_photo, plain_text, safe_name
+from inpaint_cli.page.order import RoundOrder
+from inpaint_cli.page.saving import (
+    SaveOrder,
+    Told,
+    free_folder,
+    mask_file,
+    place_upload,
+    save_round,
+    write_alone,
+)
+from inpaint_cli.photos.arguments import whole
+from inpaint_cli.photos.windows import Mask
+from inpaint_cli.pictures.reading import read
+from inpaint_cli.reporting import Reporter
+
+MOST_ROUNDS = 20
+"""Rounds that can be looked at again; the oldest are forgotten."""
+LARGEST_GROW = 1000
+
+
+class NoSuchRound(UserError):
+    """A round, or a completion of it, is not there."""
+
+
+class Busy(UserError):
+    """It cannot be done now, since a round is running or another tab has the session."""
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What the command line said."""
+
+    folder: Path
+    model: str
+    n: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    overwrite: bool = False
+
+
+@dataclass
+class Session:
+    """One photo at a time, its mask, and the rounds drawn so far."""
+
+    settings: SessionSettings
+    choices: list[Choice]
+    reporter: Reporter
+    photo: OpenedPhoto | None = None
+    visible: Mask | None = None
+    rounds: dict[int, Round] = field(default_factory=dict)
+    page: int = 0
+    """The number of the page that was opened last; older ones are refused."""
+    pixels: threading.Lock = field(default_factory=threading.Lock)
+    """Held during all work on whole photos."""
+    _count: int = 0
+    _version: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
+    _loaded: dict[str, Loaded] = field(default_factory=dict)
+    _shown: tuple[bytes, str] | None = None
+    _scratch: Path | None = None
+
+    # Photo
+
+    def open(self, path: Path) -> None:
+        """Open a photo of the user's."""
+        with self.pixels:
+            self._take(open_photo(path))
+
+    def upload(self, content: bytes, name: str) -> None:
+        """Open a photo that the page sent; errors name it as the user does."""
+        self._check_idle()
+        safe, shown = safe_name(name), plain_text(name)
+        with self.pixels:
+            picture = read(content, name=shown)
+            self._count += 1
+            source = self.scratch() / f"{self._count}-{safe}"
+            source.write_bytes(content)
+            self._take(OpenedPhoto(shown, self.settings.folder / safe, source, picture))
+
+    def continue_from(self, number: int, index: int) -> None:
+        """Open a completion as the next photo."""
+        self._check_idle()
+        done = self.done(number, index)
+        self._count += 1
+        folder = self.scratch() / str(self._count)
+        with self.pixels:
+            source = write_alone(done, index, folder)
+            path = self.settings.folder / source.name
+            self._take(OpenedPhoto(source.name, path, source, read(source), (number, index)))
+
+    def _take(self, photo: OpenedPhoto) -> None:
+        shown = photo.shown()
+        with self._lock:
+            self.photo, self._shown = photo, shown
+            self.visible = np.ones(photo.size, np.bool_)
+            self._version += 1
+
+    def shown(self) -> tuple[bytes, str]:
+        """Return the photo for a screen, and its media type."""
+        self.opened()
+        assert self._shown is not None
+        return self._shown
+
+    def opened(self) -> OpenedPhoto:
+        """Return the photo; UserError where none is open."""
+        if self.photo is None:
+            raise UserError("no photo is open.")
+        return self.photo
+
+    # Mask
+
+    def packed(self) -> bytes:
+        """Return the mask, a bit a pixel, row after row without padding; 1 = hidden."""
+        self.opened()
+        assert self.visible is not None
+        return np.packbits(~self.visible).tobytes()
+
+    def put_mask(self, packed: bytes) -> None:
+        """Take the page's mask, as `packed` gives it; UserError where its length is wrong."""
+        height, width = self.opened().size
+        if len(packed) != -(-height * width // 8):
+            raise UserError(f"expected {-(-height * width // 8)} bytes, got {len(packed)}.")
+        bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=height * width)
+        self.visible = np.asarray(bits.reshape(height, width) == 0)
+
+    def read_mask_file(
+        self, content: bytes | Path, name: str, *, invert: bool, alpha: bool, resize: bool
+    ) -> None:
+        """Take a mask file, white = fill in."""
+        size = self.opened().size
+        source = content
+        if isinstance(content, bytes):
+            source = self.scratch() / f"mask{Path(safe_name(name)).suffix}"
+            source.write_bytes(content)
+        assert isinstance(source, Path)
+        try:
+            self.visible = read_mask(source, size=size, invert=invert, alpha=alpha, resize=resize)
+        except UserError as error:
+            # What was uploaded is called as the user calls it.
+            raise UserError(str(error).replace(str(source), plain_text(name))) from error
+
+    def grow(self, px: Any) -> None:
+        """Enlarge the hole by a disc, as --grow does."""
+        self.opened()
+        assert self.visible is not None
+        self.visible = apply_grow(self.visible, whole(px, "grow", 0, LARGEST_GROW))
+
+    def draw_mask(self, kind: Any, seed: Any, model: Any) -> None:
+        """Draw a mask of a kind at the size that a model needs."""
+        height, width = self.opened().size
+        if not isinstance(kind, str) or not masks.is_kind(kind):
+            raise UserError(f"no kind of mask called {repr(kind)[:60]}.", setting="mask")
+        size = self.choice(model).size
+        number = whole(seed, "seed", 0)
+        self.visible = masks.draw_at_scale(kind, height, width, model_size=size, seed=number)
+
+    def mask_png(self) -> tuple[bytes, str]:
+        """Return the mask as a file, and its name."""
+        photo = self.opened()
+        assert self.visible is not None
+        path = self.scratch() / "mask.png"
+        write_mask(path, self.visible)
+        return path.read_bytes(), f"{photo.path.stem}-mask.png"
+
+    # Rounds
+
+    def choice(self, model: Any) -> Choice:
+        """Return the model of a name; UserError where there is none."""
+        for choice in self.choices:
+            if choice.name == model:
+                return choice
+        raise UserError(f"no model called {repr(model)[:60]}.", setting="model")
+
+    def load(self, name: str) -> Loaded:
+        """Return a loaded model; the last one is kept."""
+        from inpaint_cli import api
+
+        with self._loading:
+            if name not in self._loaded:
+                self._loaded.clear()
+                self._loaded[name] = api.load_model(name, self.settings.device)
+            return self._loaded[name]
+
+    def warm_up(self) -> None:
+        """Load torch and the first model before they are asked for."""
+        try:
+            self.load(self.settings.model)
+        except Exception as error:  # it will be told when a round needs it
+            self.reporter.detail(f"{self.settings.model}: {error}")
+
+    def start(self, given: Any) -> Round:
+        """Start a round in a thread of its own. Busy while one runs."""
+        from inpaint_cli.api import checked_options
+
+        with self._lock:
+            self._check_idle()
+            photo = self.opened()
+            assert self.visible is not None
+            known = [choice.name for choice in self.choices]
+            order = RoundOrder.of(
+                given,
+                known,
+                lambda name: lambda own: checked_options(self.choice(name).family, own),
+            )
+            if self.visible.all():
+                raise UserError("no hole yet: paint what is to be filled in.")
+            self._forget_old()
+            number = max(self.rounds, default=0) + 1
+            for earlier in self.rounds.values():
+                if earlier.completed is not None:
+                    earlier.completed.kept.clear()
+            drawn = Round(
+                number, photo, self.visible, order, self.pixels, self.reporter, self._version
+            )
+            self.rounds[number] = drawn
+        threading.Thread(target=drawn.run, args=(self.load,), daemon=True).start()
+        return drawn
+
+    def _forget_old(self) -> None:
+        used = {r.photo.origin[0] for r in self.rounds.values() if r.photo.origin}
+        if self.photo is not None and self.photo.origin:
+            used.add(self.photo.origin[0])
+        gone = [n for n, r in self.rounds.items() if r.completed is None]
+        free = [n for n in self.rounds if n not in used and n not in gone]
+        gone += free[: max(0, len(free) - MOST_ROUNDS + 1)]
+        for number in gone:
+            del self.rounds[number]
+
+    @property
+    def running(self) -> Round | None:
+        """The round that is being drawn."""
+        return next((r for r in self.rounds.values() if r.state == "running"), None)
+
+    def _check_idle(self) -> None:
+        if self.running is not None:
+            raise Busy("a round is being drawn. Wait for it, or cancel it.")
+
+    def round(self, number: int) -> Round:
+        """Return a round; NoSuchRound where there is none."""
+        if number not in self.rounds:
+            raise NoSuchRound(f"there is no round {number}.")
+        return self.rounds[number]
+
+    def done(self, number: int, index: int = 0) -> Round:
+        """Return a round that has a completion; NoSuchRound where it is not there."""
+        found = self.round(number)
+        if found.completed is None or not 0 <= index < found.completed.drawn:
+            raise NoSuchRound(f"round {number} has no completion {index}.")
+        return found
+
+    def stop(self, number: int) -> None:
+        """Stop a round."""
+        self.round(number).stop()
+
+    # Saving
+
+    def save(self, number: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Save a round, and before it those that it stands on; return what was written."""
+        done = self.done(number)
+        if done.state != "done":
+            raise Busy("this round is still being drawn.")
+        chosen = given.get("chosen")
+        if chosen is not None:
+            whole(chosen, "chosen", 0, done.order.n - 1)
+        folder = self.settings.folder
+        if given.get("elsewhere") is True:
+            folder = free_folder(folder)
+        told = Told(self.reporter.quiet, self.reporter.verbose)
+        order = SaveOrder(
+            folder,
+            told,
+            chosen,
+            given.get("replace") is True,
+            self.settings.overwrite,
+            self.settings.device,
+        )
+        with self.pixels:
+            done.saved = save_round(done, self._place(done.photo, order), order)
+        return {**done.saved, "notes": told.lines}
+
+    def _place(self, photo: OpenedPhoto, order: SaveOrder) -> Path:
+        """Return the path of a photo for a record; uploads and earlier rounds are written first."""
+        if photo.origin is not None:
+            number, index = photo.origin
+            below = self.rounds[number]
+            if below.saved is None:
+                step = SaveOrder(
+                    order.folder,
+                    order.reporter,
+                    index,
+                    order.replace,
+                    order.overwrite,
+                    order.device,
+                )
+                below.saved = save_round(below, self._place(below.photo, step), step)
+            return Path(below.saved["files"][index])
+        return place_upload(photo, order.folder) if photo.uploaded else photo.path
+
+    def one(self, number: int, index: int) -> tuple[bytes, str]:
+        """Return one completion as a file, and its name."""
+        done = self.done(number, index)
+        self._count += 1
+        with self.pixels:
+            path = write_alone(done, index, self.scratch() / str(self._count))
+        content = path.read_bytes()
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return content, path.name
+
+    def command(self, number: int) -> str:
+        """Return the command that writes a round's files once its mask is saved."""
+        done = self.round(number)
+        if done.saved:
+            return str(done.saved["command"])
+        folder = self.settings.folder
+        mask = mask_file(folder, done.photo.path.stem, done.visible)
+        return done.order.command(done.photo.path, mask, folder, self.settings.device)
+
+    # State
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a page needs to show the session."""
+        running = self.running
+        rounds = [r for r in self.rounds.values() if r.completed is not None or r is running]
+        return {
+            "page": self.page,
+            "photo": None
+            if self.photo is None
+            else {**self.photo.facts(), "version": self._version},
+            "models": [choice.facts() for choice in self.choices],
+            "kinds": list(masks.KINDS),
+            "defaults": {
+                "model": self.settings.model,
+                "n": self.settings.n,
+                "seed": self.settings.seed,
+            },
+            "folder": str(self.settings.folder),
+            "rounds": [{**r.summary(), "command": self.command(r.number)} for r in rounds],
+            "running": None if running is None else running.number,
+        }
+
+    @property
+    def unsaved(self) -> int:
+        """How many rounds were drawn and not saved."""
+        return sum(r.completed is not None and r.saved is None for r in self.rounds.values())
+
+    def scratch(self) -> Path:
+        """Return the folder for uploads, which only this user can read; removed at the end."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="inpaint-"))
+            atexit.register(self.close)
+        return self._scratch
+
+    def close(self) -> None:
+        """Stop what runs and remove the scratch folder."""
+        for drawn in self.rounds.values():
+            drawn.stop()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)

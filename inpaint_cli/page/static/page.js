@@ -1,0 +1,492 @@
+// The page: its controls, what they do, and what is said.
+
+import { Editor, TOOLS } from "./editor.js";
+import { nextRadius } from "./input.js";
+import { Keys } from "./keys.js";
+import { Mask } from "./mask.js";
+import { Rounds, maskKey } from "./rounds.js";
+import { Server } from "./server.js";
+import { Settings } from "./settings.js";
+import { MOST_RADIUS } from "./view.js";
+
+const $ = (id) => document.getElementById(id);
+const KEEP_MS = 1200; // after a change, the mask is sent to be there after a reload
+const NEARLY_ALL = 0.95;
+
+const server = new Server({
+  lost: () => failed("inpaint does not answer: is it still running in the terminal?"),
+  found: () => {
+    clearError();
+    say("inpaint answers again.");
+  },
+  elsewhere: () => {
+    lock(true);
+    failed("This session was opened in another tab. Go on there, or reload this one.");
+  },
+});
+const editor = new Editor($("canvases"), {
+  changed: maskChanged,
+  moved: viewMoved,
+  cursor: sayCursor,
+  paint: () => setView("mask"),
+});
+editor.canvas.id = "photo-canvas";
+editor.canvas.tabIndex = 0;
+editor.canvas.setAttribute("role", "application");
+editor.canvas.setAttribute("aria-label",
+  "Photo. Arrow keys move the crosshair, Enter paints there, Shift with Enter paints a straight "
+  + "line. A box takes two corners.");
+editor.canvas.setAttribute("aria-describedby", "share");
+const rounds = new Rounds(server, editor, {
+  show: setView, said: say, failed, opened, again: () => { settings.newSeed(); complete(); },
+});
+let settings = null;
+let photo = null;
+let running = null;
+let keeping = 0;
+let sent = null; // the key of the mask that the server has
+
+start();
+
+async function start() {
+  try {
+    const state = await server.enter();
+    settings = new Settings(state);
+    wire();
+    await opened(state, true);
+    for (const round of state.rounds) await restore(round);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function restore(summary) {
+  const round = rounds.take({ ...summary, state: summary.state });
+  if (summary.version === photo?.version) round.mask = maskKey(editor.mask);
+  if (summary.state === "running") follow(round);
+  else {
+    for await (const event of server.news(round.round)) {
+      if (event.event === "previewed") await rounds.add(round, event);
+    }
+    await rounds.choose(0, false);
+  }
+}
+
+// Photo
+
+async function opened(state, kept = false) {
+  photo = state.photo;
+  $("empty").hidden = photo !== null;
+  $("views").hidden = photo === null;
+  document.body.classList.toggle("no-photo", photo === null);
+  if (!photo) return;
+  rounds.version = photo.version;
+  $("photo-name").textContent = `${photo.name}, ${photo.width} × ${photo.height}`;
+  document.title = `${photo.name} – inpaint`;
+  // Both come first: a mask that came later would take the place of what was painted by then.
+  const image = await server.picture("/api/photo");
+  const packed = kept ? await server.bytes("GET", "/api/mask") : null;
+  editor.open(image, photo.width, photo.height);
+  if (packed) takeMask(packed, true);
+  settings.photoIs(photo.grey);
+  setView("mask");
+  rounds.draw();
+  say(photo.notes.join("\n"));
+}
+
+async function openFile(file) {
+  if (!file || running) return;
+  clearError();
+  say(`opening ${file.name}…`);
+  try {
+    const headers = { "X-Name": encodeURIComponent(file.name) };
+    const answer = await server.ask("POST", "/api/photo", file, headers);
+    await opened(await answer.json());
+  } catch (error) {
+    say("");
+    failed(error);
+  }
+}
+
+// Mask
+
+function takeMask(packed, fresh = false) {
+  const { mask } = editor;
+  const bits = Mask.unpacked(packed, mask.bits.length);
+  editor.change((one) => one.replace(bits));
+  if (fresh) mask.done = [];
+  editor.redraw(true);
+  sent = maskKey(mask);
+}
+
+function maskChanged() {
+  const { mask } = editor;
+  const share = mask ? mask.count / mask.bits.length : 0;
+  const none = !mask || mask.count === 0;
+  const pixels = mask ? mask.count.toLocaleString("en") : "0";
+  $("share").textContent = !mask ? "No photo yet."
+    : none ? "No hole yet: paint what is to be filled in."
+      : `${percent(share)} hidden (${pixels} pixel${mask.count === 1 ? "" : "s"})`
+        + (share > NEARLY_ALL ? ". Nearly all is hidden: invert?" : "");
+  $("complete").disabled = none || running !== null;
+  $("undo").disabled = !mask?.done.length;
+  $("redo").disabled = !mask?.undone.length;
+  for (const id of ["invert", "clear", "save-mask", "load-mask"]) $(id).disabled = !mask;
+  rounds?.maskChanged();
+  clearTimeout(keeping);
+  if (mask) keeping = setTimeout(() => sendMask().catch(() => {}), KEEP_MS);
+}
+
+function percent(share) {
+  const value = 100 * share;
+  return `${value > 0 && value < 0.1 ? "below 0.1" : value.toFixed(1)} %`;
+}
+
+async function sendMask() {
+  clearTimeout(keeping);
+  if (!editor.mask || editor.locked) return;
+  const key = maskKey(editor.mask);
+  if (key === sent) return;
+  await server.ask("PUT", "/api/mask", editor.mask.packed());
+  sent = key;
+}
+
+// Changes the mask by the server; the answer is the new one.
+async function byServer(path, body, headers) {
+  if (!editor.mask || editor.locked) return;
+  clearError();
+  setView("mask");
+  try {
+    await sendMask();
+    takeMask(await server.bytes("POST", path, body, headers));
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function loadMask(file, resize = false) {
+  if (!file || !editor.mask) return;
+  clearError();
+  setView("mask");
+  const headers = { "X-Name": encodeURIComponent(file.name) };
+  try {
+    takeMask(await server.bytes("POST", `/api/mask/file?resize=${Number(resize)}`, file, headers));
+  } catch (error) {
+    const scale = /the mask has \d+x\d+ pixels/.test(error.message)
+      ? [["Scale it", () => loadMask(file, true)]] : [];
+    failed(error, scale);
+  }
+}
+
+async function saveMask() {
+  try {
+    await sendMask();
+    say(`${await server.download("/api/mask.png")} is in your downloads.`);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+// Rounds
+
+async function complete() {
+  if ($("complete").disabled) return;
+  clearError();
+  let order;
+  try {
+    order = settings.order();
+    await sendMask();
+    const { round } = await server.json("POST", "/api/rounds", order);
+    const [left, top, right, bottom] = editor.mask.bounds();
+    follow(rounds.take({
+      ...order, round, state: "running", photo: photo.name, version: photo.version,
+      box: [left, top, right - left, bottom - top], saved: null, mask: maskKey(editor.mask),
+    }));
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function follow(round) {
+  running = round;
+  lock(true);
+  setView("mask");
+  progress(null, `loading ${round.model}…`);
+  try {
+    for await (const event of server.news(round.round)) await happened(round, event);
+  } catch (error) {
+    failed(error);
+  }
+  running = null;
+  lock(false);
+  progress();
+  if (round.state !== "done") return;
+  await rounds.choose(0, false);
+  // What comes next is in sight, also in a low window.
+  $("settings").scrollTop = $("chosen").offsetTop - $("settings").offsetTop - 60;
+}
+
+async function happened(round, event) {
+  const done = round.tiles.filter(Boolean).length;
+  if (event.event === "compiling") {
+    progress(null, "making machine code for this processor, once: about half a minute…");
+  } else if (event.event === "drawn" && !done) progress(0, "drawing…", round.n);
+  else if (event.event === "previewed") {
+    await rounds.add(round, event);
+    progress(done + 1, `${done + 1} of ${round.n} drawn`, round.n);
+  } else if (event.event === "done") {
+    const { rounds: all } = await server.json("GET", "/api/state");
+    Object.assign(round, all.find((one) => one.round === round.round));
+    say([`done in ${event.seconds} s.`, ...event.notes].join("\n"));
+  } else if (event.event === "cancelled") {
+    rounds.drop(round);
+    say("cancelled; nothing was kept.");
+  } else if (event.event === "failed") {
+    rounds.drop(round);
+    failed(event.message);
+  }
+}
+
+function lock(locked) {
+  editor.cancel();
+  editor.locked = locked;
+  editor.redraw();
+  document.body.classList.toggle("running", running !== null);
+  $("complete").hidden = running !== null;
+  $("cancel").hidden = running === null;
+  for (const control of document.querySelectorAll("#tools button, #tools input, #tools select")) {
+    control.inert = locked;
+  }
+  $("open").inert = locked;
+  if (!locked) maskChanged();
+}
+
+function progress(value, text = "", of = 1) {
+  const bar = $("progress");
+  bar.hidden = value === undefined;
+  bar.max = of;
+  if (value === null) bar.removeAttribute("value");
+  else bar.value = value ?? 0;
+  if (text) say(text);
+}
+
+// Views
+
+function setView(mode) {
+  const possible = mode === "mask" || (rounds.fits && editor.completion !== null
+    && (mode !== "uncertainty" || rounds.current.n > 1));
+  const chosen = possible ? mode : "mask";
+  for (const radio of document.getElementsByName("view")) {
+    radio.checked = radio.value === chosen;
+    radio.disabled = radio.value !== "mask" && !(rounds.fits && editor.completion !== null
+      && (radio.value !== "uncertainty" || rounds.current.n > 1));
+  }
+  $("compare-field").hidden = chosen !== "compare";
+  $("legend").hidden = chosen !== "uncertainty";
+  if (chosen === "uncertainty") {
+    $("legend-text").textContent = `dark 0, bright ${rounds.current.top} of 255 or more`;
+    rounds.showMap().catch(failed);
+  }
+  editor.show(chosen);
+}
+
+function viewMoved() {
+  $("zoom").textContent = `${editor.zoom < 0.1 ? (100 * editor.zoom).toFixed(1)
+    : Math.round(100 * editor.zoom)} %`;
+  $("compare").value = Math.round(100 * editor.share);
+  showSize();
+}
+
+function sayCursor() {
+  const [x, y] = editor.crosshair ?? [0, 0];
+  const hidden = editor.mask.bits[y * editor.mask.width + x] ? "hidden" : "visible";
+  $("hint").hidden = false;
+  $("hint").textContent = `${x}, ${y}: ${hidden}`;
+}
+
+function setTool(tool) {
+  editor.setTool(tool);
+  setView("mask");
+  for (const button of document.querySelectorAll("[data-tool]")) {
+    const pressed = button.dataset.tool === tool;
+    button.setAttribute("aria-pressed", String(pressed));
+    button.tabIndex = pressed ? 0 : -1;
+  }
+}
+
+// The slider is logarithmic: 0 to 100 is a radius of 0 to 1000.
+function showSize() {
+  $("size-shown").textContent = `${2 * editor.radius + 1} px`;
+  $("size").value = Math.round((100 * Math.log1p(editor.radius)) / Math.log1p(MOST_RADIUS));
+}
+
+function setSize(radius) {
+  editor.setRadius(radius);
+  showSize();
+}
+
+// What is said
+
+function say(text) {
+  $("said").textContent = text;
+}
+
+function failed(error, actions = []) {
+  const box = $("error");
+  const text = document.createElement("p");
+  text.textContent = error.message ?? String(error);
+  const buttons = actions.map(([name, work]) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = name;
+    button.addEventListener("click", () => {
+      clearError();
+      work();
+    });
+    return button;
+  });
+  box.replaceChildren(text, ...buttons);
+  box.hidden = false;
+  box.focus();
+}
+
+function clearError() {
+  $("error").hidden = true;
+  $("error").replaceChildren();
+}
+
+// Wiring
+
+function wire() {
+  wireTools();
+  wirePhoto();
+  $("complete").addEventListener("click", complete);
+  $("cancel").addEventListener("click", () => {
+    if (running) server.json("DELETE", `/api/rounds/${running.round}`).catch(failed);
+  });
+  for (const radio of document.getElementsByName("view")) {
+    radio.addEventListener("change", () => setView(radio.value));
+  }
+  $("compare").addEventListener("input", () => {
+    editor.share = $("compare").value / 100;
+    editor.redraw(true);
+  });
+  $("zoom-in").addEventListener("click", () => editor.zoomBy(1.25));
+  $("zoom-out").addEventListener("click", () => editor.zoomBy(0.8));
+  $("fit").addEventListener("click", () => editor.fit());
+  $("one-to-one").addEventListener("click", () => editor.zoomTo(editor.ratio));
+  $("keys").addEventListener("click", () => $("keys-dialog").showModal());
+  $("quit").addEventListener("click", quit);
+  new Keys({
+    tool: setTool,
+    size: (by) => setSize(nextRadius(editor.radius, by)),
+    undo: () => editor.undo(),
+    redo: () => editor.redo(),
+    zoom: (by) => editor.zoomBy(by),
+    fit: () => editor.fit(),
+    oneToOne: () => editor.zoomTo(editor.ratio),
+    complete,
+    choose: (index) => rounds.choose(index),
+    view: setView,
+    original: (on) => {
+      if (editor.original === on) return;
+      editor.original = on;
+      editor.redraw(true);
+    },
+    save: () => rounds.save(),
+    keys: () => $("keys-dialog").showModal(),
+  });
+  addEventListener("beforeunload", (event) => {
+    if (rounds.unsaved && !quitting) event.preventDefault();
+  });
+  showSize();
+  maskChanged();
+}
+
+function wireTools() {
+  for (const button of document.querySelectorAll("[data-tool]")) {
+    button.addEventListener("click", () => setTool(button.dataset.tool));
+  }
+  $("tool-bar").addEventListener("keydown", (event) => {
+    const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    setTool(TOOLS[(TOOLS.indexOf(editor.tool) + by + TOOLS.length) % TOOLS.length]);
+    document.querySelector("[data-tool][aria-pressed=true]").focus();
+  });
+  $("size").addEventListener("input", () => {
+    setSize(Math.expm1(($("size").value / 100) * Math.log1p(MOST_RADIUS)));
+  });
+  const edits = {
+    undo: () => editor.undo(),
+    redo: () => editor.redo(),
+    invert: () => editor.change((mask) => mask.invert()),
+    clear: () => editor.change((mask) => mask.clear()),
+  };
+  for (const [id, work] of Object.entries(edits)) {
+    $(id).addEventListener("click", () => {
+      setView("mask");
+      work();
+    });
+  }
+  $("load-mask").addEventListener("click", () => $("mask-file").click());
+  $("mask-file").addEventListener("change", () => {
+    loadMask($("mask-file").files[0]);
+    $("mask-file").value = "";
+  });
+  $("save-mask").addEventListener("click", saveMask);
+  $("mask-colour").addEventListener("change", () => {
+    editor.view.colour = $("mask-colour").value;
+    editor.redraw(true);
+  });
+  onSubmit("grow-form", () => byServer("/api/mask/grow", JSON.stringify({ px: Number($("grow").value) })));
+  onSubmit("box-form", (form) => {
+    setView("mask");
+    const numbers = ["x", "y", "w", "h"].map((name) => Number(form.get(name)));
+    editor.box(...numbers);
+  });
+  onSubmit("draw-form", (form) => byServer("/api/mask/draw", JSON.stringify({
+    kind: form.get("kind"), seed: Number(form.get("seed")), model: settings.model.name,
+  })));
+}
+
+function onSubmit(id, work) {
+  $(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    work(new FormData($(id)));
+  });
+}
+
+function wirePhoto() {
+  for (const id of ["open", "open-empty"]) {
+    $(id).addEventListener("click", () => $("open-file").click());
+  }
+  $("open-file").addEventListener("change", () => {
+    openFile($("open-file").files[0]);
+    $("open-file").value = "";
+  });
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  for (const name of ["dragleave", "drop"]) {
+    addEventListener(name, () => document.body.classList.remove("dropping"));
+  }
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    openFile(event.dataTransfer.files[0]);
+  });
+  addEventListener("paste", (event) => {
+    const [file] = event.clipboardData.files;
+    if (file) openFile(file);
+  });
+}
+
+let quitting = false;
+
+async function quit() {
+  if (rounds.unsaved && !confirm("Rounds are not saved. Quit all the same?")) return;
+  quitting = true;
+  await server.json("POST", "/api/quit", {}).catch(() => {});
+  document.body.replaceChildren("inpaint has ended. You can close this tab.");
+}

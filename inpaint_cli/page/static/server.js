@@ -1,0 +1,119 @@
+// Requests to the server of this page: with the token, and with errors as one sentence.
+
+const RETRY_MS = 5000;
+
+export class Refused extends Error {
+  constructor(status, answer) {
+    super(answer.error ?? `the server answered ${status}`);
+    this.status = status;
+    this.answer = answer;
+  }
+}
+
+export class Server {
+  // on: {lost(), found(), elsewhere()}
+  constructor(on) {
+    this.on = on;
+    this.page = null;
+    this.lost = false;
+  }
+
+  // Takes the token out of the address, where it was not sent to anyone, and keeps it for a reload.
+  async enter() {
+    const hash = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+    if (hash.startsWith("once=")) {
+      const answer = await this.json("POST", "/api/enter", { once: hash.slice(5) });
+      sessionStorage.setItem("token", answer.token);
+    } else if (hash) sessionStorage.setItem("token", hash);
+    const state = await this.json("POST", "/api/page", {});
+    this.page = state.page;
+    return state;
+  }
+
+  async json(method, path, body) {
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    return (await this.ask(method, path, content)).json();
+  }
+
+  async bytes(method, path, body, headers) {
+    return new Uint8Array(await (await this.ask(method, path, body, headers)).arrayBuffer());
+  }
+
+  async picture(path) {
+    return createImageBitmap(await (await this.ask("GET", path)).blob());
+  }
+
+  async address(path) {
+    return URL.createObjectURL(await (await this.ask("GET", path)).blob());
+  }
+
+  // Puts a file of the server into the user's folder of downloads.
+  async download(path) {
+    const answer = await this.ask("GET", path);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await answer.blob());
+    link.download = decodeURIComponent(answer.headers.get("x-name"));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    return link.download;
+  }
+
+  async ask(method, path, body, headers = {}) {
+    const token = sessionStorage.getItem("token") ?? "";
+    const own = { "X-Inpaint-Token": token };
+    if (this.page !== null) own["X-Inpaint-Page"] = String(this.page);
+    let answer;
+    try {
+      answer = await fetch(path, { method, body, headers: { ...own, ...headers } });
+    } catch {
+      this.#gone();
+      throw new Refused(0, { error: "inpaint does not answer." });
+    }
+    if (answer.ok) return answer;
+    const told = await answer.json().catch(() => ({}));
+    if (answer.status === 409 && told.error === "opened in another tab.") this.on.elsewhere();
+    throw new Refused(answer.status, told);
+  }
+
+  // Yields the news of a round, and goes on where it was when the connection breaks.
+  async *news(round, from = 0) {
+    let sent = from;
+    for (;;) {
+      const answer = await this.ask("GET", `/api/rounds/${round}/events?from=${sent}`);
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (;;) {
+        const { value, done } = await reader.read().catch(() => ({ done: true }));
+        if (done) break;
+        const lines = (rest + value).split("\n");
+        rest = lines.pop();
+        for (const line of lines.filter(Boolean)) {
+          const event = JSON.parse(line);
+          sent += 1;
+          yield event;
+          if (["done", "cancelled", "failed"].includes(event.event)) return;
+        }
+      }
+    }
+  }
+
+  #gone() {
+    if (this.lost) return;
+    this.lost = true;
+    this.on.lost();
+    const again = async () => {
+      try {
+        await this.json("GET", "/api/state");
+      } catch (error) {
+        if (error.status === 0) {
+          setTimeout(again, RETRY_MS);
+          return;
+        }
+      }
+      this.lost = false;
+      this.on.found();
+    };
+    setTimeout(again, RETRY_MS);
+  }
+}
