@@ -36,6 +36,7 @@ OTHER_MEANINGS = {
         "weight",
     },  # bytes and words of files
     "metrics/": {"bound", "edges", "trace", "weight"},  # of likelihoods, cells, matrices, layers
+    "page/": {"bound"},  # whether a likelihood is one
     "photos/blending.py": {"weight"},  # of pixels
     "photos/holes.py": {"edges"},  # of boxes
     "photos/parts.py": {"edges"},  # of boxes
