@@ -47,7 +47,7 @@ def _lines(designed: DesignedPhoto) -> list[str]:
     if len(designed.ig[0]):
         n = len(designed.steps[-1].choice.pictures)
         lines.append(
-            "blue: a look there tells so much of the class, red: it misleads; full colour as printed"
+            "blue: a look there tells of the class, red: it misleads; full colour as printed"
         )
         if designed.estimator != "epe":
             lines.append(
