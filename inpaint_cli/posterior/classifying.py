@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FAMILY = "classifier"
 BATCH_PIXELS = 2**16
-"""Pixels that the classifier sees at a time: more leave the caches of a processor, and take longer."""
+"""Pixels that the classifier sees at a time; more leave the processor's caches and take longer."""
 
 
 class MaskedClassifier(Protocol):

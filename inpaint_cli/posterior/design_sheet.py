@@ -51,8 +51,8 @@ def _lines(designed: DesignedPhoto) -> list[str]:
         )
         if designed.estimator != "epe":
             lines.append(
-                f"with N = {n} and {judge.classes} classes gains are up to about "
-                f"{excess(judge.classes, n):.2f} nats too high"
+                f"gains over {n} pictures are up to about {excess(judge.classes, n):.2f} nats too "
+                "high"
             )
     return lines
 
@@ -71,7 +71,9 @@ def _row(designed: DesignedPhoto, step: Step) -> list[tuple[ScreenPixels, str]]:
         mean = _enlarged(_picture(np.rint(pictures.mean(axis=0)).astype(np.uint8)))
         gained = choice.gain[choice.place]
         over = _crossed(_overlaid(mean, choice.gain, looks, top), row, column)
-        tiles.append((over, f"mean; {gained:.3f} nats at +\nfull colour: {top:.3f} nats"))
+        tiles.append(
+            (over, f"mean of {len(pictures)}\n{gained:.3f} nats at +\nfull colour: {top:.3f}")
+        )
         kind = (
             "training image" if choice.pictures is designed.bench.tools.training else "completion"
         )

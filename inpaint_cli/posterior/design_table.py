@@ -119,7 +119,7 @@ def _starts(order: DesignOrder, bench: Bench, count: int, reporter: Reporter) ->
         except UserError as error:
             raise UserError(error.text, setting="start") from error
         starts = [np.asarray(drawn[index]) for index in range(count)]
-    for start in starts:
+    for start in {id(start): start for start in starts}.values():
         check_start(start, bench.looks)
     return starts
 

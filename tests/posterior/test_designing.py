@@ -218,7 +218,7 @@ def test_bad_requests_are_answered_before_the_first_completion(
 
 
 def test_a_classifier_of_another_size_is_refused(photo: Path, classifier: str) -> None:
-    with pytest.raises(UserError, match="classifier: .*16x16 RGB, and pcnn-digits for 8x8 grey"):
+    with pytest.raises(UserError, match=r"classifier: .*16x16 RGB, and pcnn-digits for 8x8 grey"):
         inpaint_cli.design(photo, model="pcnn-digits", classifier=classifier)
 
 
