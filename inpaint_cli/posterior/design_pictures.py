@@ -102,7 +102,7 @@ class DesignedPhoto:
         }
 
     def patch(self, step: Step) -> Box:
-        """Return where in the photo a look is; it may reach beyond by rounding no pixel."""
+        """Return where in the photo a look is, to whole pixels."""
         looks, square = self.bench.looks, self.square
         scale = square.height / looks.size
         row, column = looks.corners[step.choice.place]
@@ -116,9 +116,9 @@ class DesignedPhoto:
 
         return sheet_of(self)
 
-    def save(self, folder: Path, stem: str) -> list[Path]:
+    def save(self, folder: str | Path, stem: str = "photo") -> list[Path]:
         """Write STEM-design.png and STEM-design.npz, and return their paths."""
-        picture, arrays = folder / f"{stem}-design.png", folder / f"{stem}-design.npz"
+        picture, arrays = (Path(folder) / f"{stem}-design.{ending}" for ending in ("png", "npz"))
         with replacing(picture) as temporary:
             self.sheet().save(temporary)
         with replacing(arrays) as temporary, temporary.open("wb") as file:

@@ -16,6 +16,8 @@ from inpaint_cli.photos.windows import Mask
 GRID = 17
 """Places along each side, where nothing else is asked and as many fit (AIPO, section 5)."""
 PATCH = "25%"
+MOST = 64
+"""Places along each side, at most: each is a mask in memory, and is asked for every completion."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Looks:
             raise UserError(f"must be at least 2, got {self.grid}.", setting="grid")
         if self.grid > self.largest_grid:
             raise UserError(
-                f"{self.grid} squares of {self.patch} pixels have no corners of their own in "
-                f"{self.size} pixels. At most {self.largest_grid}.",
+                f"{self.grid} along each side are too many for squares of {self.patch} pixels in "
+                f"{self.size}. At most {self.largest_grid}.",
                 setting="grid",
             )
 
@@ -50,8 +52,8 @@ class Looks:
 
     @property
     def largest_grid(self) -> int:
-        """The most places along a side whose corners all differ."""
-        return self.size - self.patch + 1
+        """The most places along a side: their corners all differ, and `MOST` is not exceeded."""
+        return min(MOST, self.size - self.patch + 1)
 
     @cached_property
     def corners(self) -> npt.NDArray[np.int64]:

@@ -192,7 +192,7 @@ def test_once_all_is_seen_further_looks_change_nothing(digits_classifier: str) -
         ({"n": "many"}, "n: must be a whole number"),
         ({"patch": 16}, "patch: 16 pixels"),
         ({"grid": 1}, "grid: must be at least 2"),
-        ({"grid": 14}, "grid: 14 squares.*At most 13"),
+        ({"grid": 14}, "grid: 14 along.*At most 13"),
         ({"estimator": "eigg"}, "estimator: no estimator called 'eigg'. Did you mean 'eig'"),
         ({"estimator": ("eig", "epe")}, "estimator: one image"),
         ({"estimator": "uncond"}, "data: uncond stands on training images"),

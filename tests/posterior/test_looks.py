@@ -34,6 +34,12 @@ def test_what_is_wholly_visible_is_no_place_to_look() -> None:
     assert looks.open_places(visible).tolist() == [2, 3]
 
 
+def test_there_are_no_more_places_than_can_be_asked_about() -> None:
+    assert Looks(256, 4, 64).largest_grid == 64
+    with pytest.raises(UserError, match="grid: 65 along.*At most 64"):
+        Looks(256, 4, 65)
+
+
 @pytest.mark.parametrize(
     ("patch", "grid", "sentence"),
     [
@@ -44,7 +50,7 @@ def test_what_is_wholly_visible_is_no_place_to_look() -> None:
         ("a few", None, "patch: a few: write pixels or percent"),
         ("1.5", None, "patch: 1.5: write"),
         (2, 1, "grid: must be at least 2"),
-        (2, 8, "grid: 8 squares.*At most 7"),
+        (2, 8, "grid: 8 along.*At most 7"),
     ],
 )
 def test_impossible_places_are_refused(patch: str | int, grid: int | None, sentence: str) -> None:
