@@ -133,9 +133,9 @@ def design(
 
     \b
     Examples:
-      inpaint design digit.png --model ipa-mnist --classifier runs/0001-classifier-mnist --steps 3
-      inpaint design --data mnist --limit 200 --model ipa-mnist --classifier RUN \\
-        --estimator eig --estimator uncond --estimator random --steps 3 --grid 8
+      inpaint design digit.png --model ipa-mnist --classifier runs/0001-classifier-mnist
+      inpaint design photo.png --model ipa-cifar32 --classifier RUN --start photo-mask.png
+      inpaint design --data mnist --limit 200 --model ipa-mnist --classifier RUN
     """
     chosen = [
         name for name in ("as_json", "as_csv", "as_markdown") if {**given, "as_json": as_json}[name]

@@ -91,7 +91,7 @@ def load_judge(name: str, device: str) -> Judge:
     place = resolve(device)
     moved = cast("torch.nn.Module", network).to(place).eval()
     classes = int(getattr(config, "classes", 0))
-    title = source.stem if name == FAMILY else Path(name).name
+    title = source.stem if name == FAMILY else Path(name).name.removesuffix(source.suffix)
     return Judge(title, cast(MaskedClassifier, moved), classes, place, hash_of(source))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from inpaint_cli import masks
 from inpaint_cli.errors import UserError
@@ -133,7 +134,8 @@ def design_photo(
     square = square_of(photo)
     visible = np.ones((photo.height, photo.width), np.bool_)
     colours = window_colours(photo, visible, square, bench.judge.network.channels)
-    image, _ = model_input(colours, visible[square.slices], bench.looks.size)
+    pixels, _ = model_input(colours, visible[square.slices], bench.looks.size)
+    image = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
     start = start_of(bench, photo, square)
     check_start(start, bench.looks)
     estimator: Estimator = bench.order.estimators[0]  # type: ignore[assignment]
