@@ -29,7 +29,7 @@ def test_chosen_looks_tell_more_than_random_ones(trained: Path) -> None:
         classifier=trained,
         estimator=("random", "uncond", "eig"),
         steps=3,
-        limit=200,
+        limit=100,
         device="cpu",
     )
     figures = {(e["figure"], e["looks"], e["estimator"]): e for e in document["figures"]}

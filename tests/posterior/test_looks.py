@@ -36,7 +36,7 @@ def test_what_is_wholly_visible_is_no_place_to_look() -> None:
 
 def test_there_are_no_more_places_than_can_be_asked_about() -> None:
     assert Looks(256, 4, 64).largest_grid == 64
-    with pytest.raises(UserError, match="grid: 65 along.*At most 64"):
+    with pytest.raises(UserError, match=r"grid: 65 along.*At most 64"):
         Looks(256, 4, 65)
 
 
