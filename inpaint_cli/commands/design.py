@@ -153,12 +153,19 @@ def of_photos(
     """Look at photos, and print what was written."""
     _refuse(OF_TABLES, "belongs to data sets; photos are looked at here.")
     from inpaint_cli import api
-    from inpaint_cli.photos.pairing import photos_of, tasks_of
+    from inpaint_cli.photos.listing import photos_of
+    from inpaint_cli.photos.pairing import tasks_of
+    from inpaint_cli.pictures.opening import no_such_file
     from inpaint_cli.posterior.design_run import PhotoRun
     from inpaint_cli.posterior.designing import order_of
 
-    found, _ = photos_of(photos, ignored=[output])
-    run = PhotoRun(order_of(**_order(given)), tasks_of(found, None)[0], output, reporter)
+    found = photos_of(photos, output=output)
+    for remark in found.remarks:
+        reporter.note(remark)
+    tasks, _ = tasks_of(found.photos, None)
+    if not found.several and not tasks[0].photo.exists():
+        raise no_such_file(tasks[0].photo)
+    run = PhotoRun(order_of(**_order(given)), tasks, output, reporter)
     record = run.all(api.contestant)
     click.echo(json.dumps(record, indent=1) if as_json else "\n".join(map(str, run.written)))
     for photo, error in run.failed:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from inpaint_cli.metrics.metric import ARROWS
-from inpaint_cli.metrics.tables import aligned, markdown_row
+from inpaint_cli.metrics.tables import aligned, markdown_table
 from inpaint_cli.posterior.design_table import WHOLE, Document
 
 LABELS = {"accuracy": "accuracy [%]", "nll": "NLL [nats]", "auroc": "AUROC"}
@@ -32,8 +32,7 @@ def text_of(document: Document) -> str:
 def markdown_of(document: Document) -> str:
     """Return the report as Markdown."""
     head, *rows = _grid(document)
-    rule = markdown_row(["---", "---", *["---:"] * (len(head) - 2)])
-    table = [markdown_row(head), rule, *map(markdown_row, rows)]
+    table = markdown_table(head, rows)
     return "\n".join([f"**{title_of(document)}**", "", *table, "", LEGEND]) + "\n"
 
 
