@@ -63,7 +63,7 @@ class Tools:
     """What choosing stands on."""
 
     model: Model
-    device: torch.device
+    device: torch.device | str
     judge: Judge
     looks: Looks
     n: int
