@@ -1,17 +1,36 @@
 """Pluralistic image inpainting: one photo, one mask, many plausible completions.
 
 The public Python API, loaded lazily so that importing the package is quick:
-`load_model`, `complete`, `draw_masks`, `score`, `calibrate`, and `paint` for notebooks.
+`load_model`, `complete`, `draw_masks`, `score`, `calibrate`, `design`, `design_table`, and
+`paint` for notebooks.
 """
 
 import os
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "calibrate", "complete", "draw_masks", "load_model", "paint", "score"]
+__all__ = [
+    "__version__",
+    "calibrate",
+    "complete",
+    "design",
+    "design_table",
+    "draw_masks",
+    "load_model",
+    "paint",
+    "score",
+]
 
 if TYPE_CHECKING:
-    from inpaint_cli.api import calibrate, complete, draw_masks, load_model, score
+    from inpaint_cli.api import (
+        calibrate,
+        complete,
+        design,
+        design_table,
+        draw_masks,
+        load_model,
+        score,
+    )
     from inpaint_cli.page.widget import paint
 
 _HERE = os.path.dirname(__file__)

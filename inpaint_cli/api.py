@@ -1,4 +1,4 @@
-"""The Python API: load a model, complete photos, draw masks, score; the command line uses it."""
+"""The Python API, which the command line uses: load a model, complete, score, and the like."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from inpaint_cli.metrics.score import ScoreOrder
     from inpaint_cli.metrics.targets import Contestant
     from inpaint_cli.photos.calibration import Calibration, SpreadKind
+    from inpaint_cli.posterior.design_pictures import DesignedPhoto
     from inpaint_cli.reporting import Reporter
 
 DEFAULT_N = 8
@@ -287,6 +288,54 @@ def calibrate(
     completed = completion_options({"split": "validation", "k": 8, **options})
     order = calibrating.CalibrationOrder(str(model), completed, level, spread, device)
     return calibrating.calibrate(order, contestant, reporter or Reporter(quiet=True))
+
+
+def design(
+    image: ImageSource,
+    *,
+    model: str | Path,
+    classifier: str | Path,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> DesignedPhoto:
+    """Look at one image place by place, each time where most is expected to be learned.
+
+    classifier: one of partly hidden images. options: estimator="eig", steps=5, n=10, images, grid,
+    patch="25%", start="nothing", data, seed, download, device. The result has `steps`, `corners`,
+    `eig`, `ig`, `probabilities`, `sheet()` and `save(folder, stem)`.
+    """
+    from inpaint_cli.posterior.design_pictures import design_photo
+    from inpaint_cli.posterior.designing import order_of, prepare
+    from inpaint_cli.reporting import Reporter
+
+    order = order_of(model, classifier, options)
+    if len(order.estimators) > 1:
+        raise UserError("one image is looked at in one way. Give one.", setting="estimator")
+    photo, _ = photo_of(image)
+    bench = prepare(order, contestant, reporter or Reporter(quiet=True))
+    name = Path(image).name if isinstance(image, str | Path) else ""
+    return design_photo(bench, photo, name)
+
+
+def design_table(
+    data: str | Path | Sequence[str | Path],
+    *,
+    model: str | Path,
+    classifier: str | Path,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Look at the images of a data set; return accuracy, NLL and AUROC after each look.
+
+    options: those of `design`, where estimator may be several that are compared with the first in
+    pairs; split="test", limit. The result is what `inpaint design --data ... --json` prints.
+    """
+    from inpaint_cli.posterior.design_table import tabulate
+    from inpaint_cli.posterior.designing import order_of
+    from inpaint_cli.reporting import Reporter
+
+    order = order_of(model, classifier, {"data": data, **options})
+    return tabulate(order, contestant, reporter or Reporter(quiet=True))
 
 
 def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:

@@ -58,16 +58,17 @@ def markdown_of(documents: Sequence[Document]) -> str:
         notes = Notes()
         head, *rows = _grid(block, notes, errors=True, counts=True)
         lines = [f"**{line}**  " for line in titles_of(block)] + [""]
-        lines += [*_table(head, rows), ""]
+        lines += [*markdown_table(head, rows), ""]
         ranges = by_range(block[0]) if len(block) == 1 else []
-        lines += [*_table(ranges[0], ranges[1:]), ""] if ranges else []
+        lines += [*markdown_table(ranges[0], ranges[1:]), ""] if ranges else []
         lines += [f"{number}. {text}" for number, text in enumerate(notes.texts, 1)]
         lines += [line for mark in _on_marks(block) for line in ("", mark)]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
-def _table(head: list[str], rows: Grid) -> list[str]:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a Markdown table: the first column left, the others right."""
     return [_row(head), _row(["---", *["---:"] * (len(head) - 1)]), *map(_row, rows)]
 
 
@@ -192,11 +193,11 @@ def _block(block: Sequence[Document], width: int) -> str:
     for errors, counts in ((True, True), (False, True), (False, False)):
         notes = Notes()
         rows = _grid(block, notes, errors=errors, counts=counts)
-        lines = _aligned(rows)
+        lines = aligned(rows)
         if width >= NARROW or max(map(len, lines)) <= width:
             break
     ranges = by_range(block[0]) if errors and len(block) == 1 else []
-    below = _aligned(ranges) if ranges else []
+    below = aligned(ranges) if ranges else []
     return "\n".join([*titles_of(block), *lines, *below, *notes.lines(), *_on_marks(block)])
 
 
@@ -321,7 +322,8 @@ def _on_marks(block: Sequence[Document]) -> list[str]:
     return []
 
 
-def _aligned(rows: Grid) -> list[str]:
+def aligned(rows: Grid) -> list[str]:
+    """Return rows as lines: the first two columns and the last start where they do, others end."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = []
     for row in rows:

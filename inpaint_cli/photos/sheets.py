@@ -86,6 +86,15 @@ def captioned(
     return sheet
 
 
+def headed(lines: Sequence[str], sheet: Image.Image) -> Image.Image:
+    """Return a sheet below lines of text."""
+    heading = _heading(lines, sheet.width - 2 * GAP_PX, TEXT_PX)
+    whole = Image.new("RGB", (sheet.width, heading.height + sheet.height + GAP_PX), PAPER)
+    whole.paste(heading, (GAP_PX, GAP_PX))
+    whole.paste(sheet, (0, heading.height + GAP_PX))
+    return whole
+
+
 def page(
     lines: Sequence[str], first: Sequence[Tile], tiles: Sequence[Tile], columns: int
 ) -> Image.Image:

@@ -111,7 +111,8 @@ class Classifier(CompletionModel):
         """
         with torch.no_grad():
             logits = self(self.seen(to_unit(images), visible))
-            result: Tensor = logits.double().softmax(1)
+            # On the CPU, since MPS has no float64.
+            result: Tensor = logits.cpu().double().softmax(1)
         return result
 
     def seen(self, x: Tensor, visible: Tensor) -> Tensor:

@@ -1,0 +1,208 @@
+"""`inpaint design`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from inpaint_cli.commands import options
+from inpaint_cli.errors import PartialFailure, UserError
+from inpaint_cli.reporting import Reporter
+
+SECTIONS = {
+    "What you need": ("model", "classifier", "data", "output"),
+    "Looking": ("estimator", "steps", "n", "images", "patch", "grid", "start", "seed"),
+    "Data sets": ("split", "limit", "as_csv", "as_markdown", "download"),
+    "Running": ("device", "as_json", "quiet", "verbose", "debug", "version", "help"),
+}
+OF_TABLES = ("split", "limit", "as_csv", "as_markdown")
+"""Options that mean nothing for photos."""
+
+
+@click.command(
+    cls=options.SectionedCommand, sections=SECTIONS, context_settings={"show_default": True}
+)
+@click.argument("photos", nargs=-1, metavar="[PHOTO]...")
+@click.option(
+    "--model",
+    required=True,
+    metavar="NAME|RUN|FILE",
+    shell_complete=options.model_names,
+    help="What completes; any model that draws.",
+)
+@click.option(
+    "--classifier",
+    required=True,
+    metavar="NAME|RUN|FILE",
+    help="What tells classes of partly hidden pictures, of the model's size: 'inpaint train "
+    "--model classifier --preset mnist-masked'.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME|DIR|ZIP",
+    help="Without PHOTO: the pictures that are looked at. Their train split stands for completions "
+    "of nothing, with PHOTO too.",
+)
+@click.option(
+    "--estimator",
+    "estimator",
+    multiple=True,
+    type=click.Choice(["eig", "epe", "random", "uncond", "uncond-sequence"]),
+    default=("eig",),
+    show_default="eig",
+    help="How the next place is chosen; of a data set several are compared with the first.",
+)
+@click.option("--steps", type=options.at_least(1), default=5, metavar="T", help="How many looks.")
+@click.option(
+    "-n",
+    "n",
+    type=options.at_least(2),
+    default=10,
+    metavar="N",
+    help="Completions that a gain is averaged over.",
+)
+@click.option(
+    "--images",
+    type=options.at_least(2),
+    metavar="M",
+    show_default="as -n",
+    help="Training images in their place, where nothing is visible and for uncond.",
+)
+@click.option(
+    "--patch", default="25%", metavar="PX|PERCENT", help="Side of the square that a look shows."
+)
+@click.option(
+    "--grid",
+    type=options.at_least(2),
+    metavar="G",
+    show_default="17, or as many as fit",
+    help="Places along each side.",
+)
+@click.option(
+    "--start",
+    default="nothing",
+    metavar="KIND|FILE",
+    help="What is visible at first: a kind of mask, or a mask file (white = not seen).",
+)
+@click.option("--split", default="test", help="Which part is looked at.")
+@click.option(
+    "--limit",
+    type=options.at_least(2),
+    metavar="N",
+    show_default="all",
+    help="So many pictures, drawn at random, always the same.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("design"),
+    metavar="DIR",
+    help="Folder of the files of photos.",
+)
+@options.seed
+@options.device
+@options.common
+def design(
+    photos: tuple[str, ...], reporter: Reporter, as_json: bool, output: Path, **given: Any
+) -> None:
+    """Choose where to look next, and say what looks are worth.
+
+    A picture is hidden but for a few squares that may be looked at one after another. Completions
+    of what is seen say what a further look may show, and a classifier what it would tell: the next
+    look is where the classes are expected to become clearest (Bayesian experimental design; Harvey
+    et al. 2022). Written of each PHOTO are STEM-design.png (each look with its map of expected
+    gains), STEM-design.npz and design.json.
+
+    Without PHOTO the pictures of a data set are looked at, and accuracy, NLL and, of two classes,
+    AUROC after each look are printed, with differences to the first estimator in pairs.
+
+    \b
+    eig              largest expected information gain
+    epe              the same, from the classes expected now; may be negative
+    random           any place
+    uncond           eig of training images: the same places in every picture
+    uncond-sequence  the best of random sequences of places, by training images
+
+    \b
+    Examples:
+      inpaint design digit.png --model ipa-mnist --classifier runs/0001-classifier-mnist
+      inpaint design photo.png --model ipa-cifar32 --classifier RUN --start photo-mask.png
+      inpaint design --data mnist --limit 200 --model ipa-mnist --classifier RUN
+    """
+    chosen = [
+        name for name in ("as_json", "as_csv", "as_markdown") if {**given, "as_json": as_json}[name]
+    ]
+    if len(chosen) > 1:
+        raise UserError("--json, --csv, --markdown: give one of them.")
+    if photos:
+        return of_photos(photos, reporter, as_json, output, given)
+    return of_data(reporter, as_json, given)
+
+
+def of_photos(
+    photos: tuple[str, ...], reporter: Reporter, as_json: bool, output: Path, given: dict[str, Any]
+) -> None:
+    """Look at photos, and print what was written."""
+    _refuse(OF_TABLES, "belongs to data sets; photos are looked at here.")
+    from inpaint_cli import api
+    from inpaint_cli.photos.listing import photos_of
+    from inpaint_cli.photos.pairing import tasks_of
+    from inpaint_cli.pictures.opening import no_such_file
+    from inpaint_cli.posterior.design_run import PhotoRun
+    from inpaint_cli.posterior.designing import order_of
+
+    found = photos_of(photos, output=output)
+    for remark in found.remarks:
+        reporter.note(remark)
+    tasks, _ = tasks_of(found.photos, None)
+    if not found.several and not tasks[0].photo.exists():
+        raise no_such_file(tasks[0].photo)
+    run = PhotoRun(order_of(**_order(given)), tasks, output, reporter)
+    record = run.all(api.contestant)
+    click.echo(json.dumps(record, indent=1) if as_json else "\n".join(map(str, run.written)))
+    for photo, error in run.failed:
+        reporter.warn(f"failed: {photo}: {error.on_command_line(beside=photo)}")
+    if run.failed:
+        raise PartialFailure(f"{len(run.failed)} of {len(run.tasks)} photos failed (see above).")
+
+
+def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
+    """Look at the pictures of a data set, and print the table."""
+    if not given["data"]:
+        raise UserError("give a PHOTO, or --data with pictures that have classes, such as 'mnist'.")
+    _refuse(("output",), "belongs to photos; a table of a data set is printed.")
+    from inpaint_cli import api
+    from inpaint_cli.posterior import design_printing, design_table
+    from inpaint_cli.posterior.designing import order_of
+
+    document = design_table.tabulate(order_of(**_order(given)), api.contestant, reporter)
+    if as_json:
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    elif given["as_csv"]:
+        click.echo(design_printing.csv_of(document), nl=False)
+    elif given["as_markdown"]:
+        click.echo(design_printing.markdown_of(document), nl=False)
+    else:
+        click.echo(design_printing.text_of(document), nl=False)
+
+
+def _order(given: dict[str, Any]) -> dict[str, Any]:
+    named = ("model", "classifier", "as_csv", "as_markdown")
+    rest = {name: value for name, value in given.items() if name not in named}
+    return {"model": given["model"], "classifier": given["classifier"], "options": rest}
+
+
+def _refuse(names: tuple[str, ...], why: str) -> None:
+    """Raise UserError for options that were typed, and mean nothing here."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UserError(why, setting=name.removeprefix("as_"))

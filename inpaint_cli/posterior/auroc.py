@@ -1,0 +1,57 @@
+"""The area under the ROC curve with the standard error of DeLong, DeLong & Clarke-Pearson 1988."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Placements:
+    """For each positive the share of negatives below it, and the reverse; ties count half."""
+
+    positive: Values
+    negative: Values
+
+    @property
+    def area(self) -> float:
+        """P(positive > negative) + P(equal) / 2."""
+        return float(self.positive.mean())
+
+    @property
+    def se(self) -> float | None:
+        """The standard error of `area`; None with fewer than two of either kind."""
+        if min(len(self.positive), len(self.negative)) < 2:
+            return None
+        parts = (self.positive, self.negative)
+        return math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in parts))
+
+    def minus(self, other: Placements) -> Placements:
+        """Return what has the difference of two areas of the same cases as its `area`, and its se.
+
+        The covariance of both areas is that of their placements, so differences are placed alike.
+        """
+        return Placements(self.positive - other.positive, self.negative - other.negative)
+
+
+def placements(scores: Values, positive: npt.NDArray[np.bool_]) -> Placements:
+    """Return the placements of scored cases [N], of which some are positive.
+
+    >>> placements(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True])).area
+    0.875
+    """
+    high, low = scores[positive], scores[~positive]
+    return Placements(_share_below(high, low), 1 - _share_below(low, high))
+
+
+def _share_below(values: Values, others: Values) -> Values:
+    """Return, for each value, the share of the others below it, equal ones counted half."""
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, values, side="left")
+    upto = np.searchsorted(ordered, values, side="right")
+    return np.asarray((below + upto) / (2 * len(others)))

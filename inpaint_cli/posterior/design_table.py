@@ -1,0 +1,221 @@
+"""What looks are worth on a data set: accuracy, NLL, AUROC after each; ways compared in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from inpaint_cli import __version__, masks
+from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.errors import UserError
+from inpaint_cli.masks.files import read_mask
+from inpaint_cli.metrics.protocol import Setting, choose_masks
+from inpaint_cli.metrics.targets import Contestant, subset
+from inpaint_cli.photos.windows import Mask
+from inpaint_cli.posterior import auroc
+from inpaint_cli.posterior.choosing import Estimator
+from inpaint_cli.posterior.designing import Bench, DesignOrder, check_start, load_split, prepare
+from inpaint_cli.posterior.gains import Probabilities, excess
+from inpaint_cli.reporting import Advance, Reporter
+
+SCHEMA = "inpaint.design/1"
+WHOLE = "whole"
+"""In place of a number of looks: the whole picture is visible."""
+LEAST = float(np.finfo(np.float64).tiny)
+"""Probabilities below this count as this, so that one picture cannot make an NLL infinite."""
+Z95 = 1.959963984540054
+"""Of normal 95 % intervals."""
+Document = dict[str, Any]
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one way to choose: of each picture, or an area."""
+
+    name: str
+    better: str
+    values: Values | auroc.Placements
+
+    def estimate(self) -> tuple[float, float | None]:
+        """Return the figure over all pictures and its standard error."""
+        if isinstance(self.values, auroc.Placements):
+            return self.values.area, self.values.se
+        return float(self.values.mean()), float(self.values.std(ddof=1) / np.sqrt(len(self.values)))
+
+    def minus(self, other: Figure) -> Figure:
+        """Return the difference to the same figure of another way, picture by picture."""
+        mine, theirs = self.values, other.values
+        if isinstance(mine, auroc.Placements):
+            assert isinstance(theirs, auroc.Placements)
+            return Figure(self.name, self.better, mine.minus(theirs))
+        return Figure(self.name, self.better, mine - cast(Values, theirs))
+
+
+def tabulate(
+    order: DesignOrder, load: Callable[[str, str], Contestant], reporter: Reporter
+) -> Document:
+    """Return the report of looks at the pictures of a data set, JSON-able.
+
+    UserError, before the first completion, where the parts do not fit or there are no labels.
+    """
+    if not order.data:
+        raise UserError("is needed: pictures with classes, such as 'mnist'.", setting="data")
+    if len(set(order.estimators)) < len(order.estimators):
+        raise UserError("each once.", setting="estimator")
+    bench = prepare(order, load, reporter)
+    images = load_split(order, bench.contestant, bench.judge, order.split, reporter)
+    rows = subset(images, order.limit)
+    labels = _labels(images, rows, bench)
+    starts = _starts(order, bench, len(rows), reporter)
+    found = np.empty((len(order.estimators), len(rows), order.steps + 2, bench.judge.classes))
+    with reporter.progress("looks", len(rows) * len(order.estimators) * order.steps) as advance:
+        for place, row in enumerate(rows):
+            image = torch.from_numpy(np.array(images.images[row]))[None]
+            for number, estimator in enumerate(order.estimators):
+                found[number, place] = _looked_at(
+                    bench, cast(Estimator, estimator), image, starts[place], row, advance
+                )
+    return _document(bench, images, len(rows), found, labels)
+
+
+def _labels(images: ImageSet, rows: Sequence[int], bench: Bench) -> npt.NDArray[np.int64]:
+    if images.labels is None:
+        raise UserError(
+            f"{images.name} has no classes to tell. Give one folder per class, or a named set with "
+            "classes.",
+            setting="data",
+        )
+    labels = images.labels[rows]
+    if len(rows) < 2:
+        raise UserError(f"{len(rows)} picture; a standard error needs 2.", setting="data")
+    if len(images.classes) > bench.judge.classes:
+        raise UserError(
+            f"{images.name} has {len(images.classes)} classes, and {bench.judge.name} tells "
+            f"{bench.judge.classes} apart.",
+            setting="classifier",
+        )
+    return labels
+
+
+def _starts(order: DesignOrder, bench: Bench, count: int, reporter: Reporter) -> list[Mask]:
+    """Return what is visible of each picture before the first look."""
+    size = bench.looks.size
+    path = Path(order.start)
+    if path.is_file() and path.suffix != ".npz":
+        starts = [read_mask(path, size=(size, size))] * count
+    elif masks.is_kind(order.start) and not masks.parse(order.start).is_random:
+        starts = [masks.draw(order.start, size, size)] * count
+    else:
+        setting = Setting(size, size, bench.judge.network.channels)
+        try:
+            drawn = choose_masks(order.start, setting, count, order.seed, False, reporter)
+        except UserError as error:
+            raise UserError(error.text, setting="start") from error
+        starts = [np.asarray(drawn[index]) for index in range(count)]
+    for start in {id(start): start for start in starts}.values():
+        check_start(start, bench.looks)
+    return starts
+
+
+def _looked_at(
+    bench: Bench, estimator: Estimator, image: torch.Tensor, start: Mask, row: int, advance: Advance
+) -> Probabilities:
+    """Return the class probabilities of one picture before, after each look, and whole, [T + 2, C].
+
+    Once everything is visible, further looks change nothing.
+    """
+    found = list[Probabilities]()
+    for step in bench.walk(estimator, image, start, row):
+        found += [step.after] if found else [step.before, step.after]
+        advance(1, estimator)
+    missing = bench.order.steps + 1 - len(found)
+    advance(missing, estimator)
+    whole = bench.judge.of(image, np.ones_like(start)[None])[0]
+    return np.stack([*found, *[found[-1]] * missing, whole])
+
+
+def figures_of(p: Probabilities, labels: npt.NDArray[np.int64]) -> list[Figure]:
+    """Return the figures of class probabilities [N, C]: accuracy, NLL, with two classes AUROC."""
+    right = p[np.arange(len(labels)), labels]
+    figures = [
+        Figure("accuracy", "higher", (p.argmax(axis=1) == labels).astype(np.float64)),
+        Figure("nll", "lower", -np.log(np.maximum(right, LEAST))),
+    ]
+    if p.shape[1] == 2 and 0 < labels.sum() < len(labels):
+        figures.append(Figure("auroc", "higher", auroc.placements(p[:, 1], labels == 1)))
+    return figures
+
+
+def _document(
+    bench: Bench,
+    images: ImageSet,
+    count: int,
+    found: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+) -> Document:
+    order = bench.order
+    entries = []
+    stages: list[int | str] = [*range(order.steps + 1), WHOLE]
+    for place, looks in enumerate(stages):
+        first = figures_of(found[0, :, place], labels)
+        for number, estimator in enumerate(order.estimators):
+            figures = figures_of(found[number, :, place], labels)
+            for figure, reference in zip(figures, first, strict=True):
+                entry = _entry(figure, looks, estimator, count)
+                entry["difference"] = _difference(figure, reference) if number else None
+                entries.append(entry)
+    return {"schema": SCHEMA, **protocol(bench), "data": images.protocol(), "n_images": count} | {
+        "estimators": list(order.estimators),
+        "start": order.start,
+        "figures": entries,
+    }
+
+
+def _entry(figure: Figure, looks: int | str, estimator: str, count: int) -> Document:
+    value, se = figure.estimate()
+    return {
+        "figure": figure.name,
+        "looks": looks,
+        "estimator": estimator,
+        "value": value,
+        "se": se,
+        "better": figure.better,
+        "unit": "nats" if figure.name == "nll" else None,
+        "n_images": count,
+    }
+
+
+def _difference(figure: Figure, reference: Figure) -> Document:
+    """Return the paired difference to the first way, with a normal 95 % interval."""
+    value, se = figure.minus(reference).estimate()
+    ends = None if se is None else [value - Z95 * se, value + Z95 * se]
+    return {"value": value, "se": se, "ci95": ends}
+
+
+def protocol(bench: Bench) -> Document:
+    """Return what both kinds of report say of how looks were chosen."""
+    order, looks = bench.order, bench.looks
+    return {
+        "version": __version__,
+        "model": bench.contestant.name,
+        "weights_sha256": bench.contestant.weights_sha256,
+        "classifier": bench.judge.name,
+        "classifier_sha256": bench.judge.weights_sha256,
+        "classes": bench.judge.classes,
+        "size": looks.size,
+        "patch": looks.patch,
+        "grid": looks.grid,
+        "steps": order.steps,
+        "n": order.n,
+        "training_images": 0 if bench.tools.training is None else len(bench.tools.training),
+        "training_data": bench.training_name or None,
+        "eig_excess_nats": excess(bench.judge.classes, order.n),
+        "seed": order.seed,
+    }

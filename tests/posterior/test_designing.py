@@ -1,0 +1,274 @@
+"""`inpaint design`: photos with their files, data sets with their table, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import inpaint_cli
+from inpaint_cli.cli import main
+from inpaint_cli.errors import UserError
+from inpaint_cli.posterior import design_table
+from tests.masked_classifiers import saved
+from tests.pretend_model import PretendModel, pretend
+
+__all__ = ["pretend"]
+FEW: dict[str, Any] = {"steps": 2, "n": 3, "grid": 4}
+
+
+def typed(*words: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(main, ["design", *map(str, words)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("design")
+
+
+@pytest.fixture(scope="module")
+def classifier(folder: Path) -> str:
+    return saved(folder)
+
+
+@pytest.fixture(scope="module")
+def photo(folder: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(folder / "photo.png")
+    return folder / "photo.png"
+
+
+@pytest.fixture(scope="module")
+def digits_classifier(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return saved(tmp_path_factory.mktemp("digits"), 8, 1, classes=10)
+
+
+def words(classifier: str, *more: object) -> tuple[object, ...]:
+    return ("--model", "pcnn-digits", "--classifier", classifier, "-n", 3, "--steps", 2, *more)
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_photo_becomes_a_picture_arrays_and_a_record(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    code, out, err = typed(photo, *words(classifier), "--grid", 4, "-o", tmp_path)
+    assert (code, out.split()) == (
+        0,
+        [str(tmp_path / n) for n in ("photo-design.png", "photo-design.npz", "design.json")],
+    )
+    assert "40x40 square in the middle of 64x40" in err
+    with np.load(tmp_path / "photo-design.npz") as arrays:
+        eig, ig, corners = arrays["eig"], arrays["ig"], arrays["corners"]
+    assert (eig.shape, ig.shape, corners.shape) == ((2, 4, 4), (2, 3, 4, 4), (2, 2))
+    np.testing.assert_allclose(ig.mean(axis=1), eig, rtol=0, atol=1e-12)
+    assert np.isnan(eig[1]).sum() == 1  # what the first look showed
+    record = json.loads((tmp_path / "design.json").read_text(encoding="utf-8"))
+    (item,) = record["photos"]
+    assert (record["n"], record["patch"], item["square"]) == (3, 4, [12, 0, 40, 40])
+    for step, corner, gain in zip(item["steps"], corners, eig, strict=True):
+        assert step["corner"] == corner.tolist()
+        assert step["eig"] == pytest.approx(np.nanmax(gain), abs=1e-5)
+        # The model's 16 pixels are 40 of the photo's, from its column 12 on.
+        assert step["patch_in_photo"] == [12 + corner[1] * 2.5, corner[0] * 2.5, 10, 10]
+        assert sum(step["probabilities"]) == pytest.approx(1)
+    assert item["steps"][1]["entropy_before"] == item["steps"][0]["entropy_after"]
+
+
+@pytest.mark.usefixtures("pretend")
+def test_python_gives_what_the_command_writes(photo: Path, classifier: str, tmp_path: Path) -> None:
+    first = inpaint_cli.design(photo, model="pcnn-digits", classifier=classifier, **FEW)
+    again = inpaint_cli.design(
+        np.asarray(Image.open(photo)), model="pcnn-digits", classifier=classifier, **FEW
+    )
+    np.testing.assert_array_equal(first.eig, again.eig)
+    assert first.probabilities.shape == (3, 3)
+    assert Image.open(first.save(tmp_path, "made")[0]).width > 600
+    # Half the patches were seen in the photo: the picture is not the model's alone.
+    assert (first.patch(first.steps[0]).height, first.name) == (10, "photo.png")
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_start_is_a_kind_or_a_mask_of_the_photo(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    hidden = np.full((40, 64), 255, np.uint8)
+    hidden[:, :32] = 0  # the left half of the square is known
+    Image.fromarray(hidden).save(tmp_path / "mask.png")
+    for start in ("hide-right", tmp_path / "mask.png"):
+        made = inpaint_cli.design(
+            photo, model="pcnn-digits", classifier=classifier, start=str(start), **FEW
+        )
+        np.testing.assert_array_equal(
+            made.steps[0].seen_before.all(axis=0), [True] * 8 + [False] * 8
+        )
+        assert np.isnan(made.eig[0][:, :2]).all()
+
+
+def test_a_data_set_becomes_a_table_of_paired_differences(digits_classifier: str) -> None:
+    document = inpaint_cli.design_table(
+        "digits",
+        model="pcnn-digits",
+        classifier=digits_classifier,
+        estimator=("eig", "random", "uncond"),
+        limit=6,
+        **FEW,
+    )
+    figures = {(e["figure"], e["looks"], e["estimator"]): e for e in document["figures"]}
+    assert len(figures) == 2 * 4 * 3
+    assert document["training_images"] == 3
+    for name in ("eig", "random", "uncond"):
+        for looks in (0, "whole"):  # what all ways share
+            assert figures["nll", looks, name]["value"] == figures["nll", looks, "eig"]["value"]
+    difference = figures["nll", 2, "random"]["difference"]
+    assert difference["value"] == pytest.approx(
+        figures["nll", 2, "random"]["value"] - figures["nll", 2, "eig"]["value"]
+    )
+    low, high = difference["ci95"]
+    assert (low + high) / 2 == pytest.approx(difference["value"])
+    assert figures["nll", 2, "eig"]["difference"] is None
+
+
+def test_a_table_is_printed_as_text_json_csv_and_markdown(digits_classifier: str) -> None:
+    def printed(*more: str) -> str:
+        code, out, _ = typed(
+            *words(digits_classifier, "--data", "digits", "--limit", 3, "--grid", 3),
+            *("--estimator", "random", "--estimator", "uncond", *more),
+        )
+        assert code == 0
+        return out
+
+    document = json.loads(printed("--json"))
+    assert document["schema"] == "inpaint.design/1"
+    rows = list(csv.DictReader(io.StringIO(printed("--csv"))))
+    assert [row["estimator"] for row in rows[:2]] == ["random", "random"]
+    assert len(rows) == len(document["figures"]) == 2 * 4 * 2
+    assert float(rows[1]["value"]) == document["figures"][1]["value"]
+    text, markdown = printed(), printed("--markdown")
+    for line in ("uncond - random", "1 look ", "2 looks", "whole", "looks of 2x2 at 3x3 places"):
+        assert line in text
+        assert line in markdown
+
+
+def test_two_classes_have_an_auroc(tmp_path: Path) -> None:
+    p = np.random.default_rng(0).dirichlet([1, 1], size=20)
+    labels = np.arange(20) % 2
+    figures = {figure.name: figure for figure in design_table.figures_of(p, labels)}
+    assert set(figures) == {"accuracy", "nll", "auroc"}
+    value, se = figures["auroc"].minus(figures["auroc"]).estimate()
+    assert (value, se) == (0, 0)
+    p[0] = [1, 0]
+    wrong = design_table.figures_of(p, np.ones(20, np.int64))
+    assert {figure.name for figure in wrong} == {"accuracy", "nll"}
+    assert np.isfinite(wrong[1].estimate()[0])
+
+
+def test_once_all_is_seen_further_looks_change_nothing(digits_classifier: str) -> None:
+    document = inpaint_cli.design_table(
+        "digits",
+        model="pcnn-digits",
+        classifier=digits_classifier,
+        estimator="random",
+        limit=2,
+        **FEW | {"grid": 2, "patch": "50%", "steps": 6},
+    )
+    values = [e["value"] for e in document["figures"] if e["figure"] == "nll"]
+    assert values[4] == values[5] == values[6] == pytest.approx(values[7], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"model": "telea"}, "model: telea is deterministic"),
+        ({"steps": 0}, "steps: must be at least 1"),
+        ({"n": 1}, "n: must be at least 2"),
+        ({"n": "many"}, "n: must be a whole number"),
+        ({"patch": 16}, "patch: 16 pixels"),
+        ({"grid": 1}, "grid: must be at least 2"),
+        ({"grid": 14}, "grid: 14 along.*At most 13"),
+        ({"estimator": "eigg"}, "estimator: no estimator called 'eigg'. Did you mean 'eig'"),
+        ({"estimator": ("eig", "epe")}, "estimator: one image"),
+        ({"estimator": "uncond"}, "data: uncond stands on training images"),
+        ({"start": "everything"}, "start: it shows every place already"),
+        ({"start": "nothign"}, "start: nothign: no such file.*Did you mean 'nothing'"),
+        ({"stepps": 3}, "no option called 'stepps'. Did you mean 'steps'"),
+        ({"classifier": "classifier-mnist"}, "classifier: .*trained on whole pictures.*train"),
+        ({"classifier": "pcnn-digits"}, "classifier: .*family 'pcnn'"),
+        ({"classifier": "nowhere/x"}, "classifier: .*no such file"),
+    ],
+)
+def test_bad_requests_are_answered_before_the_first_completion(
+    given: dict[str, Any],
+    sentence: str,
+    photo: Path,
+    classifier: str,
+    pretend: PretendModel,
+) -> None:
+    chosen = {"model": "pcnn-digits", "classifier": classifier, **FEW, **given}
+    with pytest.raises(UserError, match=sentence):
+        inpaint_cli.design(photo, **chosen)
+    assert pretend.batches == []
+
+
+def test_a_classifier_of_another_size_is_refused(photo: Path, classifier: str) -> None:
+    with pytest.raises(UserError, match=r"classifier: .*16x16 RGB, and pcnn-digits for 8x8 grey"):
+        inpaint_cli.design(photo, model="pcnn-digits", classifier=classifier)
+
+
+def test_data_without_classes_or_with_too_many_are_refused(
+    photo: Path, digits_classifier: str, tmp_path: Path
+) -> None:
+    few, plain = saved(tmp_path, 8, 1, classes=3), tmp_path / "plain"
+    for split in ("train", "test"):
+        for number in range(3):
+            (plain / split).mkdir(parents=True, exist_ok=True)
+            (plain / split / f"{number}.png").write_bytes(photo.read_bytes())
+    for data, network, sentence in (
+        (plain, digits_classifier, "data: .*has no classes to tell"),
+        ("digits", few, "classifier: digits has 10 classes, and .* tells 3 apart"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            inpaint_cli.design_table(
+                data, model="pcnn-digits", classifier=network, estimator="random", images=2
+            )
+
+
+def test_options_of_the_other_kind_are_refused(photo: Path, classifier: str) -> None:
+    for more, sentence in (
+        ((photo, "--limit", 5), "--limit: belongs to data sets"),
+        ((photo, "--csv"), "--csv: belongs to data sets"),
+        (("--data", "digits", "-o", "x"), "--output: belongs to photos"),
+        (("--data", "digits", "--csv", "--json"), "give one of them"),
+        ((), "give a PHOTO, or --data"),
+    ):
+        code, _, err = typed(*words(classifier, *more))
+        assert (code, sentence in err) == (2, True)
+
+
+@pytest.mark.usefixtures("pretend")
+def test_one_bad_photo_does_not_stop_the_others(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    code, _, err = typed(tmp_path / "bad.png", photo, *words(classifier), "-o", tmp_path / "out")
+    assert code == 3
+    assert "failed:" in err
+    assert (tmp_path / "out" / "photo-design.png").is_file()
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_photo_is_never_written_over(photo: Path, classifier: str, tmp_path: Path) -> None:
+    for name in ("a.png", "a-design.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    code, _, err = typed(
+        tmp_path / "a.png", tmp_path / "a-design.png", *words(classifier), "-o", tmp_path
+    )
+    assert (code, "is a photo itself" in err) == (2, True)
+    assert (tmp_path / "a-design.png").read_bytes() == photo.read_bytes()
