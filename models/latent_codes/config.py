@@ -40,14 +40,17 @@ class LatentConfig(Config):
     token_heads: Annotated[int, Between(1, 1024)]
     dropout: Annotated[float, PART] = 0.1
     """Of the transformer: on embeddings, residual branches and attention."""
-    restrictive: Literal["strict", "released", "off"] = "strict"
-    """Form of the restrictive encoder: `released` as in the authors' code, `strict` as the paper
-    says it, with nothing hidden taking part anywhere; `off`: plain convolutions, to compare."""
+    restrictive: Literal["strict", "released", "literal", "off"] = "strict"
+    """Form of the restrictive encoder: `released` as in the authors' code; `strict` with nothing
+    hidden taking part anywhere; `literal` the same with equation 3 as printed; `off`: plain
+    convolutions, to compare."""
     alpha: float = 0.5
     """A 2x2 block of the mask stays visible if at least this share of it is (eq. 4)."""
     partial: bool = False
     """The partial encoder of the last stage uses partial convolutions (the paper's text); False: a
     plain one that sees the mask (every released file)."""
+    partial_form: Literal["released", "literal"] = "released"
+    """Of these partial convolutions: as in the authors' code, or equation 1 as printed."""
     coarse_size: Annotated[int, Between(0, 16384)] = 0
     """Side at which everything but the refinement works; 0 = `size`."""
     refinement: bool = False

@@ -5,13 +5,14 @@ Names as in Chen & Zhao 2024: E_prt is the partial encoder, G the generator.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from inpaint_cli.models.latent_codes.blocks import Decoder, Encoder, Shape
-from inpaint_cli.models.latent_codes.masked import (
-    MaskedEncoder,
-    MaskedLayers,
+from inpaint_cli.models.latent_codes.masked import Form, MaskedEncoder, MaskedLayers
+from inpaint_cli.models.latent_codes.masked_convolutions import (
     Seen,
     mask_of,
     network_input,
@@ -37,14 +38,22 @@ class ImageDecoder(nn.Module):
 
     Takes x [N, channels, H, W] in [-1, 1], visible [N, 1, H, W], code vectors [N, embed_dim, h, w]
     and known [N, 1, h, w] of the RestrictiveEncoder's rule; gives an image like x. With `partial`,
-    E_prt has standard partial convolutions, as in the paper; without, ordinary ones, as in all
-    configurations that the authors published.
+    E_prt has partial convolutions, of the authors' code ("released") or as printed in equation 1
+    ("literal"); without, ordinary ones, as in all configurations that the authors published.
     """
 
-    def __init__(self, channels: int, shape: Shape, embed_dim: int, partial: bool) -> None:
+    def __init__(
+        self,
+        channels: int,
+        shape: Shape,
+        embed_dim: int,
+        partial: bool,
+        partial_form: Literal["released", "literal"] = "released",
+    ) -> None:
         super().__init__()
+        form: Form = "literal-partial" if partial_form == "literal" else "partial"
         self.encoder: Encoder | MaskedEncoder = (
-            MaskedEncoder(channels + 1, shape, MaskedLayers("partial"))
+            MaskedEncoder(channels + 1, shape, MaskedLayers(form))
             if partial
             else Encoder(channels + 1, shape)
         )

@@ -60,7 +60,8 @@ class LatentCodes(CompletionModel):
             config.token_heads,
             config.dropout,
         )
-        self.decoder = ImageDecoder(channels, shape, embed_dim, config.partial)
+        partial = config.partial, config.partial_form
+        self.decoder = ImageDecoder(channels, shape, embed_dim, *partial)
         self.refinement: Refinement | None = None
         if config.refinement:
             finer = shape

@@ -8,9 +8,8 @@ from torch import Tensor, nn
 
 from inpaint_cli.device import full_precision
 from inpaint_cli.models.latent_codes.blocks import Encoder, Shape
-from inpaint_cli.models.latent_codes.masked import (
-    MaskedEncoder,
-    MaskedLayers,
+from inpaint_cli.models.latent_codes.masked import MaskedEncoder, MaskedLayers
+from inpaint_cli.models.latent_codes.masked_convolutions import (
     Seen,
     majority,
     mask_of,
@@ -37,7 +36,8 @@ class RestrictiveEncoder(nn.Module):
     Takes x [N, channels, H, W] in [-1, 1] and visible [N, 1, H, W]; gives logits [N, codes, h, w]
     in float32 and known [N, 1, h, w]. `alpha` is the paper's: the share of a 2x2 block that must be
     visible ("at least"). The form "released" computes what the authors' code does; in "strict"
-    hidden positions have no part in any layer.
+    hidden positions have no part in any layer; "literal" is "strict" with the convolutions of
+    equation 3 as printed, which give 0 where less than `alpha` of a window is visible.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class RestrictiveEncoder(nn.Module):
         shape: Shape,
         codes: int,
         alpha: float,
-        form: Literal["strict", "released"],
+        form: Literal["strict", "released", "literal"],
     ) -> None:
         super().__init__()
         if not 0 < alpha <= 1:

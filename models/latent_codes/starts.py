@@ -18,41 +18,45 @@ CERTAINTY = 10.0
 
 
 def decoder_from_vqgan(model: LatentCodes) -> None:
-    """Start the generator from the VQGAN's decoder, and a plain partial encoder from its encoder.
+    """Start the generator from the VQGAN's decoder, and the partial encoder from its encoder.
 
-    The authors copy the generator only. The encoder's copy sees the mask with weight 0 at first, so
-    it starts as the encoder of the visible pixels.
+    The authors copy the generator only, and their own partial convolutions start at random here as
+    well. The encoder's copy sees the mask with weight 0 at first, so it starts as the encoder of
+    the visible pixels.
     """
-    vqgan, decoder = model.vqgan, model.decoder
+    vqgan, decoder, config = model.vqgan, model.decoder, model.config
     decoder.post_bottleneck_conv.load_state_dict(vqgan.post_quant_conv.state_dict())
     decoder.decoder.load_state_dict(vqgan.decoder.state_dict())
-    if not model.config.partial:
-        weights = vqgan.encoder.state_dict()
-        weights["conv_in.weight"] = _behind_a_mask(weights["conv_in.weight"])
-        decoder.encoder.load_state_dict(weights)
+    if not config.partial or config.partial_form == "literal":
+        _copy_encoder(vqgan.encoder, decoder.encoder)
         decoder.bottleneck_conv.load_state_dict(vqgan.quant_conv.state_dict())
 
 
 def encoder_from_vqgan(model: LatentCodes) -> None:
-    """Start a strict restrictive encoder, or an ordinary one, from the VQGAN's encoder and codes.
+    """Start a restrictive encoder that is not the authors' from the VQGAN's encoder and codes.
 
     Where everything is visible it then names the VQGAN's codes.
     """
     vqgan, encoder = model.vqgan, model.encoder
-    wanted = encoder.encoder.state_dict()
-    for name in wanted:
-        source = name.replace(".conv.weight", ".weight").replace(".conv.bias", ".bias")
-        source = source.replace("downsample.", "downsample.conv.")
-        weight = _parameter(vqgan.encoder, name, source)
-        if name.startswith("conv_in.") and weight.dim() == 4:
-            weight = _behind_a_mask(weight)
-        wanted[name] = weight
-    encoder.encoder.load_state_dict(wanted)
+    _copy_encoder(vqgan.encoder, encoder.encoder)
     table = CERTAINTY * vqgan.quantize.table
     head = next(module for module in encoder.cls_head.modules() if isinstance(module, nn.Conv2d))
     head.weight.copy_(torch.einsum("kd,dcij->kcij", table, vqgan.quant_conv.weight))
     if head.bias is not None and vqgan.quant_conv.bias is not None:
         head.bias.copy_(table @ vqgan.quant_conv.bias)
+
+
+def _copy_encoder(source: nn.Module, target: nn.Module) -> None:
+    """Give an encoder that takes the mask as one more channel the weights of one that does not."""
+    wanted = target.state_dict()
+    for name in wanted:
+        plain = name.replace(".conv.weight", ".weight").replace(".conv.bias", ".bias")
+        plain = plain.replace("downsample.", "downsample.conv.")
+        weight = _parameter(source, name, plain)
+        if name.startswith("conv_in.") and weight.dim() == 4:
+            weight = _behind_a_mask(weight)
+        wanted[name] = weight
+    target.load_state_dict(wanted)
 
 
 def transformer_from_codes(model: LatentCodes) -> None:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from inpaint_cli.models.latent_codes.blocks import Shape
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement, compose, composite
-from inpaint_cli.models.latent_codes.masked import MaskedEncoder, Seen, mask_of, network_input
+from inpaint_cli.models.latent_codes.masked import MaskedEncoder
+from inpaint_cli.models.latent_codes.masked_convolutions import Seen, mask_of, network_input
 from inpaint_cli.models.pixels import from_unit, to_unit
 from tests.models.latent_codes.golden_parts import FOLDER, close, part, recorded, shape_of
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.models.latent_codes.masked import (
+from inpaint_cli.models.latent_codes.masked_convolutions import (
     PartialConv,
     ReleasedConv,
     Seen,

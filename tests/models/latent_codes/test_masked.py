@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from inpaint_cli.models.latent_codes.blocks import AttnBlock, normalisation
 from inpaint_cli.models.latent_codes.masked import (
-    EqualisedConv,
     MaskedAttention,
     MaskedLayers,
     MaskedNorm,
     MaskedResBlock,
+)
+from inpaint_cli.models.latent_codes.masked_convolutions import (
+    EqualisedConv,
     PartialConv,
     Seen,
     StrictConv,
