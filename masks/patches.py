@@ -1,4 +1,4 @@
-"""Visible or hidden squares (AIPO: Harvey et al. 2022)."""
+"""Visible or hidden squares (AIPO: Harvey et al. 2021)."""
 
 from __future__ import annotations
 

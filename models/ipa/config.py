@@ -1,6 +1,6 @@
 """Config of the hierarchical VAEs: block strings, widths, and what the objectives may choose.
 
-Child 2021 (VD-VAE), Harvey et al. 2022 (IPA, IPA-R), Naderiparizi et al. 2021 (AIPO, AIPO-R).
+Child 2021 (VD-VAE), Harvey et al. 2022 (IPA, IPA-R), Harvey et al. 2021 (AIPO, AIPO-R).
 """
 
 from __future__ import annotations

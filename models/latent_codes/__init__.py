@@ -1,4 +1,4 @@
-"""Latent codes: tokens for what is hidden, pixels for what is seen (Chen & Zhao, CVPR 2024)."""
+"""Latent codes: tokens for what is hidden, pixels for what is seen (Chen & Zhao 2024)."""
 
 from __future__ import annotations
 

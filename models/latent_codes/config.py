@@ -1,4 +1,4 @@
-"""Config and presets of the latent codes (Chen & Zhao, CVPR 2024)."""
+"""Config and presets of the latent codes (Chen & Zhao 2024)."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class StrictConv(nn.Module):
     is a plain convolution.
 
     aligned: with a stride of 2 a window begins at its own 2x2 block, as in the VQGAN's encoder;
-    otherwise one position before it, as in equation 3.
+    otherwise one position before it.
     """
 
     def __init__(

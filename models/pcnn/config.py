@@ -24,7 +24,7 @@ class PixelConfig(Config):
     head: Annotated[int, Between(1, 65536)] = 1023
     """Filters between the two last layers of the prior network; RGB only (appendix A.2)."""
     alpha: Annotated[float, NOT_NEGATIVE] = 1.0
-    """Weight of the conditioning network's own cross entropy (section 3.3)."""
+    """Weight of the conditioning network's own cross entropy (section 4.2)."""
     beta: Annotated[float, NOT_NEGATIVE] = 0.0
     """Weight of the prior network's own cross entropy; 0 in the paper."""
     loss_pixels: Literal["all", "hidden"] = "all"

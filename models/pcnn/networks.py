@@ -1,4 +1,4 @@
-"""Networks of the Pixel Constrained CNN (Dupont & Suresha 2018, section 3 and appendix A)."""
+"""Networks of the Pixel Constrained CNN (Dupont & Suresha 2018, section 4 and appendix A)."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ class PixelConstrainedCNN(CompletionModel):
 
     Maps levels [N, C, H, W] (integers 0..K-1) and `visible` bool [N, 1, H, W] to the logits of the
     prior and of the conditioning network, float32 [N, K, C, H, W] each; the model's logits are
-    their sum (Dupont & Suresha 2018, eq. 3).
+    their sum (Dupont & Suresha 2018, section 4).
     """
 
     config: PixelConfig
