@@ -13,7 +13,7 @@ import numpy.typing as npt
 from inpaint_cli import models, zoo
 from inpaint_cli.device import for_method, resolve
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.family import Family, Model, Option, drawing_option, finished_stages
+from inpaint_cli.family import Family, Model, Option, drawing_option, finished_stages, not_as_scored
 from inpaint_cli.masks import draw
 from inpaint_cli.models.deferred import DeferredModel
 from inpaint_cli.photos.arguments import ImageSource, number, photo_of, visible_of, whole
@@ -104,7 +104,7 @@ class LoadedModel:
         photo, flat = photo_of(image)
         request = CompletionRequest.of_family(
             self.family,
-            checked_options(self.family, options),
+            checked_options(self.family, options, as_scored=calibration is not None),
             n=self.default_n() if n is None else whole(n, "n"),
             seed=whole(seed, "seed"),
             temperature=number(temperature, "temperature"),
@@ -129,7 +129,9 @@ class LoadedModel:
         if given is None:
             return None
         found = given if isinstance(given, Calibration) else load(Path(given))
-        why = found.mismatch(self.name, self.weights_sha256, request.n, request.temperature)
+        why = found.mismatch(
+            self.name, self.weights_sha256, request.n, request.temperature
+        ) or not_as_scored(self.family, request.options)
         if why:
             raise UserError(f"{why}.", setting="calibration")
         return found
@@ -351,14 +353,25 @@ def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bo
     return np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
 
 
-def checked_options(family: Family, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of a family, defaults left out; UserError for others and for odd values."""
+def checked_options(
+    family: Family, options: Mapping[str, Any], as_scored: bool = False
+) -> dict[str, Any]:
+    """Return options of a family, defaults left out; UserError for others and for odd values.
+
+    as_scored: what is not given is as in `score`, and not as photos have it (`Option.of_photos`).
+    """
     known = {option.parameter: option for option in family.options}
     for name, value in options.items():
         if name not in known:
             raise _not_its_option(family, name, known)
         _check_value(known[name], value)
-    return {name: value for name, value in options.items() if value != known[name].default}
+    of_photos = {
+        name: option.of_photos
+        for name, option in known.items()
+        if option.of_photos is not None and not as_scored and options.get(name) is None
+    }
+    given = {name: value for name, value in options.items() if name not in of_photos}
+    return {n: value for n, value in given.items() if value != known[n].default} | of_photos
 
 
 def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:

@@ -109,6 +109,9 @@ class Option:
     for_rank: Any = None
     """Not None: the family's likelihoods are lower bounds that this option asks for. Completions
     that are ranked by likelihood get this value where none is given."""
+    of_photos: Any = None
+    """What `complete` takes where nothing is given; `score`, which judges the model's own
+    distribution, always takes `default`."""
     of_drawing: Any = None
     """The value that makes the image a drawing: the model sees all of it, and keeps nothing."""
 
@@ -128,6 +131,15 @@ def drawing_option(options: Iterable[Option], given: Mapping[str, Any]) -> Optio
         ),
         None,
     )
+
+
+def not_as_scored(family: Family, options: Mapping[str, Any]) -> str | None:
+    """Return why a calibration says nothing on completions with these options; None if it does."""
+    for option in family.options:
+        value = options.get(option.parameter, option.default)
+        if option.of_photos is not None and value != option.default:
+            return f"is for {option.parameter} {option.default:g}, not {value:g}"
+    return None
 
 
 @dataclass(frozen=True)

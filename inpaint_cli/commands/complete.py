@@ -11,7 +11,7 @@ import click
 from inpaint_cli import models
 from inpaint_cli.commands import hole_options, options
 from inpaint_cli.errors import PartialFailure, PlainError, ResourceError, UnknownName, UserError
-from inpaint_cli.family import Option, drawing_option
+from inpaint_cli.family import Option, drawing_option, not_as_scored
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
 
@@ -396,7 +396,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
         of_family = ranked_options(loaded, of_family, reporter)
     request = CompletionRequest.of_family(
         loaded.family,
-        checked_options(loaded.family, of_family),
+        checked_options(loaded.family, of_family, given["calibration"] is not None),
         n=(given["n"] or (1 if output.file else loaded.default_n())),
         seed=given["seed"],
         temperature=given["temperature"],
@@ -449,7 +449,9 @@ def calibration_of(
     if path is None:
         return None
     found = calibration.load(path)
-    why = found.mismatch(loaded.name, loaded.weights_sha256, request.n, request.temperature)
+    why = found.mismatch(
+        loaded.name, loaded.weights_sha256, request.n, request.temperature
+    ) or not_as_scored(loaded.family, request.options)
     if why is None or given["calibration_anyway"]:
         if why:
             reporter.warn(f"{path}: {why}; taken anyway, so nothing is promised")

@@ -33,6 +33,16 @@ OPTIONS = (
         minimum=0,
     ),
     Option(
+        "pixel-noise",
+        float,
+        "Factor on the deviation of each pixel round its latents' mean. 1 draws from the model; 0 "
+        "takes the mean of the logistic that was drawn, without grain.  [default: 0]",
+        minimum=0,
+        maximum=1,
+        default=1.0,
+        of_photos=0.0,
+    ),
+    Option(
         "bound",
         int,
         "Bound the log-probability of each completion with K importance samples.  [default: no "

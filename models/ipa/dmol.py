@@ -105,11 +105,11 @@ def bounded(uniform: Tensor) -> Tensor:
     return MARGIN + uniform * (1 - 2 * MARGIN)
 
 
-def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor) -> Tensor:
+def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor, noise: float = 1.0) -> Tensor:
     """Draw pixels in -1..1, [N, H, W, C], the colours one after the other.
 
     u_mixture: [N, H, W, K] chooses the logistic of a pixel, u_logistic: [N, H, W, C] the draw from
-    it; both uniform and `bounded`.
+    it; both uniform and `bounded`. noise: factor on the deviation of that draw; 0 = its mean.
     """
     channels = u_logistic.shape[-1]
     mixture = LogisticMixture.of(params, channels)
@@ -118,7 +118,7 @@ def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor) -> Tensor:
     means, log_scales = (
         t.gather(-1, index).squeeze(-1) for t in (mixture.means, mixture.log_scales)
     )
-    drawn = means + log_scales.exp() * (u_logistic.log() - torch.log1p(-u_logistic))
+    drawn = means + noise * log_scales.exp() * (u_logistic.log() - torch.log1p(-u_logistic))
     if mixture.coefficients is None:
         return drawn.clamp(-1, 1)
     return _in_turn(drawn, mixture.coefficients.gather(-1, index).squeeze(-1))

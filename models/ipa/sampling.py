@@ -61,6 +61,8 @@ class CompletionPlan:
     """Layers, from the coarsest, that all completions share with completion 0."""
     prior_from: int
     """Layers from this one on are drawn from the prior."""
+    pixel_noise: float = 1.0
+    """Factor on the deviation of pixels given the latents."""
 
 
 def complete(
@@ -73,6 +75,7 @@ def complete(
     temperatures: str | None = None,
     fix_top: int = 0,
     prior_after: int | None = None,
+    pixel_noise: float = 1.0,
     bound: int | None = None,
     condition: str | None = None,
     quantise: Literal["round", "trunc"] = "round",
@@ -80,8 +83,10 @@ def complete(
     """Complete one image len(noise) times; `details["raw"]` holds what was drawn, uint8.
 
     The model is in eval mode and gradients are off. temperatures: one per layer, see
-    `layer_temperatures`; prior_after: layers after these are the prior's; bound: importance
-    samples for `log_prob`. A model of edges takes the drawing as `image` and fills everything in.
+    `layer_temperatures`; prior_after: layers after these are the prior's; pixel_noise: 1 draws
+    pixels from their mixtures, 0 takes the mean of the drawn component; bound: importance samples
+    for `log_prob`, of the completion as it is. A model of edges takes the drawing as `image` and
+    fills everything in.
     """
     config = model.config
     if condition is not None and condition != config.condition:
@@ -91,7 +96,8 @@ def complete(
         )
     layers = len(model.decoder.blocks())
     heats = layer_temperatures(temperatures, temperature, layers)
-    plan = CompletionPlan(heats, fix_top, layers if prior_after is None else prior_after)
+    prior_from = layers if prior_after is None else prior_after
+    plan = CompletionPlan(heats, fix_top, prior_from, pixel_noise)
     for setting, number in (("fix_top", plan.fixed), ("prior_after", plan.prior_from)):
         if not 0 <= number <= layers:
             raise UserError(f"this model has {layers} layers, got {number}.", setting=setting)
@@ -211,7 +217,7 @@ class CompletionDecoder:
         """Draw pixels in -1..1 from uniform numbers in [0, 1)."""
         params = self.model.decoder.read(px_z)
         uniform = (like(dmol.bounded(u), params) for u in (u_mixture, u_logistic))
-        return dmol.sample(params, *uniform)
+        return dmol.sample(params, *uniform, self.plan.pixel_noise)
 
 
 def _bounds(model: CompletingVae, task: CompletionTask, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from inpaint_cli import models
+from inpaint_cli.api import checked_options
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.ipa import sampling
+from inpaint_cli.family import not_as_scored
+from inpaint_cli.models.ipa import dmol, sampling
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.randomness import Noise
@@ -228,3 +231,43 @@ def test_a_layer_that_asks_for_endless_deviations_does_not_run_away() -> None:
     assert last.isfinite().all()
     spread = math.exp(sampling.LARGEST_LOG_STD)
     assert all(float(z.detach().abs().max()) < 1.5 * spread for z in latents)
+
+
+def test_without_pixel_noise_a_pixel_is_the_mean_of_its_drawn_component() -> None:
+    u_mixture, u_logistic = torch.rand(2, 1, 4, 4, 3, generator=torch.Generator().manual_seed(1))
+    u_mixture, u_logistic = (dmol.bounded(u) for u in (u_mixture, u_logistic))
+    params = 0.3 * torch.randn(1, 4, 4, 30, generator=torch.Generator().manual_seed(2))
+    still = dmol.sample(params, u_mixture, u_logistic, 0)
+    assert torch.equal(still, dmol.sample(params, u_mixture, 1 - u_logistic, 0))
+    # A logistic is symmetric: uniform numbers of a half are its mean.
+    torch.testing.assert_close(
+        still, dmol.sample(params, u_mixture, torch.full_like(u_logistic, 0.5))
+    )
+    assert not torch.equal(still, dmol.sample(params, u_mixture, u_logistic))
+
+
+def test_pixel_noise_leaves_the_latents_and_the_visible_pixels_as_they_are() -> None:
+    model = random_vae()
+    image, visible = task()
+    drawn, still = completed(model), completed(model, pixel_noise=0.0)
+    assert torch.equal(drawn, completed(model, pixel_noise=1.0))
+    assert not torch.equal(drawn, still)
+    seen = visible.expand_as(still)
+    assert torch.equal(still[seen], image.expand_as(still)[seen])
+    assert still.float().std(0).mean() < drawn.float().std(0).mean()
+
+
+def test_photos_are_completed_without_pixel_noise_and_scores_with_it() -> None:
+    family = models.get("ipa")
+    assert checked_options(family, {}) == {"pixel_noise": 0.0}
+    assert checked_options(family, {"pixel_noise": 1.0}) == {}
+    assert checked_options(family, {"pixel_noise": 0.5, "bound": 2}) == {
+        "pixel_noise": 0.5,
+        "bound": 2,
+    }
+    # A calibration was made of what `score` draws.
+    assert checked_options(family, {}, as_scored=True) == {}
+    assert not_as_scored(family, {}) is None
+    assert "pixel_noise 1, not 0" in (not_as_scored(family, {"pixel_noise": 0.0}) or "")
+    with pytest.raises(UserError, match="at most 1"):
+        checked_options(family, {"pixel_noise": 1.5})
