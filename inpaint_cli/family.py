@@ -308,7 +308,10 @@ class Model(Protocol):
         ...
 
     def use_perceptual(self, distance: Any) -> None:
-        """Take a perceptual distance for the losses, where the family has a place for one."""
+        """Take a perceptual distance for the losses, where the family has a place for one.
+
+        None where none was chosen; UserError where a setting of the model needs one.
+        """
         ...
 
 

@@ -96,9 +96,14 @@ class PerceptualDistance(nn.Module):
 
         The trunk runs in the precision of the surrounding autocast, the rest at least in float32.
         """
-        maps = self.network(self._prepared(images))
+        maps = self.features(images)
         with full_precision(images.device):
             return [embed(level, self._head(index)) for index, level in enumerate(maps)]
+
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        """Return the trunk's feature maps [N, C_l, H_l, W_l], as they are, the finest first."""
+        maps: Sequence[Tensor] = self.network(self._prepared(images))
+        return maps
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         return squared_distance(self.embedding(a), self.embedding(b))

@@ -264,7 +264,7 @@ class TrainingRun:
             with torch.no_grad():
                 stage.begin(cast(Model, model))
         model = to_device(cast(nn.Module, model), self.device)
-        if self._distance is not None:
+        if self.recipe.family.perceptual:
             cast(Any, model).use_perceptual(self._distance)
         return model
 

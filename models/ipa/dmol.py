@@ -105,7 +105,7 @@ def bounded(uniform: Tensor) -> Tensor:
     return MARGIN + uniform * (1 - 2 * MARGIN)
 
 
-def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor, noise: float = 1.0) -> Tensor:
+def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor, *, noise: float = 1.0) -> Tensor:
     """Draw pixels in -1..1, [N, H, W, C], the colours one after the other.
 
     u_mixture: [N, H, W, K] chooses the logistic of a pixel, u_logistic: [N, H, W, C] the draw from

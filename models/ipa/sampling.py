@@ -217,7 +217,7 @@ class CompletionDecoder:
         """Draw pixels in -1..1 from uniform numbers in [0, 1)."""
         params = self.model.decoder.read(px_z)
         uniform = (like(dmol.bounded(u), params) for u in (u_mixture, u_logistic))
-        return dmol.sample(params, *uniform, self.plan.pixel_noise)
+        return dmol.sample(params, *uniform, noise=self.plan.pixel_noise)
 
 
 def _bounds(model: CompletingVae, task: CompletionTask, images: Tensor) -> tuple[Tensor, Tensor]:

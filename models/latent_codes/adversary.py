@@ -11,6 +11,7 @@ from torch import Tensor
 
 from inpaint_cli.models.latent_codes import discriminator as adversarial
 from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator
+from inpaint_cli.models.projected import ProjectedDiscriminator
 
 if TYPE_CHECKING:
     from inpaint_cli.models.latent_codes.networks import LatentCodes
@@ -35,7 +36,7 @@ class Adversary:
     """The discriminator of a stage, or None."""
 
     name: str
-    network: PatchDiscriminator | None
+    network: PatchDiscriminator | ProjectedDiscriminator | None
     joined: bool
     weight: float
     limit: float
@@ -50,7 +51,7 @@ class Adversary:
         rivals = dict(model.discriminators.items())
         return cls(
             name,
-            cast("PatchDiscriminator | None", rivals.get(name)),
+            cast("PatchDiscriminator | ProjectedDiscriminator | None", rivals.get(name)),
             progress >= config.disc_start[place],
             config.disc_weight[place],
             config.disc_limit,
@@ -76,30 +77,36 @@ class Adversary:
         if self.network is None:
             return Outcome(zero)
         group = f"{self.name}-discriminator"
-        if not self.joined:
+        patches = isinstance(self.network, PatchDiscriminator)
+        planned = fake.is_meta and not patches  # a plan has no perceptual distance
+        if isinstance(self.network, ProjectedDiscriminator) and not planned:
+            self.network.its_trunk()  # what is missing is told at the first step
+        if not self.joined or planned:
             return Outcome(zero, {group: adversarial.untouched(self.network)})
         fake, real = _beside(mask, fake), _beside(mask, real)
+        inner = -1 if patches else 0
         levels = adversarial.frozen(self.network, fake)
-        game = -levels[-1].mean()
+        game = -adversarial.mean(levels[inner:])
         weight = adversarial.adaptive_weight(reconstruction, game, last, self.limit)
         generator = self.weight * weight * game
-        if self.matching:
+        if self.matching and patches:
             wanted = adversarial.frozen(self.network, real)
             pairs = zip(levels[:-1], wanted[:-1], strict=True)
             generator = generator + torch.stack([(a - b).abs().mean() for a, b in pairs]).sum()
-        logits = [self.network(x.detach())[-1].float() for x in (real, fake)]
+        outputs = [self.network(x.detach())[inner:] for x in (real, fake)]
+        logits = [[scores.float() for scores in maps] for maps in outputs]
         loss = adversarial.hinge(*logits)
         scalars = {
             f"{self.name}/adaptive_weight": weight.detach(),
-            f"{self.name}/logits_real": logits[0].mean().detach(),
-            f"{self.name}/logits_fake": logits[1].mean().detach(),
+            f"{self.name}/logits_real": adversarial.mean(logits[0]).detach(),
+            f"{self.name}/logits_fake": adversarial.mean(logits[1]).detach(),
         }
-        if penalise:
+        if penalise and patches:
             loss = loss + self._penalty(real, mask)
         return Outcome(generator, {group: loss}, scalars)
 
     def _penalty(self, real: Tensor, mask: Tensor | None) -> Tensor:
-        assert self.network is not None
+        assert isinstance(self.network, PatchDiscriminator)
         first = 0 if mask is None else 1
         square = adversarial.gradient_penalty(self.network, real, slice(first, None))
         return 0.5 * self.r1_weight * R1_EVERY * square

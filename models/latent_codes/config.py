@@ -57,8 +57,12 @@ class LatentConfig(Config):
     """Has the refinement network of the released pipelines, trained together with `decoder`."""
     refinement_multipliers: Annotated[tuple[int, ...], Between(1, 1024)] = ()
     """Levels of the refinement's decoder, where it enlarges; () = `multipliers`."""
+    adversary: Literal["patch", "projected"] = "patch"
+    """Discriminator of `decoder` and its refinement: of patches, or heads on frozen features of the
+    perceptual distance (Sauer et al. 2021), which then must be given."""
     disc_width: Annotated[int, Between(0, 16384)] = 64
-    """Channels of the first layer of the patch discriminators; 0 = trained without them."""
+    """Channels of the first layer of the patch discriminators, and of the heads of projected ones;
+    0 = trained without discriminators."""
     disc_layers: Annotated[int, Between(0, 14)] = 3
     """Layers of the patch discriminators that halve the side."""
     disc_norm: Literal["batch", "group"] = "group"

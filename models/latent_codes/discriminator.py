@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -50,16 +51,22 @@ class PatchDiscriminator(nn.Module):
         return [*outputs, x]
 
 
-def frozen(discriminator: PatchDiscriminator, x: Tensor) -> list[Tensor]:
+def frozen(discriminator: nn.Module, x: Tensor) -> list[Tensor]:
     """Call a discriminator so that no gradient reaches its parameters, only its input."""
     weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
     outputs: list[Tensor] = torch.func.functional_call(discriminator, weights, (x,))
     return outputs
 
 
-def hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Return the discriminator's loss from its logits."""
-    return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+def hinge(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Return the discriminator's loss from its maps of logits, each of which counts alike."""
+    pairs = zip(real, fake, strict=True)
+    return torch.stack([F.relu(1 - a).mean() + F.relu(1 + b).mean() for a, b in pairs]).mean() / 2
+
+
+def mean(logits: Sequence[Tensor]) -> Tensor:
+    """Return the mean over maps of logits of each map's mean."""
+    return torch.stack([scores.mean() for scores in logits]).mean()
 
 
 def adaptive_weight(

@@ -19,6 +19,7 @@ from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator
 from inpaint_cli.models.latent_codes.restrictive import OrdinaryEncoder, RestrictiveEncoder
 from inpaint_cli.models.latent_codes.transformer import BidirectionalTransformer
 from inpaint_cli.models.latent_codes.vqgan import VQGAN
+from inpaint_cli.models.projected import ProjectedDiscriminator
 from inpaint_cli.randomness import Noise
 
 
@@ -80,9 +81,12 @@ class LatentCodes(CompletionModel):
         sizes = {"vqgan": config.channels, "decoder": config.channels + 1}
         if config.refinement:
             sizes["refinement"] = config.channels + 1
+        projected = config.adversary == "projected"
         return nn.ModuleDict(
             {
-                name: PatchDiscriminator(
+                name: ProjectedDiscriminator(config.disc_width)
+                if projected and name != "vqgan"
+                else PatchDiscriminator(
                     channels, config.disc_width, config.disc_layers, config.disc_norm
                 )
                 for name, channels in sizes.items()
@@ -90,9 +94,13 @@ class LatentCodes(CompletionModel):
         )
 
     def use_perceptual(self, distance: Any) -> None:
-        """Take a PerceptualDistance for the losses; it is neither trained nor saved."""
+        """Take a PerceptualDistance for the losses, or None; it is neither trained nor saved."""
         # Past nn.Module, which would make its weights the model's.
         object.__setattr__(self, "perceptual", distance)
+        for rival in self.discriminators.values():
+            if isinstance(rival, ProjectedDiscriminator):
+                rival.use_trunk(distance)
+                rival.its_trunk()
 
     def for_completion(self) -> Self:
         """Return the same model, its weights shared, without what only training needs."""

@@ -237,8 +237,8 @@ def test_without_pixel_noise_a_pixel_is_the_mean_of_its_drawn_component() -> Non
     u_mixture, u_logistic = torch.rand(2, 1, 4, 4, 3, generator=torch.Generator().manual_seed(1))
     u_mixture, u_logistic = (dmol.bounded(u) for u in (u_mixture, u_logistic))
     params = 0.3 * torch.randn(1, 4, 4, 30, generator=torch.Generator().manual_seed(2))
-    still = dmol.sample(params, u_mixture, u_logistic, 0)
-    assert torch.equal(still, dmol.sample(params, u_mixture, 1 - u_logistic, 0))
+    still = dmol.sample(params, u_mixture, u_logistic, noise=0)
+    assert torch.equal(still, dmol.sample(params, u_mixture, 1 - u_logistic, noise=0))
     # A logistic is symmetric: uniform numbers of a half are its mean.
     torch.testing.assert_close(
         still, dmol.sample(params, u_mixture, torch.full_like(u_logistic, 0.5))

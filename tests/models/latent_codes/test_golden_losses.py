@@ -119,7 +119,7 @@ def test_the_losses_of_the_vqgan_and_their_gradients_are_the_recorded_ones() -> 
     norms_of(network, "vqgan")
     assert all(p.grad is None for p in rival.parameters())
     real, fake = (rival(image)[-1] for image in (x, output.detach()))
-    disc = adversarial.hinge(real, fake)
+    disc = adversarial.hinge([real], [fake])
     disc.backward()  # type: ignore[no-untyped-call]
     close(disc.detach(), io["disc_loss"])
     close(real.mean().detach(), io["logits_real_mean"])
@@ -156,7 +156,7 @@ def test_the_losses_of_the_generator_and_their_gradients_are_the_recorded_ones()
     real, fake = (torch.cat([mask, image], 1) for image in (x, whole.detach()))
     penalty = adversarial.gradient_penalty(rival, real)
     close(penalty.detach(), io["r1_penalty"])
-    disc = adversarial.hinge(rival(real)[-1], rival(fake)[-1]) + loss["r1_weight"] * penalty
+    disc = adversarial.hinge(rival(real)[-1:], rival(fake)[-1:]) + loss["r1_weight"] * penalty
     disc.backward()
     close(disc.detach(), io["disc_loss"])
     first = rival.main[0].weight.grad
