@@ -13,6 +13,7 @@ import numpy as np
 
 from inpaint_cli import zoo
 from inpaint_cli.errors import UserError
+from inpaint_cli.family import not_as_scored
 from inpaint_cli.files import check_length, make_folder, replacing, resolved, write_bytes
 from inpaint_cli.masks.files import write_mask
 from inpaint_cli.page.drawing import Round
@@ -151,7 +152,9 @@ def _calibration(done: Round) -> Calibration | None:
         return None
     found, order = calibration.load(path), done.order
     sha256 = done.loaded.weights_sha256
-    why = found.mismatch(done.loaded.name, sha256, order.n, order.temperature)
+    why = found.mismatch(done.loaded.name, sha256, order.n, order.temperature) or not_as_scored(
+        done.loaded.family, order.options
+    )
     return None if why else found
 
 
