@@ -14,6 +14,7 @@ from typing import Any
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import hash_of, is_ours, make_folder, replacing, resolved, write_text
 from inpaint_cli.locking import alone_in
+from inpaint_cli.parsing import read_bytes
 from inpaint_cli.photos.details import drawn_endings
 from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.journal import NAME as JOURNAL
@@ -119,9 +120,7 @@ class Record:
 
     def _read(self) -> list[dict[str, Any]]:
         try:
-            if self.path.stat().st_size <= MOST_BYTES:
-                content = self.path.read_bytes()
-                return _items_of(json.loads(content))
+            return _items_of(json.loads(read_bytes(self.path, MOST_BYTES)))
         except FileNotFoundError:
             return []
         except (KeyError, TypeError, AttributeError, OSError, _NotOurs):
