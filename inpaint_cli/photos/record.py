@@ -128,6 +128,7 @@ class Record:
         except (ValueError, RecursionError):
             self.damaged = True
             return []
+        _check_ordinary(self.path)
         if self.overwrite:
             return []
         raise UserError(
@@ -218,6 +219,7 @@ class Record:
                     "is an input, which is never replaced. Choose another output folder.",
                     where=path,
                 )
+            _check_ordinary(path)
             if path.exists() and not overwrite and not self.owns(name):
                 raise UserError(
                     "exists and is no result of an earlier run, or was changed since. Choose "
@@ -287,6 +289,14 @@ class Record:
 
 class _NotOurs(Exception):
     """A document that is well formed, and no record of this version."""
+
+
+def _check_ordinary(path: Path) -> None:
+    """Raise UserError for a folder, a pipe or a device, which nothing replaces."""
+    if path.exists() and not path.is_file():
+        raise UserError(
+            "not an ordinary file. Remove it, or choose another output folder.", where=path
+        )
 
 
 def _stamp_of(path: Path) -> tuple[int, ...] | None:
