@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from copy import copy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
+SETTING_IN_TEXT = re.compile(r"\bthe setting ([a-z][a-z_]*)")
+"""How a message names a setting that it advises: the command line spells that one as a flag too."""
 LONGEST_NAME = 200
 """Characters of an unknown name that a message repeats; finding the nearest takes their square."""
 
@@ -33,16 +36,16 @@ class PlainError(Exception):
         super().__init__(text)
 
     def __str__(self) -> str:
-        return self._line(self.places, self.setting)
+        return self._line(self.places, self.setting, self.text)
 
     def on_command_line(self, beside: str | Path = "") -> str:
-        """Return the message with the setting spelled as a flag: `-n` or `--top-k`.
+        """Return the message with its settings spelled as flags: `-n` or `--top-k`.
 
         beside: a place that stands beside the message already, and is left out.
         """
-        dashes = "-" if len(self.setting) == 1 else "--"
-        flag = self.setting and dashes + self.setting.replace("_", "-")
-        return self._line([place for place in self.places if place != str(beside)], flag)
+        places = [place for place in self.places if place != str(beside)]
+        text = SETTING_IN_TEXT.sub(lambda found: _flag(found[1]), self.text)
+        return self._line(places, self.setting and _flag(self.setting), text)
 
     def within(self, place: str | Path) -> Self:
         """Return the same error with `place` in front, unless it stands there already."""
@@ -52,8 +55,13 @@ class PlainError(Exception):
         error.places = (str(place), *self.places)
         return error
 
-    def _line(self, places: Iterable[str], setting: str) -> str:
-        return ": ".join([*places, *filter(None, [setting]), self.text])
+    @staticmethod
+    def _line(places: Iterable[str], setting: str, text: str) -> str:
+        return ": ".join([*places, *filter(None, [setting]), text])
+
+
+def _flag(setting: str) -> str:
+    return ("-" if len(setting) == 1 else "--") + setting.replace("_", "-")
 
 
 class UserError(PlainError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import stat
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from inpaint_cli.errors import UserError
 
@@ -17,12 +20,28 @@ MOST_DIGITS = 4300
 """Python reads no whole number of more digits, which would take for ever."""
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Return a file opened for reading; OSError for a pipe or a device, which might never end."""
+    # Without O_NONBLOCK the opening of a pipe waits until somebody writes.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+    """Return what is in a regular file; OSError for another, and above `most` bytes."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB", str(path))
+        return file.read()
+
+
 def read_text(path: Path, most: int = MOST_BYTES) -> str:
     """Return a text file; UserError where it is none, or above `most` bytes."""
     try:
-        if path.stat().st_size > most:
-            raise UserError(f"{path}: larger than {most >> 20} MiB, so it is not read.")
-        return path.read_text(encoding="utf-8")
+        return read_bytes(path, most).decode("utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:

@@ -272,8 +272,11 @@ def read_set(source: Path, reporter: Reporter | None = None) -> MaskSet:
 def read_manifest(source: Path) -> dict[str, Any]:
     """Read the manifest of a folder or an .npz file. UserError if there is none of ours."""
     if source.suffix == ".npz":
-        with open_zip(source, RATIO_OF_ARRAYS, "") as archive, Npy(archive, "manifest") as array:
-            text = str(array.values().item())
+        with open_zip(source, RATIO_OF_ARRAYS, "") as archive:
+            if "manifest.npy" not in archive.namelist():
+                raise UserError(f"{source}: not a mask set that inpaint wrote (no manifest in it).")
+            with Npy(archive, "manifest") as array:
+                text = str(array.values().item())
     else:
         text = read_text(source / MANIFEST)
     manifest = json_of(text, source, "not a mask set that inpaint wrote")

@@ -46,6 +46,13 @@ def test_the_command_line_spells_a_setting_as_its_flag(setting: str, flag: str) 
     assert UserError("no.", setting=setting).on_command_line() == f"{flag}: no."
 
 
+def test_the_command_line_spells_the_settings_of_an_advice_as_flags() -> None:
+    error = UserError("exists. Replace it with the setting overwrite.", where="a.png")
+    assert str(error) == "a.png: exists. Replace it with the setting overwrite."
+    assert error.on_command_line() == "a.png: exists. Replace it with --overwrite."
+    assert UserError("the setting mask_alpha, or not.").on_command_line() == "--mask-alpha, or not."
+
+
 def test_an_error_survives_its_way_between_processes() -> None:
     error = UserError("holds no pixel.", setting="box", where="m.png")
     again = pickle.loads(pickle.dumps(error))

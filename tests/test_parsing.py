@@ -1,5 +1,6 @@
 """JSON and TOML of anybody: whatever is wrong is one sentence that names the place."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def test_a_file_beyond_its_limit_is_not_read(tmp_path: Path) -> None:
         handle.truncate(2 << 20)
     with pytest.raises(UserError, match="larger than 1 MiB"):
         read_text(path, most=1 << 20)
+
+
+def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.toml")
+    (tmp_path / "b.toml").symlink_to("/dev/zero")
+    for name in ("a.toml", "b.toml"):
+        with pytest.raises(UserError, match=r"toml: cannot be read \(not a regular file\)"):
+            read_text(tmp_path / name)
 
 
 def test_what_cannot_be_printed_is_quoted_all_the_same() -> None:

@@ -186,7 +186,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "--sheet",
     "tile",
-    type=options.at_least(32),
+    type=options.at_least(32, most=4096),
     metavar="PX",
     show_default="300",
     help="How long a completion is on the sheet, at least.",

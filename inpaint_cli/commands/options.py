@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
@@ -18,10 +19,16 @@ HELP_COLUMNS = 120
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A number with a lower bound, which help pages do not spell out and errors do."""
+    """A number with bounds, which help pages do not spell out and errors do."""
 
-    def __init__(self, of: type[int] | type[float], least: float, above: bool = False) -> None:
-        self.of, self.least, self.above = of, least, above
+    def __init__(
+        self,
+        of: type[int] | type[float],
+        least: float,
+        above: bool = False,
+        most: float = math.inf,
+    ) -> None:
+        self.of, self.least, self.above, self.most = of, least, above, most
         self.name = "number"
 
     def convert(
@@ -36,12 +43,14 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
         if not (number > self.least if self.above else number >= self.least):
             how = "above" if self.above else "at least"
             self.fail(f"must be {how} {self.least:g}, got {number}.", param, ctx)
+        if number > self.most:
+            self.fail(f"must be at most {self.most:g}, got {number}.", param, ctx)
         return number
 
 
-def at_least(least: int) -> Number:
-    """Return the type of a whole number with a lower bound."""
-    return Number(int, least)
+def at_least(least: int, most: float = math.inf) -> Number:
+    """Return the type of a whole number with a lower bound, and perhaps an upper one."""
+    return Number(int, least, most=most)
 
 
 class SectionedCommand(click.Command):

@@ -197,6 +197,11 @@ class Npz:
                 "[N, H, W, C].",
                 setting="data",
             )
+        if 0 in shape[1:]:
+            raise UserError(
+                f"{self.path}: {array.name} is {dtype} {list(shape)}: images without a pixel.",
+                setting="data",
+            )
         # One object is made of each, long before a byte of them is read.
         if shape[0] > max(array.packed, FEW_IMAGES):
             raise UserError(

@@ -18,12 +18,14 @@ WORDS: dict[str, Split] = {
     "train": "train",
     "training": "train",
     "trainval": "train",
+    "trn": "train",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
     "dev": "validation",
     "test": "test",
     "testing": "test",
+    "tst": "test",
     "t10k": "test",
     "eval": "test",
     "evaluation": "test",
@@ -122,8 +124,8 @@ NOTHING_SAID = SplitMap()
 def split_word(word: str) -> str | None:
     """Return the split word that one word is, also with "set", "data" and the like glued on.
 
-    >>> split_word("val"), split_word("TrainSet"), split_word("xtrain"), split_word("trains")
-    ('val', 'train', 'train', None)
+    >>> split_word("tst"), split_word("TrainSet"), split_word("xtrain"), split_word("trains")
+    ('tst', 'train', 'train', None)
     """
     return _parted(word)[0]
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
+from inpaint_cli.parsing import read_bytes
 
 SCHEMA = 1
 KIND = "inpaint calibration"
@@ -144,9 +145,7 @@ def save(calibration: Calibration, path: Path) -> None:
 def load(path: Path) -> Calibration:
     """Read a calibration; UserError where the file is none, or not of this schema."""
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise ValueError("too large")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_bytes(path, LARGEST_BYTES))
     except FileNotFoundError as error:
         raise UserError("no such file.", where=path) from error
     except OSError as error:

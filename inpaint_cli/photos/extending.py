@@ -58,16 +58,15 @@ def parse_extension(text: str) -> Extension:
     return Extension(text, tuple(amounts))
 
 
-def extended_mask(visible: Mask, extension: Extension) -> Mask:
+def extended_mask(visible: Mask, extension: Extension, *, huge: bool = False) -> Mask:
     """Return a mask on the larger canvas: what is new is hidden."""
-    return np.pad(visible, _widths(extension, *visible.shape), constant_values=False)
+    height, width = visible.shape
+    return np.pad(visible, _widths(extension, height, width, huge), constant_values=False)
 
 
 def extended(photo: Picture, extension: Extension, *, huge: bool = False) -> Picture:
     """Return a photo on the larger canvas: what is new is black and opaque."""
-    widths = _widths(extension, photo.height, photo.width)
-    (top, bottom), (left, right) = widths
-    check_size(photo.width + left + right, photo.height + top + bottom, "extended", huge)
+    widths = _widths(extension, photo.height, photo.width, huge)
     samples = np.pad(photo.samples, (*widths, (0, 0)))
     if (channel := photo.alpha_channel) is not None:
         new = np.pad(np.zeros((photo.height, photo.width), bool), widths, constant_values=True)
@@ -75,6 +74,11 @@ def extended(photo: Picture, extension: Extension, *, huge: bool = False) -> Pic
     return replace(photo, samples=samples, indices=None)
 
 
-def _widths(extension: Extension, height: int, width: int) -> tuple[tuple[int, int], ...]:
+def _widths(
+    extension: Extension, height: int, width: int, huge: bool
+) -> tuple[tuple[int, int], ...]:
+    """Return what is added above and below, left and right; UserError where that is too much."""
     added = extension.pixels(height, width)
-    return (added["top"], added["bottom"]), (added["left"], added["right"])
+    vertical, horizontal = (added["top"], added["bottom"]), (added["left"], added["right"])
+    check_size(width + sum(horizontal), height + sum(vertical), "extended", huge)
+    return vertical, horizontal

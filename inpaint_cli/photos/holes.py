@@ -110,7 +110,7 @@ class HoleSource:
         visible = hide_polygons(files.hide_boxes(visible, self.boxes), self.polygons)
         visible = files.apply_shrink(visible, self.shrink)
         if self.extension is not None:
-            visible = extended_mask(visible, self.extension)
+            visible = extended_mask(visible, self.extension, huge=self.huge)
         visible = files.apply_grow(visible, self.grow)
         self._check(visible, photo, mask, reporter)
         return visible

@@ -17,6 +17,7 @@ from typing import Any
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_error, write_text
+from inpaint_cli.parsing import open_regular
 
 NAME = "completions.part.jsonl"
 LONGEST_HEAD = 200
@@ -58,7 +59,7 @@ class Journal:
         """Begin at the first line. UserError if there is a file that is no journal of ours."""
         self._inode, self._read = None, 0
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 head = file.readline(LONGEST_HEAD)
                 self._inode = os.fstat(file.fileno()).st_ino
         except FileNotFoundError:
@@ -71,7 +72,7 @@ class Journal:
     def unread(self) -> list[Line] | None:
         """Return the lines since the last call; None where it is another file than was opened."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 state = os.fstat(file.fileno())
                 if state.st_ino != self._inode or state.st_size < self._read:
                     return None
@@ -79,6 +80,8 @@ class Journal:
                 new = file.read()
         except FileNotFoundError:
             return [] if self._inode is None else None
+        except OSError:
+            return None  # `open` says why
         # Half a line is being written, or will never be whole.
         new = new[: new.rfind(b"\n") + 1]
         self._read += len(new)

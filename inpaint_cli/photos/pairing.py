@@ -46,7 +46,7 @@ def tasks_of(
     folder = _MaskFolder(masks, photos)
     stems = _stems(folder.photos)
     tasks = [folder.paired(p, stem) for p, stem in zip(folder.photos, stems, strict=True)]
-    if not any(task.mask for task in tasks):
+    if not any(folder.fitting(photo) for photo in folder.photos):
         raise UserError(
             "no mask in it fits a photo by name. For cat.jpg call it cat.png, cat_mask.png or "
             "cat_mask001.png; or give one mask file for all.",
@@ -96,19 +96,16 @@ class _MaskFolder:
 
     def paired(self, photo: FoundPhoto, stem: Path) -> PhotoTask:
         """Return the task of a photo, with its one mask or with the problem."""
-        name, beside = photo.path.stem, self._beside(photo.path)
-        folders = [photo.below, Path()] if beside is None else [beside, photo.below, Path()]
-        for below in dict.fromkeys(folders):
-            fits = self._by_name.get((below, _key(name)), [])
-            # Cat.png and cat.png can lie in one folder, and then each belongs to its own photo.
-            exact = [file for written, file in fits if _composed(written) == _composed(name)]
-            files = exact or [file for _, file in fits]
-            if len(files) == 1:
-                return PhotoTask(photo.path, stem, files[0])
-            if files:
-                names = ", ".join(file.name for file in files)
-                problem = UserError(f"several masks fit it ({names}).", where=self.path / below)
-                return PhotoTask(photo.path, stem, problem=problem)
+        name, files = photo.path.stem, self.fitting(photo)
+        if len(files) == 1:
+            return PhotoTask(photo.path, stem, files[0])
+        if files:
+            names = ", ".join(file.name for file in files)
+            problem = UserError(
+                f"several masks fit it ({names}). Leave one of them there.", where=files[0].parent
+            )
+            return PhotoTask(photo.path, stem, problem=problem)
+        beside = self._beside(photo.path)
         looked = f"{name}_mask.png" if beside is not None else f"{name}.png, {name}_mask.png"
         problem = UserError(
             f"no mask for it (looked for {looked}). One mask file, in place of the folder, serves "
@@ -116,6 +113,18 @@ class _MaskFolder:
             where=self.path,
         )
         return PhotoTask(photo.path, stem, problem=problem)
+
+    def fitting(self, photo: FoundPhoto) -> list[Path]:
+        """Return the masks that fit a photo by name, of the nearest folder that has any."""
+        name, beside = photo.path.stem, self._beside(photo.path)
+        folders = [photo.below, Path()] if beside is None else [beside, photo.below, Path()]
+        for below in dict.fromkeys(folders):
+            fits = self._by_name.get((below, _key(name)), [])
+            # Cat.png and cat.png can lie in one folder, and then each belongs to its own photo.
+            exact = [file for written, file in fits if _composed(written) == _composed(name)]
+            if fits:
+                return exact or [file for _, file in fits]
+        return []
 
     def left_over(self, tasks: Sequence[PhotoTask]) -> list[Path]:
         """Return the masks without a photo; beside photos these are known by their names alone."""

@@ -14,6 +14,7 @@ from typing import Any
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import hash_of, is_ours, make_folder, replacing, resolved, write_text
 from inpaint_cli.locking import alone_in
+from inpaint_cli.parsing import read_bytes
 from inpaint_cli.photos.details import drawn_endings
 from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.journal import NAME as JOURNAL
@@ -119,9 +120,7 @@ class Record:
 
     def _read(self) -> list[dict[str, Any]]:
         try:
-            if self.path.stat().st_size <= MOST_BYTES:
-                content = self.path.read_bytes()
-                return _items_of(json.loads(content))
+            return _items_of(json.loads(read_bytes(self.path, MOST_BYTES)))
         except FileNotFoundError:
             return []
         except (KeyError, TypeError, AttributeError, OSError, _NotOurs):
@@ -129,6 +128,7 @@ class Record:
         except (ValueError, RecursionError):
             self.damaged = True
             return []
+        _check_ordinary(self.path)
         if self.overwrite:
             return []
         raise UserError(
@@ -219,6 +219,7 @@ class Record:
                     "is an input, which is never replaced. Choose another output folder.",
                     where=path,
                 )
+            _check_ordinary(path)
             if path.exists() and not overwrite and not self.owns(name):
                 raise UserError(
                     "exists and is no result of an earlier run, or was changed since. Choose "
@@ -288,6 +289,14 @@ class Record:
 
 class _NotOurs(Exception):
     """A document that is well formed, and no record of this version."""
+
+
+def _check_ordinary(path: Path) -> None:
+    """Raise UserError for a folder, a pipe or a device, which nothing replaces."""
+    if path.exists() and not path.is_file():
+        raise UserError(
+            "not an ordinary file. Remove it, or choose another output folder.", where=path
+        )
 
 
 def _stamp_of(path: Path) -> tuple[int, ...] | None:

@@ -121,7 +121,7 @@ def check_size(width: int, height: int, name: str, huge: bool) -> None:
     if not huge and width * height > PIXEL_LIMIT:
         raise UserError(
             f"{width}x{height} pixels, more than {PIXEL_LIMIT // 10**6} megapixels. Reduce "
-            "it first, or allow huge pictures if the memory is large enough.",
+            "it first, or add the setting huge if the memory is large enough.",
             where=name,
         )
 

@@ -17,6 +17,7 @@ from inpaint_cli.configuration import to_dict
 from inpaint_cli.device import world_size
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import expanded, write_text
+from inpaint_cli.parsing import read_bytes
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.recipe import Recipe
 
@@ -30,7 +31,7 @@ FILE = "environment.json"
 def read(run: Path, reporter: Reporter | None = None) -> Facts:
     """Return what the run folder `run` holds: "settings", "data" and "sittings"; {} if nothing."""
     try:
-        facts = json.loads((run / FILE).read_text(encoding="utf-8"))
+        facts = json.loads(read_bytes(run / FILE))
         if not isinstance(facts, dict) or not isinstance(facts.get("sittings", []), list):
             raise ValueError("no table")
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.foreign import read_state, shape_text
 from inpaint_cli.models.pcnn.config import PixelConfig
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
+from inpaint_cli.parsing import read_bytes
 
 COLOURS = ("R", "G", "B")
 OURS = {
@@ -52,7 +53,7 @@ def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
 def read_config(path: Path) -> PixelConfig:
     """Return our config for the authors' config.json."""
     try:
-        theirs = json.loads(path.read_text(encoding="utf-8"))
+        theirs = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON ({error}).") from error
     if not isinstance(theirs, dict):

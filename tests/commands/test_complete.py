@@ -357,7 +357,7 @@ def test_own_results_are_replaced_and_foreign_files_only_on_demand(photo: Path) 
     arguments = [photo, "--box", "0,0,5,5", "-n", 3, "-o", photo.parent / "o"]
     refused = complete(*arguments)
     assert refused.exit_code == 2
-    assert "with the setting overwrite" in refused.stderr
+    assert "with --overwrite" in refused.stderr
     assert foreign.read_bytes() == b"precious"
     assert complete(*arguments, "--overwrite").exit_code == 0
 

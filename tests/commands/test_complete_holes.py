@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from inpaint_cli.cli import main
+from tests.resources import PeakMemory
 
 Array = npt.NDArray[np.uint8]
 MAGENTA = (255, 0, 255)
@@ -91,6 +92,11 @@ def test_the_canvas_grows_and_the_photo_stays_in_it(photo: Path) -> None:
     assert item["hole"]["extend"] == {"left": 10, "top": 0, "right": 0, "bottom": 30}
     assert "adds no pixel" in complete(photo, "--extend", "left=0").stderr
     assert "write sides" in complete(photo, "--extend", "up=3").stderr
+    with PeakMemory() as peak:
+        assert (
+            "more than 400 megapixels" in complete(photo, "--extend", "left=99999,top=99999").stderr
+        )
+    assert peak.bytes < 30 << 20
 
 
 def test_a_hole_shrinks_and_one_that_vanishes_is_told(photo: Path) -> None:

@@ -115,3 +115,5 @@ def test_without_a_sheet_the_completions_are_printed(tmp_path: Path) -> None:
     assert printed.stdout == f"{tmp_path / 'cat-0.png'}\n"
     assert not (tmp_path / "cat-sheet.png").exists()
     assert run("complete", tmp_path / "cat.png", *asked, "--sheet", 400).exit_code == 2
+    huge = run("complete", tmp_path / "cat.png", "--box", "1,1,3,3", "--sheet", 10**6)
+    assert "must be at most 4096" in huge.stderr

@@ -111,6 +111,12 @@ def test_an_npz_without_images_names_what_it_holds(tmp_path: Path) -> None:
         opened(npz(tmp_path / "a.npz", weights=IMAGES))
 
 
+def test_images_without_a_pixel_are_no_black_pictures(tmp_path: Path) -> None:
+    file = npz(tmp_path / "a.npz", images=np.zeros((5, 0, 8), np.uint8))
+    with pytest.raises(UserError, match=r"images is uint8 \[5, 0, 8\]: images without a pixel"):
+        opened(file)
+
+
 def test_an_npz_with_too_few_labels_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="images has 20 images, labels 3"):
         opened(npz(tmp_path / "a.npz", images=IMAGES, labels=np.arange(3)))

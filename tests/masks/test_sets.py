@@ -99,6 +99,12 @@ def test_what_is_no_set_is_refused(manifest: str, tmp_path: Path) -> None:
         read_set(tmp_path)
 
 
+def test_arrays_of_others_are_no_set(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=np.zeros((2, 8, 8), bool))
+    with pytest.raises(UserError, match=r"not a mask set that inpaint wrote \(no manifest in it"):
+        read_set(tmp_path / "a.npz")
+
+
 def test_a_set_with_a_missing_mask_is_refused(tmp_path: Path) -> None:
     write_set(draw_set("blobs", 16, 16, 3), tmp_path)
     (tmp_path / "0002.png").unlink()

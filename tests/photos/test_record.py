@@ -1,6 +1,7 @@
 """What a folder of results knows of itself: across kills, between runs, against foreign files."""
 
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -127,6 +128,19 @@ def test_a_foreign_file_called_as_the_journal_is_refused(text: str, tmp_path: Pa
     with pytest.raises(UserError, match="not ours"):
         Record.of(tmp_path, False)
     assert (tmp_path / journal.NAME).read_text() == text
+
+
+def test_a_folder_called_as_a_result_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "a-0.png").mkdir()
+    with pytest.raises(UserError, match="not an ordinary file"):
+        Record.of(tmp_path, False).check_free(["a-0.png"], set(), overwrite=True)
+
+
+@pytest.mark.parametrize("name", [NAME, journal.NAME])
+def test_a_pipe_in_place_of_a_record_does_not_make_a_run_wait(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match=r"not an ordinary file|not a regular file"):
+        Record.of(tmp_path, overwrite=True)
 
 
 def test_a_link_out_of_the_folder_is_never_followed_to_remove_a_file(tmp_path: Path) -> None:
