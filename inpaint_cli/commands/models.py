@@ -16,6 +16,8 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import home
 from inpaint_cli.reporting import Reporter
 
+BROKEN = {"needs_weights": False, "ships": [], "broken": True}
+"""What is listed of an installed family that cannot be loaded."""
 GET = "get"
 """The word before the name of a published file. No model may be called so."""
 
@@ -86,6 +88,8 @@ def _get(name: str | None, into: Path | None, as_json: bool, reporter: Reporter)
 
 
 def _show(name: str | None, as_json: bool, reporter: Reporter) -> None:
+    for taken in families.TAKEN if name is None else ():
+        reporter.warn(f"{taken}: a family of an installed package has this name too; ours is meant")
     facts = _overview() if name is None else _detail(name, reporter)
     if as_json:
         click.echo(json.dumps({"schema": 1, **facts}, indent=2))
@@ -128,6 +132,8 @@ def _published(name: str) -> dict[str, Any]:
 
 
 def _family(name: str) -> dict[str, Any]:
+    if problem := families.problem(name):
+        return {"family": name, "summary": str(problem), "completes": True, **BROKEN}
     family = families.get(name)
     ships = [entry.name for entry in zoo.entries() if entry.card["family"] == name]
     return {
@@ -179,6 +185,7 @@ def _listing(facts: Mapping[str, Any]) -> list[str]:
         for family in facts["families"]:
             trained = "ships" if family["ships"] else "to train"
             needs = trained if family["needs_weights"] else "no weights"
+            needs = "broken" if family.get("broken") else needs
             if family["completes"] == completes:
                 lines.append(f"  {family['family']:<{width}}  {needs:>10}  {family['summary']}")
     lines += _published_lines(facts["published"])
