@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,20 +48,22 @@ def _to_get(context: click.Context, parameter: click.Parameter, start: str) -> l
 def models(
     name: str | None, published: str | None, output: Path | None, as_json: bool, reporter: Reporter
 ) -> None:
-    """List the models that ship, show one card, or get weights that the authors published.
+    """List the models that ship, show one card, or get weights that others published.
 
     NAME is a model that ships, a family, a run folder or a weight file. A card says what the model
     was trained on and how, its figures with their protocol, its licence and its limits.
 
     'get NAME' downloads a published file, goes on where an earlier call stopped, shows size and
     SHA-256 and keeps them beside the file. Some files must be fetched by hand: it says from where.
-    'inpaint convert' then makes the file one of ours; stderr shows how.
+    'inpaint convert' then makes the file one of ours; stderr shows how. inception, lpips-alex,
+    lpips-vgg and lpips-squeeze are what published figures of 'inpaint score' look through.
 
     \b
     Examples:
       inpaint models
       inpaint models telea
       inpaint models get vdvae-cifar10
+      inpaint models get inception
     """
     if name == GET:
         return _get(published, output, as_json, reporter)
@@ -72,18 +75,28 @@ def models(
 
 
 def _get(name: str | None, into: Path | None, as_json: bool, reporter: Reporter) -> None:
-    from inpaint_cli.zoo.published import PUBLISHED, fetch, how_to_convert
+    from inpaint_cli.zoo import trunks
+    from inpaint_cli.zoo.published import PUBLISHED, fetch, how_to_convert, unknown
 
+    known = [*PUBLISHED, *trunks.TRUNKS]
     if name is None:
-        raise UserError(f"models {GET}: which file? Published: {', '.join(PUBLISHED)}.")
-    got = fetch(name, reporter, into)
+        raise UserError(f"models {GET}: which file? Published: {', '.join(known)}.")
+    if name not in known:
+        raise unknown(name, known)
+    if name in trunks.TRUNKS:
+        got = trunks.fetch(name, reporter, into)
+        there = "" if into is None else f" --weights-dir {shlex.quote(str(into))}"
+        then, layout = f"inpaint score {trunks.TRUNKS[name].use}{there}", None
+    else:
+        got = fetch(name, reporter, into)
+        then, layout = how_to_convert(name, got.path), PUBLISHED[name].layout
     reporter.note(f"{name}: {_size(got.size)} ({got.size} bytes), SHA-256 {got.sha256}")
-    reporter.note(f"Next: {how_to_convert(name, got.path)}")
+    reporter.note(f"Next: {then}")
     if not as_json:
         click.echo(got.path)
         return
     facts = {"name": name, "path": str(got.path), "address": got.address, "size": got.size}
-    more = {"sha256": got.sha256, "layout": PUBLISHED[name].layout}
+    more = {"sha256": got.sha256, "layout": layout}
     click.echo(json.dumps({"schema": 1, **facts, **more}, indent=2))
 
 
@@ -112,19 +125,41 @@ def _overview() -> dict[str, Any]:
 
 def _published_names() -> list[str]:
     from inpaint_cli.zoo.published import PUBLISHED
+    from inpaint_cli.zoo.trunks import TRUNKS
 
-    return list(PUBLISHED)
+    return [*PUBLISHED, *TRUNKS]
 
 
 def _published(name: str) -> dict[str, Any]:
+    from inpaint_cli.zoo import trunks
     from inpaint_cli.zoo.published import PUBLISHED, place
 
+    if name in trunks.TRUNKS:
+        return _trunk(name)
     entry, path = PUBLISHED[name], place(name)
     return {
         "name": name,
         "layout": entry.layout,
         "address": entry.address,
         "by_hand": entry.by_hand,
+        "path": str(path),
+        "here": path.is_file(),
+        "get": f"inpaint models {GET} {name}",
+    }
+
+
+def _trunk(name: str) -> dict[str, Any]:
+    from inpaint_cli.zoo.trunks import TRUNKS, place
+
+    trunk, path = TRUNKS[name], place(name)
+    return {
+        "name": name,
+        "for": f"inpaint score {trunk.use}",
+        "address": trunk.address,
+        "size": trunk.size,
+        "sha256": trunk.sha256,
+        "licence": trunk.licence,
+        "by_hand": False,
         "path": str(path),
         "here": path.is_file(),
         "get": f"inpaint models {GET} {name}",
@@ -196,7 +231,13 @@ def _listing(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _published_lines(entries: list[dict[str, Any]]) -> list[str]:
-    lines = [f"Published by the authors, to be fetched with 'inpaint models {GET} NAME':"]
+    trunks = ", ".join(entry["name"] for entry in entries if "for" in entry)
+    entries = [entry for entry in entries if "for" not in entry]
+    lines = [
+        f"For metrics, to be fetched with 'inpaint models {GET} NAME':",
+        f"  {trunks}",
+        f"Published by the authors, to be fetched with 'inpaint models {GET} NAME':",
+    ]
     for by_hand, note in ((False, ""), (True, " (by hand, from a shared folder)")):
         names = ", ".join(entry["name"] for entry in entries if entry["by_hand"] == by_hand)
         lines += [f"  {names}{note}"] if names else []

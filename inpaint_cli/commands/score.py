@@ -110,7 +110,19 @@ from inpaint_cli.zoo import DEFAULT
     "--features",
     metavar="NAME|FILE",
     show_default="inception if its weights are here, else a classifier that ships",
-    help="What fid, kid, p-ids, u-ids, div-fid and is look at: inception or a classifier.",
+    help="What fid, kid, p-ids, u-ids, div-fid and is look at: inception, efficientnet-lite0, a "
+    "classifier, LAYOUT=FILE or a TorchScript file.",
+)
+@click.option(
+    "--trust-code",
+    is_flag=True,
+    help="Let a TorchScript file of --features run its code, which loading it does.",
+)
+@click.option(
+    "--features-input",
+    metavar="SIDE,RANGE",
+    show_default="224,imagenet",
+    help="What a TorchScript file takes; ranges: imagenet, 0..1, -1..1, 0..255.",
 )
 @click.option(
     "--perceptual",

@@ -72,11 +72,12 @@ class Even:
     """Fills everything with a value of chance, visible pixels too."""
 
     def complete(self, image: torch.Tensor, visible: torch.Tensor, noise: Any) -> torch.Tensor:
-        return (noise.uniform(*image.shape[1:]) * 255).to(torch.uint8)
+        drawn: torch.Tensor = noise.uniform(*image.shape[1:]) * 255
+        return drawn.to(torch.uint8)
 
 
 def test_any_object_that_completes_is_scored_and_its_visible_pixels_are_put_back() -> None:
-    few = {"metrics": "mae", "limit": 6, "k": 2, "size": 16}
+    few: dict[str, Any] = {"metrics": "mae", "limit": 6, "k": 2, "size": 16}
     ours, even = inpaint_cli.score(["telea", Even()], **few)
     assert even["model"]["name"] == "Even"
     assert even["metrics"][0]["value"] > ours["metrics"][0]["value"]
