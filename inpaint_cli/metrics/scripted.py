@@ -1,7 +1,8 @@
-"""Features of any network in a TorchScript file; loading one runs its code, if that is allowed."""
+"""Features of any network in a TorchScript file, whose code runs: only where that is allowed."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -75,7 +76,9 @@ def load(path: Path, trust: bool) -> Any:
             setting="features",
         )
     try:
-        module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch would rather have another format
+            module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(

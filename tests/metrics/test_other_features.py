@@ -1,4 +1,4 @@
-"""Features of networks that are not ours: EfficientNet-Lite0 by its weights, TorchScript by trust."""
+"""Features of networks that are not ours: by their weights, or by a file that is trusted."""
 
 from pathlib import Path
 
