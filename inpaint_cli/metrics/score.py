@@ -151,7 +151,10 @@ def targets_of(
     files, targets = order.files, list[Target]()
     for folder in files.folders:
         limit = order.completed.limit
-        targets.append(target_of(folder, files.reference, files.masks, files.k, files.size, limit))
+        target = target_of(folder, files.reference, files.masks, files.k, files.size, limit)
+        for line in target.cautions():
+            reporter.warn(f"{target.name}: {line}")
+        targets.append(target)
     if not files.folders:
         targets += _of_models(order, load, reporter, device)
     names = [target.name for target in targets]
@@ -344,6 +347,8 @@ class Scoring:
         done, took = entries(spent)
         scored.document["protocol"]["completions"] |= done
         scored.document["timing"] = {"seconds": seconds, "processes": world_size(), **took}
+        for what, count in sorted(getattr(target, "converted", {}).items()):
+            self.reporter.note(f"{target.name}: {count} files: {what}")
         if told := remark(spent):
             self.reporter.note(f"{target.name}: {told}")
         if work.todo():

@@ -33,7 +33,8 @@ def load_perceptual(choice: str, weights_dir: Path | None = None) -> PerceptualD
     """Return the distance of lpips, lpips-NET, NAME or FILE.
 
     NAME: a classifier of the zoo, or efficientnet-lite0. FILE: a trunk of a layout that lpips knows
-    (it takes lpips' heads), or a classifier's weights or run. MissingWeights where LPIPS' own trunk is not here;
+    (it takes lpips' heads), or a classifier's weights or run. MissingWeights where LPIPS' own trunk
+    is not here;
     UserError for what was typed wrongly and for files that do not fit.
     """
     if choice in NETS:

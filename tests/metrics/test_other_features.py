@@ -98,7 +98,7 @@ class Means(nn.Module):
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    torch.jit.script(Means()).save(str(tmp_path / "means.pt"))
+    torch.jit.save(torch.jit.script(Means()), str(tmp_path / "means.pt"))  # type: ignore[no-untyped-call]
     return tmp_path / "means.pt"
 
 
