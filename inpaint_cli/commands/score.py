@@ -120,9 +120,9 @@ from inpaint_cli.zoo import DEFAULT
 )
 @click.option(
     "--features-input",
-    metavar="SIDE,RANGE",
+    metavar="SIDE,VALUES",
     show_default="224,imagenet",
-    help="What a TorchScript file takes; ranges: imagenet, 0..1, -1..1, 0..255.",
+    help="What a TorchScript file takes: pixels across, and imagenet, 0..1, -1..1 or 0..255.",
 )
 @click.option(
     "--perceptual",

@@ -154,7 +154,7 @@ def load(
     """Return the features called `name`: inception, a name of the zoo, a run or a weight file.
 
     Or efficientnet-lite0, LAYOUT=FILE with weights of it, or a TorchScript file, whose code runs
-    (trust_code) on what `shown` says ("SIDE,RANGE"). resize: of inception alone. Refused where its
+    (trust_code) on what `shown` says ("SIDE,VALUES"). resize: of inception alone. Refused where its
     weights are missing; UserError where there is nothing of that name, or no classifier.
     """
     place = resolve(device) if isinstance(device, str) else device

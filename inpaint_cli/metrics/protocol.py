@@ -56,7 +56,7 @@ class MeasureOptions:
     trust_code: bool = False
     """A TorchScript file of features may run its code."""
     features_input: str | None = None
-    """What a TorchScript file takes, "SIDE,RANGE"; None = 224,imagenet."""
+    """What a TorchScript file takes, "SIDE,VALUES"; None = 224,imagenet."""
     perceptual: str | None = None
     """Name or path; None = LPIPS where its trunk lies, else the classifier that ships."""
     weights_dir: Path | None = None

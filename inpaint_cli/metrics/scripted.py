@@ -33,7 +33,7 @@ class Input:
 
     @classmethod
     def of(cls, text: str) -> Input:
-        """Return the input that "SIDE,RANGE" describes; UserError for anything else.
+        """Return the input that "SIDE,VALUES" describes; UserError for anything else.
 
         >>> Input.of("299,0..255")
         Input(side=299, range='0..255')
@@ -41,7 +41,7 @@ class Input:
         side, _, values = text.partition(",")
         if not side.isdecimal() or not 8 <= int(side) <= 2048 or values not in RANGES:
             raise UserError(
-                f"must be SIDE,RANGE with a side of 8 to 2048 and one of {', '.join(RANGES)}, got "
+                f"must be SIDE,VALUES with a side of 8 to 2048 and one of {', '.join(RANGES)}, got "
                 f"'{text}'.",
                 setting="features_input",
             )

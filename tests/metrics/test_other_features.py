@@ -90,7 +90,7 @@ def test_where_the_package_is_installed_it_stands_in_for_inception(
 
 
 class Means(nn.Module):
-    """Gives maps, as a trunk does."""
+    """A trunk that passes maps on."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return images * 2.0, images
@@ -125,7 +125,7 @@ def test_a_torchscript_file_is_shown_what_it_takes(
 
 @pytest.mark.parametrize("odd", ["8", "8,0..2", "0,0..1", "x,imagenet"])
 def test_an_odd_input_is_refused(odd: str, script: Path) -> None:
-    with pytest.raises(UserError, match="SIDE,RANGE"):
+    with pytest.raises(UserError, match="SIDE,VALUES"):
         features.load(str(script), trust_code=True, shown=odd)
 
 
