@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 as a feature network: 1280 features and the logits of ImageNet.
 
-Tan & Le 2019 (arXiv:1905.11946) without squeeze-and-excitation and with ReLU6, as Google's "lite"
+Tan & Le 2019 without squeeze-and-excitation and with ReLU6, as Google's "lite"
 variants are. Weights come in two spellings, and were trained with two kinds of padding.
 """
 
