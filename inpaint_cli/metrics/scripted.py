@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -97,4 +97,4 @@ def features_of(module: Any, shown: Tensor, where: str) -> Tensor:
     first = given[0] if isinstance(given, tuple | list) else given
     if not isinstance(first, Tensor) or first.ndim not in (2, 4) or len(first) != len(shown):
         raise UserError(f"{where}: gives no [N, d] and no [N, d, H, W].", setting="features")
-    return cast(Tensor, first.float().mean((2, 3)) if first.ndim == 4 else first.float())
+    return first.float().mean((2, 3)) if first.ndim == 4 else first.float()
