@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor
 
 from inpaint_cli.metrics import features, inception
-from inpaint_cli.metrics.folders import read_pixels
+from inpaint_cli.pictures.plain import plain_bytes
 
 SHAPES = Path("tests/golden/metrics/inception_state_dict.json")
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def ours(folder: Path, state: dict[str, Tensor], device: torch.device) -> Tensor
     )
     vectors, paths = [], sorted(folder.glob("*.png"))
     for start in range(0, len(paths), features.BATCH):
-        pixels = [read_pixels(path) for path in paths[start : start + features.BATCH]]
+        pixels = [plain_bytes(path)[0] for path in paths[start : start + features.BATCH]]
         images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
         vectors.append(extractor.features(images))
     return torch.cat(vectors)

@@ -15,6 +15,7 @@ from inpaint_cli.device import for_method, resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Family, Model, Option, drawing_option, finished_stages, not_as_scored
 from inpaint_cli.masks import draw
+from inpaint_cli.models import external, installed
 from inpaint_cli.models.deferred import DeferredModel
 from inpaint_cli.photos.arguments import ImageSource, number, photo_of, visible_of, whole
 from inpaint_cli.photos.completing import (
@@ -138,19 +139,27 @@ class LoadedModel:
 
 
 def load_model(
-    name_or_path: str | Path = zoo.DEFAULT, device: str = "auto", *, later: bool = False
+    name_or_path: str | Path = zoo.DEFAULT,
+    device: str = "auto",
+    *,
+    later: bool = False,
+    exec_timeout: float | None = None,
 ) -> LoadedModel:
-    """Load a model: a name of the zoo, a family, a run folder or a weight file.
+    """Load a model: a name of the zoo, a family, a run folder, a weight file, or "exec:COMMAND".
 
     device: "auto", "cpu", "cuda" or "mps". later: read its facts now and its weights when it draws
-    for the first time, which is when torch is needed. UserError where there is no such model or
+    for the first time, which is when torch is needed. exec_timeout: seconds that a command may take
+    for one completion (600). UserError where there is no such model or
     device, and for files that are damaged or not ours; nothing in a file is ever executed.
     """
     name = str(name_or_path)
+    if external.is_command(name):
+        tool = external.ExternalTool(name, exec_timeout or external.TIMEOUT)
+        return LoadedModel(name, external.ExternalFamily(tool), tool, for_method(device))
     source = zoo.find(name, for_completion=True)
     if isinstance(source, str):
         family = models.get(source)
-        model = family.build(next(iter(family.presets.values())))
+        model = installed.guarded(family.build(next(iter(family.presets.values()))), source)
         return LoadedModel(name, family, model, for_method(device))
     # What is asked for by name is refused before anything is read, and found out with torch.
     place = resolve(device) if device != "auto" or not later else device
@@ -166,6 +175,7 @@ def load_model(
 
     def load() -> Model:
         network: Any = load_weights(source)
+        network = installed.guarded(network, header["family"])
         return cast(Model, network.to(resolve(str(place))).eval())
 
     if name in models.FAMILIES:
@@ -203,13 +213,16 @@ ALL = "all"
 
 
 def score(
-    models: str | Path | Sequence[str | Path] = zoo.DEFAULT,
+    models: Any = zoo.DEFAULT,
     *,
     reporter: Reporter | None = None,
+    exec_timeout: float | None = None,
     **options: Any,
 ) -> list[dict[str, Any]]:
     """Score models or folders of pictures; return a report each, as `inpaint score --json` does.
 
+    models: a name, a path, "exec:COMMAND", or an object with `complete(image, visible, noise)`
+    (docs/comparing.md), or a list of such.
     options: those of the command by name, such as metrics="kid,lpips-gt", data="mnist", k=10,
     limit=100, by_visible=True; folders=["results"] with reference="originals" instead of models.
     What cannot be computed stands in a report's "refused". UserError for what means nothing.
@@ -217,9 +230,23 @@ def score(
     from inpaint_cli.metrics.score import run
     from inpaint_cli.reporting import Reporter
 
-    names = [models] if isinstance(models, str | Path) else models
-    order = score_order([str(name) for name in names], **options)
-    return run(order, contestant, reporter or Reporter(quiet=True))
+    given = list(models) if isinstance(models, list | tuple) else [models]
+    objects = {name_of(one): one for one in given if not isinstance(one, str | Path)}
+    order = score_order(
+        [str(one) if isinstance(one, str | Path) else name_of(one) for one in given], **options
+    )
+
+    def load(name: str, device: str) -> Contestant:
+        if name in objects:
+            return contestant_of(objects[name])
+        return contestant(name, device, exec_timeout)
+
+    return run(order, load, reporter or Reporter(quiet=True))
+
+
+def name_of(model: Any) -> str:
+    """Return what tables call an object that is scored."""
+    return str(getattr(model, "name", type(model).__name__))
 
 
 def score_order(models: Sequence[str], **options: Any) -> ScoreOrder:
@@ -238,7 +265,7 @@ def every_model(size: int | None = None) -> list[str]:
     size: pixels across; None = the default model's. Where models of a size differ in colour, those
     for RGB are taken.
     """
-    free = [n for n in models.FAMILIES if not models.get(n).stage_names]
+    free = [n for n in models.OURS if not models.get(n).stage_names]
     trained = []
     for entry in zoo.entries():
         if models.get(entry.card["family"]).completes:
@@ -250,12 +277,36 @@ def every_model(size: int | None = None) -> list[str]:
     return free + [name for name, channels in same if channels == colour]
 
 
-def contestant(name: str, device: str) -> Contestant:
-    """Load a model for `score`."""
+def contestant(name: str, device: str, exec_timeout: float | None = None) -> Contestant:
+    """Load a model for `score`; exec_timeout: seconds that a command may take for a completion."""
+    loaded = load_model(name, device, exec_timeout=exec_timeout)
+    if isinstance(loaded.model, external.ExternalTool):
+        return contestant_of(loaded.model)
+    return contestant_of(loaded)
+
+
+def contestant_of(model: Any) -> Contestant:
+    """Return what `score` knows of a loaded model, a command, or any object with `complete`."""
     from inpaint_cli.metrics.targets import Contestant
 
-    loaded = load_model(name, device)
-    weights = zoo.find(name)
+    if isinstance(model, external.ExternalTool):
+        identity = tuple(model.identity())
+        return Contestant(model.label, "exec", model, "cpu", None, model.command, identity)
+    if isinstance(model, LoadedModel):
+        return _contestant_of_loaded(model)
+    from inpaint_cli.models.adapted import Adapted
+
+    adapted = Adapted(model)
+    digest = adapted.digest()
+    device = next((p.device for p in adapted.parameters()), "cpu")
+    identity = () if digest else tuple(adapted.identity())
+    return Contestant(adapted.label, "object", adapted, device, digest, None, identity)
+
+
+def _contestant_of_loaded(loaded: LoadedModel) -> Contestant:
+    from inpaint_cli.metrics.targets import Contestant
+
+    weights = zoo.find(loaded.name)
     return Contestant(
         loaded.name,
         loaded.family.name,
@@ -377,7 +428,7 @@ def checked_options(
 def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:
     others = [
         other
-        for other in models.FAMILIES
+        for other in models.usable()
         if any(option.parameter == name for option in models.get(other).options)
     ]
     if others:

@@ -283,6 +283,9 @@ class Model(Protocol):
     trained_stages: tuple[str, ...] | None
     """The stages that a converted file holds; None = all of the family's."""
 
+    sees_all: bool
+    """It is shown a photo as a whole with all its holes, not window by window."""
+
     @property
     def config(self) -> Config:
         """What the model was built from; a family's own kind of Config."""
@@ -329,6 +332,10 @@ class Model(Protocol):
 
     def for_completion(self) -> Model:
         """Return the model without what only training needs, its weights shared: what ships."""
+        ...
+
+    def take_spent(self) -> dict[str, float]:
+        """Return what was measured of the completions since the last call (see `external`)."""
         ...
 
     def use_perceptual(self, distance: Any) -> None:

@@ -19,6 +19,8 @@ class ModelDefaults:
     stochastic: bool = True
     has_log_prob: bool = False
     trained_stages: tuple[str, ...] | None = None
+    sees_all: bool = False
+    """It is shown a photo as a whole with all its holes, not window by window."""
 
     def describe(self, config: Config) -> None:
         """Take over the facts of a config."""
@@ -38,6 +40,10 @@ class ModelDefaults:
 
     def for_completion(self) -> Self:
         return self
+
+    def take_spent(self) -> dict[str, float]:
+        """Return what was measured of the completions since the last call; nothing, for most."""
+        return {}
 
     def use_perceptual(self, distance: Any) -> None:
         raise UserError("perceptual: the losses of this model take no perceptual distance.")

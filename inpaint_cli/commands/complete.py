@@ -39,7 +39,16 @@ SECTIONS = {
         *("recursive", "format", "quality", "keep", "rank", "skip_existing", "overwrite"),
         *("no_metadata", "huge"),
     ),
-    "Running": ("device", "as_json", "quiet", "verbose", "debug", "version", "help"),
+    "Running": (
+        "device",
+        "exec_timeout",
+        "as_json",
+        "quiet",
+        "verbose",
+        "debug",
+        "version",
+        "help",
+    ),
 }
 """Heading -> parameters of the help page, before the options of single families."""
 LISTED = 10
@@ -48,7 +57,7 @@ LISTED = 10
 
 def all_family_options() -> Iterator[tuple[str, Option]]:
     """Yield each family's name with each of its options."""
-    for family in models.FAMILIES:
+    for family in models.usable():
         for option in models.get(family).options:
             yield family, option
 
@@ -165,9 +174,10 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "--model",
     default=DEFAULT,
-    metavar="NAME|RUN|FILE",
+    metavar="NAME|RUN|FILE|exec:CMD",
     shell_complete=options.model_names,
-    help="What completes: a name ('inpaint models' lists them), a run folder, a weight file.",
+    help="What completes: a name ('inpaint models' lists them), a run folder, a weight file, or a "
+    "program, exec:CMD with {image}, {mask}, {out} and {seed} where it takes them.",
 )
 @click.option(
     "--rank",
@@ -212,6 +222,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     is_flag=True,
     help="Also replace files that are no earlier results. Inputs never are.",
 )
+@options.exec_timeout
 @family_options
 @options.device
 @options.common
@@ -271,6 +282,10 @@ def check_sheet(given: Mapping[str, Any]) -> None:
 def announce(given: Mapping[str, Any], reporter: Reporter) -> None:
     """Tell at once what is loaded, before that takes its seconds; methods have nothing to load."""
     name = given["model"]
+    from inpaint_cli.models.external import is_command
+
+    if is_command(name):
+        return
     if name not in models.FAMILIES or models.get(name).stage_names:
         reporter.note(f"loading {name} ...")
 
@@ -390,7 +405,9 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
     check_count(output, given["n"] or output.keep or 1, photos)
     refuse_foreign(given)
     # Later: what is wrong with photos, holes and options is told before torch is loaded.
-    loaded = load_model(given["model"], given["device"], later=True)
+    loaded = load_model(
+        given["model"], given["device"], later=True, exec_timeout=given["exec_timeout"]
+    )
     of_family = given_family_options(given)
     if given["rank"]:
         of_family = ranked_options(loaded, of_family, reporter)

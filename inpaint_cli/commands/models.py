@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import home
 from inpaint_cli.reporting import Reporter
 
+BROKEN = {"needs_weights": False, "ships": [], "broken": True}
+"""What is listed of an installed family that cannot be loaded."""
 GET = "get"
 """The word before the name of a published file. No model may be called so."""
 
@@ -45,20 +48,22 @@ def _to_get(context: click.Context, parameter: click.Parameter, start: str) -> l
 def models(
     name: str | None, published: str | None, output: Path | None, as_json: bool, reporter: Reporter
 ) -> None:
-    """List the models that ship, show one card, or get weights that the authors published.
+    """List the models that ship, show one card, or get weights that others published.
 
     NAME is a model that ships, a family, a run folder or a weight file. A card says what the model
     was trained on and how, its figures with their protocol, its licence and its limits.
 
     'get NAME' downloads a published file, goes on where an earlier call stopped, shows size and
     SHA-256 and keeps them beside the file. Some files must be fetched by hand: it says from where.
-    'inpaint convert' then makes the file one of ours; stderr shows how.
+    'inpaint convert' then makes the file one of ours; stderr shows how. inception, lpips-alex,
+    lpips-vgg and lpips-squeeze are what published figures of 'inpaint score' look through.
 
     \b
     Examples:
       inpaint models
       inpaint models telea
       inpaint models get vdvae-cifar10
+      inpaint models get inception
     """
     if name == GET:
         return _get(published, output, as_json, reporter)
@@ -70,22 +75,34 @@ def models(
 
 
 def _get(name: str | None, into: Path | None, as_json: bool, reporter: Reporter) -> None:
-    from inpaint_cli.zoo.published import PUBLISHED, fetch, how_to_convert
+    from inpaint_cli.zoo import trunks
+    from inpaint_cli.zoo.published import PUBLISHED, fetch, how_to_convert, unknown
 
+    known = [*PUBLISHED, *trunks.TRUNKS]
     if name is None:
-        raise UserError(f"models {GET}: which file? Published: {', '.join(PUBLISHED)}.")
-    got = fetch(name, reporter, into)
+        raise UserError(f"models {GET}: which file? Published: {', '.join(known)}.")
+    if name not in known:
+        raise unknown(name, known)
+    if name in trunks.TRUNKS:
+        got = trunks.fetch(name, reporter, into)
+        there = "" if into is None else f" --weights-dir {shlex.quote(str(into))}"
+        then, layout = f"inpaint score {trunks.TRUNKS[name].use}{there}", None
+    else:
+        got = fetch(name, reporter, into)
+        then, layout = how_to_convert(name, got.path), PUBLISHED[name].layout
     reporter.note(f"{name}: {_size(got.size)} ({got.size} bytes), SHA-256 {got.sha256}")
-    reporter.note(f"Next: {how_to_convert(name, got.path)}")
+    reporter.note(f"Next: {then}")
     if not as_json:
         click.echo(got.path)
         return
     facts = {"name": name, "path": str(got.path), "address": got.address, "size": got.size}
-    more = {"sha256": got.sha256, "layout": PUBLISHED[name].layout}
+    more = {"sha256": got.sha256, "layout": layout}
     click.echo(json.dumps({"schema": 1, **facts, **more}, indent=2))
 
 
 def _show(name: str | None, as_json: bool, reporter: Reporter) -> None:
+    for taken in families.TAKEN if name is None else ():
+        reporter.warn(f"{taken}: a family of an installed package has this name too; ours is meant")
     facts = _overview() if name is None else _detail(name, reporter)
     if as_json:
         click.echo(json.dumps({"schema": 1, **facts}, indent=2))
@@ -108,13 +125,17 @@ def _overview() -> dict[str, Any]:
 
 def _published_names() -> list[str]:
     from inpaint_cli.zoo.published import PUBLISHED
+    from inpaint_cli.zoo.trunks import TRUNKS
 
-    return list(PUBLISHED)
+    return [*PUBLISHED, *TRUNKS]
 
 
 def _published(name: str) -> dict[str, Any]:
+    from inpaint_cli.zoo import trunks
     from inpaint_cli.zoo.published import PUBLISHED, place
 
+    if name in trunks.TRUNKS:
+        return _trunk(name)
     entry, path = PUBLISHED[name], place(name)
     return {
         "name": name,
@@ -127,7 +148,27 @@ def _published(name: str) -> dict[str, Any]:
     }
 
 
+def _trunk(name: str) -> dict[str, Any]:
+    from inpaint_cli.zoo.trunks import TRUNKS, place
+
+    trunk, path = TRUNKS[name], place(name)
+    return {
+        "name": name,
+        "for": f"inpaint score {trunk.use}",
+        "address": trunk.address,
+        "size": trunk.size,
+        "sha256": trunk.sha256,
+        "licence": trunk.licence,
+        "by_hand": False,
+        "path": str(path),
+        "here": path.is_file(),
+        "get": f"inpaint models {GET} {name}",
+    }
+
+
 def _family(name: str) -> dict[str, Any]:
+    if problem := families.problem(name):
+        return {"family": name, "summary": str(problem), "completes": True, **BROKEN}
     family = families.get(name)
     ships = [entry.name for entry in zoo.entries() if entry.card["family"] == name]
     return {
@@ -179,6 +220,7 @@ def _listing(facts: Mapping[str, Any]) -> list[str]:
         for family in facts["families"]:
             trained = "ships" if family["ships"] else "to train"
             needs = trained if family["needs_weights"] else "no weights"
+            needs = "broken" if family.get("broken") else needs
             if family["completes"] == completes:
                 lines.append(f"  {family['family']:<{width}}  {needs:>10}  {family['summary']}")
     lines += _published_lines(facts["published"])
@@ -189,7 +231,13 @@ def _listing(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _published_lines(entries: list[dict[str, Any]]) -> list[str]:
-    lines = [f"Published by the authors, to be fetched with 'inpaint models {GET} NAME':"]
+    trunks = ", ".join(entry["name"] for entry in entries if "for" in entry)
+    entries = [entry for entry in entries if "for" not in entry]
+    lines = [
+        f"For metrics, to be fetched with 'inpaint models {GET} NAME':",
+        f"  {trunks}",
+        f"Published by the authors, to be fetched with 'inpaint models {GET} NAME':",
+    ]
     for by_hand, note in ((False, ""), (True, " (by hand, from a shared folder)")):
         names = ", ".join(entry["name"] for entry in entries if entry["by_hand"] == by_hand)
         lines += [f"  {names}{note}"] if names else []

@@ -153,6 +153,17 @@ def device(command: F) -> F:
     )(command)
 
 
+def exec_timeout(command: F) -> F:
+    """Add --exec-timeout."""
+    return click.option(
+        "--exec-timeout",
+        type=Number(float, 0, above=True),
+        metavar="S",
+        show_default="600",
+        help="Seconds that exec:CMD may take for one completion.",
+    )(command)
+
+
 def seed(command: F) -> F:
     """Add --seed."""
     return click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import sys
@@ -29,11 +30,12 @@ from inpaint_cli.zoo import DEFAULT
 @click.option(
     "--model",
     multiple=True,
-    metavar="NAME|RUN|FILE|all",
+    metavar="NAME|RUN|FILE|exec:CMD|all",
     show_default=DEFAULT,
     shell_complete=options.model_names,
     help="What completes; may be given more than "
-    "once. all: every method and model that ships of one size.",
+    "once. exec:CMD: a program, with {image}, {mask}, {out} and {seed} where it takes them. all: "
+    "every method and model that ships of one size.",
 )
 @click.option(
     "--data",
@@ -108,7 +110,19 @@ from inpaint_cli.zoo import DEFAULT
     "--features",
     metavar="NAME|FILE",
     show_default="inception if its weights are here, else a classifier that ships",
-    help="What fid, kid, p-ids, u-ids, div-fid and is look at: inception or a classifier.",
+    help="What fid, kid, p-ids, u-ids, div-fid and is look at: inception, efficientnet-lite0, a "
+    "classifier, LAYOUT=FILE or a TorchScript file.",
+)
+@click.option(
+    "--trust-code",
+    is_flag=True,
+    help="Let a TorchScript file of --features run its code, which loading it does.",
+)
+@click.option(
+    "--features-input",
+    metavar="SIDE,VALUES",
+    show_default="224,imagenet",
+    help="What a TorchScript file takes: pixels across, and imagenet, 0..1, -1..1 or 0..255.",
 )
 @click.option(
     "--perceptual",
@@ -185,6 +199,7 @@ from inpaint_cli.zoo import DEFAULT
     metavar="DIR",
     help="Write pictures: metrics over the ranges, the rank histogram.",
 )
+@options.exec_timeout
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")
@@ -217,15 +232,17 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
     from inpaint_cli import api
     from inpaint_cli.metrics import score as scoring
 
+    load = functools.partial(api.contestant, exec_timeout=given.pop("exec_timeout"))
+
     order = api.score_order(given["model"] or (DEFAULT,), **asked(folders, given))
     if given["check"]:
-        answers = scoring.check(order, api.contestant, reporter)
+        answers = scoring.check(order, load, reporter)
         return click.echo(checked(answers, as_json))
     if given["plots"] is not None:
         from inpaint_cli.metrics import plots
 
         plots.require()
-    documents = scoring.run(order, api.contestant, reporter)
+    documents = scoring.run(order, load, reporter)
     if not documents:  # another process of torchrun has them
         return None
     click.echo(printed(documents, as_json, given), nl=False)
@@ -278,6 +295,9 @@ def verdict(documents: list[dict[str, Any]]) -> None:
     """Raise an error where nothing was computed, or where files were missing for some."""
     if not any(document["metrics"] for document in documents):
         raise ResourceError("nothing could be computed; the reasons stand above.")
+    broken = [document["model"]["name"] for document in documents if document.get("failed")]
+    if broken:
+        raise PartialFailure(f"{', '.join(broken)}: failed for some images (see above).")
     lacking = sorted({r["name"] for d in documents for r in d["refused"] if r["need"]})
     if lacking:
         raise PartialFailure(f"{', '.join(lacking)}: refused for a missing file (see above).")

@@ -14,10 +14,11 @@ from inpaint_cli import models, zoo
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import resolved
-from inpaint_cli.metrics import inception
+from inpaint_cli.metrics import inception, scripted
 from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.models import efficientnet_lite
 from inpaint_cli.weights import hash_of, load_weights, read_header
-from inpaint_cli.zoo import weight_files
+from inpaint_cli.zoo import lite, weight_files
 from inpaint_cli.zoo.weight_files import MissingWeights
 
 SHIPPED = "classifier-cifar10"
@@ -51,6 +52,8 @@ class FeatureExtractor:
     """Of the logits; 0 where there are none."""
     compute: Callable[[Tensor], Outputs] = field(repr=False)
     """Of uint8 images on the device, at most `BATCH`."""
+    kind: str = "classifier"
+    """What it is, for reports."""
 
     @property
     def suffix(self) -> str:
@@ -68,7 +71,7 @@ class FeatureExtractor:
         """Return the entry of a report's "features"."""
         return {
             "id": self.name,
-            "kind": "inception" if self.comparable else "classifier",
+            "kind": "inception" if self.comparable else self.kind,
             "layer": "pool" if self.comparable else "penultimate",
             "dim": self.dimension,
             "resize": self.resize,
@@ -118,13 +121,15 @@ def default(weights_dir: Path | None = None, data: str = "") -> tuple[str, str]:
     """Return the features to take where none are asked for, and a remark on why, or "".
 
     Inception where its weights are on the machine, else the classifier that ships and was trained
-    on `data`, else the one for small colour images.
+    on `data`, else EfficientNet-Lite0 if its package is installed, else the classifier for small
+    colour images.
     """
     try:
         weight_files.find(INCEPTION, weights_dir)
     except MissingWeights:
         trained = [e.name for e in zoo.entries() if _is_classifier(e) and e.card["preset"] == data]
-        name = trained[0] if trained else SHIPPED
+        stand_in = SHIPPED if lite.installed() is None else lite.NAME
+        name = trained[0] if trained else stand_in
         return name, (
             f"the Inception weights are not on this machine, so features are of {name}: figures "
             "cannot be compared with published ones (ask for the features 'inception' to see what "
@@ -142,11 +147,15 @@ def load(
     weights_dir: Path | None = None,
     device: str | torch.device = "auto",
     resize: inception.Resize = "tf1",
+    *,
+    trust_code: bool = False,
+    shown: str | None = None,
 ) -> FeatureExtractor:
     """Return the features called `name`: inception, a name of the zoo, a run or a weight file.
 
-    resize: of inception alone. Refused where its weights are missing; UserError where there is
-    nothing of that name, or no classifier.
+    Or efficientnet-lite0, LAYOUT=FILE with weights of it, or a TorchScript file, whose code runs
+    (trust_code) on what `shown` says ("SIDE,VALUES"). resize: of inception alone. Refused where its
+    weights are missing; UserError where there is nothing of that name, or no classifier.
     """
     place = resolve(device) if isinstance(device, str) else device
     if name == INCEPTION:
@@ -155,7 +164,43 @@ def load(
         raise UserError(
             f"{resize}: {name} has one way to resize. Leave it out.", setting="fid_resize"
         )
-    return _classifier(name, place)
+    if scripted.is_script(name):
+        return _script(Path(name), place, trust_code, shown)
+    if trust_code or shown:
+        setting = "trust_code" if trust_code else "features_input"
+        raise UserError("goes with the features of a TorchScript file alone.", setting=setting)
+    return _lite(name, place) if lite.is_meant(name) else _classifier(name, place)
+
+
+def _script(path: Path, device: torch.device, trust: bool, shown: str | None) -> FeatureExtractor:
+    takes = scripted.Input.of(shown or scripted.DEFAULT)
+    module = scripted.load(path, trust).to(device)
+
+    def compute(images: Tensor) -> Outputs:
+        return scripted.features_of(module, takes.shown(_rgb(images)), str(path)), None
+
+    blank = torch.zeros(1, 3, takes.side, takes.side, dtype=torch.uint8, device=device)
+    with torch.inference_mode():
+        dimension = compute(blank)[0].shape[1]
+    digest = hash_of(path)
+    return FeatureExtractor(
+        path.stem, dimension, takes.rule, digest, False, device, 0, compute, kind="torchscript"
+    )
+
+
+def _lite(name: str, device: torch.device) -> FeatureExtractor:
+    network, title, digest = lite.network_of(name, "features")
+    network = network.to(device)
+    return FeatureExtractor(
+        title,
+        efficientnet_lite.FEATURES,
+        f"bilinear to {efficientnet_lite.SIDE}x{efficientnet_lite.SIDE}, antialiased",
+        digest,
+        False,
+        device,
+        efficientnet_lite.CLASSES,
+        lambda images: network.outputs(_rgb(images)),
+    )
 
 
 def _inception(
@@ -223,7 +268,7 @@ def _weights_of(name: str) -> Path:
         if path.suffix or len(path.parts) > 1:
             raise UserError(f"{path}: no such file or folder.", setting="features")
         classifiers = [entry.name for entry in zoo.entries() if _is_classifier(entry)]
-        raise unknown_name("none", name, [INCEPTION, *classifiers], setting="features")
+        raise unknown_name("none", name, [INCEPTION, lite.NAME, *classifiers], setting="features")
     weights = zoo.find(name, "features")
     if isinstance(weights, str):
         raise UserError(f"{name} has no weights, so it gives no features.", setting="features")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
@@ -26,8 +28,8 @@ from inpaint_cli.metrics.targets import Case
 from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record, is_recorded
-from inpaint_cli.pictures.colours import in_bytes
-from inpaint_cli.pictures.reading import look, read
+from inpaint_cli.pictures.plain import plain_bytes
+from inpaint_cli.pictures.reading import look
 
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif"}
 SHOWN = 3
@@ -102,20 +104,25 @@ class FilesTarget:
         self.has_masks = all(pair.hole is not None for pair in self.pairs)
         self.files = [f for pair in self.pairs for f in (pair.truth, *pair.completions)]
         self.setting = self._setting()
+        self.converted = Counter[str]()
+        """What was converted of the files that were read so far -> of how many."""
 
     def _setting(self) -> Setting:
         grey, sizes = True, dict[tuple[int, int], Path]()
+        self._resized = self._mixed = 0
         for pair in self.pairs:
             size = header(pair.truth)[0]
             shown = f"{pair.truth} has {size[1]}x{size[0]}"
             for path in (pair.truth, *pair.completions):
                 other, is_grey = header(path)
                 grey = grey and is_grey
-                if other != size:
+                if other != size and not self.size.resize:
                     raise UserError(
                         f"{path}: {other[1]}x{other[0]} pixels, but {shown} (width x height). "
-                        "A completion has its original's size."
+                        "A completion has its original's size; with resize, both are resized."
                     )
+                self._resized += other != size
+                self._mixed += is_grey and path != pair.truth and not header(pair.truth)[1]
             if self.size.crop and any(map(int.__lt__, size, self.size.crop)):
                 raise UserError(f"{shown} pixels only.", setting="crop")
             sizes.setdefault(self.size.of(size), pair.truth)
@@ -132,28 +139,43 @@ class FilesTarget:
         pair = self.pairs[index]
         truth = self._pixels(pair.truth)
         completions = [self._pixels(path) for path in pair.completions]
-        visible = None
-        if self.has_masks and pair.hole is not None:
-            height, width = header(pair.truth)[0]
-            visible = torch.from_numpy(
-                np.ascontiguousarray(self.size.mask(pair.hole.visible(height, width)))
-            )
-        stack = np.stack(completions).transpose(0, 3, 1, 2)
-        return Case(
-            torch.from_numpy(np.ascontiguousarray(truth.transpose(2, 0, 1))),
-            visible,
-            torch.from_numpy(np.ascontiguousarray(stack)),
-        )
+        sized = [self.size.picture(pixels) for pixels in (truth, *completions)]
+        original, pictures = _tensor(sized[:1])[0], _tensor(sized[1:])
+        if not self.has_masks or pair.hole is None:
+            return Case(original, None, pictures)
+        known = pair.hole.visible(*truth.shape[:2])
+        visible = torch.from_numpy(np.ascontiguousarray(self.size.mask(known)))
+        if all(pixels.shape == truth.shape for pixels in completions):
+            # As the tool gave them: resizing carries the hole into the pixels around.
+            changed = changed_of(_tensor([truth])[0], torch.from_numpy(known), _tensor(completions))
+        else:
+            changed = changed_of(original, visible, pictures)
+        return Case(original, visible, pictures, spent=changed)
 
     def _pixels(self, path: Path) -> PixelArray:
-        pixels = read_pixels(path)
-        if self.setting.channels == 3 and pixels.shape[2] == 1:
-            pixels = pixels.repeat(3, axis=2)
-        return np.ascontiguousarray(self.size.picture(pixels))
+        """Return a file as it is stored, in the channels of the whole."""
+        pixels, remarks = plain_bytes(path)
+        self.converted.update(remarks)
+        return pixels.repeat(3, axis=2) if self.setting.channels > pixels.shape[2] else pixels
+
+    def cautions(self) -> list[str]:
+        """Return what a person should know of the files before any figure."""
+        lines = []
+        if self._mixed:
+            lines.append(
+                f"{self._mixed} completions are grey and their originals in colour, so errors of "
+                "colour are counted"
+            )
+        if self._resized:
+            lines.append(
+                f"{self._resized} completions had another size than their originals: both were "
+                "resized, which blurs what was finer"
+            )
+        return lines
 
     def facts(self) -> TargetFacts:
         lossy = sorted({f.suffix.lower() for f in self.files} & LOSSY)
-        warnings = []
+        warnings = self.cautions()
         if lossy:
             kinds = ", ".join(lossy)
             warnings.append(
@@ -345,12 +367,20 @@ def header(path: Path) -> tuple[tuple[int, int], bool]:
     return (seen.height, seen.width), seen.grey
 
 
-def read_pixels(path: Path) -> PixelArray:
-    """Return uint8 [H, W, C], C = 1 or 3; UserError for transparency and for other depths."""
-    picture = read(path)
-    if picture.alpha_channel is not None:
-        raise UserError(f"{path}: has an alpha channel, which no metric sees. Save it without one.")
-    plain = picture.colours in ("grey", "rgb") and not picture.extras
-    if not plain or picture.samples.dtype != np.uint8 or picture.bits not in (1, 8):
-        raise UserError(f"{path}: {picture.mode} samples; metrics take 8-bit grey or RGB.")
-    return in_bytes(picture)
+def _tensor(pictures: Sequence[PixelArray]) -> Tensor:
+    """Return pictures [H, W, C] as one tensor [N, C, H, W]."""
+    return torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2)))
+
+
+def changed_of(truth: Tensor, visible: Tensor, completions: Tensor) -> dict[str, float]:
+    """Return the share of visible samples that completions changed, and by how much on average.
+
+    truth: uint8 [C, H, W]; visible: bool [H, W]; completions: uint8 [K, C, H, W]. Nothing where
+    nothing is visible.
+    """
+    if not visible.any():
+        return {}
+    away = (completions.short() - truth.short()).abs()[..., visible].double()
+    moved = away > 0
+    by = float(away[moved].mean()) if moved.any() else 0.0
+    return {"changed": float(moved.double().mean()), "changed_by": by}

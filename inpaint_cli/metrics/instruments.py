@@ -40,7 +40,9 @@ class Instruments:
         """Return JSON-able data that differ where figures would."""
         extractor, distance = self.extractor, self.distance
         return [
-            None if extractor is None else [extractor.name, extractor.weights_sha256],
+            None
+            if extractor is None
+            else [extractor.name, extractor.weights_sha256, extractor.resize],
             None if distance is None else [distance.name, distance.sha256],
         ]
 
@@ -88,7 +90,14 @@ def _extractor(
         if remark:
             ready.notes.append(remark)
             return _shipped(name, lambda: features.load(name, device=device))
-    return features.load(name, options.weights_dir, device, options.fid_resize)
+    return features.load(
+        name,
+        options.weights_dir,
+        device,
+        options.fid_resize,
+        trust_code=options.trust_code,
+        shown=options.features_input,
+    )
 
 
 def _distance(options: MeasureOptions, data: str, ready: Instruments) -> PerceptualDistance:

@@ -27,12 +27,15 @@ from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures, MeasuredCase
 from inpaint_cli.metrics.protocol import MeasureOptions, digest_of
 from inpaint_cli.metrics.targets import Case, Target
+from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.reporting import Advance
 
 VERSION = 3
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
 COMPLETIONS = 512
 """About so many completions make a shard."""
+HOPELESS = 3
+"""A program that fails for so many images at first is not asked for others."""
 FEWEST, MOST = 4, 32
 """Images in a shard."""
 Column = npt.NDArray[np.float64]
@@ -51,22 +54,31 @@ class Meter:
 
     def __post_init__(self) -> None:
         self.metrics = [metrics.get(name) for name in metrics.METRICS if name in self.wanted]
+        self.failed = dict[str, str]()
+        """Name of an image -> why a program gave no completion of it."""
+        self._made = 0
 
-    def shard(self, indices: Sequence[int], advance: Advance) -> dict[str, Tensor]:
+    def shard(self, indices: Sequence[int], advance: Advance) -> dict[str, Tensor] | None:
         """Return the columns of some images, `c.NAME`, float64 [n, ...], and their features.
+
+        None where a program failed for one of them, which is then in `failed`.
 
         "mask": uint8 [n, bytes], the masks as bits; "features": float32 [n, 1 + sets, d], the
         original first.
         """
         rows, masks, pictures = list[Figures](), list[npt.NDArray[Any]](), list[Tensor]()
         for index in indices:
-            case = self.target.case(index)
+            case = self._case(index)
+            if case is None:
+                continue
             rows.append(self.figures(case))
             if case.visible is not None:
                 masks.append(pack(case.visible.numpy()))
             if self.sets:
                 pictures.append(torch.cat([case.truth[None], case.completions[: self.sets]]))
             advance(self.target.k)
+        if len(rows) < len(indices):
+            return None
         tensors = {f"c.{name}": column for name, column in columns_of(rows).items()}
         if masks:
             tensors["mask"] = torch.from_numpy(np.stack(masks))
@@ -74,6 +86,18 @@ class Meter:
             vectors = self.instruments.extractor.features(torch.cat(pictures))
             tensors["features"] = vectors.reshape(len(pictures), 1 + self.sets, -1).contiguous()
         return tensors
+
+    def _case(self, index: int) -> Case | None:
+        """Make a case; None where a program failed, ToolFailure where it always does."""
+        try:
+            case = self.target.case(index)
+        except ToolFailure as error:
+            self.failed[self.target.ids[index]] = error.on_command_line()
+            if not self._made and len(self.failed) == HOPELESS:
+                raise error.within(f"failed for the first {HOPELESS} images") from error
+            return None
+        self._made += 1
+        return case
 
     @property
     def sets(self) -> int:
@@ -93,6 +117,7 @@ class Meter:
         measured = MeasuredCase(case, self.instruments, self.options, self.wanted, visible[None])
         for metric in self.metrics:
             row |= metric.figures(measured)
+        row |= {f"spent.{name}": value for name, value in case.spent.items()}
         if case.nats is not None:
             row["nats"] = case.nats
             row["bound"] = float(self.target.bound == "elbo")

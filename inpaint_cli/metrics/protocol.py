@@ -53,6 +53,10 @@ class MeasureOptions:
     metrics: tuple[str, ...] = field(default_factory=metrics.defaults)
     features: str | None = None
     """Name or path; None = Inception where it lies, else the classifier that ships."""
+    trust_code: bool = False
+    """A TorchScript file of features may run its code."""
+    features_input: str | None = None
+    """What a TorchScript file takes, "SIDE,VALUES"; None = 224,imagenet."""
     perceptual: str | None = None
     """Name or path; None = LPIPS where its trunk lies, else the classifier that ships."""
     weights_dir: Path | None = None

@@ -28,6 +28,7 @@ from inpaint_cli.metrics.protocol import (
     unequal_warning,
 )
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of
+from inpaint_cli.metrics.spent import entries, remark, spent_of
 from inpaint_cli.metrics.targets import (
     CompletionOptions,
     Contestant,
@@ -43,6 +44,8 @@ from inpaint_cli.reporting import Reporter
 
 Loader = Callable[[str, str], Contestant]
 """Loads a model by name on a device."""
+FAILED = "figures of the other images alone would be no figures of this set"
+"""Why nothing is said of a program that failed for some images."""
 OF_FOLDERS = ("reference", "resize", "crop")
 """Options that belong to folders of pictures alone."""
 
@@ -148,7 +151,10 @@ def targets_of(
     files, targets = order.files, list[Target]()
     for folder in files.folders:
         limit = order.completed.limit
-        targets.append(target_of(folder, files.reference, files.masks, files.k, files.size, limit))
+        target = target_of(folder, files.reference, files.masks, files.k, files.size, limit)
+        for line in target.cautions():
+            reporter.warn(f"{target.name}: {line}")
+        targets.append(target)
     if not files.folders:
         targets += _of_models(order, load, reporter, device)
     names = [target.name for target in targets]
@@ -231,6 +237,9 @@ class Scoring:
         if rank() != 0:
             wait()
             return []
+        for refused, (work, _) in zip(refusals, works, strict=True):
+            if work.todo():
+                refused |= dict.fromkeys(self.options.metrics, Refused(FAILED))
         scored = []
         for target, refused, (work, seconds) in zip(targets, refusals, works, strict=True):
             scored.append(self._scored(target, tools, refused, work, seconds))
@@ -249,6 +258,14 @@ class Scoring:
                 reason = refused[name].reason if name in refused else "ok"
                 answers.append((target.name, name, reason))
         return answers
+
+    def _report_failed(self, target: Target, meter: Meter) -> None:
+        """List the images of which a program gave no completion."""
+        for name, reason in meter.failed.items():
+            self.reporter.warn(f"{target.name}: failed: {name}: {reason}")
+        if meter.failed:
+            count = f"{len(meter.failed)} of {len(target.ids)} images failed"
+            self.reporter.warn(f"{target.name}: refused: {count}; {FAILED}")
 
     def refused(self, target: Target, tools: Instruments) -> dict[str, Refused]:
         """Return the metrics that cannot be computed, with the reason."""
@@ -297,7 +314,10 @@ class Scoring:
             total, finished = all_of_us * target.k, done * target.k
             with reporter.progress(target.name, total, finished) as advance:
                 for number in todo:
-                    work.save(number, meter.shard(pieces[number], advance))
+                    tensors = meter.shard(pieces[number], advance)
+                    if tensors is not None:
+                        work.save(number, tensors)
+        self._report_failed(target, meter)
         return work, time.monotonic() - start
 
     def _identity(self, target: Target, tools: Instruments, meter: Meter) -> list[Any]:
@@ -323,5 +343,14 @@ class Scoring:
         columns = work.nothing() if nothing else work.load()
         scored = document_of(target, self.options, tools, columns, refused, self.device.type)
         seconds = round(seconds + time.monotonic() - start, 3)
-        scored.document["timing"] = {"seconds": seconds, "processes": world_size()}
+        spent = spent_of(columns.figures)
+        done, took = entries(spent)
+        scored.document["protocol"]["completions"] |= done
+        scored.document["timing"] = {"seconds": seconds, "processes": world_size(), **took}
+        for what, count in sorted(getattr(target, "converted", {}).items()):
+            self.reporter.note(f"{target.name}: {count} files: {what}")
+        if told := remark(spent):
+            self.reporter.note(f"{target.name}: {told}")
+        if work.todo():
+            scored.document["failed"] = True
         return scored

@@ -27,6 +27,7 @@ from inpaint_cli.metrics.protocol import (
     choose_masks,
     dataset_facts,
 )
+from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.photos.completing import CompletionRequest, DetailSource, complete_photo
 from inpaint_cli.photos.memory import Batches
@@ -51,6 +52,8 @@ class Case:
     """[K, C, H, W]."""
     nats: float | None = None
     """-log p(hidden | visible) of the truth."""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """What making the completions took and did, where that is measured."""
 
 
 class Target(Protocol):
@@ -114,7 +117,9 @@ class Contestant:
     device: torch.device | str
     weights_sha256: str | None = None
     checkpoint: str | None = None
-    """Name of its weight file, without folders."""
+    """Name of its weight file, without folders; the command of a program."""
+    identity: tuple[str, ...] = ()
+    """What tells it from others, beside name and weights."""
 
     @property
     def size(self) -> ModelSize:
@@ -180,7 +185,8 @@ class ModelTarget:
             completions, nats = image[None].expand(self.k, -1, -1, -1), None
         else:
             completions, nats = self._completed(image[None], visible[None, None])
-        return Case(scored(image, levels), visible, scored(completions, levels), nats)
+        spent = self.contestant.model.take_spent()
+        return Case(scored(image, levels), visible, scored(completions, levels), nats, spent)
 
     def _completed(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
         if self.setting.windows:
@@ -199,6 +205,8 @@ class ModelTarget:
         model = self.contestant.model
         try:
             parts = self.batches.drawn(model, image, visible, noise, temperature=self._temperature)
+        except ToolFailure:
+            raise
         except ResourceError as error:
             raise ResourceError(f"{self.name}: {error}") from error
         self.bound = "elbo" if parts[0].lower_bound else "exact"
@@ -255,6 +263,7 @@ class ModelTarget:
     def fingerprint(self) -> Any:
         facts = self.facts()
         print_of = [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
+        print_of += [list(self.contestant.identity)] if self.contestant.identity else []
         stored = self.masks.stored
         # Kind and seed tell drawn masks, but not what lies in files.
         return print_of if stored is None else [*print_of, stored.sha256]

@@ -47,7 +47,7 @@ def choices(first: str) -> list[Choice]:
     """
     shipped = [entry for entry in zoo.entries() if entry.weights.is_file()]
     offered = [_of_file(entry.name, entry.card["summary"]) for entry in shipped]
-    free = [name for name in models.FAMILIES if not models.get(name).stage_names]
+    free = [name for name in models.usable() if not models.get(name).stage_names]
     offered += [_of_family(name) for name in free]
     offered = [choice for choice in offered if choice.family.completes]
     offered.sort(key=lambda choice: choice.name != zoo.DEFAULT)

@@ -13,6 +13,7 @@ from typing import Any
 from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
 from inpaint_cli.files import check_length, replacing, resolved, writing_once
+from inpaint_cli.models.external import in_words
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
 from inpaint_cli.photos.extending import extended
@@ -212,7 +213,8 @@ class BatchRun:
             f"{photo}: {share}; {self.job.model_name}, seed {request.seed}, {request.n} "
             f"completion{'s' * (request.n > 1)}"
         )
-        for note in completed.notes():
+        spent = self.job.model.take_spent()
+        for note in [*completed.notes(), *([in_words(spent)] if spent else [])]:
             self.reporter.note(f"{photo}: {note}.")
 
     def _interrupted(self, stop: KeyboardInterrupt, total: int) -> Interrupted:

@@ -13,7 +13,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.family import Detail, Family, Model, drawing_option
 from inpaint_cli.photos.cutting import paste
 from inpaint_cli.photos.drawing import Guide
-from inpaint_cli.photos.parts import holes_for_model
+from inpaint_cli.photos.parts import holes_for_model, whole_hole
 from inpaint_cli.photos.structure import CompletedWindow, draw_windows, joined_windows
 from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.colours import display, inks_of
@@ -286,9 +286,12 @@ def completing(
     if not _asked(model, request, texturing):
         yield completed
         return
-    holes = holes_for_model(~visible, model.size)
+    holes, sampling = holes_for_model(~visible, model.size), request
+    if model.sees_all:
+        holes = [[whole_hole(~visible)]]
+        sampling = replace(request, context=float(max(visible.shape)))
     for part in parts:
-        more = draw_windows(photo, shown, holes, model, request, advance, part)
+        more = draw_windows(photo, shown, holes, model, sampling, advance, part)
         windows = joined_windows(completed.windows, more, request.details) if part.start else more
         completed = replace(completed, windows=tuple(windows))
         yield completed

@@ -28,7 +28,7 @@ ROW_TILE_PX = 128
 
 def drawn_endings() -> Mapping[str, str]:
     """Return detail -> ending of its file, over all registered families."""
-    return _endings_of(tuple(models.FAMILIES))
+    return _endings_of(tuple(models.usable()))
 
 
 @cache

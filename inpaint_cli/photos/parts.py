@@ -63,6 +63,12 @@ def holes_for_model(hidden: Mask, size: int) -> list[list[Part]]:
     return holes_in_parts(hidden, max(1, (size or FREE_MARGIN) // 4), least)
 
 
+def whole_hole(hidden: Mask) -> Part:
+    """Return all that is hidden as one part."""
+    box = bounds(hidden)
+    return Part(box, np.ascontiguousarray(hidden[box.slices]))
+
+
 def groups_of(hidden: Mask, cell: int) -> list[tuple[Box, Mask]]:
     """Return the holes as (tight box, own pixels); those nearer than about `cell` are one."""
     import cv2

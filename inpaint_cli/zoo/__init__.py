@@ -68,8 +68,8 @@ def problem(entry: Entry) -> str | None:
 
 def calibration_of(name: str) -> Path | None:
     """Return the calibration that ships for a model of the zoo, if one does."""
-    path = FOLDER / f"{name}.calibration.json"
-    return path if path.is_file() else None
+    files = FOLDER.glob("*.calibration.json")  # since `name` may be a command, and no file's name
+    return next((path for path in files if path.name == f"{name}.calibration.json"), None)
 
 
 def ood_reference_of(name: str) -> Path | None:
@@ -132,7 +132,7 @@ def completing(named: Mapping[str, Entry]) -> list[str]:
     families = {name: entry.card.get("family") for name, entry in named.items()}
     ready = [
         name
-        for name in models.FAMILIES
+        for name in models.usable()
         if models.get(name).completes
         and (not models.get(name).stage_names or name in families.values())
     ]

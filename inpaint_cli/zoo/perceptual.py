@@ -15,7 +15,7 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.models import perceptual
 from inpaint_cli.models.foreign import read_state
 from inpaint_cli.models.perceptual import PerceptualDistance
-from inpaint_cli.zoo import weight_files
+from inpaint_cli.zoo import lite, weight_files
 
 if TYPE_CHECKING:
     from inpaint_cli.models.classifier.networks import Classifier
@@ -32,12 +32,18 @@ NAMED = {
 def load_perceptual(choice: str, weights_dir: Path | None = None) -> PerceptualDistance:
     """Return the distance of lpips, lpips-NET, NAME or FILE.
 
-    NAME: a classifier of the zoo. FILE: a trunk of a layout that lpips knows (it takes lpips'
-    heads), or a classifier's weights or run. MissingWeights where LPIPS' own trunk is not here;
+    NAME: a classifier of the zoo, or efficientnet-lite0. FILE: a trunk of a layout that lpips knows
+    (it takes lpips' heads), or a classifier's weights or run. MissingWeights where LPIPS' own trunk
+    is not here;
     UserError for what was typed wrongly and for files that do not fit.
     """
     if choice in NETS:
         return _of_lpips(NETS[choice], weights_dir)
+    if lite.is_meant(choice):
+        network, name, digest = lite.network_of(choice, "perceptual")
+        distance = perceptual.of_features(network, name, minimum_side=lite.LEAST_SIDE)
+        distance.sha256 = digest
+        return distance
     path = _locate(choice)
     return _of_trunk(path) or _of_classifier(path)
 

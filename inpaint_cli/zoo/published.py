@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -88,7 +88,7 @@ def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
     network or the disk fails; what has arrived stays, and the next call goes on from there.
     """
     if name not in PUBLISHED:
-        raise _unknown(name)
+        raise unknown(name, PUBLISHED)
     entry, path = PUBLISHED[name], place(name, into)
     if path.is_file():
         reporter.detail(f"{path} is there; comparing it with what was kept of it")
@@ -99,7 +99,7 @@ def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
             f"{entry.address} with a browser and put it at {path}; call this again to see and "
             f"keep its SHA-256. Next: {how_to_convert(name, path)}"
         )
-    with _alone(path):
+    with alone(path):
         download(entry.address, path, reporter)
         try:
             return _keep(path, entry)
@@ -115,13 +115,12 @@ def how_to_convert(name: str, path: Path) -> str:
     return f"inpaint convert --from {entry.layout} {read} -o {name}.safetensors"
 
 
-def _unknown(name: str) -> UserError:
+def unknown(name: str, known: Collection[str]) -> UserError:
     """Return the error for an unknown name: the nearest one and, unlike elsewhere, all of them."""
-    near = get_close_matches(name.lower(), PUBLISHED, n=1)
+    near = get_close_matches(name.lower(), known, n=1)
     nearest = f"Did you mean '{near[0]}'? " if near else ""
     return UserError(
-        f"models get: no published file called '{name}'. {nearest}"
-        f"Published: {', '.join(PUBLISHED)}."
+        f"models get: no published file called '{name}'. {nearest}Published: {', '.join(known)}."
     )
 
 
@@ -134,7 +133,7 @@ def _record(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Keep other calls out while `path` is downloaded, and remove what killed ones left."""
     files.make_folder(path.parent)
 

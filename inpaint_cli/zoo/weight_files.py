@@ -1,6 +1,7 @@
 """Weight files of other projects: where they are looked for, and how they are known to be right.
 
-Nothing is ever downloaded. A file is taken only if its SHA-256 begins as published.
+Nothing is downloaded here: `trunks.py` does that where it is asked to. A file is taken only if its
+SHA-256 begins as published.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class WeightFile:
     """File names under which it is found; the first is the one to tell people."""
     sha256: str
     """How its SHA-256 begins."""
+    get: str
+    """What `inpaint models get` calls it."""
     instead: tuple[str, ...]
     """What can be done without it: lines of the message."""
 
@@ -49,14 +52,21 @@ FILES = {
             "pt_inception-2015-12-05-6726825d.pth",
         ),
         "6726825d",
+        "inception",
         _OTHER_FEATURES,
     ),
     "alex": WeightFile(
-        "AlexNet weights", ("alexnet-owt-7be5be79.pth",), "7be5be79", _OTHER_DISTANCE
+        "AlexNet weights", ("alexnet-owt-7be5be79.pth",), "7be5be79", "lpips-alex", _OTHER_DISTANCE
     ),
-    "vgg": WeightFile("VGG16 weights", ("vgg16-397923af.pth",), "397923af", _OTHER_DISTANCE),
+    "vgg": WeightFile(
+        "VGG16 weights", ("vgg16-397923af.pth",), "397923af", "lpips-vgg", _OTHER_DISTANCE
+    ),
     "squeeze": WeightFile(
-        "SqueezeNet weights", ("squeezenet1_1-b8a52dc0.pth",), "b8a52dc0", _OTHER_DISTANCE
+        "SqueezeNet weights",
+        ("squeezenet1_1-b8a52dc0.pth",),
+        "b8a52dc0",
+        "lpips-squeeze",
+        _OTHER_DISTANCE,
     ),
 }
 """Name -> file. The trunks of LPIPS bear the names that lpips gives them."""
@@ -127,8 +137,8 @@ def _message(name: str, weights_dir: Path | None, wrong: list[str]) -> str:
         if (folder / lookalike).is_file()
     ]
     lines = [
-        f"the {file.title} ({file.names[0]}) are not on this machine, and inpaint does not "
-        "download.",
+        f"the {file.title} ({file.names[0]}) are not on this machine. 'inpaint models "
+        f"get {file.get}' fetches them; nothing is fetched unasked.",
         f"searched: {searched[0]}",
         *(f"          {folder}" for folder in searched[1:]),
         *wrong,

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from inpaint_cli import models, zoo
 from inpaint_cli.cli import main
 from inpaint_cli.zoo.published import PUBLISHED, Published, folder
+from inpaint_cli.zoo.trunks import TRUNKS
 from tests.file_server import CONTENT, Server, serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -120,7 +121,7 @@ def test_the_list_names_what_is_published() -> None:
     assert "Published by the authors" in shown
     assert all(name in shown for name in PUBLISHED)
     listed = json.loads(run("--json").stdout)["published"]
-    assert [entry["name"] for entry in listed] == list(PUBLISHED)
+    assert [entry["name"] for entry in listed] == [*PUBLISHED, *TRUNKS]
 
 
 def test_a_published_name_is_shown_with_its_address_and_command() -> None:

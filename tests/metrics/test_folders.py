@@ -161,3 +161,64 @@ def test_a_record_that_names_no_originals_asks_for_them(tmp_path: Path) -> None:
     (tmp_path / "completions.json").write_text(json.dumps({"schema": 1, "items": [item]}))
     with pytest.raises(UserError, match="as reference"):
         opened(tmp_path, None)
+
+
+def test_completions_of_another_size_are_resized_on_both_sides(
+    originals: Path, tmp_path: Path
+) -> None:
+    for name in NAMES:
+        save(tmp_path / "out", f"{name}.png", np.full((24, 28, 3), 90, np.uint8))
+    with pytest.raises(UserError, match="with resize, both are resized"):
+        opened(tmp_path / "out", originals)
+    found = opened(tmp_path / "out", originals, resize=(8, 8))
+    assert found.case(0).completions.shape == (1, 3, 8, 8)
+    assert "3 completions had another size" in found.cautions()[0]
+
+
+def test_depth_and_an_opaque_alpha_are_converted_with_a_remark(tmp_path: Path) -> None:
+    grey = RNG.integers(0, 256, (12, 14, 1), dtype=np.uint8)
+    save(tmp_path / "originals", "a.png", grey)
+    save(tmp_path / "originals", "b.png", grey)
+    (tmp_path / "out").mkdir()
+    Image.fromarray(grey[..., 0].astype(np.uint16) * 257).save(tmp_path / "out" / "a.png")
+    Image.fromarray(grey[..., 0]).convert("LA").save(tmp_path / "out" / "b.png")
+    found = opened(tmp_path / "out", tmp_path / "originals")
+    for index in (0, 1):
+        case = found.case(index)
+        assert case.truth.equal(case.completions[0])
+    assert dict(found.converted) == {
+        "16-bit samples were reduced to 8 bits": 1,
+        "an opaque alpha channel was dropped": 1,
+    }
+
+
+def test_grey_completions_of_originals_in_colour_are_warned_of(
+    originals: Path, tmp_path: Path
+) -> None:
+    for name in NAMES:
+        save(tmp_path / "out", f"{name}.png", np.full((12, 14, 1), 90, np.uint8))
+    words = ["score", tmp_path / "out", "--reference", originals, "--metrics", "mae"]
+    result = CliRunner().invoke(main, list(map(str, words)))
+    assert result.exit_code == 0
+    assert "warning: out: 3 completions are grey and their originals in colour" in result.stderr
+
+
+@pytest.mark.parametrize("resize", [None, "8"])
+def test_the_share_of_visible_samples_that_a_tool_changed_is_reported(
+    resize: str | None, originals: Path, tmp_path: Path
+) -> None:
+    results = filled(originals, tmp_path / "out")
+    clean = ["score", results, "--reference", originals, "--masks"]
+    clean += [holes(originals, tmp_path / "holes"), "--metrics", "mae", "--json"]
+    more = [] if resize is None else ["--resize", resize]
+    result = CliRunner().invoke(main, list(map(str, clean + more)))
+    assert json.loads(result.stdout)["protocol"]["completions"]["visible_changed"] == 0
+    for path in results.iterdir():
+        pixels = np.asarray(Image.open(path)).copy()
+        pixels[:1] ^= 1  # 14 of the 152 visible pixels
+        save(results, path.name, pixels)
+    result = CliRunner().invoke(main, list(map(str, clean + more)))
+    told = json.loads(result.stdout)["protocol"]["completions"]
+    assert told["visible_changed"] == pytest.approx(14 / 152)
+    assert told["visible_changed_by"] == 1
+    assert "9.2 % of the visible samples differ from the originals, by 1 of 255" in result.stderr

@@ -93,7 +93,7 @@ def test_features_from_a_weight_file_are_those_that_were_recorded(
 ) -> None:
     recorded = load_file(golden("metrics") / "inception_synthetic.safetensors")
     torch.save(state, tmp_path / "formula.pth")
-    own = WeightFile("formula", ("formula.pth",), hash_of(tmp_path / "formula.pth")[:8], ())
+    own = WeightFile("formula", ("formula.pth",), hash_of(tmp_path / "formula.pth")[:8], "", ())
     monkeypatch.setitem(weight_files.FILES, "inception", own)
     extractor = features.load("inception", tmp_path, "cpu")
     assert (extractor.name, extractor.dimension, extractor.comparable) == ("inception", 2048, True)

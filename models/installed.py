@@ -1,0 +1,113 @@
+"""Families of other packages, which announce them under the entry points `inpaint.families`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any
+
+from inpaint_cli.errors import PlainError, UserError
+from inpaint_cli.family import Family
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "inpaint.families"
+METHODS = ("stages", "build", "convert")
+
+
+@cache
+def announced() -> dict[str, EntryPoint]:
+    """Return name -> entry point of every installed family; nothing of them is imported."""
+    if not _any_announced():
+        return {}
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def _any_announced() -> bool:
+    """Return whether an installed package names the group.
+
+    `importlib.metadata` takes 80 ms to answer that, most of it to import it; this takes 2.
+    """
+    wanted = GROUP.encode()
+    for folder in dict.fromkeys(sys.path):
+        try:
+            with os.scandir(folder or ".") as entries:
+                kept = [e.path for e in entries if e.name.endswith((".dist-info", ".egg-info"))]
+        except OSError:  # an archive, or a folder that is gone
+            continue
+        if any(wanted in _entry_points_in(path) for path in kept):
+            return True
+    return False
+
+
+def _entry_points_in(folder: str) -> bytes:
+    try:
+        with open(os.path.join(folder, "entry_points.txt"), "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+@cache
+def load(name: str) -> Family:
+    """Return an installed family; UserError in one sentence for whatever is wrong with it."""
+    point = announced()[name]
+    package = point.dist.name if point.dist else point.value
+    try:
+        family: Any = point.load()
+        if isinstance(family, type):
+            family = family()
+    except Exception as error:
+        raise UserError(
+            f"the family '{name}' of the package {package} cannot be loaded: "
+            f"{type(error).__name__}: {error}",
+            setting="model",
+        ) from error
+    lacking = [part for part in (*_facts(), *METHODS) if not hasattr(family, part)]
+    if lacking:
+        raise UserError(
+            f"the family '{name}' of the package {package} lacks {', '.join(lacking)}; "
+            "docs/comparing.md says what a family has.",
+            setting="model",
+        )
+    return family  # type: ignore[no-any-return]
+
+
+def guarded(model: Any, family: str) -> Any:
+    """Return a model of an installed family whose own mistakes become one sentence; ours as it is.
+
+    Errors that are one already, and a lack of memory, pass as they are.
+    """
+    if family not in announced():
+        return model
+    for part in ("complete", "drawn", "log_prob"):
+        method = getattr(model, part, None)
+        if callable(method):
+            object.__setattr__(model, part, _guard(method, family))
+    return model
+
+
+def _guard(method: Callable[..., Any], family: str) -> Callable[..., Any]:
+    @wraps(method)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return method(*args, **options)
+        except (PlainError, MemoryError):
+            raise
+        except Exception as error:
+            if "out of memory" in str(error):
+                raise
+            raise UserError(
+                f"the family '{family}' failed: {type(error).__name__}: {error}", setting="model"
+            ) from error
+
+    return call
+
+
+def _facts() -> list[str]:
+    return list(Family.__annotations__)

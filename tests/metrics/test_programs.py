@@ -1,0 +1,99 @@
+"""Programs and objects of others among what is scored."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+import inpaint_cli
+from inpaint_cli.cli import main
+from inpaint_cli.errors import UserError
+from inpaint_cli.models.external import ExternalTool
+from tests import programs
+from tests.metrics.score_kit import contestant, target
+
+FEW = ("--size", 16, "--limit", 6, "-k", 2, "--metrics", "mae,crps")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["score", *map(str, arguments)])
+
+
+def test_a_program_stands_in_one_table_with_models_and_what_it_took_is_told(
+    tmp_path: Path,
+) -> None:
+    command = programs.command(tmp_path, programs.CHANGING)
+    result = run("--model", "telea", "--model", f"grey={command}", *FEW, "--json")
+    assert result.exit_code == 0, result.output
+    telea, grey = json.loads(result.stdout)
+    assert grey["model"]["name"] == "grey"
+    assert grey["model"]["checkpoint"] == command.removeprefix("exec:")
+    assert grey["timing"]["runs"] == 12
+    assert grey["timing"]["seconds_per_completion"] > 0
+    assert grey["protocol"]["completions"]["visible_changed"] > 0.5
+    assert "visible_changed" not in telea["protocol"]["completions"]
+    assert "grey: 12 runs of" in result.stderr
+    assert "of the visible samples, now put back" in result.stderr
+
+
+def test_completions_of_a_program_keep_visible_pixels(tmp_path: Path) -> None:
+    tool = ExternalTool(programs.command(tmp_path, programs.CHANGING))
+    case = target(count=1, who=contestant("tool", tool)).case(0)
+    assert case.visible is not None
+    assert (case.completions[:, :, case.visible] == case.truth[:, case.visible]).all()
+    assert case.spent["changed"] > 0.5
+
+
+def test_a_program_that_fails_for_some_images_gets_no_figures_and_others_get_theirs(
+    tmp_path: Path,
+) -> None:
+    body = f"count = {str(tmp_path / 'count')!r}\nopen(count, 'a').write('x')\n"
+    body += "if os.path.getsize(count) > 8: sys.exit('tired')\n" + programs.SEEDED
+    command = programs.command(tmp_path, body)
+    result = run("--model", "telea", "--model", command, *FEW)
+    assert result.exit_code == 3
+    assert result.stderr.count("exec:tool.py ended with code 1: tired") == 2
+    assert "2 of 6 images failed" in result.stderr
+    assert "refused" in result.stdout
+
+
+def test_a_program_that_always_fails_is_given_up_soon(tmp_path: Path) -> None:
+    body = f"open({str(tmp_path / 'count')!r}, 'a').write('x'); sys.exit('never')"
+    result = run("--model", programs.command(tmp_path, body), *FEW)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: failed for the first 3 images: ")
+    assert (tmp_path / "count").read_text() == "xxx"
+
+
+class Even:
+    """Fills everything with a value of chance, visible pixels too."""
+
+    def complete(self, image: torch.Tensor, visible: torch.Tensor, noise: Any) -> torch.Tensor:
+        drawn: torch.Tensor = noise.uniform(*image.shape[1:]) * 255
+        return drawn.to(torch.uint8)
+
+
+def test_any_object_that_completes_is_scored_and_its_visible_pixels_are_put_back() -> None:
+    few: dict[str, Any] = {"metrics": "mae", "limit": 6, "k": 2, "size": 16}
+    ours, even = inpaint_cli.score(["telea", Even()], **few)
+    assert even["model"]["name"] == "Even"
+    assert even["metrics"][0]["value"] > ours["metrics"][0]["value"]
+    (again,) = inpaint_cli.score(Even(), **few)
+    assert again["metrics"] != even["metrics"]  # which were compared with telea
+    assert again["metrics"][0]["value"] == even["metrics"][0]["value"]
+
+
+class Wrong(Even):
+    name = "wrong"
+
+    def complete(self, image: torch.Tensor, visible: torch.Tensor, noise: Any) -> torch.Tensor:
+        return image.double()
+
+
+@pytest.mark.parametrize("odd", [Wrong(), object()])
+def test_an_object_that_gives_no_completions_is_refused_in_words(odd: object) -> None:
+    with pytest.raises(UserError, match=r"uint8 \[2, 3, 16, 16\] is needed|no method complete"):
+        inpaint_cli.score(odd, metrics="mae", limit=2, k=2, size=16)

@@ -1,0 +1,100 @@
+"""Families of other packages: found by their entry points, and never able to break ours."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WHOLE = """
+from inpaint_cli.models.classical import ClassicalFamily
+
+class Another(ClassicalFamily):
+    def __init__(self):
+        super().__init__("telea", "a family of another package")
+
+FAMILY = Another()
+"""
+
+
+def package(folder: Path, code: str, name: str = "elsewhere") -> Path:
+    """Lay out an installed package with one family."""
+    info = folder / "another_package-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: another-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[inpaint.families]\n{name} = another_module:FAMILY\n")
+    (folder / "another_module.py").write_text(code)
+    return folder
+
+
+def python(program: str, folder: Path, top: Path) -> str:
+    """Run a program with `folder` among the installed packages; return all that it says."""
+    start = f"import sys; sys.path[:0] = [{str(top)!r}, {str(folder)!r}]\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", start + program], capture_output=True, text=True, check=False
+    )
+    return ended.stdout + ended.stderr
+
+
+COMPLETE = """
+import numpy as np, inpaint_cli
+visible = np.ones((20, 20), bool); visible[5:9, 5:9] = False
+model = inpaint_cli.load_model("elsewhere")
+result = model.complete(np.full((20, 20, 3), 9, np.uint8), visible=visible)
+print(model.family.summary, len(result.images))
+"""
+LIST = "from inpaint_cli.cli import main; main(['models'])"
+TELEA = "import inpaint_cli; print(inpaint_cli.load_model('telea').name)"
+
+
+def test_an_installed_family_completes_and_is_listed(tmp_path: Path, top: Path) -> None:
+    folder = package(tmp_path, WHOLE)
+    assert python(COMPLETE, folder, top) == "a family of another package 1\n"
+    assert "a family of another package" in python(LIST, folder, top)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("FAMILY = object()", "lacks name, summary"),
+        ("", "AttributeError"),
+    ],
+)
+def test_a_broken_family_is_one_sentence_and_stops_no_other(
+    code: str, said: str, tmp_path: Path, top: Path
+) -> None:
+    folder = package(tmp_path, code)
+    photo = str(top / "examples" / "photo.png")
+    words = ["complete", photo, "--box", "9,9,9,9", "--model", "elsewhere", "-o", str(tmp_path)]
+    said_of_it = python(f"from inpaint_cli.cli import main; main({words})", folder, top)
+    (line,) = said_of_it.splitlines()[-1:]
+    assert line.startswith("error: --model: the family 'elsewhere' of the package another-package")
+    assert said in line
+    assert "broken" in python(LIST, folder, top)
+    assert python(TELEA, folder, top) == "telea\n"
+
+
+def test_what_goes_wrong_in_an_installed_family_is_one_sentence(tmp_path: Path, top: Path) -> None:
+    failing = "\n    def build(self, config):\n        return Model(config)\n"
+    model = (
+        "from inpaint_cli.models.method import Method\n"
+        "class Model(Method):\n    stochastic = False\n"
+        "    def drawn(self, *args, **options):\n        raise KeyError('weights')\n"
+    )
+    folder = package(tmp_path, model + WHOLE.replace("\nFAMILY", failing + "\nFAMILY"))
+    last = python(COMPLETE, folder, top).splitlines()[-1]
+    assert last.endswith("model: the family 'elsewhere' failed: KeyError: 'weights'")
+
+
+def test_a_name_of_ours_is_not_replaced_and_that_is_said(tmp_path: Path, top: Path) -> None:
+    folder = package(tmp_path, WHOLE, "pcnn")
+    said = python(LIST, folder, top)
+    assert "pcnn: a family of an installed package has this name too" in said
+
+
+def test_where_no_package_announces_a_family_nothing_is_imported_for_them(
+    tmp_path: Path, top: Path
+) -> None:
+    program = "import inpaint_cli.models; print('importlib.metadata' in sys.modules)"
+    assert python(program, tmp_path, top) == "False\n"
