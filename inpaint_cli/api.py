@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Contestant
     from inpaint_cli.photos.calibration import Calibration, SpreadKind
     from inpaint_cli.posterior.design_pictures import DesignedPhoto
+    from inpaint_cli.posterior.ood_reference import Reference
     from inpaint_cli.reporting import Reporter
 
 DEFAULT_N = 8
@@ -338,6 +339,36 @@ def design_table(
 
     order = order_of(model, classifier, {"data": data, **options})
     return tabulate(order, contestant, reporter or Reporter(quiet=True))
+
+
+def fit_ood(
+    model: str | Path,
+    *,
+    held_out: int = 1000,
+    statistic: Literal["gradient", "likelihood", "agreement"] | None = None,
+    passes: int = 4,
+    form: Literal["analytic", "sampled"] = "analytic",
+    fit: Literal["pooled", "by-visible"] = "pooled",
+    device: str = "auto",
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Reference:
+    """Find what pictures a model is used to, for `ood` and `compare_ood`.
+
+    options: data (needed: what it was trained on), limit=5000, masks (default: those of its
+    training), seed, split="train", split_map, download. The result goes to a file with
+    `inpaint_cli.posterior.ood_reference.save`. UserError for what means nothing.
+    """
+    from inpaint_cli.metrics.targets import completion_options
+    from inpaint_cli.posterior import ood_fit
+    from inpaint_cli.reporting import Reporter
+
+    masks = options.pop("masks", None)
+    data = completion_options({"split": "train", "limit": 5000, **options})
+    order = ood_fit.FitOrder(
+        str(model), data, held_out, masks, statistic, passes, form, fit, device
+    )
+    return ood_fit.fit_reference(order, contestant, reporter or Reporter(quiet=True))
 
 
 def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:

@@ -255,6 +255,17 @@ class Completions:
     """Whether likelihoods of the model, and so `log_prob`, are lower bounds."""
 
 
+@dataclass(frozen=True)
+class Typicality:
+    """How well what is visible of one image fits a model with layers of latents, in S passes."""
+
+    gradients: Tensor
+    """float64 [S, L]: d/dt of the bound of log p(visible; t) at t = 1, where t multiplies the
+    standard deviations of the prior of layer l (IPA, appendix J)."""
+    log_weights: Tensor
+    """float64 [S]: log p(visible, z) - log c(z | visible) at the z of each pass, nats."""
+
+
 class Model(Protocol):
     """What completes images: a network (an nn.Module), or a method without weights.
 
@@ -300,6 +311,19 @@ class Model(Protocol):
 
         Normalise in float64 (a float32 log_softmax does not sum to 1 exactly); MPS has none, so do
         that on the CPU there. UserError where the family has no likelihood.
+        """
+        ...
+
+    def typicality_layers(self) -> int:
+        """Return L of `typicality`; 0 where the model has none."""
+        ...
+
+    def typicality(
+        self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+    ) -> Typicality:
+        """Return how typical what is visible of ONE image is, with len(noise) passes.
+
+        sampled: the gradients at z itself, instead of z integrated out. Hidden values do not count.
         """
         ...
 

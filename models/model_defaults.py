@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Config
+from inpaint_cli.family import Config, Typicality
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from inpaint_cli.randomness import Noise
 
 
 class ModelDefaults:
@@ -25,6 +27,14 @@ class ModelDefaults:
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
         raise UserError("this model has no likelihood. Take one with a likelihood, such as pcnn.")
+
+    def typicality_layers(self) -> int:
+        return 0
+
+    def typicality(
+        self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+    ) -> Typicality:
+        raise UserError("this model has no layers of latents. Take one that has, such as ipa.")
 
     def for_completion(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor
 
-from inpaint_cli.family import Completions
+from inpaint_cli.family import Completions, Typicality
 from inpaint_cli.models.evaluation import evaluating
 from inpaint_cli.models.ipa.elbo import log_likelihood
 from inpaint_cli.models.ipa.partial_encoder import partial_input
@@ -70,3 +70,16 @@ class CompletingVae(VdVae):
         from inpaint_cli.models.ipa.bounds import log_prob_visible
 
         return log_prob_visible(self, image, visible).nats
+
+    def typicality_layers(self) -> int:
+        """Return the number of layers of latents; 0 of edges, which see no visible pixels."""
+        return 0 if self.config.condition == "edges" else len(self.decoder.blocks())
+
+    def typicality(
+        self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+    ) -> Typicality:
+        """Return how typical what is visible of one image is; see `Model.typicality`."""
+        from inpaint_cli.models.ipa.typicality import typicality
+
+        with evaluating(self):
+            return typicality(self, image, visible, noise, sampled=sampled)

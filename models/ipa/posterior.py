@@ -62,6 +62,7 @@ def walk(
     keep: bool = False,
     recompute: bool = False,
     shares: Mapping[int, Tensor] | None = None,
+    ceiling: float | None = None,
 ) -> Walk:
     """Draw z from the first of `pair` at every layer, and compares with the second there.
 
@@ -70,13 +71,15 @@ def walk(
     recompute: keeps of each layer the state and the noise alone for the backward pass.
     shares: side -> 0..1, [1, 1, side, side]: z comes from what lies between the two, 1 = the first
     (`Gaussian.towards`); None = 1 everywhere.
+    ceiling: the largest log standard deviation of the first; None = any.
     """
     states, nats, steps = dict(model.decoder.start(batch)), [], []
     for block in model.decoder.blocks():
         x = block.enter(states)
         eps = like(draw(block.zdim, block.res, block.res), x)
         given = [sides[name][block.res] for name in pair if name != "p"]
-        work = partial(_step, block, pair, sampled, None if shares is None else shares[block.res])
+        share = None if shares is None else shares[block.res]
+        work = partial(_step, block, pair, sampled, share, ceiling)
         step, terms, states[block.res] = recomputed(work, x, eps, *given, wanted=recompute)
         nats.append(terms)
         if keep:
@@ -89,6 +92,7 @@ def _step(
     pair: tuple[Name, Name],
     sampled: bool,
     share: Tensor | None,
+    ceiling: float | None,
     x: Tensor,
     eps: Tensor,
     *given: Tensor,
@@ -101,6 +105,8 @@ def _step(
     first, second = known[pair[0]], known[pair[1]]
     if share is not None:
         first = second.towards(first, share)
+    if ceiling is not None:
+        first = first._replace(log_std=first.log_std.clamp(max=ceiling))
     z = first.sample(eps)
     terms = first.log_prob(z) - second.log_prob(z) if sampled else first.kl(second)
     return Step(first, second, z), terms.flatten(1).sum(1), block.leave(x, skip, z)

@@ -1,0 +1,246 @@
+"""Find what is usual for a model: features of training pictures, scores of held-out ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inpaint_cli import __version__, models
+from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.device import resolve
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.protocol import MaskChoice, Setting, choose_masks, settings_of
+from inpaint_cli.metrics.targets import CompletionOptions, Contestant, load_images, subset
+from inpaint_cli.models.quantise import to_bytes, to_levels
+from inpaint_cli.posterior.ood_features import (
+    KINDS,
+    Asking,
+    Form,
+    Kind,
+    features,
+    kinds_of,
+    length_of,
+)
+from inpaint_cli.posterior.ood_reference import (
+    SCORES,
+    STRATA,
+    Facts,
+    Fit,
+    Known,
+    Reference,
+    Stratum,
+    transformed,
+)
+from inpaint_cli.posterior.ood_scores import check_count, fit, is_finite
+from inpaint_cli.reporting import Reporter
+
+Values = npt.NDArray[np.float64]
+FEWEST_HELD_OUT = 19
+"""With these the smallest p-value is 0.05."""
+
+
+@dataclass(frozen=True)
+class FitOrder:
+    """All of a fit that a person may ask for."""
+
+    model: str
+    data: CompletionOptions
+    """`limit`: training pictures, at most."""
+    held_out: int = 1000
+    """Validation pictures, at most."""
+    masks: str | None = None
+    """None = those that the model was trained with."""
+    statistic: Kind | None = None
+    passes: int = 4
+    form: Form = "analytic"
+    fit: Fit = "pooled"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        if not self.data.data:
+            raise UserError(
+                "is needed: the pictures that the model was trained on.", setting="data"
+            )
+        if self.passes < 1:
+            raise UserError(f"must be at least 1, got {self.passes}.", setting="passes")
+        if self.held_out < FEWEST_HELD_OUT:
+            raise UserError(
+                f"must be at least {FEWEST_HELD_OUT}, got {self.held_out}: with fewer no p-value "
+                "is 0.05 or less.",
+                setting="held_out",
+            )
+        if self.statistic not in (None, *KINDS):
+            raise UserError(f"must be one of {', '.join(KINDS)}.", setting="statistic")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pictures with their masks, in order."""
+
+    images: ImageSet
+    rows: Sequence[int]
+    masks: MaskChoice
+    first: int
+    """The number of the first mask."""
+    levels: int
+
+    def cases(self, stratum: Stratum) -> Iterator[tuple[Tensor, Tensor] | None]:
+        """Yield uint8 [1, C, S, S] and bool [1, 1, S, S] of each; None for masks of no use here."""
+        for place, row in enumerate(self.rows):
+            visible = np.array(self.masks[self.first + place])
+            if stratum == "whole":
+                visible = np.ones_like(visible)
+            elif visible.all() or not visible.any():
+                yield None
+                continue
+            yield tensor_of(self.images.images[row], self.levels), mask_of(visible)
+
+
+def tensor_of(pixels: npt.NDArray[np.uint8], levels: int) -> Tensor:
+    """Return a picture [C, S, S] as a model of so many levels takes it: uint8 [1, C, S, S]."""
+    stored = torch.from_numpy(np.array(pixels))[None]
+    return to_bytes(to_levels(stored, levels), levels) if levels < 256 else stored
+
+
+def mask_of(visible: npt.NDArray[np.bool_]) -> Tensor:
+    """Return a mask [S, S] as bool [1, 1, S, S]."""
+    return torch.from_numpy(np.array(visible))[None, None]
+
+
+def fit_reference(
+    order: FitOrder, load: Callable[[str, str], Contestant], reporter: Reporter
+) -> Reference:
+    """Return what is usual for a model. UserError for what cannot be, before the first pass."""
+    contestant = load(order.model, str(resolve(order.device)))
+    kinds = kinds_of(contestant, order.statistic)
+    (setting,) = settings_of([contestant.size], None)
+    masks = order.masks or training_masks(contestant)
+    parts = _parts(order, setting, masks, reporter)
+    check_count(len(parts["fit"].rows), max(length_of(contestant, kind) for kind in kinds))
+    if len(parts["held out"].rows) < FEWEST_HELD_OUT:
+        raise UserError(
+            f"{len(parts['held out'].rows)} validation pictures, and at least {FEWEST_HELD_OUT} "
+            "are needed for p-values.",
+            setting="data",
+        )
+    asking = Asking(kinds, order.passes, order.form, order.data.seed)
+    tables = {
+        (stratum, name): table_of(
+            contestant,
+            part.cases(stratum),
+            asking,
+            reporter,
+            f"{name}, {stratum}",
+            len(part.rows),
+        )
+        for stratum in STRATA
+        for name, part in parts.items()
+    }
+    return _reference(order, contestant, parts, tables, masks)
+
+
+def training_masks(contestant: Contestant) -> str:
+    """Return the kind of masks that a model was trained with, last."""
+    stages, training = models.get(contestant.family).stage_names, contestant.model.config.training
+    return next((training[s].masks for s in reversed(stages) if s in training), "freeform@mixture")
+
+
+def _parts(
+    order: FitOrder, setting: Setting, masks: str, reporter: Reporter
+) -> dict[str, Part]:
+    train = load_images(order.data, setting, reporter)
+    held = load_images(replace(order.data, split="validation"), setting, reporter)
+    if order.data.split != "train":
+        reporter.warn(f"fitted to the {order.data.split} split, not to training pictures")
+    if order.data.split == "validation":
+        raise UserError("validation is for the calibration; fit to train.", setting="split")
+    rows, held_rows = subset(train, order.data.limit), subset(held, order.held_out)
+    drawn = choose_masks(
+        masks, setting, len(rows) + len(held_rows), order.data.seed, False, reporter
+    )
+    return {
+        "fit": Part(train, rows, drawn, 0, setting.levels),
+        "held out": Part(held, held_rows, drawn, len(rows), setting.levels),
+    }
+
+
+@dataclass(frozen=True)
+class Table:
+    """Features of many pictures, and their visible shares."""
+
+    features: Mapping[Kind, Values]
+    """Statistic -> [N, L]."""
+    shares: Values
+    """[N]."""
+
+
+def table_of(
+    contestant: Contestant,
+    cases: Iterator[tuple[Tensor, Tensor] | None],
+    asking: Asking,
+    reporter: Reporter,
+    title: str,
+    total: int,
+) -> Table:
+    """Return the features of pictures with their masks; those that are None are left out."""
+    rows, shares = list[Mapping[Kind, Values]](), list[float]()
+    with reporter.progress(title, total) as advance:
+        for case in cases:
+            if case is not None:
+                rows.append(features(contestant, *case, asking))
+                shares.append(float(case[1].double().mean()))
+            advance()
+    return Table(
+        {kind: np.stack([row[kind] for row in rows]) for kind in asking.kinds}, np.array(shares)
+    )
+
+
+def _reference(
+    order: FitOrder,
+    contestant: Contestant,
+    parts: Mapping[str, Part],
+    tables: Mapping[tuple[Stratum, str], Table],
+    masks: str,
+) -> Reference:
+    known, lost = dict[tuple[str, str], Known](), dict[str, int]()
+    names = [name for name, (kind, _) in SCORES.items() if kind in tables["whole", "fit"].features]
+    for stratum in STRATA:
+        used, held = tables[stratum, "fit"], tables[stratum, "held out"]
+        lost[stratum] = max(int((~is_finite(f)).sum()) for f in used.features.values())
+        for name in names:
+            scale = fit(
+                transformed(name, used.features),
+                used.shares,
+                gaussian=SCORES[name][0] == "gradient",
+                by_visible=order.fit == "by-visible",
+            )
+            known[stratum, name] = Known(
+                scale, scale.scores(transformed(name, held.features), held.shares)
+            )
+    train, validation = parts["fit"].images, parts["held out"].images
+    facts = Facts(
+        model=contestant.name,
+        weights_sha256=contestant.weights_sha256 or "",
+        family=contestant.family,
+        size=contestant.model.size,
+        channels=contestant.model.channels,
+        data=train.name,
+        data_sha256=train.sha256,
+        held_out_sha256=validation.sha256,
+        masks=masks,
+        passes=order.passes,
+        form=order.form,
+        fit=order.fit,
+        seed=order.data.seed,
+        n={stratum: len(tables[stratum, "fit"].shares) for stratum in STRATA},
+        held_out={stratum: len(tables[stratum, "held out"].shares) for stratum in STRATA},
+        not_finite=lost,
+        scores=tuple(names),
+        version=__version__,
+    )
+    return Reference(facts, known)

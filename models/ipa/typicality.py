@@ -1,0 +1,89 @@
+"""How typical a partly visible image is: the gradient of its bound by the heat of each prior.
+
+IPA, appendix J: scale the standard deviations of the prior of layer l by t. At z ~ c(z|y) nothing
+in the bound of log p(y) but log p(z; t) depends on t, so the gradient at t = 1 is a sum over the
+latents of the layer, and no back-propagation is needed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from inpaint_cli.family import Typicality
+from inpaint_cli.models.ipa.posterior import Name, Step, walk
+from inpaint_cli.models.ipa.sampling import LARGEST_LOG_STD
+from inpaint_cli.randomness import Noise
+
+if TYPE_CHECKING:
+    from inpaint_cli.models.ipa.networks import CompletingVae
+
+
+def typicality(
+    model: CompletingVae, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+) -> Typicality:
+    """Return gradients and log weights of one image in len(noise) passes; in float64 on a CPU.
+
+    The model is in eval mode and gradients are off. Deviations of c are cut as in completing.
+    """
+    weight = model.decoder.gain
+    if weight.device.type != "cpu" or weight.dtype == torch.float64:
+        return _passes(model, image, visible, noise, sampled)
+    doubled = {name: tensor.double() for name, tensor in model.state_dict().items()}
+    return cast(
+        Typicality,
+        functional_call(
+            model, doubled, (lambda: _passes(model, image, visible, noise, sampled),)
+        ),
+    )
+
+
+def _passes(
+    model: CompletingVae, image: Tensor, visible: Tensor, noise: Noise, sampled: bool
+) -> Typicality:
+    # Of an image with nothing hidden, the full encoder's posterior is the better one.
+    whole = bool(visible.all())
+    source: Name = "q" if whole else "c"
+    sides = model.full_sides(image) if whole else model.partial_sides(image, visible)
+    walked = walk(
+        model,
+        len(noise),
+        {source: sides},
+        noise.normal,
+        (source, "p"),
+        sampled=True,
+        keep=True,
+        ceiling=LARGEST_LOG_STD,
+    )
+    pixels = model.log_pixels(
+        model.decoder.finish(walked.states), image.expand(len(noise), -1, -1, -1)
+    )
+    seen = torch.where(visible[:, 0], pixels, 0.0).cpu().double().flatten(1).sum(1)
+    return Typicality(
+        temperature_gradients(walked.steps, sampled=sampled),
+        seen - walked.nats.cpu().double().sum(1),
+    )
+
+
+def temperature_gradients(steps: list[Step], *, sampled: bool = False) -> Tensor:
+    """Return the gradients float64 [N, L] along a walk that kept its steps.
+
+    With z ~ N(m, s) and the prior N(m', s'): the sum of (s^2 + (m - m')^2) / s'^2 - 1, or, sampled,
+    of ((z - m') / s')^2 - 1.
+    """
+    return torch.stack([_gradient(step, sampled) for step in steps], 1)
+
+
+def _gradient(step: Step, sampled: bool) -> Tensor:
+    mean, log_std = (part.cpu().double() for part in step.first)
+    prior_mean, prior_log_std = (part.cpu().double() for part in step.second)
+    if sampled:
+        ratio = ((step.z.cpu().double() - prior_mean) * torch.exp(-prior_log_std)).square()
+    else:
+        distance = ((mean - prior_mean) * torch.exp(-prior_log_std)).square()
+        # One exponential of the difference: equal deviations then give 1 exactly.
+        ratio = torch.exp(2 * (log_std - prior_log_std)) + distance
+    return (ratio - 1).flatten(1).sum(1)
