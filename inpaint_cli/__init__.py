@@ -3,6 +3,7 @@
 The public Python API, loaded lazily so that importing the package is quick:
 `load_model`, `complete`, `draw_masks`, `score`, `calibrate`, `design`, `design_table`, and
 `paint` for notebooks.
+`load_model`, `complete`, `draw_masks`, `score`, `calibrate`, `ood`, `fit_ood`, `compare_ood`.
 """
 
 import os
@@ -18,6 +19,12 @@ __all__ = [
     "draw_masks",
     "load_model",
     "paint",
+    "compare_ood",
+    "complete",
+    "draw_masks",
+    "fit_ood",
+    "load_model",
+    "ood",
     "score",
 ]
 
@@ -32,6 +39,14 @@ if TYPE_CHECKING:
         score,
     )
     from inpaint_cli.page.widget import paint
+        compare_ood,
+        complete,
+        draw_masks,
+        fit_ood,
+        load_model,
+        ood,
+        score,
+    )
 
 _HERE = os.path.dirname(__file__)
 if not os.path.isdir(os.path.join(_HERE, "models")):

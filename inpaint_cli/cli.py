@@ -35,6 +35,7 @@ COMMANDS = {
     "score": "Score completions, with error bars and a stated protocol.",
     "calibrate": "Find how wide intervals must be to hold what they promise.",
     "design": "Choose where to look next, and say what looks are worth.",
+    "ood": "Tell whether pictures are of the kind that a model has learned.",
     "masks": "Draw masks of every published kind.",
     "models": "List the models that ship, show cards, fetch published weights.",
     "convert": "Read weight files of the papers' authors.",

@@ -53,7 +53,9 @@ def kinds_of(contestant: Contestant, wanted: Kind | None) -> tuple[Kind, ...]:
     layered = model.typicality_layers() > 0
     if wanted == "agreement" or (wanted is None and not layered):
         if not model.stochastic:
-            raise UserError(f"{contestant.name} draws nothing: its completions are all equal.")
+            raise UserError(
+                f"{contestant.name} draws nothing: its completions are all equal.", setting="model"
+            )
         return ("agreement",)
     if not layered:
         raise UserError(

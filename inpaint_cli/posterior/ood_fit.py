@@ -95,10 +95,19 @@ class Part:
             visible = np.array(self.masks[self.first + place])
             if stratum == "whole":
                 visible = np.ones_like(visible)
-            elif visible.all() or not visible.any():
+            elif not is_partial(visible):
                 yield None
                 continue
             yield tensor_of(self.images.images[row], self.levels), mask_of(visible)
+
+    def usable(self) -> int:
+        """Return under how many masks something is visible and something hidden."""
+        return sum(is_partial(self.masks[self.first + i]) for i in range(len(self.rows)))
+
+
+def is_partial(visible: npt.NDArray[np.bool_]) -> bool:
+    """Return whether a mask leaves something visible, and something not."""
+    return bool(visible.any() and not visible.all())
 
 
 def tensor_of(pixels: npt.NDArray[np.uint8], levels: int) -> Tensor:
@@ -121,11 +130,14 @@ def fit_reference(
     (setting,) = settings_of([contestant.size], None)
     masks = order.masks or training_masks(contestant)
     parts = _parts(order, setting, masks, reporter)
-    check_count(len(parts["fit"].rows), max(length_of(contestant, kind) for kind in kinds))
-    if len(parts["held out"].rows) < FEWEST_HELD_OUT:
+    usable = {name: part.usable() for name, part in parts.items()}
+    if lost := sum(len(part.rows) for part in parts.values()) - sum(usable.values()):
+        reporter.note(f"{lost} masks left out: nothing or everything is visible under them")
+    check_count(usable["fit"], max(length_of(contestant, kind) for kind in kinds))
+    if usable["held out"] < FEWEST_HELD_OUT:
         raise UserError(
-            f"{len(parts['held out'].rows)} validation pictures, and at least {FEWEST_HELD_OUT} "
-            "are needed for p-values.",
+            f"{usable['held out']} validation pictures, and at least {FEWEST_HELD_OUT} are needed "
+            "for p-values.",
             setting="data",
         )
     asking = Asking(kinds, order.passes, order.form, order.data.seed)
@@ -150,9 +162,7 @@ def training_masks(contestant: Contestant) -> str:
     return next((training[s].masks for s in reversed(stages) if s in training), "freeform@mixture")
 
 
-def _parts(
-    order: FitOrder, setting: Setting, masks: str, reporter: Reporter
-) -> dict[str, Part]:
+def _parts(order: FitOrder, setting: Setting, masks: str, reporter: Reporter) -> dict[str, Part]:
     train = load_images(order.data, setting, reporter)
     held = load_images(replace(order.data, split="validation"), setting, reporter)
     if order.data.split != "train":

@@ -195,7 +195,7 @@ def _facts(document: Any, path: Path) -> Facts:
 
 def _known(facts: Facts, arrays: Mapping[str, Any]) -> dict[tuple[str, str], Known]:
     """Return what is usual; ValueError or KeyError where the tensors do not fit together."""
-    known = {}
+    known = dict[tuple[str, str], Known]()
     for stratum in STRATA:
         for name in facts.scores:
             parts = ("trend", "mean", "covariance", "calibration")

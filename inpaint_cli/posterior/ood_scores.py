@@ -84,10 +84,10 @@ def fit(features: Values, shares: Values, *, gaussian: bool, by_visible: bool) -
             "nothing on what is usual. Is its training finished?"
         )
     used, basis = features[finite], powers(shares[finite])
-    trend = np.zeros((4, length))
+    trend: Values = np.zeros((4, length))
     if by_visible:
         trend = np.linalg.lstsq(basis, used, rcond=None)[0]
-        used = used - basis @ trend
+        used = np.asarray(used - basis @ trend)
     mean = used.mean(axis=0)
     if not gaussian:
         return Scale(trend, mean, np.zeros((0, 0)))

@@ -72,6 +72,12 @@ def calibration_of(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def ood_reference_of(name: str) -> Path | None:
+    """Return the reference of `inpaint ood` that ships for a model of the zoo, if one does."""
+    path = FOLDER / f"{name}.ood.safetensors"
+    return path if path.is_file() else None
+
+
 def whole(path: Path) -> str:
     """Return the SHA-256 of a weight file; UserError if it ships, and its card says another."""
     digest = hash_of(path)

@@ -35,9 +35,7 @@ def typicality(
     doubled = {name: tensor.double() for name, tensor in model.state_dict().items()}
     return cast(
         Typicality,
-        functional_call(
-            model, doubled, (lambda: _passes(model, image, visible, noise, sampled),)
-        ),
+        functional_call(model, doubled, (lambda: _passes(model, image, visible, noise, sampled),)),
     )
 
 

@@ -150,5 +150,3 @@ def test_what_is_of_edges_or_of_no_latents_has_none() -> None:
     assert random_vae(condition="edges").typicality_layers() == 0
     model = random_vae()
     assert model.typicality_layers() == told(model, *an_image(model)).gradients.shape[1]
-
-

@@ -1,0 +1,285 @@
+"""`inpaint ood`: parse, call, print."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inpaint_cli.commands import options
+from inpaint_cli.errors import UserError
+from inpaint_cli.reporting import Reporter
+from inpaint_cli.streams import whole_json
+
+if TYPE_CHECKING:
+    from inpaint_cli.metrics.targets import Contestant
+    from inpaint_cli.posterior.ood_features import Kind
+    from inpaint_cli.posterior.ood_judging import Prepared
+    from inpaint_cli.posterior.ood_reference import Transform
+
+FIT = {"data", "split", "limit", "held_out", "masks", "statistic", "form", "passes", "output"}
+FIT |= {"split_map", "download", "seed", "fit"}
+PHOTOS = {"photos", "reference", "mask", "invert_mask", "statistic", "transform", "seed"}
+COMPARISON = {"reference", "data", "split", "limit", "against", "masks", "by_visible"}
+COMPARISON |= {"split_map", "download", "seed"}
+EVERY = {"model", "device", "as_json"}
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("photos", nargs=-1, metavar="[PHOTO]...")
+@click.option(
+    "--model",
+    required=True,
+    metavar="NAME|RUN|FILE",
+    shell_complete=options.model_names,
+    help="What has learned; a trained model.",
+)
+@click.option(
+    "--fit",
+    is_flag=False,
+    flag_value="pooled",
+    type=click.Choice(["pooled", "by-visible"]),
+    help="Make a reference of --data. by-visible: what follows from the visible share is taken "
+    "off.",
+    show_default="pooled, where --fit is given",
+)
+@click.option(
+    "--reference",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    show_default="the one that ships with the model",
+    help="Made by --fit.",
+)
+@click.option(
+    "--mask",
+    metavar="FILE|DIR|KIND",
+    show_default="all of a photo is judged",
+    help="White is left out of what is judged.",
+)
+@click.option("--invert-mask", is_flag=True, help="Black is left out.")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="NAME|DIR|ZIP",
+    help="With --fit: what the model was trained on. Else: held-out pictures of that kind.",
+)
+@click.option("--split", metavar="SPLIT", show_default="test; train with --fit", help="Of --data.")
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="NAMES|DIR|ZIP",
+    help="What --data is told from: another set, or some of noise, constant, flip, rotate, crop, "
+    "translate, with commas between. May be given more than once.",
+)
+@click.option(
+    "--masks",
+    metavar="KIND|DIR|none",
+    show_default="those of the training",
+    help="What is hidden of --data. none: nothing.",
+)
+@click.option("--by-visible", is_flag=True, help="Also by the share that is visible.")
+@click.option(
+    "--limit",
+    type=options.at_least(1),
+    metavar="N",
+    show_default="500 of a set; 5000 with --fit",
+    help="So many pictures, drawn at random, always the same.",
+)
+@click.option(
+    "--held-out",
+    type=options.at_least(1),
+    metavar="N",
+    show_default="1000",
+    help="With --fit: so many validation pictures, for p-values.",
+)
+@click.option(
+    "--statistic",
+    type=click.Choice(["gradient", "likelihood", "agreement"]),
+    show_default="gradient where the model has layers of latents, else agreement",
+    help="What is asked of the model.",
+)
+@click.option(
+    "--transform",
+    type=click.Choice(["log", "none"]),
+    show_default="log",
+    help="Of the gradient: signed logarithms, or as published.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(["analytic", "sampled"]),
+    show_default="analytic",
+    help="Of the gradient, with --fit.",
+)
+@click.option(
+    "--passes",
+    type=options.at_least(1),
+    metavar="S",
+    show_default="4",
+    help="With --fit: walks, or completions of agreement, for each picture.",
+)
+@options.split_map
+@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    show_default="MODEL.ood.safetensors",
+    help="With --fit: where to write the reference.",
+)
+@options.seed
+@options.device
+@options.common
+def ood(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given: Any) -> None:
+    """Tell whether pictures are of the kind that a model has learned.
+
+    The p-value of a photo is the share of pictures like those of the training that look at least
+    as unusual to the model. Of such pictures 5 % have one of at most 0.05; of others, the more the
+    stranger they are to the model, which need not be what is strange to you (a picture upside down
+    often is not).
+
+    References ship for ipa-cifar32 and ipa-mnist; --fit makes one for any trained model.
+
+    \b
+    Examples:
+      inpaint ood photo.png --model ipa-cifar32
+      inpaint ood photos/ --model ipa-cifar32 --mask freeform-scaled --json
+      inpaint ood --model ipa-cifar32 --data cifar10 --against noise,constant,flip
+      inpaint ood --fit --model runs/0001-ipa --data photos/ -o my.ood.safetensors
+    """
+    if given["fit"]:
+        refuse_others(FIT, "--fit")
+        return fit(reporter, as_json, given)
+    if photos and given["data"]:
+        raise UserError("photos and data: give one of them.", setting="data")
+    if photos:
+        refuse_others(PHOTOS, "PHOTO")
+        return of_photos(photos, reporter, as_json, given)
+    if given["data"]:
+        refuse_others(COMPARISON, "--data without --fit")
+        return comparison(reporter, as_json, given)
+    raise UserError("give photos, --data with --against, or --fit with --data.")
+
+
+def refuse_others(known: set[str], form: str) -> None:
+    """Raise UserError for an option that was typed and means nothing in this form."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in known | EVERY or not parameter.expose_value:
+            continue
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE and (
+            context.params.get(name) not in ((), None)
+        ):
+            raise UserError(f"means nothing with {form}.", setting=name)
+
+
+def said(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return the options of these names that were given."""
+    return {name: given[name] for name in names if given[name] not in (None, ())}
+
+
+def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
+    """Make a reference, write it and say what it is of."""
+    if not given["data"]:
+        raise UserError("is needed: the pictures that the model was trained on.", setting="data")
+    from inpaint_cli import api
+    from inpaint_cli.posterior import ood_reference, ood_tables
+
+    names = FIT - {"output"} | {"device"}
+    reference = api.fit_ood(given["model"], reporter=reporter, **said(given, *names))
+    path = given["output"] or Path(f"{Path(given['model']).name}.ood.safetensors")
+    ood_reference.save(reference, path)
+    for line in ood_tables.described(reference.facts):
+        reporter.note(line)
+    document = {"file": str(path), **asdict(reference.facts)}
+    click.echo(whole_json(json.dumps(document, indent=1)) if as_json else path)
+
+
+def of_photos(
+    photos: tuple[str, ...], reporter: Reporter, as_json: bool, given: dict[str, Any]
+) -> None:
+    """Judge photos: all are read before the first is judged."""
+    from inpaint_cli import api
+    from inpaint_cli.device import resolve
+    from inpaint_cli.posterior import ood_judging, ood_tables
+
+    contestant = api.contestant(given["model"], str(resolve(given["device"])))
+    reference = ood_judging.reference_of(contestant, given["reference"])
+    statistic: Kind | None = given["statistic"]
+    transform: Transform = given["transform"] or "log"
+    reference.chosen(statistic, transform)
+    pictures = read_all(photos, contestant, reporter, given)
+    judged = ood_judging.judge(pictures, contestant, reference, reporter, statistic, transform)
+    colour = "RGB" if contestant.model.channels == 3 else "grey"
+    reporter.note(
+        f"the square in the middle of each photo, at {contestant.model.size} pixels, {colour}; "
+        + ood_tables.described(reference.facts)[0]
+    )
+    if as_json:
+        document = {
+            "schema": 1,
+            "score": reference.chosen(statistic, transform),
+            "photos": [one.document() for one in judged],
+            "reference": asdict(reference.facts),
+        }
+        click.echo(whole_json(json.dumps(document, indent=1, allow_nan=False)))
+    else:
+        click.echo(ood_tables.of_photos(judged))
+
+
+def read_all(
+    photos: tuple[str, ...], contestant: Contestant, reporter: Reporter, given: dict[str, Any]
+) -> list[Prepared]:
+    """Return the photos with their masks, at the model's size."""
+    from inpaint_cli import masks
+    from inpaint_cli.commands.complete import no_mask
+    from inpaint_cli.photos.holes import HoleSource
+    from inpaint_cli.photos.listing import photos_of
+    from inpaint_cli.photos.pairing import tasks_of
+    from inpaint_cli.pictures.reading import read
+    from inpaint_cli.posterior.ood_judging import prepared
+
+    text = given["mask"]
+    path = Path(text) if text is not None and Path(text).exists() else None
+    kind = text if path is None and text is not None and masks.is_kind(text) else None
+    if text is not None and path is None and kind is None:
+        raise no_mask(text)
+    hole = HoleSource(path, kind, invert=given["invert_mask"])
+    found = photos_of(photos, masks=path if path and path.is_dir() else None)
+    tasks, unused = tasks_of(found.photos, path)
+    for remark in [*found.remarks, *(f"{mask}: no photo for this mask" for mask in unused)]:
+        reporter.note(remark)
+    read_photos = []
+    for task in tasks:
+        if task.problem is not None:
+            raise task.problem.within(task.photo)
+        photo, visible = read(task.photo), None
+        if text is not None:
+            visible = hole.visible(
+                task.photo,
+                task.mask,
+                (photo.height, photo.width),
+                model_size=contestant.model.size,
+                seed=given["seed"],
+                reporter=reporter,
+                number=task.number,
+            )
+        read_photos.append(prepared(str(task.photo), photo, visible, contestant))
+    return read_photos
+
+
+def comparison(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
+    """Compare sets and print the table."""
+    from inpaint_cli import api
+    from inpaint_cli.posterior import ood_tables
+
+    names = COMPARISON | {"device"}
+    document = api.compare_ood(given["model"], reporter=reporter, **said(given, *names))
+    if as_json:
+        click.echo(whole_json(json.dumps(document, indent=1, allow_nan=False)))
+    else:
+        click.echo(ood_tables.of_comparison(document))

@@ -1,0 +1,148 @@
+"""Say of single pictures how usual they are for a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from inpaint_cli import zoo
+from inpaint_cli.data.pixels import decode
+from inpaint_cli.data.preparation import Preparation
+from inpaint_cli.errors import UserError
+from inpaint_cli.masks.files import resized
+from inpaint_cli.metrics.targets import Contestant
+from inpaint_cli.pictures.flat import flat_image
+from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.posterior.ood_features import Asking, Kind, features
+from inpaint_cli.posterior.ood_fit import mask_of, tensor_of
+from inpaint_cli.posterior.ood_reference import (
+    SCORES,
+    Facts,
+    Reference,
+    Stratum,
+    Transform,
+    load,
+)
+from inpaint_cli.reporting import Reporter
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How usual one picture is."""
+
+    name: str
+    visible: float
+    """Visible share of the square that the model saw."""
+    p: float
+    """Share of pictures like those of the training that are as unusual or more; of `score`."""
+    score: float
+    """Higher = more usual; -inf where the model's numbers overflowed."""
+    scores: dict[str, tuple[float, float]]
+    """Of every score of the reference: score and p-value."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON-able data: a score that is not finite is None."""
+        return {
+            "photo": self.name,
+            "visible": self.visible,
+            "p": self.p,
+            "score": finite(self.score),
+            "scores": {n: {"score": finite(s), "p": p} for n, (s, p) in self.scores.items()},
+        }
+
+
+def finite(value: float) -> float | None:
+    """Return a number as JSON can hold it."""
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as a model takes it."""
+
+    name: str
+    image: Tensor
+    visible: Tensor
+
+
+def prepared(name: str, photo: Picture, visible: Mask | None, contestant: Contestant) -> Prepared:
+    """Return the square in the middle of a photo at the model's size, with its mask.
+
+    visible: bool of the photo's size; None = everything. A pixel of the square is hidden if any
+    under it is. UserError where nothing is visible.
+    """
+    model = contestant.model
+    preparation = Preparation(model.size, model.channels, binary=model.levels == 2)
+    try:
+        pixels = decode(np.asarray(flat_image(photo)), preparation).pixels
+    except ValueError as error:
+        raise UserError(str(error), where=name) from error
+    side = min(photo.height, photo.width)
+    top, left = (photo.height - side) // 2, (photo.width - side) // 2
+    known = np.ones((side, side), np.bool_)
+    if visible is not None:
+        known = visible[top : top + side, left : left + side]
+    square = resized(known, model.size, model.size)
+    if not square.any():
+        raise UserError(
+            "nothing of its middle square is visible at the model's size: there is nothing to "
+            "judge.",
+            where=name,
+        )
+    return Prepared(name, tensor_of(pixels, model.levels), mask_of(square))
+
+
+def reference_of(contestant: Contestant, path: Path | None) -> Reference:
+    """Return the reference of a file, or the one that ships; UserError where there is none."""
+    chosen = path or zoo.ood_reference_of(contestant.name)
+    if chosen is None:
+        raise UserError(
+            f"none ships for {contestant.name}. Make one with 'inpaint ood --fit'.",
+            setting="reference",
+        )
+    reference = load(chosen)
+    reference.check(contestant)
+    return reference
+
+
+def asking_of(facts: Facts) -> Asking:
+    """Return what was asked of the model when a reference was made."""
+    kinds = tuple(dict.fromkeys(SCORES[name][0] for name in facts.scores))
+    return Asking(kinds, facts.passes, facts.form, facts.seed)
+
+
+def judge(
+    pictures: Sequence[Prepared],
+    contestant: Contestant,
+    reference: Reference,
+    reporter: Reporter,
+    statistic: Kind | None = None,
+    transform: Transform = "log",
+) -> list[Judgement]:
+    """Return how usual each picture is, by the score asked for and by all others."""
+    chosen, asking = reference.chosen(statistic, transform), asking_of(reference.facts)
+    found = []
+    with reporter.progress(contestant.name, len(pictures)) as advance:
+        for picture in pictures:
+            told = features(contestant, picture.image, picture.visible, asking)
+            share = float(picture.visible.double().mean())
+            stratum: Stratum = "whole" if share == 1 else "masked"
+            scores = {}
+            for name in reference.facts.scores:
+                rows = {kind: values[None] for kind, values in told.items()}
+                score, p = reference.judge(stratum, name, rows, np.array([share]))
+                scores[name] = float(score[0]), float(p[0])
+            found.append(
+                Judgement(picture.name, share, scores[chosen][1], scores[chosen][0], scores)
+            )
+            advance()
+    return found

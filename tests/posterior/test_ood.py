@@ -1,0 +1,297 @@
+"""`inpaint ood`: a reference, its file, photos, sets; with a small model of random weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import inpaint_cli
+from inpaint_cli import zoo
+from inpaint_cli.cli import main
+from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.metrics.targets import Contestant, completion_options
+from inpaint_cli.pictures.picture import of_array
+from inpaint_cli.posterior import ood_judging, ood_reference
+from inpaint_cli.posterior.ood_comparing import CompareOrder, Pool, compare
+from inpaint_cli.posterior.ood_features import Asking, features, held_back
+from inpaint_cli.posterior.ood_fit import FitOrder, fit_reference, mask_of, tensor_of
+from inpaint_cli.posterior.ood_reference import Reference
+from inpaint_cli.reporting import Reporter
+from tests.models.ipa.small_vaes import random_vae
+
+QUIET = Reporter(quiet=True)
+
+
+def contestant(hash_of: str = "a" * 64, model: Any = None) -> Contestant:
+    network = model or random_vae(channels=1)
+    return Contestant("toy", "ipa", network, torch.device("cpu"), hash_of)
+
+
+def order(limit: int = 60, **given: Any) -> FitOrder:
+    data = completion_options({"data": "digits", "split": "train", "limit": limit})
+    return FitOrder("toy", data, **{"held_out": 30, "passes": 1, **given})
+
+
+@pytest.fixture(scope="module")
+def made() -> Reference:
+    return fit_reference(order(), lambda *_: contestant(), QUIET)
+
+
+@pytest.fixture(scope="module")
+def file(made: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ood") / "toy.ood.safetensors"
+    ood_reference.save(made, path)
+    return path
+
+
+def compared(file: Path, **given: Any) -> dict[str, Any]:
+    settings = {"data": "digits", "limit": 30, **given.pop("data", {})}
+    against = given.pop("against", ())
+    wanted = CompareOrder("toy", completion_options(settings), against, file, **given)
+    return compare(wanted, lambda *_: contestant(), QUIET)
+
+
+def test_a_reference_says_what_it_is_of(made: Reference) -> None:
+    facts = made.facts
+    assert (facts.model, facts.data, facts.passes, facts.fit) == ("toy", "digits", 1, "pooled")
+    assert facts.scores == ("gradient-log", "gradient", "likelihood")
+    assert facts.n["whole"] == 60
+    assert facts.held_out["whole"] == 30
+    assert {key[0] for key in made.known} == {"masked", "whole"}
+
+
+def test_the_file_is_read_back_as_it_was(made: Reference, file: Path) -> None:
+    again = ood_reference.load(file)
+    assert again.facts == made.facts
+    for key, known in made.known.items():
+        np.testing.assert_array_equal(again.known[key].calibration, known.calibration)
+        np.testing.assert_array_equal(again.known[key].scale.covariance, known.scale.covariance)
+
+
+def test_a_file_that_has_changed_is_refused(file: Path, tmp_path: Path) -> None:
+    raw = bytearray(file.read_bytes())
+    raw[-9] ^= 1
+    (tmp_path / "changed").write_bytes(raw)
+    with pytest.raises(UserError, match="damaged"):
+        ood_reference.load(tmp_path / "changed")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 200, b"\x02\0\0\0\0\0\0\0{}"])
+def test_what_is_no_reference_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "odd").write_bytes(content)
+    with pytest.raises(UserError, match="not a reference"):
+        ood_reference.load(tmp_path / "odd")
+    with pytest.raises(UserError, match="not a reference"):
+        ood_reference.load(zoo.FOLDER / "ipa-mnist.safetensors")
+    with pytest.raises(UserError, match="no such file"):
+        ood_reference.load(tmp_path / "none")
+
+
+def test_tensors_that_do_not_fit_are_refused(made: Reference, tmp_path: Path) -> None:
+    key = ("whole", "gradient")
+    scale = replace(made.known[key].scale, covariance=np.zeros((4, 4)))
+    odd = Reference(made.facts, {**made.known, key: replace(made.known[key], scale=scale)})
+    ood_reference.save(odd, tmp_path / "odd")
+    with pytest.raises(UserError, match="tensors are not those"):
+        ood_reference.load(tmp_path / "odd")
+
+
+def test_a_reference_of_another_model_is_refused_with_both_hashes(made: Reference) -> None:
+    with pytest.raises(UserError, match=rf"{'a' * 64}.*{'b' * 64}"):
+        made.check(contestant("b" * 64))
+
+
+def judged(reference: Reference, picture: Any, visible: Any = None) -> ood_judging.Judgement:
+    who = contestant()
+    ready = ood_judging.prepared("it", of_array(picture), visible, who)
+    (one,) = ood_judging.judge([ready], who, reference, QUIET)
+    return one
+
+
+def test_a_picture_is_judged_by_what_is_visible_alone(made: Reference) -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+    visible = np.ones((8, 8), np.bool_)
+    visible[2:5] = False
+    other = np.where(visible, picture, 255 - picture)
+    assert judged(made, picture, visible) == judged(made, other, visible)
+    whole = judged(made, picture)
+    assert whole.visible == 1
+    assert 1 / 31 <= whole.p <= 1
+    assert whole.scores["gradient-log"] == (whole.score, whole.p)
+
+
+def test_nothing_visible_leaves_nothing_to_judge(made: Reference) -> None:
+    with pytest.raises(UserError, match="nothing to judge"):
+        judged(made, np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.bool_))
+
+
+def test_numbers_that_overflow_are_the_least_usual_and_give_no_error(made: Reference) -> None:
+    wild = random_vae(channels=1)
+    with torch.no_grad():
+        for block in wild.decoder.blocks():
+            block.part_enc.c4.weight.mul_(torch.tensor(20.0).exp())
+            block.enc.c4.weight.mul_(torch.tensor(20.0).exp())
+            block.prior.c4.weight.add_(torch.tensor(20.0).exp())
+    who = contestant(model=wild)
+    ready = ood_judging.prepared("it", of_array(np.full((8, 8), 9, np.uint8)), None, who)
+    (one,) = ood_judging.judge([ready], who, made, QUIET)
+    assert one.score == -np.inf
+    assert one.p == pytest.approx(1 / 31)
+    assert json.loads(json.dumps(one.document(), allow_nan=False))["score"] is None
+    with pytest.raises(ResourceError, match="not finite"):
+        fit_reference(order(54, held_out=19), lambda *_: who, QUIET)
+
+
+def test_a_set_does_not_differ_from_itself_and_its_p_values_are_uniform(file: Path) -> None:
+    document = compared(file, data={"limit": 50}, against=("digits",))
+    for name, one in document["sets"][0]["auroc"].items():
+        assert abs(one["value"] - 0.5) < 3 * one["se"], name
+        told = document["p_values"][name]
+        assert told["distance"] < told["below"] + 1 / 31, name
+
+
+def test_a_set_and_itself_share_no_picture() -> None:
+    from inpaint_cli import data
+
+    images = data.load_images(["digits"], size=8, channels=1, split="test")
+    pool = Pool("", [images], 0)
+    assert sorted(pool.order) == list(range(len(images)))
+    assert pool.is_of(Pool("again", [images], 0))
+
+
+def test_noise_is_told_from_digits_and_ranges_are_told_apart(file: Path) -> None:
+    document = compared(file, against=("noise,constant",), by_visible=True)
+    noise, constant = document["sets"]
+    assert (noise["set"], noise["n"], constant["set"]) == ("noise", 30, "constant")
+    assert noise["auroc"]["likelihood"]["value"] > 0.8
+    assert [part["n"] for part in noise["by_visible"]] == [6] * 5
+    json.dumps(document, allow_nan=False)
+
+
+def test_a_folder_is_compared_with_all_its_pictures(file: Path, tmp_path: Path) -> None:
+    for i in range(7):
+        noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{i}.png")
+    (row,) = compared(file, against=(str(tmp_path),), masks="none")["sets"]
+    assert row["n"] == 7
+
+
+def test_bad_requests_are_answered_before_the_first_pass(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any) -> None:
+        raise AssertionError("a pass was made")
+
+    monkeypatch.setattr("inpaint_cli.models.ipa.typicality._passes", never)
+    for given, sentence in (
+        ({"against": ("nosie",)}, "against.*'nosie'.*noise"),
+        ({"masks": "nothing"}, "masks: nothing or everything"),
+        ({"data": {"limit": 1}}, "too few"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            compared(file, **given)  # type: ignore[arg-type]
+    for wanted, sentence in (
+        (lambda: order(40), "40 pictures.*4 features.*at least 54"),
+        (lambda: order(masks="nothing"), "0 pictures"),
+        (lambda: order(held_out=5), "held_out: must be at least 19"),
+        (lambda: order(passes=0), "passes"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            fit_reference(wanted(), lambda *_: contestant(), QUIET)  # type: ignore[no-untyped-call]
+
+
+def test_other_masks_than_those_of_the_reference_are_warned_of(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compared(file, masks="hide-left", data={"limit": 3})
+    assert "not exact" in capsys.readouterr().err
+
+
+def test_agreement_serves_families_without_layers() -> None:
+    reference = inpaint_cli.fit_ood(
+        "pcnn-digits", data="digits", limit=52, held_out=20, passes=2, fit="by-visible"
+    )
+    assert reference.facts.scores == ("agreement",)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+    one = inpaint_cli.ood(noise, model="pcnn-digits", reference=reference)
+    assert one.p < 0.3
+    for model, given, sentence in (
+        ("telea", {}, "no weights"),
+        ("pcnn-digits", {"statistic": "gradient"}, "statistic: .*no partial encoder"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            inpaint_cli.fit_ood(model, data="digits", **given)  # type: ignore[arg-type]
+
+
+def test_what_is_held_back_is_a_quarter_of_what_is_visible() -> None:
+    image = tensor_of(np.arange(64, dtype=np.uint8).reshape(1, 8, 8), 256)
+    visible = mask_of(np.arange(64).reshape(8, 8) < 40)
+    held = held_back(image, visible, 0)
+    assert int(held.sum()) == 10
+    assert not (held & ~visible).any()
+    changed = torch.where(visible, image, image + 1)
+    assert torch.equal(held, held_back(changed, visible, 0))
+
+
+def test_a_feature_does_not_depend_on_the_other_pictures() -> None:
+    who, asking = contestant(), Asking(("gradient", "likelihood"), 2)
+    image = tensor_of(np.arange(64, dtype=np.uint8).reshape(1, 8, 8), 256)
+    visible = mask_of(np.arange(64).reshape(8, 8) < 40)
+    first = features(who, image, visible, asking)
+    features(who, 255 - image, visible, asking)
+    for kind, values in features(who, image, visible, asking).items():
+        np.testing.assert_array_equal(values, first[kind])
+
+
+def typed(*words: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["ood", *words])
+    return result.exit_code, result.output
+
+
+def test_options_that_mean_nothing_in_a_form_are_refused() -> None:
+    for words, sentence in (
+        (("a.png", "--against", "noise"), "--against: means nothing with PHOTO"),
+        (("--fit", "--data", "digits", "--against", "noise"), "--against: means nothing"),
+        (("a.png", "--data", "digits"), "give one of them"),
+        ((), "give photos"),
+        (("a.png", "--held-out", "40"), "--held-out: means nothing"),
+        (("--fit",), "--data: is needed"),
+    ):
+        code, output = typed("--model", "ipa-mnist", *words)
+        assert (code, sentence in output) == (2, True), output
+
+
+SHIPPED = [entry.name for entry in zoo.entries() if zoo.ood_reference_of(entry.name)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_references_that_ship_are_small_and_of_their_model(name: str) -> None:
+    path = zoo.ood_reference_of(name)
+    assert path is not None
+    assert path.stat().st_size < 100_000
+    (entry,) = (one for one in zoo.entries() if one.name == name)
+    facts = ood_reference.load(path).facts
+    assert (facts.weights_sha256, facts.model) == (entry.card["sha256"], name)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_noise_is_strange_to_the_models_that_ship(name: str, tmp_path: Path) -> None:
+    channels = 1 if "mnist" in name else 3
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (64, 64, channels), dtype=np.uint8)
+    Image.fromarray(noise.squeeze()).save(tmp_path / "noise.png")
+    code, output = typed(str(tmp_path / "noise.png"), "--model", name, "--json", "-q")
+    assert code == 0
+    (photo,) = json.loads(output)["photos"]
+    assert photo["scores"]["gradient"]["p"] < 0.05
+    assert photo["scores"]["likelihood"]["p"] < 0.05
