@@ -213,6 +213,11 @@ def of_photos(
     transform: Transform = given["transform"] or "log"
     reference.chosen(statistic, transform)
     pictures = read_all(photos, contestant, reporter, given)
+    if given["mask"] and given["mask"] != reference.facts.masks:
+        reporter.note(
+            f"p-values are exact for holes like those of '{reference.facts.masks}', which the "
+            "reference was made with"
+        )
     judged = ood_judging.judge(pictures, contestant, reference, reporter, statistic, transform)
     colour = "RGB" if contestant.model.channels == 3 else "grey"
     reporter.note(

@@ -163,12 +163,12 @@ def training_masks(contestant: Contestant) -> str:
 
 
 def _parts(order: FitOrder, setting: Setting, masks: str, reporter: Reporter) -> dict[str, Part]:
-    train = load_images(order.data, setting, reporter)
-    held = load_images(replace(order.data, split="validation"), setting, reporter)
-    if order.data.split != "train":
-        reporter.warn(f"fitted to the {order.data.split} split, not to training pictures")
     if order.data.split == "validation":
         raise UserError("validation is for the calibration; fit to train.", setting="split")
+    if order.data.split != "train":
+        reporter.warn(f"fitted to the {order.data.split} split, not to training pictures")
+    train = load_images(order.data, setting, reporter)
+    held = load_images(replace(order.data, split="validation"), setting, reporter)
     rows, held_rows = subset(train, order.data.limit), subset(held, order.held_out)
     drawn = choose_masks(
         masks, setting, len(rows) + len(held_rows), order.data.seed, False, reporter
@@ -187,6 +187,10 @@ class Table:
     """Statistic -> [N, L]."""
     shares: Values
     """[N]."""
+
+    def not_finite(self) -> int:
+        """Return how many pictures have features that are not finite."""
+        return max(int((~is_finite(values)).sum()) for values in self.features.values())
 
 
 def table_of(
@@ -217,21 +221,7 @@ def _reference(
     tables: Mapping[tuple[Stratum, str], Table],
     masks: str,
 ) -> Reference:
-    known, lost = dict[tuple[str, str], Known](), dict[str, int]()
     names = [name for name, (kind, _) in SCORES.items() if kind in tables["whole", "fit"].features]
-    for stratum in STRATA:
-        used, held = tables[stratum, "fit"], tables[stratum, "held out"]
-        lost[stratum] = max(int((~is_finite(f)).sum()) for f in used.features.values())
-        for name in names:
-            scale = fit(
-                transformed(name, used.features),
-                used.shares,
-                gaussian=SCORES[name][0] == "gradient",
-                by_visible=order.fit == "by-visible",
-            )
-            known[stratum, name] = Known(
-                scale, scale.scores(transformed(name, held.features), held.shares)
-            )
     train, validation = parts["fit"].images, parts["held out"].images
     facts = Facts(
         model=contestant.name,
@@ -249,8 +239,26 @@ def _reference(
         seed=order.data.seed,
         n={stratum: len(tables[stratum, "fit"].shares) for stratum in STRATA},
         held_out={stratum: len(tables[stratum, "held out"].shares) for stratum in STRATA},
-        not_finite=lost,
+        not_finite={stratum: tables[stratum, "fit"].not_finite() for stratum in STRATA},
         scores=tuple(names),
         version=__version__,
     )
+    known = {
+        (str(stratum), name): _known(
+            name, tables[stratum, "fit"], tables[stratum, "held out"], order
+        )
+        for stratum in STRATA
+        for name in names
+    }
     return Reference(facts, known)
+
+
+def _known(name: str, used: Table, held: Table, order: FitOrder) -> Known:
+    """Return what is usual, of one score: fitted to some pictures, calibrated with others."""
+    scale = fit(
+        transformed(name, used.features),
+        used.shares,
+        gaussian=SCORES[name][0] == "gradient",
+        by_visible=order.fit == "by-visible",
+    )
+    return Known(scale, scale.scores(transformed(name, held.features), held.shares))

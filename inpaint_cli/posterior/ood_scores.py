@@ -86,7 +86,7 @@ def fit(features: Values, shares: Values, *, gaussian: bool, by_visible: bool) -
     used, basis = features[finite], powers(shares[finite])
     trend: Values = np.zeros((4, length))
     if by_visible:
-        trend = np.linalg.lstsq(basis, used, rcond=None)[0]
+        trend = np.asarray(np.linalg.lstsq(basis, used, rcond=None)[0], np.float64)
         used = np.asarray(used - basis @ trend)
     mean = used.mean(axis=0)
     if not gaussian:

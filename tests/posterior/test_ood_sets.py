@@ -17,7 +17,8 @@ def made(name: str, seed: int = 0, index: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("name", SYNTHETIC)
 def test_they_are_pictures_that_seed_and_number_decide(name: str) -> None:
     picture = made(name)
-    assert (picture.shape, picture.dtype) == (PICTURE.shape, np.uint8)
+    assert picture.shape == PICTURE.shape
+    assert picture.dtype == np.uint8
     assert np.array_equal(picture, made(name))
     assert not np.array_equal(picture, PICTURE)
 
