@@ -237,7 +237,7 @@ def _document(
     rows = []
     for side, table, other in zip(sides[1:], tables[1:], others, strict=True):
         n, row = len(table.shares), dict[str, Any]()
-        row["set"], row["n"] = side.name, n
+        row["set"], row["n"], row["not_finite"] = side.name, n, _not_finite(other)
         row["auroc"] = _separations(inside, other, np.arange(n))
         if order.by_visible:
             bins = np.array([bin_of(share) for share in table.shares])
@@ -258,13 +258,15 @@ def _document(
             name: _uniformity(p, len(reference.known[stratum, name].calibration))
             for name, (_, p) in inside.items()
         },
-        "not_finite": {
-            side.name: int(max((~np.isfinite(s)).sum() for s, _ in one.values()))
-            for side, one in zip(sides, judged, strict=True)
-        },
+        "not_finite": _not_finite(inside),
         "sets": rows,
         "reference": asdict(reference.facts),
     }
+
+
+def _not_finite(judged: Mapping[str, tuple[Values, Values]]) -> int:
+    """Return how many pictures have a score that is not finite, of any kind."""
+    return int(max((~np.isfinite(scores)).sum() for scores, _ in judged.values()))
 
 
 def _separations(

@@ -16,7 +16,7 @@ from PIL import Image
 import inpaint_cli
 from inpaint_cli import zoo
 from inpaint_cli.cli import main
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.targets import Contestant, completion_options
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.posterior import ood_judging, ood_reference
@@ -147,8 +147,6 @@ def test_numbers_that_overflow_are_the_least_usual_and_give_no_error(made: Refer
     assert one.score == -np.inf
     assert one.p == pytest.approx(1 / 31)
     assert json.loads(json.dumps(one.document(), allow_nan=False))["score"] is None
-    with pytest.raises(ResourceError, match="not finite"):
-        fit_reference(order(54, held_out=19), lambda *_: who, QUIET)
 
 
 def test_a_set_does_not_differ_from_itself_and_its_p_values_are_uniform(file: Path) -> None:
@@ -216,9 +214,10 @@ def test_other_masks_than_those_of_the_reference_are_warned_of(
     assert "not exact" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_agreement_serves_families_without_layers() -> None:
     reference = inpaint_cli.fit_ood(
-        "pcnn-digits", data="digits", limit=52, held_out=20, passes=2, fit="by-visible"
+        "pcnn-digits", data="digits", limit=52, held_out=19, passes=1, fit="by-visible"
     )
     assert reference.facts.scores == ("agreement",)
     rng = np.random.default_rng(0)
