@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inpaint_cli.api import load_model, ood
+from inpaint_cli.api import load_model
+from inpaint_cli.api_ood import ood
 from inpaint_cli.files import replacing
 from inpaint_cli.photos import sheets
 from inpaint_cli.posterior.ood_sets import SYNTHETIC, synthetic

@@ -1,9 +1,8 @@
 """Pluralistic image inpainting: one photo, one mask, many plausible completions.
 
 The public Python API, loaded lazily so that importing the package is quick:
-`load_model`, `complete`, `draw_masks`, `score`, `calibrate`, `design`, `design_table`, and
-`paint` for notebooks.
-`load_model`, `complete`, `draw_masks`, `score`, `calibrate`, `ood`, `fit_ood`, `compare_ood`.
+`load_model`, `complete`, `draw_masks`, `score`, `calibrate`, `design`, `design_table`, `ood`,
+`fit_ood`, `compare_ood`, and `paint` for notebooks.
 """
 
 import os
@@ -13,18 +12,15 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "calibrate",
+    "compare_ood",
     "complete",
     "design",
     "design_table",
     "draw_masks",
-    "load_model",
-    "paint",
-    "compare_ood",
-    "complete",
-    "draw_masks",
     "fit_ood",
     "load_model",
     "ood",
+    "paint",
     "score",
 ]
 
@@ -38,15 +34,8 @@ if TYPE_CHECKING:
         load_model,
         score,
     )
+    from inpaint_cli.api_ood import compare_ood, fit_ood, ood
     from inpaint_cli.page.widget import paint
-        compare_ood,
-        complete,
-        draw_masks,
-        fit_ood,
-        load_model,
-        ood,
-        score,
-    )
 
 _HERE = os.path.dirname(__file__)
 if not os.path.isdir(os.path.join(_HERE, "models")):
@@ -60,6 +49,10 @@ def __getattr__(name: str) -> Any:
         from inpaint_cli.page import widget
 
         return widget.paint
+    if name in ("compare_ood", "fit_ood", "ood"):
+        from inpaint_cli import api_ood
+
+        return getattr(api_ood, name)
     if name in __all__:
         from inpaint_cli import api
 

@@ -186,11 +186,11 @@ def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     """Make a reference, write it and say what it is of."""
     if not given["data"]:
         raise UserError("is needed: the pictures that the model was trained on.", setting="data")
-    from inpaint_cli import api
+    from inpaint_cli import api_ood
     from inpaint_cli.posterior import ood_reference, ood_tables
 
     names = FIT - {"output"} | {"device"}
-    reference = api.fit_ood(given["model"], reporter=reporter, **said(given, *names))
+    reference = api_ood.fit_ood(given["model"], reporter=reporter, **said(given, *names))
     path = given["output"] or Path(f"{Path(given['model']).name}.ood.safetensors")
     ood_reference.save(reference, path)
     for line in ood_tables.described(reference.facts):
@@ -279,11 +279,11 @@ def read_all(
 
 def comparison(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     """Compare sets and print the table."""
-    from inpaint_cli import api
+    from inpaint_cli import api_ood
     from inpaint_cli.posterior import ood_tables
 
     names = COMPARISON | {"device"}
-    document = api.compare_ood(given["model"], reporter=reporter, **said(given, *names))
+    document = api_ood.compare_ood(given["model"], reporter=reporter, **said(given, *names))
     if as_json:
         click.echo(whole_json(json.dumps(document, indent=1, allow_nan=False)))
     else:

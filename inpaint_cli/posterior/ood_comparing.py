@@ -280,7 +280,7 @@ def _separations(
     found = {}
     for name, (scores, _) in inside.items():
         told = separation(scores[chosen], outside[name][0][chosen])
-        found[name] = {"value": told.auroc, "se": told.se}
+        found[name] = {"value": told.area, "se": told.se}
     return found
 
 

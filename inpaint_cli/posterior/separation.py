@@ -1,47 +1,23 @@
-"""How well scores tell two sets of pictures apart."""
+"""How well scores tell two sets of pictures apart, and how uniform p-values are."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.posterior.auroc import Placements, placements
+
 Values = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Separation:
-    """The area under the curve of true over false alarms, AUROC."""
+def separation(inside: Values, outside: Values) -> Placements:
+    """Return whose `area` is P(score inside > score outside) + P(equal) / 2, with its error.
 
-    auroc: float
-    """P(score inside > score outside) + P(equal) / 2: 0.5 = not at all, 1 = wholly."""
-    se: float | None
-    """Standard error (DeLong et al. 1988); None with fewer than two pictures a side."""
-    n: int
-    """Pictures of each side."""
-
-
-def separation(inside: Values, outside: Values) -> Separation:
-    """Return the AUROC of scores [M] of one set against those [N] of another.
-
-    >>> separation(np.array([3.0, 2.0]), np.array([1.0, 2.0])).auroc
+    >>> separation(np.array([3.0, 2.0]), np.array([1.0, 2.0])).area
     0.875
     """
-    won, lost = _shares_below(outside, inside), _shares_below(inside, outside)
-    se = None
-    if min(len(inside), len(outside)) > 1:
-        variance = won.var(ddof=1) / len(inside) + lost.var(ddof=1) / len(outside)
-        se = float(np.sqrt(variance))
-    return Separation(float(won.mean()), se, min(len(inside), len(outside)))
-
-
-def _shares_below(others: Values, scores: Values) -> Values:
-    """Return for each score the share of `others` below it, equal ones half."""
-    ranked = np.sort(others)
-    below = np.searchsorted(ranked, scores, side="left")
-    upto = np.searchsorted(ranked, scores, side="right")
-    return np.asarray((below + upto) / (2 * len(others)))
+    known = np.repeat([True, False], [len(inside), len(outside)])
+    return placements(np.concatenate([inside, outside]), known)
 
 
 def distance_from_uniform(p: Values) -> float:

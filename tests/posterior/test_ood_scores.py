@@ -83,7 +83,7 @@ def test_the_area_is_that_of_scikit_learn_with_ties() -> None:
     inside, outside = np.round(RNG.normal(0.4, 1, 80), 1), np.round(RNG.normal(0, 1, 80), 1)
     truth = np.repeat([1, 0], 80)
     told = separation.separation(inside, outside)
-    assert told.auroc == pytest.approx(roc_auc_score(truth, np.concatenate([inside, outside])))
+    assert told.area == pytest.approx(roc_auc_score(truth, np.concatenate([inside, outside])))
 
 
 def test_the_standard_error_is_the_spread_over_draws() -> None:
@@ -91,12 +91,12 @@ def test_the_standard_error_is_the_spread_over_draws() -> None:
         separation.separation(RNG.normal(0.7, 1, 60), RNG.normal(0, 1, 60)) for _ in range(400)
     ]
     said = np.mean([told.se for told in drawn if told.se is not None])
-    assert said == pytest.approx(np.std([told.auroc for told in drawn]), rel=0.12)
+    assert said == pytest.approx(np.std([told.area for told in drawn]), rel=0.12)
 
 
 def test_infinite_scores_have_their_place_in_the_order() -> None:
     told = separation.separation(np.array([0.0, 1.0]), np.array([-np.inf, -np.inf]))
-    assert (told.auroc, told.se) == (1.0, 0.0)
+    assert (told.area, told.se) == (1.0, 0.0)
 
 
 def test_the_distance_from_uniform_is_that_of_kolmogorov_and_smirnov() -> None:
