@@ -40,6 +40,7 @@ OTHER_MEANINGS = {
     "photos/blending.py": {"weight"},  # of pixels
     "photos/holes.py": {"edges"},  # of boxes
     "photos/parts.py": {"edges"},  # of boxes
+    "posterior/": {"bound", "separation", "trace"},  # of likelihoods; of two sets; of matrices
     "randomness.py": {"raw"},  # bytes
     "streams.py": {"raw"},  # ends of streams
     "texture/": {"edges", "weight"},  # of blocks; of votes, waves and guides
