@@ -306,7 +306,10 @@ def contestant_of(model: Any) -> Contestant:
 def _contestant_of_loaded(loaded: LoadedModel) -> Contestant:
     from inpaint_cli.metrics.targets import Contestant
 
-    weights = zoo.find(loaded.name)
+    try:
+        weights = zoo.find(loaded.name)
+    except UserError:  # loaded in Python, of files that are gone
+        weights = loaded.name
     return Contestant(
         loaded.name,
         loaded.family.name,

@@ -63,7 +63,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> PretendModel:
     """Let every model but the classical ones be one and the same stand-in."""
     real, stand_in = api.load_model, loaded()
 
-    def load(name: Any, device: str = "auto", *, later: bool = False) -> api.LoadedModel:
+    def load(
+        name: Any, device: str = "auto", *, later: bool = False, **more: Any
+    ) -> api.LoadedModel:
         return real(name, device, later=later) if name in ("telea", "navier-stokes") else stand_in
 
     monkeypatch.setattr(api, "load_model", load)

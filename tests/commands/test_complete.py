@@ -605,7 +605,7 @@ def test_an_output_place_that_is_a_file_is_refused(photo: Path) -> None:
 PRETENDING = """
 from inpaint_cli import api
 from tests.pretend_model import loaded
-api.load_model = lambda *arguments, later: loaded(32)
+api.load_model = lambda *arguments, **more: loaded(32)
 """
 
 

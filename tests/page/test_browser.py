@@ -380,7 +380,7 @@ class Held(PretendModel):
 def held(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     model = Held()
     loaded = api.LoadedModel("pretend", models.get("pcnn"), model, torch.device("cpu"), "0" * 64)
-    monkeypatch.setattr(api, "load_model", lambda name, device: loaded)
+    monkeypatch.setattr(api, "load_model", lambda name, device, **more: loaded)
     yield model
     model.go.set()
 

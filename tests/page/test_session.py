@@ -244,7 +244,7 @@ def held(served: Served, monkeypatch: pytest.MonkeyPatch) -> Held:
 
     model = Held()
     loaded = api.LoadedModel("pretend", models.get("pcnn"), model, torch.device("cpu"), "0" * 64)
-    monkeypatch.setattr(api, "load_model", lambda name, device: loaded)
+    monkeypatch.setattr(api, "load_model", lambda name, device, **more: loaded)
     return model
 
 

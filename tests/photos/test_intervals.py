@@ -85,7 +85,7 @@ def test_a_calibration_of_something_else_is_refused(
 
 
 def test_the_command_writes_the_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "load_model", lambda *_, later: loaded())
+    monkeypatch.setattr(api, "load_model", lambda *_, **more: loaded())
     Image.fromarray(PHOTO).save(tmp_path / "p.png")
     files.save(CALIBRATION, tmp_path / "c.json")
     words = ["complete", str(tmp_path / "p.png"), "--box", "5,4,7,5", "-o", str(tmp_path / "out")]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SERVE = """
 import sys
@@ -157,8 +158,8 @@ def stage() -> Iterator[None]:
     address = server.stdout.readline().strip()
     real = api.load_model
 
-    def load_model(name: str, *more: str, later: bool = False) -> api.LoadedModel:
-        return pretend_model.loaded(16) if name == "pretend" else real(name, *more, later=later)
+    def load_model(name: str, *more: str, **options: Any) -> api.LoadedModel:
+        return pretend_model.loaded(16) if name == "pretend" else real(name, *more, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INPAINT_HOME", "home")
