@@ -179,7 +179,8 @@ def test_every_command_has_the_common_options(name: str, option: str) -> None:
     command = cli.main.get_command(click.Context(cli.main), name)
     assert command is not None
     known = [o for p in command.get_params(click.Context(command)) for o in p.opts]
-    assert option in known
+    # The page prints an address, and no document.
+    assert (option in known) == ((name, option) != ("paint", "--json"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inpaint_cli.errors import PlainError, UserError
-from inpaint_cli.files import write_text
+from inpaint_cli.files import resolved, write_text
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.photos.pairing import PhotoTask
 from inpaint_cli.pictures.reading import read
@@ -41,11 +41,11 @@ class PhotoRun:
     def __post_init__(self) -> None:
         if len(self.order.estimators) > 1:
             raise UserError("photos are looked at in one way. Give one.", setting="estimator")
-        inputs = {task.photo.resolve() for task in self.tasks}
+        inputs = {resolved(task.photo) for task in self.tasks}
         for task in self.tasks:
             for ending in ("png", "npz"):
                 path = self.folder / f"{task.stem.as_posix()}-design.{ending}"
-                if path.resolve() in inputs:
+                if resolved(path) in inputs:
                     raise UserError(f"{path} is a photo itself, and is kept.", setting="output")
 
     def all(self, load: Callable[[str, str], Contestant]) -> Record:
