@@ -196,7 +196,7 @@ def test_bad_requests_are_answered_before_the_first_pass(
         ({"data": {"limit": 1}}, "too few"),
     ):
         with pytest.raises(UserError, match=sentence):
-            compared(file, **given)  # type: ignore[arg-type]
+            compared(file, **given)
     for wanted, sentence in (
         (lambda: order(40), "40 pictures.*4 features.*at least 54"),
         (lambda: order(masks="nothing"), "0 pictures"),
