@@ -73,6 +73,7 @@ from inpaint_cli.zoo import DEFAULT
     show_default="1",
     help="As it will be in 'inpaint complete'.",
 )
+@options.split_map
 @click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
 @click.option(
     "-o",
@@ -111,6 +112,8 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
     from inpaint_cli.photos import calibration as files
 
     path = output or Path(f"{Path(given['model']).name}.calibration.json")
+    if path.exists():  # an earlier calibration is replaced, and nothing else
+        files.load(path)
     made = api.calibrate(given.pop("model"), reporter=reporter, **given)
     files.save(made, path)
     reporter.note(

@@ -11,6 +11,7 @@ import click
 from inpaint_cli.commands import options
 from inpaint_cli.errors import PartialFailure, UserError
 from inpaint_cli.reporting import Reporter
+from inpaint_cli.streams import whole_json
 
 SECTIONS = {
     "What you need": ("model", "classifier", "data", "output"),
@@ -185,7 +186,7 @@ def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
 
     document = design_table.tabulate(order_of(**_order(given)), api.contestant, reporter)
     if as_json:
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+        click.echo(whole_json(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)))
     elif given["as_csv"]:
         click.echo(design_printing.csv_of(document), nl=False)
     elif given["as_markdown"]:

@@ -189,9 +189,11 @@ def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     from inpaint_cli import api_ood
     from inpaint_cli.posterior import ood_reference, ood_tables
 
+    path = given["output"] or Path(f"{Path(given['model']).name}.ood.safetensors")
+    if path.exists():  # an earlier reference is replaced, and nothing else
+        ood_reference.load(path)
     names = FIT - {"output"} | {"device"}
     reference = api_ood.fit_ood(given["model"], reporter=reporter, **said(given, *names))
-    path = given["output"] or Path(f"{Path(given['model']).name}.ood.safetensors")
     ood_reference.save(reference, path)
     for line in ood_tables.described(reference.facts):
         reporter.note(line)

@@ -10,6 +10,7 @@ from pathlib import Path
 from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.files import resolved, write_text
 from inpaint_cli.metrics.targets import Contestant
+from inpaint_cli.parsing import json_of, read_text
 from inpaint_cli.photos.pairing import PhotoTask
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.posterior.design_pictures import (
@@ -23,6 +24,7 @@ from inpaint_cli.posterior.design_pictures import (
 from inpaint_cli.posterior.design_table import protocol
 from inpaint_cli.posterior.designing import Bench, DesignOrder, prepare
 from inpaint_cli.reporting import Advance, Reporter
+from inpaint_cli.streams import whole_json
 
 RECORD = "design.json"
 
@@ -47,6 +49,11 @@ class PhotoRun:
                 path = self.folder / f"{task.stem.as_posix()}-design.{ending}"
                 if resolved(path) in inputs:
                     raise UserError(f"{path} is a photo itself, and is kept.", setting="output")
+        if (self.folder / RECORD).exists() and not _is_ours(self.folder / RECORD):
+            raise UserError(
+                "exists and is no record of 'inpaint design'. Choose another output folder.",
+                where=self.folder / RECORD,
+            )
 
     def all(self, load: Callable[[str, str], Contestant]) -> Record:
         """Look at all photos, write their files, and return the record.
@@ -69,7 +76,7 @@ class PhotoRun:
                     advance(self.order.steps)
         record = {"schema": SCHEMA, **protocol(bench), "start": self.order.start, "photos": photos}
         path = self.folder / RECORD
-        write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        write_text(path, whole_json(json.dumps(record, indent=1, ensure_ascii=False)) + "\n")
         self.written.append(path)
         return record
 
@@ -81,3 +88,12 @@ class PhotoRun:
         if len(designed.steps) < self.order.steps:
             self.reporter.note(f"{task.photo}: all is seen after {len(designed.steps)} looks")
         return designed
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is the record of an earlier run."""
+    try:
+        document = json_of(read_text(path), path)
+    except UserError:
+        return False
+    return isinstance(document, dict) and document.get("schema") == SCHEMA

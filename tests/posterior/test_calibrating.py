@@ -129,6 +129,10 @@ def test_the_command_writes_a_file_and_says_what_it_found(tmp_path: Path) -> Non
     assert code == 0
     assert "90 % of hidden values inside" in output
     assert files.load(path).model == "telea"
+    foreign = tmp_path / "photo.png"
+    foreign.write_bytes(b"mine")
+    code, output = typed("calibrate", "--model", "telea", "--data", "digits", "-o", str(foreign))
+    assert (code, "not a calibration" in output, foreign.read_bytes()) == (2, True, b"mine")
     code, output = typed("calibrate", "--model", "telea")
     assert (code, "data: is needed" in output) == (2, True)
 

@@ -272,3 +272,16 @@ def test_a_photo_is_never_written_over(photo: Path, classifier: str, tmp_path: P
     )
     assert (code, "is a photo itself" in err) == (2, True)
     assert (tmp_path / "a-design.png").read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_record_of_somebody_else_is_not_replaced(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    (tmp_path / "design.json").write_text("mine", encoding="utf-8")
+    code, _, err = typed(photo, *words(classifier), "--grid", 4, "-o", tmp_path)
+    assert (code, "no record of 'inpaint design'" in err) == (2, True)
+    assert (tmp_path / "design.json").read_text(encoding="utf-8") == "mine"
+    (tmp_path / "design.json").unlink()
+    for _ in range(2):  # its own is replaced
+        assert typed(photo, *words(classifier), "--grid", 4, "-o", tmp_path)[0] == 0

@@ -294,3 +294,11 @@ def test_noise_is_strange_to_the_models_that_ship(name: str, tmp_path: Path) -> 
     (photo,) = json.loads(output)["photos"]
     assert photo["scores"]["gradient"]["p"] < 0.05
     assert photo["scores"]["likelihood"]["p"] < 0.05
+
+
+def test_a_file_that_is_no_reference_is_not_replaced(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(b"mine")
+    words = ("--fit", "--model", "ipa-mnist", "--data", "digits", "-o", str(photo))
+    code, output = typed(*words)
+    assert (code, "not a reference" in output, photo.read_bytes()) == (2, True, b"mine")
