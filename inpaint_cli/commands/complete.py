@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -230,9 +231,9 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     """Complete the hidden part of each PHOTO many times.
 
     White pixels of the mask are filled in; every other pixel stays as it is, bit for bit. PHOTO is
-    a file, a folder or a pattern. Written are STEM-0.png, STEM-1.png ..., STEM-sheet.png and
-    completions.json; the paths of the sheets are printed. With a seed other than 0 the names say
-    so (STEM-s7-0.png). 'inpaint pick' keeps one of them.
+    a file, a folder, a pattern, or - for standard input. Written are STEM-0.png, STEM-1.png ...,
+    STEM-sheet.png and completions.json; the paths of the sheets are printed. With a seed other
+    than 0 the names say so (STEM-s7-0.png). 'inpaint pick' keeps one of them.
 
     \b
     Examples:
@@ -243,10 +244,12 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     check_sheet(given)
     from inpaint_cli.photos.listing import photos_of
     from inpaint_cli.photos.pairing import tasks_of
+    from inpaint_cli.photos.piped import with_stdin
     from inpaint_cli.pictures.opening import no_such_file
 
     hole, folder = hole_source(given), hole_options.folder_of(given["output"])
     check_place(folder)
+    photos = with_stdin(photos, place_of_stdin(given), overwrite=given["overwrite"])
     found = photos_of(photos, recursive=given["recursive"], masks=hole.path, output=folder)
     tasks, left = tasks_of(found.photos, hole.path)
     for remark in [*found.remarks, *of_masks(left)]:
@@ -271,6 +274,14 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
             for file in [item["sheet"]] if item["sheet"] else names_in(item):
                 click.echo(file if run.job.output.file else folder / file)
     raise_failures(run, reporter)
+
+
+def place_of_stdin(given: Mapping[str, Any]) -> Path:
+    """Return where a photo from standard input is kept: not beside a result that is one file."""
+    folder = hole_options.folder_of(given["output"])
+    if folder == given["output"]:
+        return folder
+    return Path(click.get_current_context().with_resource(TemporaryDirectory()))
 
 
 def check_sheet(given: Mapping[str, Any]) -> None:
@@ -383,6 +394,12 @@ def no_mask(mask: str) -> UserError:
 def check_place(folder: Path) -> None:
     """Raise an error if results cannot be written to a folder; create nothing."""
     import os
+
+    if str(folder) == "-":
+        raise UserError(
+            "-: results are files. Give a folder, or a file such as photo.png.",
+            setting="output",
+        )
 
     above = (folder.absolute(), *folder.absolute().parents)
     nearest = next(place for place in above if os.path.lexists(place))

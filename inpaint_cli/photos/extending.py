@@ -11,6 +11,7 @@ import numpy as np
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.windows import Mask
+from inpaint_cli.pictures.claims import moved
 from inpaint_cli.pictures.opening import check_size
 from inpaint_cli.pictures.picture import Picture
 
@@ -71,7 +72,8 @@ def extended(photo: Picture, extension: Extension, *, huge: bool = False) -> Pic
     if (channel := photo.alpha_channel) is not None:
         new = np.pad(np.zeros((photo.height, photo.width), bool), widths, constant_values=True)
         samples[..., channel][new] = photo.opaque
-    return replace(photo, samples=samples, indices=None)
+    metadata = moved(photo.metadata, widths[0][0], widths[1][0])
+    return replace(photo, samples=samples, indices=None, metadata=metadata)
 
 
 def _widths(

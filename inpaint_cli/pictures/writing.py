@@ -13,6 +13,7 @@ import numpy as np
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import replacing
 from inpaint_cli.pictures import lossy_writing, png_writing, tiff_writing
+from inpaint_cli.pictures.claims import true_of
 from inpaint_cli.pictures.colours import in_bytes
 from inpaint_cli.pictures.converting import Plain, eight_bits, is_plain, on_white, plain
 from inpaint_cli.pictures.picture import Mask, Metadata, Picture, Samples
@@ -92,8 +93,11 @@ def write(
     """
     chosen = format_for(picture, format)
     check_quality(quality, chosen)
+    height, width, channels = samples.shape
+    metadata = true_of(picture.metadata, (height, width, channels))
+    written = replace(picture, samples=samples, metadata=metadata)
     with placing(path) as temporary, temporary.open("wb") as handle:
-        return _write(handle, chosen, replace(picture, samples=samples), quality, text)
+        return _write(handle, chosen, written, quality, text)
 
 
 def check_quality(quality: int | None, chosen: Format) -> None:

@@ -28,7 +28,7 @@ from inpaint_cli.texture.warmth import compiled
 Array = np.ndarray[Any, np.dtype[Any]]
 Span = tuple[slice, slice]
 
-GUIDE_WEIGHT = 0.3
+GUIDE_WEIGHT = 0.15
 """Weight of the guide on the coarsest level; each finer one has half of the weight before it."""
 BLEND_ONE, BLEND_SEVERAL = (0.6, 0.4), (0.3, 0.1)
 """Shares of the first guess in low and in high frequencies, with one level and with several."""

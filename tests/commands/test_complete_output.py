@@ -22,9 +22,9 @@ def photo(tmp_path: Path) -> Path:
     return path
 
 
-def complete(*arguments: object, model: str = "telea") -> Result:
+def complete(*arguments: object, model: str = "telea", stdin: bytes | None = None) -> Result:
     words = ["complete", *map(str, arguments), "--model", model]
-    return CliRunner().invoke(main, words)
+    return CliRunner().invoke(main, words, input=stdin)
 
 
 def test_a_jpeg_can_stay_one_and_it_is_told_how_far_visible_pixels_are_off(photo: Path) -> None:
@@ -74,3 +74,43 @@ def test_some_of_many_are_kept_and_the_others_never_written(photo: Path) -> None
     again = complete(*arguments, "--skip-existing", model="patches")
     assert "its results exist" in again.stderr
     assert "must be 1 to 3" in complete(*arguments[:-2], "--keep", 4, model="patches").stderr
+
+
+def test_a_photo_comes_by_standard_input_and_the_same_command_goes_on(photo: Path) -> None:
+    folder, sent = photo.parent / "o", photo.read_bytes()
+    for _ in range(2):
+        done = complete("-", *BOX, "-o", folder, stdin=sent)
+        assert done.exit_code == 0, done.stderr
+    assert complete(photo, *BOX, "-o", photo.parent / "p").exit_code == 0
+    piped, given = (
+        np.asarray(Image.open(photo.parent / name)) for name in ("o/stdin-0.png", "p/a-0.png")
+    )
+    assert (piped == given).all()
+    assert (folder / "stdin").read_bytes() == sent
+    record = json.loads((folder / "completions.json").read_text())
+    assert Path(record["items"][0]["image"]).name == "stdin"
+
+
+def test_another_photo_by_standard_input_needs_a_word(photo: Path) -> None:
+    folder, other = photo.parent / "o", photo.parent / "b.png"
+    Image.new("RGB", (70, 60)).save(other)
+    complete("-", *BOX, "-o", folder, stdin=photo.read_bytes())
+    done = complete("-", *BOX, "-o", folder, stdin=other.read_bytes())
+    assert done.exit_code == 2
+    assert "it holds another photo" in done.stderr
+    assert (folder / "stdin").read_bytes() == photo.read_bytes()
+    assert complete("-", *BOX, "-o", folder, "--overwrite", stdin=other.read_bytes()).exit_code == 0
+
+
+def test_standard_input_and_a_file_leave_that_file_alone(photo: Path) -> None:
+    target = photo.parent / "new" / "b.png"
+    assert complete("-", *BOX, "-o", target, stdin=photo.read_bytes()).exit_code == 0
+    assert [file.name for file in target.parent.iterdir()] == ["b.png"]
+
+
+def test_nothing_by_standard_input_is_told(photo: Path) -> None:
+    done = complete("-", *BOX, "-o", photo.parent / "o", stdin=b"")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert "standard input is empty" in done.stderr
+    assert not (photo.parent / "o" / "stdin").exists()
+    assert "results are files" in complete(photo, *BOX, "-o", "-").stderr
