@@ -31,9 +31,9 @@ def with_stdin(photos: Sequence[str], folder: Path, *, overwrite: bool) -> tuple
             "./- for a file of that name.",
             where=STDIN,
         )
-    with replacing(path, announce=lambda new: _check(new, path, overwrite)) as temporary:
-        with temporary.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+    placing = replacing(path, announce=lambda new: _check(new, path, overwrite))
+    with placing as temporary, temporary.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
     return tuple(str(path) if photo == STDIN else photo for photo in photos)
 
 

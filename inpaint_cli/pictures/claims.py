@@ -68,7 +68,9 @@ def _sides(folder: Folder, shape: tuple[int, int, int]) -> Folder:
     camera = folder.folders[exif.CAMERA]
     now = zip(exif.SIDES, (shape[1], shape[0]), strict=True)
     false = {
-        tag: long(side) for tag, side in now if tag in camera.tags and camera.integer(tag, 0) != side
+        tag: long(side)
+        for tag, side in now
+        if tag in camera.tags and camera.integer(tag, 0) != side
     }
     return camera.joined(false) if false else camera
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.pictures import exif
+from inpaint_cli.pictures import exif, png_writing
 from inpaint_cli.pictures.picture import Density, Picture, of_array
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.pictures.writing import suffix_for, visible_change, write
@@ -288,3 +288,14 @@ def test_drawings_and_photos_are_packed_well(tmp_path: Path) -> None:
         write(tmp_path / "a.png", picture, picture.samples)
         best = len(saved(Image.fromarray(picture.samples), "PNG", compress_level=3))
         assert (tmp_path / "a.png").stat().st_size < 1.1 * best
+
+
+def test_a_file_that_would_be_large_is_packed_more_thoroughly() -> None:
+    ramp = np.add.outer(np.arange(600) * 0.37, np.arange(500) * 0.21)[..., None]
+    soft = np.repeat(ramp.astype(np.uint8), 3, axis=2)
+    grain = np.random.default_rng(0).integers(0, 256, (600, 500, 3)).astype(np.uint8)
+    rippled = (soft + (np.add.outer(np.arange(600) % 7, np.arange(500) % 5) % 3)[..., None]).astype(
+        np.uint8
+    )
+    assert png_writing._setting_for(grain) == png_writing.FAST
+    assert png_writing._setting_for(rippled) == png_writing.THOROUGH
