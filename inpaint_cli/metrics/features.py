@@ -16,9 +16,9 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import resolved
 from inpaint_cli.metrics import inception, scripted
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.models import efficientnet_lite
+from inpaint_cli.models import efficientnet_lite, vision_transformer
 from inpaint_cli.weights import hash_of, load_weights, read_header
-from inpaint_cli.zoo import lite, weight_files
+from inpaint_cli.zoo import lite, vision, weight_files
 from inpaint_cli.zoo.weight_files import MissingWeights
 
 SHIPPED = "classifier-cifar10"
@@ -54,6 +54,8 @@ class FeatureExtractor:
     """Of uint8 images on the device, at most `BATCH`."""
     kind: str = "classifier"
     """What it is, for reports."""
+    layer: str = "penultimate"
+    """Of which layer the features are."""
 
     @property
     def suffix(self) -> str:
@@ -72,7 +74,7 @@ class FeatureExtractor:
         return {
             "id": self.name,
             "kind": "inception" if self.comparable else self.kind,
-            "layer": "pool" if self.comparable else "penultimate",
+            "layer": "pool" if self.comparable else self.layer,
             "dim": self.dimension,
             "resize": self.resize,
             "input": "uint8 RGB",
@@ -153,9 +155,10 @@ def load(
 ) -> FeatureExtractor:
     """Return the features called `name`: inception, a name of the zoo, a run or a weight file.
 
-    Or efficientnet-lite0, LAYOUT=FILE with weights of it, or a TorchScript file, whose code runs
-    (trust_code) on what `shown` says ("SIDE,VALUES"). resize: of inception alone. Refused where its
-    weights are missing; UserError where there is nothing of that name, or no classifier.
+    Or efficientnet-lite0, LAYOUT=FILE with weights of it or of a vision transformer, or a
+    TorchScript file, whose code runs (trust_code) on what `shown` says ("SIDE,VALUES"). resize: of
+    inception alone. Refused where its weights are missing; UserError where there is nothing of that
+    name, or no classifier.
     """
     place = resolve(device) if isinstance(device, str) else device
     if name == INCEPTION:
@@ -169,7 +172,10 @@ def load(
     if trust_code or shown:
         setting = "trust_code" if trust_code else "features_input"
         raise UserError("goes with the features of a TorchScript file alone.", setting=setting)
-    return _lite(name, place) if lite.is_meant(name) else _classifier(name, place)
+    if lite.is_meant(name):
+        return _lite(name, place)
+    transformer = vision.split(name)
+    return _transformer(*transformer, place) if transformer else _classifier(name, place)
 
 
 def _script(path: Path, device: torch.device, trust: bool, shown: str | None) -> FeatureExtractor:
@@ -200,6 +206,24 @@ def _lite(name: str, device: torch.device) -> FeatureExtractor:
         device,
         efficientnet_lite.CLASSES,
         lambda images: network.outputs(_rgb(images)),
+    )
+
+
+def _transformer(layout: str, path: Path, device: torch.device) -> FeatureExtractor:
+    network, title, digest = vision.network_of(layout, path, "features")
+    network = network.to(device)
+    side = vision_transformer.SIDE
+    return FeatureExtractor(
+        title,
+        network.layout.features,
+        f"bicubic to {side}x{side}, antialiased, clipped to 0..255 and not rounded",
+        digest,
+        False,
+        device,
+        0,
+        lambda images: network.outputs(_rgb(images)),
+        kind=layout,
+        layer="projected class token" if network.layout.projected else "class token",
     )
 
 
@@ -265,6 +289,10 @@ def _weights_of(name: str) -> Path:
     shipped = [entry.name for entry in zoo.entries()]
     path = Path(name)
     if name not in (*shipped, *models.FAMILIES) and not path.exists():
+        layout, file = name.partition("=")[::2]
+        if file and Path(file).suffix and "/" not in layout:
+            known = [*efficientnet_lite.LAYOUTS, *vision_transformer.LAYOUTS]
+            raise unknown_name("no layout", layout, known, setting="features")
         if path.suffix or len(path.parts) > 1:
             raise UserError(f"{path}: no such file or folder.", setting="features")
         classifiers = [entry.name for entry in zoo.entries() if _is_classifier(entry)]

@@ -1,5 +1,6 @@
 """Features of networks that are not ours: by their weights, or by a file that is trusted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import features
 from inpaint_cli.models import efficientnet_lite as lite_network
+from inpaint_cli.models import vision_transformer
 from inpaint_cli.zoo import lite
 from inpaint_cli.zoo.perceptual import load_perceptual
 
@@ -56,6 +58,34 @@ def test_features_of_a_file_carry_its_name_and_its_layout_decides_them(file: Pat
     assert distance.name == "lpips@mine (uncalibrated)"
     pictures = torch.rand(2, 3, 40, 40)
     assert float(distance(pictures, pictures).abs().max()) == 0
+
+
+@pytest.mark.parametrize(
+    ("layout", "dimension"),
+    [("vit_small_patch14_dinov2.lvd142m", 384), ("vit_base_patch32_clip_224.openai", 512)],
+)
+def test_features_of_a_vision_transformer_are_taken_by_timms_name(
+    layout: str, dimension: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = vision_transformer.layout_named(layout)
+    assert name is not None
+    shorter = replace(vision_transformer.LAYOUTS[name], depth=1)
+    monkeypatch.setitem(vision_transformer.LAYOUTS, name, shorter)
+    state = vision_transformer.VisionTransformer(shorter).state_dict()
+    save_file(dict(state), tmp_path / "mine.v2.safetensors")
+    extractor = features.load(f"{layout}={tmp_path / 'mine.v2.safetensors'}", device="cpu")
+    assert (extractor.suffix, extractor.dimension, extractor.classes) == ("@mine.v2", dimension, 0)
+    assert extractor.features(IMAGES[:, :1]).shape == (2, dimension)
+    described = extractor.description()
+    assert (described["kind"], described["comparable_with_published"]) == (name, False)
+    assert "bicubic to 224x224" in described["resize"]
+
+
+def test_an_unknown_layout_is_told_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="Did you mean 'vit_small_patch14_dinov2'"):
+        features.load(f"vit_small_patch14_dino={tmp_path / 'a.safetensors'}")
+    with pytest.raises(UserError, match="no such file"):
+        features.load("vit_small_patch14_dinov2=nowhere.safetensors")
 
 
 @pytest.mark.parametrize("change", ["missing", "left over", "shape"])

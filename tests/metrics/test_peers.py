@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from inpaint_cli import torchvision_import
 from inpaint_cli.metrics.forecasts import forecast_scores
 from inpaint_cli.metrics.frechet import fid
 from inpaint_cli.metrics.images import psnr_of, ssim
 from inpaint_cli.metrics.kid import mmd2
+from inpaint_cli.models.vision_transformer import LAYOUTS, load
 
 pytestmark = pytest.mark.slow
 RNG = np.random.default_rng(0)
@@ -28,6 +30,7 @@ MEMBERS, VALUES = RNG.random((7, 500)), RNG.random(500)
 
 
 def peer(name: str) -> Any:
+    torchvision_import.load()  # as most peers do, also where torch is built for the CPU alone
     return pytest.importorskip(name, exc_type=ImportError)
 
 
@@ -81,6 +84,21 @@ def test_fid_is_that_of_torchmetrics() -> None:
     sides = [torch.from_numpy(part) for side in (REAL, FAKE) for part in moments(side)]
     found = theirs._compute_fid(*sides)
     assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
+
+
+@pytest.mark.parametrize(("name", "classes"), [(n, "clip" in n and 512) for n in LAYOUTS])
+def test_vision_transformers_are_those_of_timm(name: str, classes: int) -> None:
+    theirs = peer("timm").create_model(
+        name, pretrained=False, num_classes=int(classes), dynamic_img_size=True
+    )
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for weights in theirs.eval().parameters():
+            weights.uniform_(-0.1, 0.1)
+        ours, images = load(theirs.state_dict(), name, "timm"), torch.randn(1, 3, 224, 224)
+        expected = theirs(images)
+        assert torch.allclose(ours(images), expected, rtol=1e-4, atol=1e-4)
+    assert float(expected.std()) > 0.01
 
 
 def test_the_kernel_distance_of_independent_sets_is_that_of_torchmetrics() -> None:
