@@ -18,6 +18,14 @@ from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
 from inpaint_cli.zoo import DEFAULT
 
+OF_WRITING = frozenset(
+    (
+        *("folders", "write_reference", "features", "trust_code", "features_input", "weights_dir"),
+        *("fid_resize", "resize", "crop", "limit", "work", "device", "as_json"),
+    )
+)
+"""What may be given with --write-reference."""
+
 
 @click.command(context_settings={"show_default": True})
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
@@ -93,9 +101,21 @@ from inpaint_cli.zoo import DEFAULT
 @click.option(
     "--reference",
     type=click.Path(path_type=Path),
-    metavar="DIR",
+    metavar="DIR|FILE.npz",
     show_default="as recorded by complete",
-    help="The originals of a FOLDER, of the same names.",
+    help="The originals of a FOLDER, of the same names. Or published statistics (mu, sigma), with "
+    "which fid compares.",
+)
+@click.option(
+    "--unpaired",
+    is_flag=True,
+    help="FOLDER and --reference are sets of any names, numbers and sizes: fid, fid-inf and kid.",
+)
+@click.option(
+    "--write-reference",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.npz",
+    help="Score nothing: write the statistics of FOLDER, for --reference or pytorch-fid.",
 )
 @click.option(
     "--resize", metavar="S|HxW", help="Resize the pictures of FOLDER and their originals."
@@ -224,6 +244,7 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
       inpaint score --model telea --model pcnn-mnist --data mnist --limit 100
       inpaint score results/ --reference originals/ --masks holes/ --metrics psnr,ssim
       inpaint score completions/ --metrics lpips-diversity,crps --json
+      inpaint score generated/ --reference photos/ --unpaired
     """
     if given["list_metrics"]:
         return click.echo("\n".join(listing()))
@@ -235,6 +256,9 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
     load = functools.partial(api.contestant, exec_timeout=given.pop("exec_timeout"))
 
     order = api.score_order(given["model"] or (DEFAULT,), **asked(folders, given))
+    if given["write_reference"] is not None:
+        written = scoring.write_reference(order, given["write_reference"], reporter)
+        return click.echo(as_written(written, as_json)) if written else None
     if given["check"]:
         answers = scoring.check(order, load, reporter)
         return click.echo(checked(answers, as_json))
@@ -258,8 +282,11 @@ def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
         raise UserError("a FOLDER is scored as it is. Give models or folders.", setting="model")
     if folders:
         _refuse_of_models()
+    if given["write_reference"] is not None:
+        _refuse_beside_writing()
+        given["metrics"] = "fid"  # whose features are meant
     of_output = ("model", "resize", "crop", "is_form", "plots", "as_csv", "as_markdown", "check")
-    names = given.keys() - {*of_output, "list_metrics"}
+    names = given.keys() - {*of_output, "list_metrics", "write_reference"}
     options = {name: given[name] for name in names if given[name] not in (None, ())}
     for name in ("resize", "crop"):
         if given[name] is not None:
@@ -273,6 +300,26 @@ def _refuse_of_models() -> None:
     for name in ("seed", "split", "split_map", "check_leaks", "download"):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
+
+
+def _refuse_beside_writing() -> None:
+    """Raise UserError for options that were typed, and mean nothing where nothing is scored."""
+    context = click.get_current_context()
+    for name in context.params:
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if typed and name not in OF_WRITING:
+            raise UserError("means nothing with --write-reference.", setting=name)
+
+
+def as_written(written: dict[str, Any], as_json: bool) -> str:
+    """Return what --write-reference prints."""
+    if as_json:
+        return whole_json(json.dumps(written, indent=1, ensure_ascii=False))
+    features = written["features"]
+    return (
+        f"{written['file']}: mean and covariance of {written['n_images']} pictures in "
+        f"{features['dim']} dimensions ({features['id']}, {features['resize']})"
+    )
 
 
 def printed(documents: list[dict[str, Any]], as_json: bool, given: dict[str, Any]) -> str:

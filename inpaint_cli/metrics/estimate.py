@@ -41,3 +41,5 @@ class Estimate:
     bias: float | None = None
     """By how much the figure is expected to lie above that of endless images; `se` is without it.
     None where it has no bias, or none is known."""
+    sides: tuple[int | None, int] | None = None
+    """Originals, completions, where these are not the same `n` images; None originals: unknown."""

@@ -223,21 +223,27 @@ def by_name(folder: Path) -> dict[str, Path]:
 
     The suffix begins at the last dot. UserError where there are none, or two of one name.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder.")
     pictures: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        inner = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in inner.parts)
-        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
-            continue
-        name = inner.with_suffix("").as_posix()
+    for path in pictures_in(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
         if name in pictures:
             raise UserError(
                 f"{folder}: {pictures[name].name} and {path.name} have one name. Keep one of "
                 "them: pictures are paired by name."
             )
         pictures[name] = path
+    return pictures
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder and the folders in it, by path; UserError for none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder.")
+    pictures = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.suffix.lower() in SUFFIXES and path.is_file():
+            pictures.append(path)
     if not pictures:
         raise UserError(f"{folder}: no pictures in this folder.")
     return pictures

@@ -101,15 +101,39 @@ def fid(
     inception: bool = False,
     strata: Strata = None,
 ) -> Estimate:
-    """Return the distance of two sets, with the jackknife error and bias over blocks of pairs.
+    """Return the distance of two sets, with the jackknife error and bias over blocks of images.
 
-    Row i of both sides belongs to one image, and goes into one block. Each block costs one more
-    distance; blocks=0 gives no error.
+    Row i of sides of one length goes into one block of both, as pairs must. Each block costs one
+    more distance; blocks=0 gives no error.
     """
     require_comparable(real, fake)
     strata = strata if len(real) == len(fake) else None
     warnings = cautions(len(real), len(fake), real.shape[1], inception)
-    return _jackknifed(_mean_to_first, [real, fake], seed, warnings, strata, blocks)
+    figure = _jackknifed(_mean_to_first, [real, fake], seed, warnings, strata, blocks)
+    return replace(figure, sides=(len(real), len(fake)))
+
+
+def fid_to(
+    reference: Moments,
+    fake: Features,
+    seed: int = 0,
+    inception: bool = False,
+    strata: Strata = None,
+) -> Estimate:
+    """Return the distance of a set from a mean and covariance whose pictures are not there.
+
+    Error and bias are those of the set alone, by leaving out blocks of it.
+    """
+    if reference.d != fake.shape[1]:
+        raise Refused(f"features of both sides differ in length: {reference.d}, {fake.shape[1]}")
+    require_comparable(fake, fake)
+    n, d = fake.shape
+
+    def figure(sides: Sequence[Side]) -> float:
+        (side,) = sides
+        return frechet_distance(reference, side if isinstance(side, Moments) else Moments.of(side))
+
+    return _jackknifed(figure, [fake], seed, cautions(n, n, d, inception), strata)
 
 
 def fid_inf(
@@ -151,6 +175,7 @@ def fid_inf(
         },
         warnings=cautions(len(real), len(fake), real.shape[1], inception),
         extra={"slope": float(slope)},
+        sides=(len(real), len(fake)),
     )
 
 
@@ -258,13 +283,14 @@ def _jackknifed(
     has_error = count >= 2 and n >= 3
     left_out = [figure(s) for s in leaving_out(sides, count, seed, strata)] if has_error else []
     parameters = {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed}
+    counts = " and ".join(dict.fromkeys(str(len(side)) for side in sides))
     return Estimate(
         value,
         n,
         jackknife_se(left_out) if left_out else None,
         f"jackknife-{len(left_out)}" if left_out else "",
         parameters={**parameters, "d": d},
-        warnings=(f"of {n} images in {d} dimensions: {BIASED}", *warnings),
+        warnings=(f"of {counts} images in {d} dimensions: {BIASED}", *warnings),
         bias=jackknife_bias(value, left_out) if left_out else None,
     )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.frechet import div_fid, fid, fid_all, fid_inf, fid_over_sets
-from inpaint_cli.metrics.metric import SEED, SETS, FeatureMetric, Line, Results
+from inpaint_cli.metrics.frechet import div_fid, fid, fid_all, fid_inf, fid_over_sets, fid_to
+from inpaint_cli.metrics.metric import SEED, SETS, Chosen, FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features
+from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.metrics.strata import Strata
 
 
@@ -28,18 +30,21 @@ class FrechetMetric(FeatureMetric):
     ) -> Line:
         """Return a line of figure(real, sets, inception, strata); refused for n <= d images."""
         published = self.extractor(results).comparable
-        biased = results.options.allow_biased
 
         def checked(real: Features, sets: list[Features], strata: Strata) -> Estimate:
-            n, d = real.shape
-            if n <= d and not biased:
-                raise Refused(
-                    f"{n} images for {d} features (n <= d) say more of n than of the model: score "
-                    "more images, or allow biased figures"
-                )
+            require_more(min(len(real), len(sets[0])), real.shape[1], results)
             return figure(real, sets, inception=published, strata=strata)
 
         return self.line(results, label, variant, checked, **more)
+
+
+def require_more(n: int, d: int, results: Results) -> None:
+    """Refuse a distance of no more images than features, unless it was asked for."""
+    if n <= d and not results.options.allow_biased:
+        raise Refused(
+            f"{n} images for {d} features (n <= d) say more of n than of the model: score "
+            "more images, or allow biased figures"
+        )
 
 
 class Fid(FrechetMetric):
@@ -47,17 +52,45 @@ class Fid(FrechetMetric):
 
     name = "fid"
     summary = "Frechet distance of features, one completion each"
+    pairs = False
     by_default = True
 
     def lines(self, results: Results) -> Iterator[Line]:
-        yield self.distances(
-            results,
-            "fid",
-            "unbiased-cov, completion 0",
-            lambda real, sets, **how: fid(real, sets[0], seed=SEED, **how),
-        )
-        if min(results.options.sets or 1, len(results.columns.sets)) > 1:
+        originals = results.columns.real is not None
+        if originals:
+            yield self.distances(
+                results,
+                "fid",
+                f"unbiased-cov, {'completion 0' if results.paired else 'unpaired'}",
+                lambda real, sets, **how: fid(real, sets[0], seed=SEED, **how),
+            )
+        if results.options.statistics is not None:
+            yield self.to_statistics(results, results.options.statistics)
+        if originals and min(results.options.sets or 1, len(results.columns.sets)) > 1:
             yield self.distances(results, "fid of sets", "mean over completion sets", fid_over_sets)
+
+    def to_statistics(self, results: Results, reference: Statistics) -> Line:
+        """Return the line of the first completions against a published mean and covariance."""
+        extractor, columns = self.extractor(results), results.columns
+
+        def compute(chosen: Chosen) -> Estimate:
+            fake = columns.sets[0] if len(chosen) == columns.count else columns.sets[0][chosen]
+            n, d = fake.shape
+            require_more(min(n, reference.n or n), d, results)
+            strata = results.ranges(chosen)
+            figure = fid_to(reference.moments, fake, SEED, extractor.comparable, strata)
+            return replace(
+                figure,
+                k=1,
+                sides=(reference.n, n),
+                parameters={**figure.parameters, "reference": reference.described()},
+                warnings=(*reference.cautions(), *figure.warnings),
+            )
+
+        label = f"fid{extractor.suffix} to {reference.name}"
+        which = "completion 0" if results.paired else "unpaired"
+        variant = f"unbiased-cov, {which}, against {reference.name}"
+        return Line(self, label, variant, compute, feature_id=extractor.name)
 
 
 class FidInf(FrechetMetric):
@@ -65,11 +98,12 @@ class FidInf(FrechetMetric):
 
     name = "fid-inf"
     summary = "the same extrapolated to endless images (Chong & Forsyth)"
+    pairs = False
     depends_on_n = False
 
     def lines(self, results: Results) -> Iterator[Line]:
         def extrapolated(real: Features, sets: list[Features], **how: Any) -> Estimate:
-            n, d = real.shape
+            n, d = min(len(real), len(sets[0])), real.shape[1]
             least = 2 if results.options.allow_biased else d + 2
             if n < 2 * least and not results.options.allow_biased:
                 raise Refused(
@@ -78,7 +112,8 @@ class FidInf(FrechetMetric):
                 )
             return fid_inf(real, sets[0], seed=SEED, least=least, **how)
 
-        variant = "unbiased-cov, completion 0, intercept against 1/n"
+        which = "completion 0" if results.paired else "unpaired"
+        variant = f"unbiased-cov, {which}, intercept against 1/n"
         yield self.distances(results, "fid-inf", variant, extrapolated)
 
 

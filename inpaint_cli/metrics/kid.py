@@ -2,19 +2,21 @@
 
 Row i of both sides belongs to one image, so a completion and its own original are no independent
 draws: where they are compared with each other the distance falls below its true value. The paired
-form leaves these terms out (the U-statistic of pairs, Gretton et al. 2012, lemma 6).
+form leaves these terms out (the U-statistic of pairs, Gretton et al. 2012, lemma 6). Pictures that
+do not pair have the ordinary form.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import mean_of
+from inpaint_cli.metrics.intervals import jackknife_se, mean_of
 from inpaint_cli.metrics.metric import FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features, Matrix, require_comparable, row_blocks
 from inpaint_cli.metrics.protocol import KID_SIZE, KID_SUBSETS
@@ -134,16 +136,70 @@ def _jackknife(
     return math.sqrt(variance)
 
 
+def kid_unpaired(real: Features, fake: Features) -> Estimate:
+    """Return the ordinary U-statistic of two independent sets, with its jackknife error.
+
+    Unbiased where no picture of one side belongs to one of the other; the sides may differ in
+    number. The error is that of leaving out one picture of either side (Arvesen 1969).
+    """
+    require_comparable(real, fake)
+    n, m = len(real), len(fake)
+    with np.errstate(over="ignore", invalid="ignore"):
+        within = [_row_sums(side, side) - _diagonal(side) for side in (real, fake)]
+        across = [_row_sums(real, fake), _row_sums(fake, real)]
+    totals = [float(sums.sum()) for sums in (*within, across[0])]
+    if not np.isfinite(totals).all():
+        raise Refused("the features are too large for their cubes")
+    value = _of_totals(totals[0], totals[1], totals[2], n, m)
+    se = None
+    if min(n, m) >= 3:
+        left_out = (
+            _of_totals(totals[0] - 2 * within[0], totals[1], totals[2] - across[0], n - 1, m),
+            _of_totals(totals[0], totals[1] - 2 * within[1], totals[2] - across[1], n, m - 1),
+        )
+        se = math.sqrt(math.fsum(jackknife_se(figures) ** 2 for figures in left_out))
+    return Estimate(
+        float(value),
+        min(n, m),
+        se,
+        "" if se is None else "jackknife over images",
+        parameters={"estimator": "unpaired", "d": real.shape[1]},
+        sides=(n, m),
+    )
+
+
+def _of_totals(real: Any, fake: Any, across: Any, n: int, m: int) -> Any:
+    """Return the U-statistic from sums of the kernel over ordered pairs, the diagonals left out."""
+    return real / (n * (n - 1)) + fake / (m * (m - 1)) - 2 * across / (n * m)
+
+
+def _row_sums(a: Features, b: Features) -> Matrix:
+    """Return for each row of a the sum of the kernel over all rows of b: [n]."""
+    return np.concatenate(
+        [sum(kernel(x, y).sum(axis=1) for y in row_blocks(b, BLOCK)) for x in row_blocks(a, BLOCK)]
+    )
+
+
+def _diagonal(a: Features) -> Matrix:
+    """Return the kernel of each row with itself: [n]."""
+    return np.concatenate(
+        [(np.sum(x * x, axis=1) / a.shape[1] + 1.0) ** 3 for x in row_blocks(a, BLOCK)]
+    )
+
+
 def kid_of_subsets(
     real: Features,
     fake: Features,
     subsets: int = KID_SUBSETS,
     size: int = KID_SIZE,
     seed: int = FIDELITY_SEED,
+    *,
+    paired: bool = True,
 ) -> Estimate:
     """Return the field's form: the mean over the random subsets that torch-fidelity draws.
 
     They overlap, so their spread (ddof 0, `std` in `extra`) is no standard error: there is none.
+    paired: row i of both sides belongs to one image, of which a warning tells.
     """
     require_comparable(real, fake)
     n = min(len(real), len(fake))
@@ -170,8 +226,9 @@ def kid_of_subsets(
             "seed": seed,
             "d": real.shape[1],
         },
-        warnings=(*([fewer] if drawn < size else []), PAIRS_LEFT_IN),
+        warnings=(*([fewer] if drawn < size else []), *([PAIRS_LEFT_IN] if paired else [])),
         extra={"std": float(np.std(values))},
+        sides=(len(real), len(fake)),
     )
 
 
@@ -185,11 +242,7 @@ def _kernel_sum(a: Features, b: Features) -> float:
 
 def _diagonal_sum(a: Features) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
-        return float(sum(_cubes(np.sum(x * x, axis=1) / a.shape[1]) for x in row_blocks(a, BLOCK)))
-
-
-def _cubes(means: npt.NDArray[np.float64]) -> float:
-    return float(((means + 1.0) ** 3).sum())
+        return float(_diagonal(a).sum())
 
 
 class Kid(FeatureMetric):
@@ -197,11 +250,20 @@ class Kid(FeatureMetric):
 
     name = "kid"
     summary = "kernel distance of features, unbiased for pairs"
+    pairs = False
     by_default = True
     digits, factor, unit = 3, 1000, "x1000"
 
     def lines(self, results: Results) -> Iterator[Line]:
-        options = results.options
+        options, paired = results.options, results.paired
+        if options.kid_form == "paired" and not paired:
+            yield self.line(
+                results,
+                "kid",
+                "unpaired",
+                lambda real, sets, strata: kid_unpaired(real, sets[0]),
+            )
+            return
         if options.kid_form == "paired":
             yield self.line(
                 results,
@@ -214,8 +276,8 @@ class Kid(FeatureMetric):
         yield self.line(
             results,
             "kid-subsets",
-            f"{subsets} subsets of {size}, completion 0",
-            lambda real, sets, strata: kid_of_subsets(real, sets[0], subsets, size),
+            f"{subsets} subsets of {size}, {'completion 0' if paired else 'unpaired'}",
+            lambda real, sets, strata: kid_of_subsets(real, sets[0], subsets, size, paired=paired),
         )
 
 

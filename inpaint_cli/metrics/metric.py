@@ -85,6 +85,8 @@ class Results:
     """Whether likelihoods are "exact" or a bound, "elbo"; None where there are none."""
     strata: Strata = None
     """[N], the range of each image, where masks are a mixture of ranges."""
+    paired: bool = True
+    """Whether row i of both sides belongs to one image."""
 
     def column(self, name: str, chosen: Chosen) -> npt.NDArray[np.float64]:
         """Return a column of the chosen images that have it; Refused if none has."""
@@ -149,6 +151,8 @@ class Metric:
     """One line of help."""
     better: ClassVar[Direction] = "lower"
     needs: ClassVar[frozenset[Need]] = frozenset()
+    pairs: ClassVar[bool] = True
+    """Whether each completion must belong to an original."""
     by_default: ClassVar[bool] = False
     """Whether it is computed where no metric is asked for."""
     feature_sets: ClassVar[int] = 1

@@ -41,6 +41,13 @@ class Moments:
         moments.update(features)
         return moments
 
+    @classmethod
+    def given(cls, mean: Matrix, covariance: Matrix, n: int = 2) -> Self:
+        """Return moments that are known from elsewhere: [d] and [d, d], of n rows."""
+        moments = cls(len(mean))
+        moments.n, moments.mean, moments.scatter = n, mean, covariance * (n - 1)
+        return moments
+
     @property
     def d(self) -> int:
         """Length of a feature vector."""

@@ -13,6 +13,7 @@ from inpaint_cli import masks, metrics
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.masks.sets import MaskSet, read_set
+from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.reporting import Reporter
 
@@ -74,6 +75,8 @@ class MeasureOptions:
     """Images of each; None = 1000."""
     allow_biased: bool = False
     """Frechet distances of no more images than features are computed, not refused."""
+    statistics: Statistics | None = None
+    """Published mean and covariance, with which `fid` compares the completions too."""
     strict: bool = False
     """Any refusal is an error."""
     calibration: Calibration | None = None
@@ -178,6 +181,8 @@ class TargetFacts:
     masks: dict[str, Any]
     completions: dict[str, Any]
     warnings: tuple[str, ...] = field(default_factory=tuple)
+    pairing: dict[str, Any] | None = None
+    """With what the pictures are compared; None = each with the original of its id."""
 
 
 def dataset_facts(

@@ -18,7 +18,7 @@ from inpaint_cli.metrics.measuring import Columns
 from inpaint_cli.metrics.metric import SEED, Chosen, Line, Results
 from inpaint_cli.metrics.protocol import BINS, MeasureOptions, TargetFacts, bin_name, bin_of
 from inpaint_cli.metrics.strata import Strata, are_used
-from inpaint_cli.metrics.targets import Target
+from inpaint_cli.metrics.targets import Described
 
 SCHEMA = "inpaint.score/1"
 METHODS = {"images": "image se", "strata": "image se within ranges"}
@@ -36,14 +36,14 @@ NO_FIGURE: Document = {
 class Scored:
     """A target with its lines, ready to be compared with others."""
 
-    target: Target
+    target: Described
     document: Document
     lines: list[Line]
     results: Results
 
 
 def document_of(
-    target: Target,
+    target: Described,
     options: MeasureOptions,
     instruments: Instruments,
     columns: Columns,
@@ -54,7 +54,8 @@ def document_of(
     facts = target.facts()
     bound = bound_of(columns)
     strata, levels = strata_of(facts, columns), target.setting.levels
-    results = Results(columns, options, instruments, target.k, levels, bound, strata)
+    paired = facts.pairing is None
+    results = Results(columns, options, instruments, target.k, levels, bound, strata, paired)
     lines, entries = list[Line](), list[Document]()
     refusals = [_refusal(name, error) for name, error in refused.items()]
     whole = np.arange(columns.count)
@@ -149,6 +150,7 @@ def _figure(
 ) -> Document:
     """Return what the whole and each range have alike."""
     features = "features" in line.metric.needs
+    n_real, n_fake = estimate.sides or (estimate.n, estimate.n)
     figure: Document = {
         "value": number(estimate.value),
         "se": number(estimate.se),
@@ -156,8 +158,8 @@ def _figure(
         "ci95": None,
         "bias": number(estimate.bias),
         "n_images": estimate.n,
-        "n_real": estimate.n if features else None,
-        "n_fake": estimate.n if features else None,
+        "n_real": n_real if features else None,
+        "n_fake": n_fake if features else None,
         "k": estimate.k,
         "params": _params(line, estimate),
         "warnings": [],
@@ -215,11 +217,12 @@ def _protocol(facts: TargetFacts, columns: Columns) -> Document:
             "max": float(visible.max()),
         }
     used = list(range(len(columns.sets)))
+    pairs = {"by": "id", "real_set": f"the same {columns.count} images"}
     return {
         "dataset": facts.dataset,
         "masks": masks,
         "completions": {**facts.completions, "set_index_used": used},
-        "pairing": {"by": "id", "real_set": f"the same {columns.count} images"},
+        "pairing": facts.pairing or pairs,
         "range": "0..255 uint8",
     }
 

@@ -32,11 +32,13 @@ from inpaint_cli.metrics.spent import entries, remark, spent_of
 from inpaint_cli.metrics.targets import (
     CompletionOptions,
     Contestant,
+    Described,
     Target,
     load_images,
     prepared,
     refuse_temperature,
 )
+from inpaint_cli.metrics.unpaired import UnpairedScoring, split_reference, write
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.calibration import load as load_calibration
 from inpaint_cli.ranks import first_before_the_others, joined, wait
@@ -46,7 +48,7 @@ Loader = Callable[[str, str], Contestant]
 """Loads a model by name on a device."""
 FAILED = "figures of the other images alone would be no figures of this set"
 """Why nothing is said of a program that failed for some images."""
-OF_FOLDERS = ("reference", "resize", "crop")
+OF_FOLDERS = ("reference", "resize", "crop", "unpaired")
 """Options that belong to folders of pictures alone."""
 
 
@@ -60,6 +62,8 @@ class FolderOptions:
     k: int | None = None
     """None = all that there are."""
     size: CommonSize = field(default_factory=CommonSize)
+    unpaired: bool = False
+    """Pictures of both sides do not pair."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
         options["data"] = (options["data"],)
     if options.get("calibration") is not None:
         options["calibration"] = _calibration_of(options["calibration"])
+    split_reference(folders, options)
     work = options.get("work")
     return ScoreOrder(
         () if folders else tuple(models),
@@ -114,7 +119,7 @@ def _calibration_of(given: Calibration | str | Path) -> Calibration:
 def _folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> FolderOptions:
     if not folders:
         for name in OF_FOLDERS:
-            if options.get(name) is not None:
+            if options.get(name) not in (None, False):
                 raise UserError("belongs to folders of pictures; none is given.", setting=name)
         return FolderOptions()
     for name in ("data", "size", "temperature", "detail"):
@@ -125,12 +130,15 @@ def _folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> Fo
         raise UserError("give it or crop, not both.", setting="resize")
     paths = [options.get(name) for name in ("reference", "masks")]
     reference, masks = (None if path is None else Path(path) for path in paths)
-    return FolderOptions(folders, reference, masks, options.get("k"), size)
+    unpaired = bool(options.get("unpaired"))
+    return FolderOptions(folders, reference, masks, options.get("k"), size, unpaired)
 
 
 def run(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[Document]:
     """Return a report per target; in the other processes of torchrun, nothing."""
     with joined(resolve(order.device)) as device:
+        if order.files.unpaired:
+            return _unpaired(order, device, reporter).run()
         targets = targets_of(order, load, reporter, device)
         calibrated.check(order.measured.calibration, targets)
         return Scoring.of(order, device, reporter).run(targets)
@@ -139,8 +147,22 @@ def run(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[Document]:
 def check(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[tuple[str, str, str]]:
     """Return (target, metric, "ok" or why not), computing nothing."""
     device = resolve(order.device)
+    if order.files.unpaired:
+        return _unpaired(order, device, reporter).check()
     targets = targets_of(order, load, reporter, device)
     return Scoring.of(order, device, reporter).check(targets)
+
+
+def write_reference(order: ScoreOrder, path: Path, reporter: Reporter) -> Document:
+    """Write mean and covariance of the features of a folder; nothing in the other processes."""
+    with joined(resolve(order.device)) as device:
+        scoring = Scoring.of(order, device, reporter)
+        return write(scoring, order.files, order.completed.limit, path)
+
+
+def _unpaired(order: ScoreOrder, device: torch.device, reporter: Reporter) -> UnpairedScoring:
+    scoring = Scoring.of(order, device, reporter)
+    return UnpairedScoring.of(scoring, order.files, order.completed.limit)
 
 
 def targets_of(
@@ -225,10 +247,10 @@ class Scoring:
         A metric that cannot be computed is listed as refused and stops no other. With `strict` it
         is an error before anything is computed: ResourceError for a missing file, else UserError.
         """
-        tools = self._announced()
+        tools = self.announced()
         refusals = [self.refused(target, tools) for target in targets]
         for target, refused in zip(targets, refusals, strict=True):
-            self._report_refused(target, refused)
+            self.report_refused(target, refused)
         works = [
             self._measure(target, tools, refused)
             for target, refused in zip(targets, refusals, strict=True)
@@ -251,7 +273,7 @@ class Scoring:
 
     def check(self, targets: Sequence[Target]) -> list[tuple[str, str, str]]:
         """Return (target, metric, "ok" or why not) of every metric, and compute nothing."""
-        tools, answers = self._announced(), []
+        tools, answers = self.announced(), []
         for target in targets:
             refused = self.refused(target, tools)
             for name in self.options.metrics:
@@ -276,13 +298,17 @@ class Scoring:
         """Load the networks that the metrics need."""
         return instruments.load(self.options, self.device, self.data)
 
-    def _announced(self) -> Instruments:
+    def announced(self) -> Instruments:
+        """Return the networks, with remarks; UserError where statistics are of another one."""
         tools = self.load_instruments()
         for note in tools.notes if rank() == 0 else ():
             self.reporter.note(note)
+        reference, network = self.options.statistics, tools.extractor
+        if reference is not None and network is not None:
+            reference.check(network.description())
         return tools
 
-    def _report_refused(self, target: Target, refused: dict[str, Refused]) -> None:
+    def report_refused(self, target: Described, refused: dict[str, Refused]) -> None:
         """Warn of what is refused, each reason once; raise it where `strict` asks for that."""
         names: dict[str, list[str]] = {}
         for name, error in refused.items():

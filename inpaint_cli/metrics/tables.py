@@ -161,12 +161,17 @@ def titles_of(block: Sequence[Document]) -> list[str]:
     """Return the head of a table: who, which data, how many, which masks."""
     first = block[0]["protocol"]
     data, masks, completions = first["dataset"], first["masks"], first["completions"]
+    names = " | ".join(document["model"]["name"] for document in block)
+    if first["pairing"]["by"] == "none":
+        size = f"{data['width']}x{data['height']}" if data["height"] else "several sizes"
+        pictures = f"{data['n_images']} pictures of {size}"
+        return [f"{names} · {pictures} · unpaired, against {first['pairing']['real_set']}"]
     k = sorted({document["protocol"]["completions"]["k"] for document in block})
     counts = "K=" + " or ".join(map(str, k))
     seed = "" if masks["seed"] is None else f" seed {masks['seed']}"
     kind = f"masks {masks['distribution']}{seed}"
     parts = [
-        " | ".join(document["model"]["name"] for document in block),
+        names,
         f"{data['name']} {data['split']}" if data["split"] != "none" else data["name"],
         f"{data['n_images']} images of {data['width']}x{data['height']}",
         counts,

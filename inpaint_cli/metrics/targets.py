@@ -5,7 +5,7 @@ Files made beforehand are the other kind of target (folders.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -56,17 +56,12 @@ class Case:
     """What making the completions took and did, where that is measured."""
 
 
-class Target(Protocol):
-    """A sequence of cases, each of which can be made on its own, in any order."""
+class Described(Protocol):
+    """What a report is about."""
 
     @property
     def name(self) -> str:
         """What a table calls it."""
-        ...
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The name of each image."""
         ...
 
     @property
@@ -77,6 +72,19 @@ class Target(Protocol):
     @property
     def setting(self) -> Setting:
         """Size, channels and levels."""
+        ...
+
+    def facts(self) -> TargetFacts:
+        """Return what a report says of it."""
+        ...
+
+
+class Target(Described, Protocol):
+    """A sequence of cases, each of which can be made on its own, in any order."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The name of each image."""
         ...
 
     @property
@@ -96,10 +104,6 @@ class Target(Protocol):
 
     def case(self, index: int) -> Case:
         """Make case `index`; it depends on the target and the index alone."""
-        ...
-
-    def facts(self) -> TargetFacts:
-        """Return what a report says of the target."""
         ...
 
     def fingerprint(self) -> Any:
@@ -128,7 +132,7 @@ class Contestant:
         return ModelSize(self.name, model.size, model.channels, model.levels)
 
 
-def subset(images: ImageSet, limit: int | None) -> list[int]:
+def subset(images: Sized, limit: int | None) -> list[int]:
     """Return the rows of the images that are scored: all, or `limit` at random, in their order.
 
     The draw is the same in every run, and a smaller limit takes some of a larger one's.

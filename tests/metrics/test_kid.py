@@ -8,7 +8,7 @@ import pytest
 
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.intervals import jackknife_se
-from inpaint_cli.metrics.kid import kid, kid_of_subsets, mmd2
+from inpaint_cli.metrics.kid import kid, kid_of_subsets, kid_unpaired, mmd2
 
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(size=(90, 6)), RNG.normal(size=(90, 6)) + 0.4
@@ -152,3 +152,54 @@ def test_one_image_or_subsets_of_one_or_sides_of_other_length_are_refused() -> N
         kid_of_subsets(REAL, FAKE, size=1)
     with pytest.raises(Refused, match="one completion of every original"):
         kid(REAL, FAKE[:80])
+
+
+FEWER = FAKE[:40]
+
+
+def test_sets_that_do_not_pair_have_the_ordinary_form_whatever_their_numbers() -> None:
+    for sides in ((REAL, FAKE), (REAL, FEWER), (FEWER, REAL)):
+        assert kid_unpaired(*sides).value == pytest.approx(mmd2(*sides), rel=1e-9)
+    found = kid_unpaired(REAL, FEWER)
+    assert (found.n, found.sides, found.warnings) == (40, (90, 40), ())
+    assert kid_unpaired(REAL[:2], FEWER[:2]).se is None
+
+
+def test_the_error_of_unpaired_sets_is_that_of_leaving_out_each_picture() -> None:
+    found, variance = kid_unpaired(REAL, FEWER), 0.0
+    for place, side in enumerate((REAL, FEWER)):
+        left_out = []
+        for row in range(len(side)):
+            sides = [REAL, FEWER]
+            sides[place] = np.delete(side, row, 0)
+            left_out.append(mmd2(*sides))
+        variance += jackknife_se(left_out) ** 2
+    assert found.se == pytest.approx(math.sqrt(variance), rel=1e-6)
+
+
+def test_unpaired_rows_may_be_read_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = kid_unpaired(REAL, FEWER)
+    monkeypatch.setattr("inpaint_cli.metrics.kid.BLOCK", 7)
+    parted = kid_unpaired(REAL, FEWER)
+    assert parted.value == pytest.approx(whole.value, rel=1e-9)
+    assert parted.se == pytest.approx(whole.se, rel=1e-9)
+
+
+def test_intervals_of_unpaired_sets_hold_the_true_distance_as_often_as_they_say() -> None:
+    rng, shift = np.random.default_rng(5), 0.5
+    many = rng.normal(size=(2, 4000, 4))
+    truth = mmd2(many[0], many[1] + shift)  # of 4000 a side: its own error hardly counts
+    inside, values = 0, []
+    for _ in range(300):
+        found = kid_unpaired(rng.normal(size=(60, 4)), rng.normal(size=(90, 4)) + shift)
+        assert found.se is not None
+        values.append(found.value)
+        inside += abs(found.value - truth) < 1.645 * found.se
+    assert 0.84 <= inside / 300 <= 0.95
+    assert np.mean(values) == pytest.approx(truth, abs=3 * np.std(values) / math.sqrt(300))
+
+
+def test_subsets_of_sets_that_do_not_pair_have_no_pairs_to_warn_of() -> None:
+    paired, unpaired = (kid_of_subsets(REAL, FAKE, 5, 20, paired=how) for how in (True, False))
+    assert paired.value == unpaired.value
+    assert len(paired.warnings) == 1 + len(unpaired.warnings)
