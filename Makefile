@@ -6,7 +6,7 @@ BIN = .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # What a desktop processor without AVX-512 computes, in torch, in oneDNN and in MKL.
 AVX2 = ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
-.PHONY: help demo test test-all test-avx2 test-elsewhere torture lint format bench zoo dist clean
+.PHONY: help demo test test-all test-avx2 test-peers test-elsewhere torture lint format bench zoo dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ test-all: .venv/.installed-test ## Run every test
 
 test-avx2: .venv/.installed-test ## Run what `test` runs, as on a processor without AVX-512
 	$(AVX2) $(BIN)/python -m pytest -q -m 'not slow' $(PYTEST_ARGS)
+
+test-peers: .venv/.installed-peers ## Compare metrics and networks with other implementations
+	INPAINT_NEEDS_PEERS=1 $(BIN)/python -m pytest -q tests/metrics/test_peers.py $(PYTEST_ARGS)
 
 test-elsewhere: ## Run what `test` runs in a copy: another user, a space, no HOME, LANG=C, one core, offline
 	tests/robustness/environments.sh $(PYTEST_ARGS)
@@ -59,6 +62,9 @@ clean: ## Remove what was built; .venv/, runs/ and completions stay
 # What the tests in a browser need besides chromium itself; .ci/run has both.
 .venv/.installed-browser: .venv/.installed-test
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[browser,notebook]' && touch $@
+
+.venv/.installed-peers: .venv/.installed-test
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[peers]' && touch $@
 
 .venv/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with venv found. Install one (Debian: python3 and python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; }

@@ -1,10 +1,14 @@
 """Independent implementations of the metrics give the same figures from the same inputs.
 
-Their packages are the extra `peers`; what is not installed is skipped.
+Their packages are the extra `peers` (`make test-peers`); what is not installed is skipped, unless
+INPAINT_NEEDS_PEERS is set: then it fails.
 """
 
 from __future__ import annotations
 
+import os
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +16,12 @@ import pytest
 import torch
 
 from inpaint_cli import torchvision_import
+from inpaint_cli.metrics import statistics_file
 from inpaint_cli.metrics.forecasts import forecast_scores
-from inpaint_cli.metrics.frechet import fid
+from inpaint_cli.metrics.frechet import fid, fid_to
 from inpaint_cli.metrics.images import psnr_of, ssim
-from inpaint_cli.metrics.kid import mmd2
+from inpaint_cli.metrics.kid import kid_unpaired, mmd2
+from inpaint_cli.metrics.moments import Moments
 from inpaint_cli.models.vision_transformer import LAYOUTS, load
 
 pytestmark = pytest.mark.slow
@@ -30,7 +36,9 @@ MEMBERS, VALUES = RNG.random((7, 500)), RNG.random(500)
 
 
 def peer(name: str) -> Any:
-    torchvision_import.load()  # as most peers do, also where torch is built for the CPU alone
+    torchvision_import.load()  # most of them import it, as it is
+    if os.environ.get("INPAINT_NEEDS_PEERS"):
+        return import_module(name)
     return pytest.importorskip(name, exc_type=ImportError)
 
 
@@ -79,6 +87,18 @@ def test_fid_is_that_of_pytorch_fid() -> None:
     assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
 
 
+def test_pytorch_fid_reads_our_statistics_and_we_read_its(tmp_path: Path) -> None:
+    theirs = peer("pytorch_fid.fid_score")
+    described = {"id": "x", "dim": REAL.shape[1], "resize": "none", "weights_sha256": None}
+    statistics_file.save(tmp_path / "ours.npz", Moments.of(REAL), described)
+    mean, covariance = theirs.compute_statistics_of_path(str(tmp_path / "ours.npz"), None, 1, 1, "")
+    found = theirs.calculate_frechet_distance(mean, covariance, *moments(FAKE))
+    # As its --save-stats writes them.
+    np.savez_compressed(tmp_path / "theirs.npz", mu=mean, sigma=covariance)
+    published = statistics_file.load(tmp_path / "theirs.npz")
+    assert fid_to(published.moments, FAKE).value == pytest.approx(float(found), rel=1e-8)
+
+
 def test_fid_is_that_of_torchmetrics() -> None:
     theirs = peer("torchmetrics.image.fid")
     sides = [torch.from_numpy(part) for side in (REAL, FAKE) for part in moments(side)]
@@ -105,3 +125,4 @@ def test_the_kernel_distance_of_independent_sets_is_that_of_torchmetrics() -> No
     theirs = peer("torchmetrics.image.kid")
     found = theirs.poly_mmd(torch.from_numpy(REAL), torch.from_numpy(FAKE))
     assert mmd2(REAL, FAKE) == pytest.approx(float(found), rel=1e-9)
+    assert kid_unpaired(REAL, FAKE).value == pytest.approx(float(found), rel=1e-9)
