@@ -17,6 +17,7 @@ from inpaint_cli.files import resolved
 from inpaint_cli.metrics import inception, scripted
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.models import efficientnet_lite, vision_transformer
+from inpaint_cli.parsing import brief
 from inpaint_cli.weights import hash_of, load_weights, read_header
 from inpaint_cli.zoo import lite, vision, weight_files
 from inpaint_cli.zoo.weight_files import MissingWeights
@@ -252,7 +253,14 @@ def _inception(
 
 def _classifier(name: str, device: torch.device) -> FeatureExtractor:
     path = _weights_of(name)
-    family = read_header(path)["family"]
+    try:
+        family = read_header(path)["family"]
+    except UserError as error:
+        raise UserError(
+            f"{path}: no classifier of inpaint ({brief(error, 200)}). Weights of another network "
+            f"are given as LAYOUT=FILE; layouts: {', '.join(_layouts())}.",
+            setting="features",
+        ) from error
     if family != "classifier":
         raise UserError(
             f"{name} is of the family '{family}', not a classifier.", setting="features"
@@ -291,8 +299,7 @@ def _weights_of(name: str) -> Path:
     if name not in (*shipped, *models.FAMILIES) and not path.exists():
         layout, file = name.partition("=")[::2]
         if file and Path(file).suffix and "/" not in layout:
-            known = [*efficientnet_lite.LAYOUTS, *vision_transformer.LAYOUTS]
-            raise unknown_name("no layout", layout, known, setting="features")
+            raise unknown_name("no layout", layout, _layouts(), setting="features")
         if path.suffix or len(path.parts) > 1:
             raise UserError(f"{path}: no such file or folder.", setting="features")
         classifiers = [entry.name for entry in zoo.entries() if _is_classifier(entry)]
@@ -301,6 +308,10 @@ def _weights_of(name: str) -> Path:
     if isinstance(weights, str):
         raise UserError(f"{name} has no weights, so it gives no features.", setting="features")
     return weights
+
+
+def _layouts() -> list[str]:
+    return [*efficientnet_lite.LAYOUTS, *vision_transformer.LAYOUTS]
 
 
 def _rgb(images: Tensor) -> Tensor:

@@ -84,6 +84,9 @@ def test_features_of_a_vision_transformer_are_taken_by_timms_name(
 def test_an_unknown_layout_is_told_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Did you mean 'vit_small_patch14_dinov2'"):
         features.load(f"vit_small_patch14_dino={tmp_path / 'a.safetensors'}")
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="given as LAYOUT=FILE; layouts: tf_efficientnet_lite0, "):
+        features.load(str(tmp_path / "a.safetensors"))
     with pytest.raises(UserError, match="no such file"):
         features.load("vit_small_patch14_dinov2=nowhere.safetensors")
 

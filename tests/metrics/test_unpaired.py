@@ -141,6 +141,7 @@ def test_equal_names_on_both_sides_are_warned_of(originals: Path, made: Path) ->
 @pytest.mark.parametrize(
     ("words", "why"),
     [
+        (("--reference", "made"), "more: lacks a picture for p003, p004, p005 and 64 more"),
         (("--unpaired",), "--unpaired: compares with a folder of originals or a file"),
         (("--reference", "made", "--unpaired", "--masks", "made"), "--masks: belongs to pictures"),
         (("--reference", "made", "--unpaired", "--by-visible"), "--by-visible: belongs to"),

@@ -150,6 +150,13 @@ def use_weights(file: Path, out: Path) -> None:
     load_model(file)
 
 
+def use_statistics(file: Path, out: Path) -> None:
+    """Read a published mean and covariance, as for --reference."""
+    from inpaint_cli.metrics import statistics_file
+
+    statistics_file.load(file)
+
+
 def use_config(file: Path, out: Path) -> None:
     """Plan a run with it."""
     command("train", "--config", file, "--dry-run")
@@ -176,6 +183,7 @@ KINDS = {
         Kind("tar", seeds.tars, BLIND, use_data),
         Kind("tar.gz", seeds.packed_tars, (mutations.packed,), use_data),
         Kind("npz", seeds.npzs, ARRAYS, use_data),
+        Kind("statistics", seeds.statistics, ARRAYS, use_statistics),
         Kind("foreign", seeds.foreign, MEMBERS, use_foreign),
     )
 }

@@ -16,6 +16,8 @@ from PIL import Image
 
 from inpaint_cli import zoo
 from inpaint_cli.masks.sets import draw_set, write_set
+from inpaint_cli.metrics import statistics_file
+from inpaint_cli.metrics.moments import Moments
 
 Files = list[tuple[str, bytes]]
 
@@ -69,6 +71,19 @@ def mask_sets() -> Files:
         path = Path(folder) / "set.npz"
         write_set(draw_set("blobs", 20, 24, 3), path)
         return [("set.npz", path.read_bytes())]
+
+
+@cache
+def statistics() -> Files:
+    """A mean and covariance of features, of ours and without what ours say beside."""
+    rows = np.random.default_rng(0).normal(size=(20, 5))
+    described = {"id": "a", "dim": 5, "resize": "none", "weights_sha256": None}
+    theirs = io.BytesIO()
+    np.savez_compressed(theirs, mu=rows.mean(axis=0), sigma=np.cov(rows, rowvar=False))
+    with TemporaryDirectory() as folder:
+        statistics_file.save(Path(folder) / "a.npz", Moments.of(rows), described)
+        ours = (Path(folder) / "a.npz").read_bytes()
+    return [("ours.npz", ours), ("theirs.npz", theirs.getvalue())]
 
 
 @cache
