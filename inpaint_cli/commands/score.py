@@ -254,14 +254,12 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
     from inpaint_cli.metrics import score as scoring
 
     load = functools.partial(api.contestant, exec_timeout=given.pop("exec_timeout"))
-
     order = api.score_order(given["model"] or (DEFAULT,), **asked(folders, given))
     if given["write_reference"] is not None:
         written = scoring.write_reference(order, given["write_reference"], reporter)
         return click.echo(as_written(written, as_json)) if written else None
     if given["check"]:
-        answers = scoring.check(order, load, reporter)
-        return click.echo(checked(answers, as_json))
+        return click.echo(checked(scoring.check(order, load, reporter), as_json))
     if given["plots"] is not None:
         from inpaint_cli.metrics import plots
 

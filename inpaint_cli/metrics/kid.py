@@ -216,16 +216,11 @@ def kid_of_subsets(
     if not math.isfinite(value):
         raise Refused("the features are too large for their cubes")
     fewer = f"subsets of {drawn} instead of {size}: there are {n} images"
+    used = {"subsets": subsets, "subset_size": drawn, "seed": seed, "d": real.shape[1]}
     return Estimate(
         value,
         n,
-        parameters={
-            "estimator": "subsets",
-            "subsets": subsets,
-            "subset_size": drawn,
-            "seed": seed,
-            "d": real.shape[1],
-        },
+        parameters={"estimator": "subsets", **used},
         warnings=(*([fewer] if drawn < size else []), *([PAIRS_LEFT_IN] if paired else [])),
         extra={"std": float(np.std(values))},
         sides=(len(real), len(fake)),
