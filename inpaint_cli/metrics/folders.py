@@ -24,7 +24,7 @@ from inpaint_cli.files import resolved
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.metrics.holes import HoleFiles, hole_of
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
-from inpaint_cli.metrics.targets import Case
+from inpaint_cli.metrics.targets import Case, subset
 from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record, is_recorded
@@ -284,7 +284,8 @@ def target_of(
             f"image needs as many: {least} of each are there.",
             setting="k",
         )
-    pairs = [Pair(p.id, p.truth, p.completions[:wanted], p.hole) for p in pairs[:limit]]
+    chosen = [pairs[row] for row in subset(pairs, limit)]
+    pairs = [Pair(p.id, p.truth, p.completions[:wanted], p.hole) for p in chosen]
     return FilesTarget(folder.name or str(folder), pairs, size, origin)
 
 

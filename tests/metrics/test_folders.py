@@ -222,3 +222,13 @@ def test_the_share_of_visible_samples_that_a_tool_changed_is_reported(
     assert told["visible_changed"] == pytest.approx(14 / 152)
     assert told["visible_changed_by"] == 1
     assert "9.2 % of the visible samples differ from the originals, by 1 of 255" in result.stderr
+
+
+def test_a_limit_draws_pictures_at_random_and_not_the_first_ones(tmp_path: Path) -> None:
+    for number in range(30):
+        save(tmp_path / "originals", f"{number:02}.png", np.full((8, 8, 3), number, np.uint8))
+    same = tmp_path / "originals"
+    few, more = (target_of(same, same, None, None, CommonSize(), n).ids for n in (5, 15))
+    assert set(few) < set(more)
+    assert more != [f"{n:02}" for n in range(15)]
+    assert few != [f"{n:02}" for n in range(5)]
