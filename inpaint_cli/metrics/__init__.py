@@ -26,6 +26,7 @@ METRICS = {
     "psnr": "inpaint_cli.metrics.images",
     "ssim": "inpaint_cli.metrics.images",
     "mae": "inpaint_cli.metrics.images",
+    "rmse": "inpaint_cli.metrics.images",
     "nll": "inpaint_cli.metrics.likelihood",
     "bits-per-dim": "inpaint_cli.metrics.likelihood",
     "crps": "inpaint_cli.metrics.forecasts",
