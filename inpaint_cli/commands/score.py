@@ -220,6 +220,11 @@ OF_WRITING = frozenset(
     help="Write pictures: metrics over the ranges, the rank histogram.",
 )
 @options.exec_timeout
+@click.option(
+    "--sd",
+    is_flag=True,
+    help="Print also how far the pictures' figures lie apart: their standard deviation.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")
@@ -283,8 +288,8 @@ def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
     if given["write_reference"] is not None:
         _refuse_beside_writing()
         given["metrics"] = "fid"  # whose features are meant
-    of_output = ("model", "resize", "crop", "is_form", "plots", "as_csv", "as_markdown", "check")
-    names = given.keys() - {*of_output, "list_metrics", "write_reference"}
+    of_output = ("model", "resize", "crop", "is_form", "plots", "sd", "as_csv", "as_markdown")
+    names = given.keys() - {*of_output, "check", "list_metrics", "write_reference"}
     options = {name: given[name] for name in names if given[name] not in (None, ())}
     for name in ("resize", "crop"):
         if given[name] is not None:
@@ -331,9 +336,9 @@ def printed(documents: list[dict[str, Any]], as_json: bool, given: dict[str, Any
     if given["as_csv"]:
         return tables.csv_of(documents)
     if given["as_markdown"]:
-        return tables.markdown_of(documents)
+        return tables.markdown_of(documents, sd=given["sd"])
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else tables.NARROW
-    return tables.text_of(documents, width)
+    return tables.text_of(documents, width, sd=given["sd"])
 
 
 def verdict(documents: list[dict[str, Any]]) -> None:

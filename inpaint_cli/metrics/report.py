@@ -24,7 +24,8 @@ SCHEMA = "inpaint.score/1"
 METHODS = {"images": "image se", "strata": "image se within ranges"}
 Document = dict[str, Any]
 NO_FIGURE: Document = {
-    **dict.fromkeys(("value", "se", "se_method", "ci95", "bias", "n_images", "n_real", "n_fake")),
+    **dict.fromkeys(("value", "se", "se_method", "sd", "ci95", "bias")),
+    **dict.fromkeys(("n_images", "n_real", "n_fake")),
     "k": None,
     "params": {},
     "warnings": [],
@@ -155,6 +156,7 @@ def _figure(
         "value": number(estimate.value),
         "se": number(estimate.se),
         "se_method": METHODS.get(estimate.se_method, estimate.se_method) or None,
+        "sd": number(estimate.sd),
         "ci95": None,
         "bias": number(estimate.bias),
         "n_images": estimate.n,
