@@ -19,6 +19,8 @@ METRICS = {
     "p-ids": "inpaint_cli.metrics.identity",
     "u-ids": "inpaint_cli.metrics.identity",
     "is": "inpaint_cli.metrics.inception_score",
+    "class-accuracy": "inpaint_cli.metrics.classes",
+    "class-consistency": "inpaint_cli.metrics.classes",
     "lpips-gt": "inpaint_cli.metrics.lpips",
     "lpips-diversity": "inpaint_cli.metrics.lpips",
     "fwv": "inpaint_cli.metrics.lpips",

@@ -96,6 +96,7 @@ class FilesTarget:
     origin: Mapping[str, Any] = field(default_factory=dict)
     """What a record says of how they were made: model, weights_sha256, options, seed."""
     has_likelihood: bool = False
+    classes: tuple[str, ...] = ()
     bound: str | None = None
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from inpaint_cli import __version__, metrics
 from inpaint_cli.device import rank, resolve, world_size
 from inpaint_cli.errors import ResourceError, UserError, unknown_name
 from inpaint_cli.metrics import calibrated, instruments, measuring
+from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import CommonSize, target_of
 from inpaint_cli.metrics.instruments import Instruments
@@ -29,15 +30,7 @@ from inpaint_cli.metrics.protocol import (
 )
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of
 from inpaint_cli.metrics.spent import entries, remark, spent_of
-from inpaint_cli.metrics.targets import (
-    CompletionOptions,
-    Contestant,
-    Described,
-    Target,
-    load_images,
-    prepared,
-    refuse_temperature,
-)
+from inpaint_cli.metrics.targets import Contestant, Described, Target, prepared, refuse_temperature
 from inpaint_cli.metrics.unpaired import UnpairedScoring, split_reference, write
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.calibration import load as load_calibration

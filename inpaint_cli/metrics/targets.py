@@ -6,9 +6,8 @@ Files made beforehand are the other kind of target (folders.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,14 +15,14 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.data.image_set import ImageSet
-from inpaint_cli.errors import ResourceError, UserError, unknown_name
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Model
+from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
     MaskChoice,
     ModelSize,
     Setting,
     TargetFacts,
-    check_counts,
     choose_masks,
     dataset_facts,
 )
@@ -52,6 +51,8 @@ class Case:
     """[K, C, H, W]."""
     nats: float | None = None
     """-log p(hidden | visible) of the truth."""
+    label: int | None = None
+    """The class of the truth, a place in the target's `classes`; None without classes."""
     spent: Mapping[str, float] = field(default_factory=dict)
     """What making the completions took and did, where that is measured."""
 
@@ -95,6 +96,11 @@ class Target(Described, Protocol):
     @property
     def has_likelihood(self) -> bool:
         """Whether cases have `nats`."""
+        ...
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names of the classes that every image has one of; empty without classes."""
         ...
 
     @property
@@ -175,6 +181,11 @@ class ModelTarget:
         """Whether the truth has a likelihood: not at a size that is not the model's."""
         return self.contestant.model.has_log_prob and not self.setting.windows
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, where the images have some."""
+        return () if self.images.labels is None else self.images.classes
+
     @cached_property
     def ids(self) -> list[str]:
         """The names of the images, in order."""
@@ -190,7 +201,15 @@ class ModelTarget:
         else:
             completions, nats = self._completed(image[None], visible[None, None])
         spent = self.contestant.model.take_spent()
-        return Case(scored(image, levels), visible, scored(completions, levels), nats, spent)
+        labels = self.images.labels
+        return Case(
+            scored(image, levels),
+            visible,
+            scored(completions, levels),
+            nats,
+            None if labels is None else int(labels[self.rows[index]]),
+            spent,
+        )
 
     def _completed(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
         if self.setting.windows:
@@ -268,6 +287,9 @@ class ModelTarget:
         facts = self.facts()
         print_of = [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
         print_of += [list(self.contestant.identity)] if self.contestant.identity else []
+        labels = self.images.labels
+        # The hash of the pictures does not tell what class somebody gave them.
+        print_of += [] if labels is None else [[int(labels[row]) for row in self.rows]]
         stored = self.masks.stored
         # Kind and seed tell drawn masks, but not what lies in files.
         return print_of if stored is None else [*print_of, stored.sha256]
@@ -325,63 +347,3 @@ def prepared(
         target.detail = options.detail or "none"
         targets.append(target)
     return targets
-
-
-@dataclass(frozen=True)
-class CompletionOptions:
-    """What is completed, how often, under which masks."""
-
-    data: tuple[str, ...] = ()
-    split: str = "test"
-    masks: str = "freeform@mixture"
-    k: int = 10
-    limit: int | None = None
-    seed: int = 0
-    size: int | None = None
-    temperature: float | None = None
-    detail: DetailSource | None = None
-    """Where pixels finer than a model's come from, in pictures larger than it; None = nowhere."""
-    by_visible: bool = False
-    download: bool = False
-    split_map: str = ""
-    check_leaks: bool = False
-
-
-def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
-    """Return options by name; UserError with the nearest name for unknown ones, and odd counts."""
-    names = {field.name for field in fields(CompletionOptions)}
-    for name in given:
-        if name not in names:
-            raise unknown_name("no option", name, names)
-    options = {name: value for name, value in given.items() if value is not None}
-    if isinstance(options.get("data"), str | Path):
-        options["data"] = (str(options["data"]),)
-    if "data" in options:
-        options["data"] = tuple(map(str, options["data"]))
-    chosen = CompletionOptions(**options)
-    check_counts(chosen.k, chosen.limit, None, chosen.size)
-    return chosen
-
-
-def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter) -> ImageSet:
-    """Return the images of the data and split asked for, or the set that ships, in one setting."""
-    from inpaint_cli import data
-    from inpaint_cli.metrics import sample_set
-
-    if options.data in ((), (sample_set.NAME,)):
-        if options.split != "test":
-            raise UserError(
-                f"{options.split}: the sample set has a test split only.", setting="split"
-            )
-        return sample_set.load(setting.height, setting.channels, setting.levels)
-    return data.load_images(
-        options.data,
-        size=setting.height,
-        channels=setting.channels,
-        levels=setting.levels,
-        split=options.split,  # type: ignore[arg-type]
-        download=options.download,
-        split_map=options.split_map,
-        check_leaks=options.check_leaks,
-        reporter=reporter,
-    )

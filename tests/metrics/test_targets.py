@@ -10,6 +10,7 @@ import torch
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.sets import MaskSet, draw_set, write_set
+from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
     MaskChoice,
     ModelSize,
@@ -18,7 +19,7 @@ from inpaint_cli.metrics.protocol import (
     settings_of,
     unequal_warning,
 )
-from inpaint_cli.metrics.targets import CompletionOptions, prepared, scored, subset
+from inpaint_cli.metrics.targets import prepared, scored, subset
 from tests.metrics.score_kit import SIDE, contestant, pictures, target
 
 PLAIN, GREY, TELEA = (
