@@ -224,7 +224,8 @@ def score(
     models: a name, a path, "exec:COMMAND", or an object with `complete(image, visible, noise)`
     (docs/comparing.md), or a list of such.
     options: those of the command by name, such as metrics="kid,lpips-gt", data="mnist", k=10,
-    limit=100, by_visible=True; folders=["results"] with reference="originals" instead of models.
+    limit=100, by_visible=True, masks="freeform@mixture" or a list of kinds;
+    folders=["results"] with reference="originals" instead of models.
     What cannot be computed stands in a report's "refused". UserError for what means nothing.
     """
     from inpaint_cli.metrics.score import run

@@ -55,9 +55,11 @@ OF_WRITING = frozenset(
 @click.option("--split", default="test", help="Which part of them: train, validation or test.")
 @click.option(
     "--masks",
+    multiple=True,
     metavar="KIND|DIR",
     show_default="freeform@mixture",
-    help="Masks to draw, or a set drawn before. With FOLDER: a folder of masks, white = hidden.",
+    help="Masks to draw, or a set drawn before; given more than once, or as patches:n=0-5, every "
+    "picture is completed under each kind. With FOLDER: a folder of masks, white = hidden.",
 )
 @click.option(
     "-k",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 METRICS = {
     "fid": "inpaint_cli.metrics.frechet_scores",
     "fid-inf": "inpaint_cli.metrics.frechet_scores",
+    "fid-agg": "inpaint_cli.metrics.frechet_scores",
     "kid": "inpaint_cli.metrics.kid",
     "p-ids": "inpaint_cli.metrics.identity",
     "u-ids": "inpaint_cli.metrics.identity",

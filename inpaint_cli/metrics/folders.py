@@ -100,7 +100,7 @@ class FilesTarget:
     bound: str | None = None
 
     def __post_init__(self) -> None:
-        self.ids = [pair.id for pair in self.pairs]
+        self.ids, self.label = [pair.id for pair in self.pairs], self.name
         self.k = len(self.pairs[0].completions)
         self.has_masks = all(pair.hole is not None for pair in self.pairs)
         self.files = [f for pair in self.pairs for f in (pair.truth, *pair.completions)]

@@ -159,6 +159,8 @@ class Metric:
     """Of so many completions at most the features are kept, if the metric needs features."""
     depends_on_n: ClassVar[bool] = False
     """Whether the number of images moves the figure itself: such figures need equal n."""
+    over_masks: ClassVar[bool] = False
+    """Whether it is of several kinds of masks together: it then stands in a report of its own."""
     digits: ClassVar[int] = 4
     """Decimals in a table."""
     factor: ClassVar[float] = 1.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inpaint_cli import metrics
+from inpaint_cli.metrics.blocks import blocks_of, heads_of, kind_of, titles_of
 from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, bin_name
 
@@ -24,9 +25,9 @@ UNEQUAL_N = "its ranges hold unequal numbers of images: their figures stand in t
 SIGNIFICANT = 0.05
 """How likely any mark of a difference in a table may be false (Holm)."""
 CSV = (
-    *("model", "metric", "label", "variant", "visible", "value", "se", "sd", "ci_low"),
-    *("ci_high", "se_method", "bias", "unit", "better", "n", "d", "k", "features"),
-    *("warnings", "refused"),
+    *("model", "masks", "metric", "label", "variant", "visible", "value", "se", "sd"),
+    *("ci_low", "ci_high", "se_method", "bias", "unit", "better", "n", "d", "k"),
+    *("features", "warnings", "refused"),
 )
 
 
@@ -63,13 +64,13 @@ def text_of(documents: Sequence[Document], width: int = 100, *, sd: bool = False
 
     sd: also the deviation of the images' figures.
     """
-    return "\n\n".join(_block(block, width, sd) for block in _blocks(documents)) + "\n"
+    return "\n\n".join(_block(block, width, sd) for block in blocks_of(documents)) + "\n"
 
 
 def markdown_of(documents: Sequence[Document], *, sd: bool = False) -> str:
     """Return the reports as Markdown; sd as in `text_of`."""
     parts = []
-    for block in _blocks(documents):
+    for block in blocks_of(documents):
         notes = Notes()
         head, *rows = _grid(block, notes, Shown(sd=sd))
         lines = [f"**{line}**  " for line in titles_of(block)] + [""]
@@ -97,7 +98,7 @@ def csv_of(documents: Sequence[Document]) -> str:
     writer = csv.DictWriter(buffer, CSV, lineterminator="\n", restval="")
     writer.writeheader()
     for document in documents:
-        model = {"model": document["model"]["name"]}
+        model = {"model": document["model"]["name"], "masks": kind_of(document)}
         for entry in document["metrics"]:
             common = {
                 **model,
@@ -176,43 +177,6 @@ def with_error(entry_name: str, figure: Document, sd: bool = False) -> str:
     bias = figure.get("bias")
     told += [] if bias is None else [f"bias {shown(entry_name, bias)}"]
     return f"{text} ({', '.join(told)})" if told else text
-
-
-def titles_of(block: Sequence[Document]) -> list[str]:
-    """Return the head of a table: who, which data, how many, which masks."""
-    first = block[0]["protocol"]
-    data, masks, completions = first["dataset"], first["masks"], first["completions"]
-    names = " | ".join(document["model"]["name"] for document in block)
-    if first["pairing"]["by"] == "none":
-        size = f"{data['width']}x{data['height']}" if data["height"] else "several sizes"
-        pictures = f"{data['n_images']} pictures of {size}"
-        return [f"{names} · {pictures} · unpaired, against {first['pairing']['real_set']}"]
-    k = sorted({document["protocol"]["completions"]["k"] for document in block})
-    counts = "K=" + " or ".join(map(str, k))
-    seed = "" if masks["seed"] is None else f" seed {masks['seed']}"
-    kind = f"masks {masks['distribution']}{seed}"
-    parts = [
-        names,
-        f"{data['name']} {data['split']}" if data["split"] != "none" else data["name"],
-        f"{data['n_images']} images of {data['width']}x{data['height']}",
-        counts,
-        kind,
-        "composited" if completions["composited"] else "as stored",
-    ]
-    return [" · ".join(parts)]
-
-
-def _blocks(documents: Sequence[Document]) -> list[list[Document]]:
-    """Return the tables: one for all models on the same images, and with ranges first one each."""
-    blocks: dict[Any, list[Document]] = {}
-    for document in documents:
-        data = document["protocol"]["dataset"]
-        key = (data["ids_sha256"], data["height"], data["width"], data["channels"], data["levels"])
-        blocks.setdefault(key, []).append(document)
-    if any("groups" in entry for document in documents for entry in document["metrics"]):
-        alone = [[document] for document in documents]
-        return alone + [block for block in blocks.values() if len(block) > 1]
-    return list(blocks.values())
 
 
 def _block(block: Sequence[Document], width: int, sd: bool) -> str:
@@ -304,8 +268,8 @@ def by_range(document: Document) -> Grid:
 
 
 def _side_by_side(block: Sequence[Document], notes: Notes, what: Shown) -> Grid:
-    """Return a column a model; the sign ≠ marks a difference from the first."""
-    rows = [["metric", "", *(document["model"]["name"] for document in block), "notes"]]
+    """Return a column a model or kind of masks; the sign ≠ marks a difference from the first."""
+    rows = [["metric", "", *heads_of(block), "notes"]]
     entries = [{label_of(e): e for e in document["metrics"]} for document in block]
     labels = dict.fromkeys(label for by_label in entries for label in by_label)
     for label in labels:

@@ -84,6 +84,11 @@ class Target(Described, Protocol):
     """A sequence of cases, each of which can be made on its own, in any order."""
 
     @property
+    def label(self) -> str:
+        """What remarks call it: the name, with its masks where there are several kinds."""
+        ...
+
+    @property
     def ids(self) -> Sequence[str]:
         """The name of each image."""
         ...
@@ -170,7 +175,7 @@ class ModelTarget:
     def __post_init__(self) -> None:
         pixels = self.setting.height * self.setting.width
         self.batches = Batches(max(1, min(MOST_AT_A_TIME, BATCH_PIXELS // pixels)))
-        self.name = self.contestant.name
+        self.name = self.label = self.contestant.name
         self.k = self.wanted_k
         # A deterministic model is drawn once and stands for k equal completions: its diversity is
         # then 0 and its crps its mean absolute error, beside those of the others.

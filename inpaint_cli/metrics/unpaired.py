@@ -38,7 +38,8 @@ from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
-    from inpaint_cli.metrics.score import FolderOptions, Scoring
+    from inpaint_cli.metrics.score import FolderOptions
+    from inpaint_cli.metrics.scoring import Scoring
 
 PAIRS = "needs originals and completions that pair; these pictures do not"
 PICTURES = "needs the pictures of both sides, and a mean and covariance is all that there is of one"
@@ -297,7 +298,7 @@ class UnpairedScoring:
         tools = scoring.announced()
         refused = self.refused(tools)
         for target in self.targets:
-            scoring.report_refused(target, refused)
+            scoring.report_refused(target.name, refused)
         works, sides = dict[Path, WorkFolder](), dict[Path, Features | None]()
         nothing = len(refused) == len(scoring.options.metrics)
         for one in [] if nothing else self._sets():

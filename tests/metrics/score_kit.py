@@ -17,7 +17,7 @@ from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures
 from inpaint_cli.metrics.protocol import MeasureOptions, Setting
-from inpaint_cli.metrics.score import Scoring
+from inpaint_cli.metrics.scoring import Scoring
 from inpaint_cli.metrics.targets import Case, Contestant, ModelTarget, prepared
 from inpaint_cli.reporting import Reporter
 from tests.metrics import thumbnails
