@@ -72,9 +72,9 @@ class LoadedModel:
         # The default one would print every layer of the network.
         return f"LoadedModel({self.name!r}, family={self.family.name!r}, device='{self.device}')"
 
-    def default_n(self) -> int:
+    def default_n(self, temperature: float | None = None) -> int:
         """Return how many completions are made by default: 1 if all would be equal."""
-        return DEFAULT_N if self.model.stochastic else 1
+        return DEFAULT_N if self.model.stochastic and temperature != 0 else 1
 
     def complete(
         self,
@@ -91,7 +91,7 @@ class LoadedModel:
         calibration: Calibration | str | Path | None = None,
         **options: Any,
     ) -> CompletionResult:
-        """Complete the hidden part of one image n times (default: 8, or 1 if deterministic).
+        """Complete the hidden part of one image n times (default: 8, or 1 if all would be equal).
 
         image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (a
         path, Pillow image or array; white is filled in, of whatever range) or `visible` (bool
@@ -106,7 +106,7 @@ class LoadedModel:
         request = CompletionRequest.of_family(
             self.family,
             checked_options(self.family, options, as_scored=calibration is not None),
-            n=self.default_n() if n is None else whole(n, "n"),
+            n=self.default_n(temperature) if n is None else whole(n, "n"),
             seed=whole(seed, "seed"),
             temperature=number(temperature, "temperature"),
             context=number(context, "context") if context is not None else CONTEXT,

@@ -304,8 +304,9 @@ class Model(Protocol):
 
         image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W], on the model's device; the result
         may lie on any. What depends on the visible pixels only is computed once. Nothing in the
-        result depends on hidden values of `image`. The caller need not turn gradients off or eval
-        mode on: `complete` does, and leaves the mode as it was.
+        result depends on hidden values of `image`. A temperature of 0 asks for the likeliest
+        completion, as far as the model finds it, whatever the noise is. The caller need not turn
+        gradients off or eval mode on: `complete` does, and leaves the mode as it was.
         """
         ...
 

@@ -161,16 +161,16 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     "n",
     type=options.at_least(1),
     metavar="N",
-    show_default="8; 1 if deterministic",
+    show_default="8; 1 if all would be equal",
     help="How many completions.",
 )
 @options.seed
 @click.option(
     "--temperature",
-    type=options.Number(float, 0, above=True),
+    type=options.Number(float, 0),
     metavar="T",
     show_default="1",
-    help="Below 1: likelier and less varied.",
+    help="Below 1: likelier and less varied. 0: the model's likeliest completion, one.",
 )
 @click.option(
     "--model",
@@ -431,7 +431,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
     request = CompletionRequest.of_family(
         loaded.family,
         checked_options(loaded.family, of_family, given["calibration"] is not None),
-        n=(given["n"] or (1 if output.file else loaded.default_n())),
+        n=(given["n"] or (1 if output.file else loaded.default_n(given["temperature"]))),
         seed=given["seed"],
         temperature=given["temperature"],
         context=given["context"],

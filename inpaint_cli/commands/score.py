@@ -88,10 +88,11 @@ OF_WRITING = frozenset(
 )
 @click.option(
     "--temperature",
-    type=options.Number(float, 0, above=True),
+    type=options.Number(float, 0),
     metavar="T",
     show_default="1",
-    help="Below 1: likelier and less varied.",
+    help="Below 1: likelier and less varied. 0: the likeliest completion, which counts as K equal "
+    "ones.",
 )
 @click.option(
     "--detail",

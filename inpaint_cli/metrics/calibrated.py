@@ -22,9 +22,7 @@ def check(calibration: Calibration | None, targets: Sequence[Target]) -> None:
     if len({target.name for target in targets}) != 1:
         raise UserError("is of one model. Score that one alone.", setting="calibration")
     facts, target = targets[0].facts(), targets[0]
-    temperature = facts.completions.get("temperature") or facts.model.get("sampler", {}).get(
-        "temperature"
-    )
+    temperature = facts.model.get("sampler", {}).get("temperature")
     why = calibration.mismatch(
         target.name, facts.model.get("checkpoint_sha256"), target.k, temperature
     )

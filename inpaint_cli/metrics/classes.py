@@ -50,7 +50,7 @@ def answers_of(case: MeasuredCase, images: Tensor) -> Answers:
     values = logits.double().numpy()
     if not np.isfinite(values).all():
         raise Refused("some class logits are not finite")
-    return values.argmax(axis=1)
+    return np.asarray(values.argmax(axis=1), np.int64)
 
 
 def of_completions(case: MeasuredCase) -> Answers:

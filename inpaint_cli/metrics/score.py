@@ -31,8 +31,8 @@ from inpaint_cli.metrics.targets import (
     Contestant,
     ModelTarget,
     Target,
+    check_temperature,
     prepared,
-    refuse_temperature,
 )
 from inpaint_cli.metrics.unpaired import UnpairedScoring, split_reference, write
 from inpaint_cli.photos.calibration import Calibration
@@ -211,7 +211,9 @@ def _of_models(
 ) -> Sequence[Target]:
     contestants = [load(name, str(device)) for name in order.models]
     _check_names([contestant.name for contestant in contestants])
-    refuse_temperature(order.completed.temperature, contestants)
+    check_temperature(order.completed.temperature, contestants)
+    if order.completed.temperature == 0 and order.completed.k > 1:
+        reporter.note(f"at temperature 0 one completion stands for {order.completed.k} equal ones")
     sizes = [contestant.size for contestant in contestants]
     settings = settings_of(sizes, order.completed.size)
     _remark_on(sizes, settings, reporter)

@@ -177,9 +177,16 @@ class ModelTarget:
         self.batches = Batches(max(1, min(MOST_AT_A_TIME, BATCH_PIXELS // pixels)))
         self.name = self.label = self.contestant.name
         self.k = self.wanted_k
-        # A deterministic model is drawn once and stands for k equal completions: its diversity is
-        # then 0 and its crps its mean absolute error, beside those of the others.
-        self._draws = self.k if self.contestant.model.stochastic else 1
+
+    @property
+    def _draws(self) -> int:
+        """How many completions of an image are drawn.
+
+        A deterministic model, or one at temperature 0, is drawn once and stands for k equal
+        completions: its diversity is then 0 and its crps its mean absolute error, beside those of
+        the others.
+        """
+        return self.k if self.contestant.model.stochastic and self.temperature != 0 else 1
 
     @property
     def has_likelihood(self) -> bool:
@@ -290,11 +297,12 @@ class ModelTarget:
 
     def fingerprint(self) -> Any:
         facts = self.facts()
-        print_of = [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
+        parts = facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256
+        print_of: list[Any] = list(parts)
         print_of += [list(self.contestant.identity)] if self.contestant.identity else []
         labels = self.images.labels
         # The hash of the pictures does not tell what class somebody gave them.
-        print_of += [] if labels is None else [[int(labels[row]) for row in self.rows]]
+        print_of += [] if labels is None else [labels[list(self.rows)].tolist()]
         stored = self.masks.stored
         # Kind and seed tell drawn masks, but not what lies in files.
         return print_of if stored is None else [*print_of, stored.sha256]
@@ -319,9 +327,13 @@ def scored(image: Tensor, levels: int) -> Tensor:
     return (level * 255 / (levels - 1)).round().to(torch.uint8)
 
 
-def refuse_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
-    """Raise UserError where a temperature is given that no model would take."""
-    if temperature is not None and not any(c.model.stochastic for c in contestants):
+def check_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
+    """Raise UserError for a temperature that means nothing, or that no model would take."""
+    if temperature is None:
+        return
+    if not 0 <= temperature < float("inf"):
+        raise UserError(f"must be at least 0, got {temperature}.", setting="temperature")
+    if not any(c.model.stochastic for c in contestants):
         raise UserError("every model here is deterministic and has none.", setting="temperature")
 
 

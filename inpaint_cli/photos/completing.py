@@ -65,8 +65,7 @@ class CompletionRequest:
             raise UserError(f"must be at least 1, got {self.n}.", setting="n")
         if self.seed < 0:
             raise UserError(f"must not be negative, got {self.seed}.", setting="seed")
-        if self.temperature is not None and not 0 < self.temperature < float("inf"):
-            raise UserError(f"must be above 0, got {self.temperature}.", setting="temperature")
+        self._check_temperature()
         if not 0 <= self.context < float("inf"):
             raise UserError(f"must not be negative, got {self.context}.", setting="context")
         if self.detail not in (None, *get_args(DetailSource)):
@@ -77,6 +76,20 @@ class CompletionRequest:
             raise UserError("this method has nothing but texture. Leave it out.", setting="detail")
         if self.feather is not None and not 0 <= self.feather < float("inf"):
             raise UserError(f"must not be negative, got {self.feather}.", setting="feather")
+
+    def _check_temperature(self) -> None:
+        if self.temperature is None:
+            return
+        if not 0 <= self.temperature < float("inf"):
+            raise UserError(f"must be at least 0, got {self.temperature}.", setting="temperature")
+        if self.texture_only:
+            raise UserError("texture has none. Leave it out.", setting="temperature")
+        if self.temperature == 0 and self.n > 1:
+            raise UserError(
+                f"must be 1, got {self.n}: at temperature 0 a model has one completion, the "
+                "likeliest. Leave it out, or take a temperature above 0.",
+                setting="n",
+            )
 
     @classmethod
     def of_family(cls, family: Family, options: Mapping[str, Any], **common: Any) -> Self:

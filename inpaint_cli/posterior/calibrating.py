@@ -47,6 +47,12 @@ class CalibrationOrder:
                 f"must be above {low:g} and below {high:g} (percent), got {self.level:g}.",
                 setting="level",
             )
+        if self.completed.temperature is not None and self.completed.temperature <= 0:
+            raise UserError(
+                f"must be above 0, got {self.completed.temperature:g}: equal completions have no "
+                "spread to make intervals of.",
+                setting="temperature",
+            )
         if self.completed.k < 2:
             raise UserError(f"must be at least 2, got {self.completed.k}.", setting="k")
         if not self.completed.data:

@@ -190,3 +190,24 @@ def test_a_model_of_masks_takes_no_drawing(photo: Path) -> None:
     assert "trained on 'mask'" in refused.stderr
     other = complete(photo, "--condition", "edges", "--model", "telea")
     assert "--condition: an option of ipa" in other.stderr
+
+
+@pytest.mark.parametrize("family", ["ipa", "picme"])
+def test_temperature_zero_gives_one_completion_whatever_the_seed(
+    photo: Path, picme: Path, family: str
+) -> None:
+    model = picme if family == "picme" else ipa(photo.parent / "ipa.safetensors")
+    out, asked = photo.parent / "o", (photo, "--box", "2,2,4,4", "--model", model)
+    for seed in (0, 5):
+        made = complete(*asked, "--temperature", 0, "--seed", seed, "-o", out)
+        assert made.exit_code == 0, made.output
+    assert {file.name for file in out.glob("p-*[0-9].png")} == {"p-0.png", "p-s5-0.png"}
+    np.testing.assert_array_equal(pixels(out / "p-0.png"), pixels(out / "p-s5-0.png"))
+    items = json.loads((out / "completions.json").read_text())["items"]
+    assert [item["options"]["temperature"] for item in items] == [0.0, 0.0]
+
+
+def test_texture_has_no_temperature(photo: Path) -> None:
+    made = complete(photo, "--box", "2,2,4,4", "--model", "patches", "--temperature", 0.5)
+    assert (made.exit_code, made.stdout) == (2, "")
+    assert "--temperature: texture has none. Leave it out." in made.stderr

@@ -119,7 +119,7 @@ def test_a_report_has_errors_within_ranges_and_the_accuracy_on_originals() -> No
     cases = [one.case(index) for index in range(20)]
     drawn = [by_brightness(case.completions)[1].argmax(1) for case in cases]
     right = [
-        float((answers == case.label).double().mean())
+        float(np.mean(answers.numpy() == case.label))
         for answers, case in zip(drawn, cases, strict=True)
     ]
     entry = found["class-accuracy@brightness"]
