@@ -18,12 +18,8 @@ from inpaint_cli.masks import draw
 from inpaint_cli.models import external, installed
 from inpaint_cli.models.deferred import DeferredModel
 from inpaint_cli.photos.arguments import ImageSource, number, photo_of, visible_of, whole
-from inpaint_cli.photos.completing import (
-    CONTEXT,
-    CompletionRequest,
-    DetailSource,
-    complete_photo,
-)
+from inpaint_cli.photos.completing import complete_photo
+from inpaint_cli.photos.request import CONTEXT, CompletionRequest, DetailSource
 from inpaint_cli.photos.returned import CompletionResult
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.weights import load_weights, read_config, read_header
@@ -121,6 +117,19 @@ class LoadedModel:
             known = visible_of(mask, visible, photo)
         completed = complete_photo(photo, known, self.model, request)
         return CompletionResult.of(completed, flat, chosen)
+
+    def reconstruct(self, image: ImageSource) -> CompletionResult:
+        """Return what the model's autoencoder makes of a whole image, at the image's size.
+
+        UserError where the model has none. The result's one image keeps no sample; its `notes` tell
+        the PSNR at the model's size.
+        """
+        if why := self.model.no_reconstruction():
+            raise UserError(f"{self.name} {why}", setting="reconstruct")
+        photo, flat = photo_of(image)
+        request = CompletionRequest.of_family(self.family, {}, reconstruct=True)
+        hidden = np.zeros((photo.height, photo.width), np.bool_)
+        return CompletionResult.of(complete_photo(photo, hidden, self.model, request), flat)
 
     def _calibration(
         self, given: Calibration | str | Path | None, request: CompletionRequest

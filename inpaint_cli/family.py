@@ -331,6 +331,17 @@ class Model(Protocol):
         """
         ...
 
+    def no_reconstruction(self) -> str | None:
+        """Return why the model reconstructs nothing, as the end of a sentence; None if it does."""
+        ...
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Return what the model's autoencoder makes of whole images, uint8 [N, C, H, W], as uint8.
+
+        Nothing is drawn, and each image is by itself. UserError where the model has none.
+        """
+        ...
+
     def for_completion(self) -> Model:
         """Return the model without what only training needs, its weights shared: what ships."""
         ...
@@ -374,6 +385,8 @@ class Family(Protocol):
     stochastic: bool
     has_log_prob: bool
     """Whether its models have a likelihood (see `Model`)."""
+    reconstructs: bool
+    """Whether its models have an autoencoder that gives whole pictures back (see `Model`)."""
     layouts: tuple[str, ...]
     """Names that `inpaint convert --from` takes for this family's foreign files."""
 

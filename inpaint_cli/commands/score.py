@@ -102,6 +102,12 @@ OF_WRITING = frozenset(
     "pictures.",
 )
 @click.option(
+    "--reconstruct",
+    is_flag=True,
+    help="Score also what the models' autoencoders make of the whole originals: the best that "
+    "completions by them can be.",
+)
+@click.option(
     "--reference",
     type=click.Path(path_type=Path),
     metavar="DIR|FILE.npz",

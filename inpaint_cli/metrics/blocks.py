@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from inpaint_cli.metrics.protocol import RECONSTRUCTION
+
 Document = dict[str, Any]
 TOGETHER = "together"
 """The column of all kinds of masks together."""
@@ -23,6 +25,11 @@ def name_of(document: Document) -> str:
 def is_together(document: Document) -> bool:
     """Return whether a report is of several kinds of masks together."""
     return "kinds" in document["protocol"]["masks"].get("params", {})
+
+
+def is_reconstruction(document: Document) -> bool:
+    """Return whether a report is of what an autoencoder makes of the originals."""
+    return bool(document["protocol"]["completions"].get("source") == RECONSTRUCTION)
 
 
 def blocks_of(documents: Sequence[Document]) -> list[list[Document]]:
@@ -44,8 +51,12 @@ def blocks_of(documents: Sequence[Document]) -> list[list[Document]]:
 
 def _tables_of(group: Sequence[Document]) -> list[list[Document]]:
     """Return reports of the same images as tables: of several models one for each kind of masks."""
-    if len({name_of(document) for document in group}) == 1:
-        return [list(group)]
+    drawn, given = list[Document](), list[Document]()
+    for document in group:
+        (given if is_reconstruction(document) else drawn).append(document)
+    of_one = len({name_of(document) for document in drawn}) == 1
+    if of_one and len({kind_of(document) for document in drawn}) > 1:
+        return [part for part in (drawn, given) if part]
     by_kind: dict[str, list[Document]] = {}
     for document in group:
         by_kind.setdefault(kind_of(document), []).append(document)

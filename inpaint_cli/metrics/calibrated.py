@@ -19,6 +19,7 @@ def check(calibration: Calibration | None, targets: Sequence[Target]) -> None:
     """Raise UserError where a calibration says nothing on the completions to be scored."""
     if calibration is None:
         return
+    targets = [target for target in targets if not target.is_reconstruction]
     if len({target.name for target in targets}) != 1:
         raise UserError("is of one model. Score that one alone.", setting="calibration")
     facts, target = targets[0].facts(), targets[0]

@@ -10,7 +10,7 @@ from typing import Any
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.metrics.protocol import Setting, check_counts
-from inpaint_cli.photos.completing import DetailSource
+from inpaint_cli.photos.request import DetailSource
 from inpaint_cli.reporting import Reporter
 
 

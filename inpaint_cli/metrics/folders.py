@@ -97,6 +97,7 @@ class FilesTarget:
     """What a record says of how they were made: model, weights_sha256, options, seed."""
     has_likelihood: bool = False
     classes: tuple[str, ...] = ()
+    is_reconstruction: bool = False
     bound: str | None = None
 
     def __post_init__(self) -> None:
@@ -341,6 +342,8 @@ def of_record(
     if record.damaged:
         raise UserError(f"{record.path}: damaged. Complete the photos again.")
     items = record.items
+    # What a model makes of a whole photo is no completion, where there are others.
+    items = [item for item in items if not _is_reconstruction(item)] or items
     if not items:
         raise UserError(f"{folder / RECORD}: lists no completions.")
     originals = None if reference is None else by_name(reference)
@@ -363,6 +366,10 @@ def of_record(
     if any({key: item.get(key) for key in origin} != origin for item in items):
         origin = {"model": "several", "weights_sha256": None, "options": {}}
     return pairs, {**origin, "seed": items[0]["completions"][0].get("seed")}
+
+
+def _is_reconstruction(item: Mapping[str, Any]) -> bool:
+    return bool((item.get("options") or {}).get("reconstruct"))
 
 
 def _stem_of(file: str) -> str:

@@ -18,6 +18,7 @@ from inpaint_cli.metrics.measuring import Columns
 from inpaint_cli.metrics.metric import SEED, Chosen, Line, Results
 from inpaint_cli.metrics.protocol import (
     BINS,
+    RECONSTRUCTION,
     MeasureOptions,
     TargetFacts,
     bin_name,
@@ -292,7 +293,9 @@ def _ground(one: Scored) -> tuple[Any, ...]:
     protocol = one.document["protocol"]
     data, masks = protocol["dataset"], protocol["masks"]
     shape = tuple(data[name] for name in ("height", "width", "channels", "levels"))
-    return data["ids_sha256"], masks["distribution"], masks["sha256"], *shape
+    # Reconstructions are of whole pictures, and no match for completions.
+    drawn = protocol["completions"]["source"] != RECONSTRUCTION
+    return data["ids_sha256"], masks["distribution"], masks["sha256"], drawn, *shape
 
 
 def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:

@@ -25,6 +25,7 @@ from inpaint_cli.metrics.protocol import (
     settings_of,
     unequal_warning,
 )
+from inpaint_cli.metrics.reconstructions import reconstructing
 from inpaint_cli.metrics.report import Document
 from inpaint_cli.metrics.scoring import Scoring
 from inpaint_cli.metrics.targets import (
@@ -71,6 +72,8 @@ class ScoreOrder:
     files: FolderOptions
     kinds: tuple[str, ...] = (CompletionOptions.masks,)
     """What is completed under: a kind of mask, or several, each by itself."""
+    reconstruct: bool = False
+    """Also what the models' autoencoders make of the originals."""
     device: str = "auto"
     work: Path | None = None
 
@@ -89,7 +92,7 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
     options |= {"masks": masks[0]} if masks else {}
     kinds = (MeasureOptions, CompletionOptions)
     names = {kind: {f.name for f in fields(kind)} for kind in kinds}
-    known = set().union(*names.values(), OF_FOLDERS, ("device", "work"))
+    known = set().union(*names.values(), OF_FOLDERS, ("device", "work", "reconstruct"))
     for name in options:
         if name not in known:
             raise unknown_name("score: no option", name, known)
@@ -109,6 +112,7 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
         CompletionOptions(**{n: v for n, v in options.items() if n in names[CompletionOptions]}),
         _folder_options(folders, options),
         kinds=masks or (CompletionOptions.masks,),
+        reconstruct=bool(options.get("reconstruct")),
         device=options.get("device", "auto"),
         work=Path(work) if work else None,
     )
@@ -130,7 +134,7 @@ def _folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> Fo
             if options.get(name) not in (None, False):
                 raise UserError("belongs to folders of pictures; none is given.", setting=name)
         return FolderOptions()
-    for name in ("data", "size", "temperature", "detail"):
+    for name in ("data", "size", "temperature", "detail", "reconstruct"):
         if options.get(name):
             raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
     size = CommonSize(options.get("resize"), options.get("crop"))
@@ -233,7 +237,9 @@ def _of_models(
     if len(order.kinds) > 1:
         for target in targets:
             target.label = f"{target.name} ({target.masks.kind})"
-    return targets
+    if not order.reconstruct:
+        return targets
+    return [*targets, *reconstructing(targets, order.measured.metrics, reporter)]
 
 
 def _remark_on(sizes: Sequence[ModelSize], settings: Sequence[Setting], reporter: Reporter) -> None:

@@ -18,6 +18,7 @@ from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Meter, WorkFolder, parts
 from inpaint_cli.metrics.protocol import MeasureOptions
+from inpaint_cli.metrics.reconstructions import applies
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of
 from inpaint_cli.metrics.spent import entries, remark, spent_of
 from inpaint_cli.metrics.targets import Target
@@ -35,11 +36,14 @@ class Planned:
     target: Target
     joint: bool
     """Its masks are one of several kinds, and some metrics take all of them together."""
+    asked: tuple[str, ...]
+    """The metrics that are measured of it, or refused."""
     refused: dict[str, Refused] = field(default_factory=dict)
 
-    def names(self, asked: Sequence[str]) -> tuple[str, ...]:
-        """Return the metrics whose figures stand in its report, or their refusals."""
-        return tuple(n for n in asked if not (self.joint and metrics.get(n).over_masks))
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The metrics of its own report."""
+        return tuple(n for n in self.asked if not (self.joint and metrics.get(n).over_masks))
 
 
 @dataclass
@@ -72,15 +76,13 @@ class Scoring:
             return []
         for plan, (work, _) in zip(plans, works, strict=True):
             if work.todo():
-                plan.refused |= dict.fromkeys(self.options.metrics, Refused(FAILED))
+                plan.refused |= dict.fromkeys(plan.asked, Refused(FAILED))
         scored = [
             self._scored(plan, tools, work, seconds)
             for plan, (work, seconds) in zip(plans, works, strict=True)
         ]
         compare(scored)
-        every = [
-            one for one, plan in zip(scored, plans, strict=True) if plan.names(self.options.metrics)
-        ]
+        every = [one for one, plan in zip(scored, plans, strict=True) if plan.own]
         every += self._together(plans, scored, tools)
         for work, _ in works:
             work.remove()
@@ -91,7 +93,7 @@ class Scoring:
         """Return (target, metric, "ok" or why not) of every metric, and compute nothing."""
         tools, answers = self.announced(), []
         for plan in self.planned(targets, tools):
-            for name in self.options.metrics:
+            for name in plan.asked:
                 reason = plan.refused[name].reason if name in plan.refused else "ok"
                 answers.append((plan.target.label, name, reason))
         return answers
@@ -99,15 +101,21 @@ class Scoring:
     def planned(self, targets: Sequence[Target], tools: Instruments) -> list[Planned]:
         """Return the targets with the metrics that cannot be computed, and the reason."""
         joint = unions.names_of_several(targets)
-        plans = [Planned(target, target.name in joint) for target in targets]
+        plans = [
+            Planned(target, target.name in joint, self._asked_of(target)) for target in targets
+        ]
         for plan in plans:
-            for name in self.options.metrics:
+            for name in plan.asked:
                 reason = metrics.get(name).refusal(plan.target, tools)
                 if metrics.get(name).over_masks and not plan.joint:
                     reason = reason or Refused(unions.ONE_KIND)
                 if reason is not None:
                     plan.refused[name] = reason
         return plans
+
+    def _asked_of(self, target: Target) -> tuple[str, ...]:
+        names = self.options.metrics
+        return tuple(filter(applies, names)) if target.is_reconstruction else names
 
     def load_instruments(self) -> Instruments:
         """Load the networks that the metrics need."""
@@ -148,7 +156,7 @@ class Scoring:
     def measure(self, plan: Planned, tools: Instruments) -> tuple[WorkFolder, float]:
         """Make this process's shards of a target, but for those that are there."""
         target = plan.target
-        wanted = frozenset(self.options.metrics) - plan.refused.keys()
+        wanted = frozenset(plan.asked) - plan.refused.keys()
         meter = Meter(target, self.options, wanted, tools)
         pieces = parts(len(target.ids), target.k)
         work = WorkFolder.of(self._identity(target, tools, meter), pieces, self.work)
@@ -182,9 +190,9 @@ class Scoring:
         self, plan: Planned, tools: Instruments, work: WorkFolder, seconds: float
     ) -> Scored:
         start, target = time.monotonic(), plan.target
-        options = replace(self.options, metrics=plan.names(self.options.metrics))
+        options = replace(self.options, metrics=plan.own)
         refused = {name: why for name, why in plan.refused.items() if name in options.metrics}
-        nothing = len(plan.refused) == len(self.options.metrics)
+        nothing = len(plan.refused) == len(plan.asked)
         columns = work.nothing() if nothing else work.load()
         scored = document_of(target, options, tools, columns, refused, self.device.type)
         seconds = round(seconds + time.monotonic() - start, 3)

@@ -28,8 +28,9 @@ from inpaint_cli.metrics.protocol import (
 )
 from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.models.quantise import to_bytes, to_levels
-from inpaint_cli.photos.completing import CompletionRequest, DetailSource, complete_photo
+from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.memory import Batches
+from inpaint_cli.photos.request import CompletionRequest, DetailSource
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
 from inpaint_cli.reporting import Reporter
@@ -109,6 +110,11 @@ class Target(Described, Protocol):
         ...
 
     @property
+    def is_reconstruction(self) -> bool:
+        """Whether its pictures are no completions, but what autoencoders make of the originals."""
+        ...
+
+    @property
     def bound(self) -> str | None:
         """Either "exact" or "elbo" once a case was made; None without a likelihood."""
         ...
@@ -169,6 +175,7 @@ class ModelTarget:
     temperature: float | None = None
     detail: DetailSource = "none"
     has_masks: bool = True
+    is_reconstruction: bool = False
     bound: str | None = None
     batches: Batches = field(init=False)
 
@@ -204,24 +211,26 @@ class ModelTarget:
         return [self.images.ids[row] for row in self.rows]
 
     def case(self, index: int) -> Case:
-        stored = torch.from_numpy(np.array(self.images.images[self.rows[index]]))
+        image, levels = self.picture(index), self.setting.levels
         visible = torch.from_numpy(np.array(self.masks[index]))
-        levels = self.setting.levels
-        image = to_bytes(to_levels(stored, levels), levels) if levels < 256 else stored
         if bool(visible.all()):
             completions, nats = image[None].expand(self.k, -1, -1, -1), None
         else:
             completions, nats = self._completed(image[None], visible[None, None])
         spent = self.contestant.model.take_spent()
+        label = self.label_of(index)
+        return Case(scored(image, levels), visible, scored(completions, levels), nats, label, spent)
+
+    def picture(self, index: int) -> Tensor:
+        """Return an original as a model takes it, uint8 [C, H, W], at its levels."""
+        stored = torch.from_numpy(np.array(self.images.images[self.rows[index]]))
+        levels = self.setting.levels
+        return to_bytes(to_levels(stored, levels), levels) if levels < 256 else stored
+
+    def label_of(self, index: int) -> int | None:
+        """Return the class of an original; None without classes."""
         labels = self.images.labels
-        return Case(
-            scored(image, levels),
-            visible,
-            scored(completions, levels),
-            nats,
-            None if labels is None else int(labels[self.rows[index]]),
-            spent,
-        )
+        return None if labels is None else int(labels[self.rows[index]])
 
     def _completed(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
         if self.setting.windows:

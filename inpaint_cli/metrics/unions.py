@@ -37,7 +37,7 @@ class Union:
 
 def names_of_several(targets: Sequence[Target]) -> set[str]:
     """Return the names of the models that complete under several kinds of masks."""
-    counts = Counter(target.name for target in targets)
+    counts = Counter(target.name for target in targets if not target.is_reconstruction)
     return {name for name, count in counts.items() if count > 1}
 
 

@@ -74,6 +74,20 @@ def test_fid_agg_needs_several_kinds_and_says_so() -> None:
     assert labels == [["fid"], ["fid"], ["fid-agg"]]
 
 
+def test_the_ceiling_of_a_model_stands_beside_its_completions() -> None:
+    asked = ("--model", "ipa-mnist", "--limit", 3, "-k", 2, "--metrics", "psnr", "--reconstruct")
+    drawn, given = json.loads(run(*asked, "--json").stdout)
+    assert given["model"]["name"] == "ipa-mnist (reconstruction)"
+    hole = [
+        next(e["value"] for e in one["metrics"] if e["params"]["label"] == "psnr-hole")
+        for one in (drawn, given)
+    ]
+    assert hole[1] > hole[0]
+    refused = run("--model", "telea", "--metrics", "psnr", "--reconstruct", "--limit", 2)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "error: --reconstruct: telea has no autoencoder" in refused.stderr
+
+
 def test_ranges_get_columns_and_lines() -> None:
     ranges = (*TELEA, "--metrics", "mae", "--by-visible")
     head = run(*ranges, "-q").stdout.splitlines()[1]

@@ -20,7 +20,7 @@ from inpaint_cli.metrics.protocol import (
     unequal_warning,
 )
 from inpaint_cli.metrics.targets import check_temperature, prepared, scored, subset
-from inpaint_cli.photos.completing import CompletionRequest
+from inpaint_cli.photos.request import CompletionRequest
 from tests.metrics.score_kit import SIDE, contestant, pictures, target
 from tests.pretend_model import PretendModel
 
