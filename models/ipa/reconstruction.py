@@ -21,7 +21,7 @@ def reconstruct(model: CompletingVae, image: Tensor) -> Tensor:
     Every layer takes the mean of q(z | picture), and every pixel that of its likeliest logistic.
     One picture at a time: how a sum is rounded depends on the size of the batch.
     """
-    return torch.cat([_of_one(model, part) for part in image.split(1)])
+    return torch.cat([_of_one(model, part) for part in torch.split(image, 1)])
 
 
 def _of_one(model: CompletingVae, image: Tensor) -> Tensor:

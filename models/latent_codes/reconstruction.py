@@ -26,7 +26,7 @@ def reconstruct(model: LatentCodes, image: Tensor) -> Tensor:
     One picture at a time: how a sum is rounded depends on the size of the batch, and one rounding
     can turn one code.
     """
-    return torch.cat([_of_one(model, part) for part in image.split(1)])
+    return torch.cat([_of_one(model, part) for part in torch.split(image, 1)])
 
 
 def _of_one(model: LatentCodes, image: Tensor) -> Tensor:

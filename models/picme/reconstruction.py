@@ -25,7 +25,7 @@ def reconstruct(model: MixtureOfPrimitives, image: Tensor) -> Tensor:
     Nothing is visible, so the mean of p(z_c | picture) is all that g is told. One picture at a
     time: how a sum is rounded depends on the size of the batch.
     """
-    return torch.cat([_of_one(model, part) for part in image.split(1)])
+    return torch.cat([_of_one(model, part) for part in torch.split(image, 1)])
 
 
 def _of_one(model: MixtureOfPrimitives, image: Tensor) -> Tensor:

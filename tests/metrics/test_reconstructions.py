@@ -12,7 +12,7 @@ from inpaint_cli.metrics.images import psnr_of
 from inpaint_cli.metrics.reconstructions import REMARK, ReconstructionTarget, reconstructing
 from inpaint_cli.metrics.score import order_of
 from inpaint_cli.metrics.tables import text_of
-from inpaint_cli.metrics.targets import ModelTarget
+from inpaint_cli.metrics.targets import ModelTarget, Target
 from inpaint_cli.reporting import Reporter
 from tests.metrics.score_kit import QUIET, SIDE, check_schema, contestant, scoring, target
 from tests.pretend_model import PretendModel
@@ -36,7 +36,7 @@ def completing(name: str = "dimming", **options: Any) -> ModelTarget:
 
 
 def both(*targets: ModelTarget, names: tuple[str, ...] = NAMES, **options: Any) -> Documents:
-    every = [*targets, *reconstructing(targets, names, QUIET)]
+    every: list[Target] = [*targets, *reconstructing(targets, names, QUIET)]
     return scoring(names, allow_biased=True, **options).run(every)
 
 

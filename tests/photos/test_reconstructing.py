@@ -59,7 +59,8 @@ def test_any_photo_keeps_its_size_and_channels(size: tuple[int, int], bands: int
         values[..., -1] = 255
     completed = given_back(values, Mirror())
     samples = completed.samples(0)
-    assert (samples.shape, samples.dtype) == (values.shape, np.uint8)
+    assert samples.shape == values.shape
+    assert samples.dtype == np.uint8
     if bands in (2, 4):
         np.testing.assert_array_equal(samples[..., -1], values[..., -1])
 
