@@ -22,7 +22,7 @@ from torch import Tensor
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
 from inpaint_cli.masks.ranges import Mask
-from inpaint_cli.metrics.holes import HoleFiles, hole_of
+from inpaint_cli.metrics.holes import HoleFiles, completed, hole_of
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case, subset
 from inpaint_cli.photos.listing import SUFFIXES
@@ -341,9 +341,7 @@ def of_record(
     record = Record.of(folder, overwrite=False)
     if record.damaged:
         raise UserError(f"{record.path}: damaged. Complete the photos again.")
-    items = record.items
-    # What a model makes of a whole photo is no completion, where there are others.
-    items = [item for item in items if not _is_reconstruction(item)] or items
+    items = completed(record.items)
     if not items:
         raise UserError(f"{folder / RECORD}: lists no completions.")
     originals = None if reference is None else by_name(reference)
@@ -366,10 +364,6 @@ def of_record(
     if any({key: item.get(key) for key in origin} != origin for item in items):
         origin = {"model": "several", "weights_sha256": None, "options": {}}
     return pairs, {**origin, "seed": items[0]["completions"][0].get("seed")}
-
-
-def _is_reconstruction(item: Mapping[str, Any]) -> bool:
-    return bool((item.get("options") or {}).get("reconstruct"))
 
 
 def _stem_of(file: str) -> str:

@@ -25,6 +25,7 @@ from inpaint_cli.files import resolved
 from inpaint_cli.metrics import measuring, statistics_file
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import LOSSY, CommonSize, header, pictures_in
+from inpaint_cli.metrics.holes import completed
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Columns, Features, WorkFolder, parts
 from inpaint_cli.metrics.moments import Moments
@@ -164,7 +165,8 @@ def _first_completions(folder: Path) -> list[Path]:
     if record.damaged or not record.items:
         raise UserError(f"{record.path}: damaged, or lists no completions.")
     listed = [
-        min(item["completions"], key=lambda line: line.get("index", 0)) for item in record.items
+        min(item["completions"], key=lambda line: line.get("index", 0))
+        for item in completed(record.items)
     ]
     return [folder / line["file"] for line in listed]
 

@@ -54,7 +54,8 @@ def test_fid_agg_is_the_distance_of_the_originals_and_the_union(documents: Docum
     # Fewer images than features: rounding counts.
     assert entry["value"] == pytest.approx(frechet_distance(real, fake), rel=1e-6)
     assert entry["params"]["label"] == "fid-agg@pixels8"
-    assert (entry["k"], entry["n_images"]) == (3, 10)
+    counts = [entry[name] for name in ("k", "n_images", "n_real", "n_fake")]
+    assert counts == [3, 10, 10, 30]
     assert (entry["se_method"], entry["se"] > 0) == ("jackknife-10", True)
     assert any("differ in size (10 real, 30 completed)" in text for text in entry["warnings"])
     masks = together["protocol"]["masks"]
