@@ -21,9 +21,10 @@ from benchmarks import completion_cost
 from inpaint_cli import api, metrics, models, zoo
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
+from inpaint_cli.metrics.blocks import titles_of
 from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, SIDE, bin_name
-from inpaint_cli.metrics.tables import Notes, label_of, shown, titles_of, with_error
+from inpaint_cli.metrics.tables import Notes, label_of, shown, with_error
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.weights import read_config, read_header
 

@@ -188,9 +188,10 @@ def population(model: str, work: Path, **options: object) -> Columns:
     order = api.score_order((model,), work=str(work), **options)
     reporter, device = Reporter(), torch.device("cpu")
     (target,) = score.targets_of(order, api.contestant, reporter, device)
-    scoring = score.Scoring.of(order, device, reporter)
+    scoring = score.scoring_of(order, device, reporter)
     tools = scoring.load_instruments()
-    folder, _ = scoring._measure(target, tools, scoring.refused(target, tools))
+    (plan,) = scoring.planned([target], tools)
+    folder, _ = scoring.measure(plan, tools)
     return folder.load()
 
 

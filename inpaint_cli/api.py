@@ -18,12 +18,8 @@ from inpaint_cli.masks import draw
 from inpaint_cli.models import external, installed
 from inpaint_cli.models.deferred import DeferredModel
 from inpaint_cli.photos.arguments import ImageSource, number, photo_of, visible_of, whole
-from inpaint_cli.photos.completing import (
-    CONTEXT,
-    CompletionRequest,
-    DetailSource,
-    complete_photo,
-)
+from inpaint_cli.photos.completing import complete_photo
+from inpaint_cli.photos.request import CONTEXT, CompletionRequest, DetailSource
 from inpaint_cli.photos.returned import CompletionResult
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.weights import load_weights, read_config, read_header
@@ -72,9 +68,9 @@ class LoadedModel:
         # The default one would print every layer of the network.
         return f"LoadedModel({self.name!r}, family={self.family.name!r}, device='{self.device}')"
 
-    def default_n(self) -> int:
+    def default_n(self, temperature: float | None = None) -> int:
         """Return how many completions are made by default: 1 if all would be equal."""
-        return DEFAULT_N if self.model.stochastic else 1
+        return DEFAULT_N if self.model.stochastic and temperature != 0 else 1
 
     def complete(
         self,
@@ -91,7 +87,7 @@ class LoadedModel:
         calibration: Calibration | str | Path | None = None,
         **options: Any,
     ) -> CompletionResult:
-        """Complete the hidden part of one image n times (default: 8, or 1 if deterministic).
+        """Complete the hidden part of one image n times (default: 8, or 1 if all would be equal).
 
         image: path, Pillow image, or uint8 array [H, W] or [H, W, C]. The hole: either `mask` (a
         path, Pillow image or array; white is filled in, of whatever range) or `visible` (bool
@@ -106,7 +102,7 @@ class LoadedModel:
         request = CompletionRequest.of_family(
             self.family,
             checked_options(self.family, options, as_scored=calibration is not None),
-            n=self.default_n() if n is None else whole(n, "n"),
+            n=self.default_n(temperature) if n is None else whole(n, "n"),
             seed=whole(seed, "seed"),
             temperature=number(temperature, "temperature"),
             context=number(context, "context") if context is not None else CONTEXT,
@@ -121,6 +117,19 @@ class LoadedModel:
             known = visible_of(mask, visible, photo)
         completed = complete_photo(photo, known, self.model, request)
         return CompletionResult.of(completed, flat, chosen)
+
+    def reconstruct(self, image: ImageSource) -> CompletionResult:
+        """Return what the model's autoencoder makes of a whole image, at the image's size.
+
+        UserError where the model has none. The result's one image keeps no sample; its `notes` tell
+        the PSNR at the model's size.
+        """
+        if why := self.model.no_reconstruction():
+            raise UserError(f"{self.name} {why}", setting="reconstruct")
+        photo, flat = photo_of(image)
+        request = CompletionRequest.of_family(self.family, {}, reconstruct=True)
+        hidden = np.zeros((photo.height, photo.width), np.bool_)
+        return CompletionResult.of(complete_photo(photo, hidden, self.model, request), flat)
 
     def _calibration(
         self, given: Calibration | str | Path | None, request: CompletionRequest
@@ -224,7 +233,8 @@ def score(
     models: a name, a path, "exec:COMMAND", or an object with `complete(image, visible, noise)`
     (docs/comparing.md), or a list of such.
     options: those of the command by name, such as metrics="kid,lpips-gt", data="mnist", k=10,
-    limit=100, by_visible=True; folders=["results"] with reference="originals" instead of models.
+    limit=100, by_visible=True, masks="freeform@mixture" or a list of kinds;
+    folders=["results"] with reference="originals" instead of models.
     What cannot be computed stands in a report's "refused". UserError for what means nothing.
     """
     from inpaint_cli.metrics.score import run
@@ -337,7 +347,7 @@ def calibrate(
     `inpaint_cli.photos.calibration.save`. UserError for what means nothing, and for too few
     pictures.
     """
-    from inpaint_cli.metrics.targets import completion_options
+    from inpaint_cli.metrics.completion_options import completion_options
     from inpaint_cli.posterior import calibrating
     from inpaint_cli.reporting import Reporter
 

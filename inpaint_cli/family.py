@@ -304,8 +304,9 @@ class Model(Protocol):
 
         image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W], on the model's device; the result
         may lie on any. What depends on the visible pixels only is computed once. Nothing in the
-        result depends on hidden values of `image`. The caller need not turn gradients off or eval
-        mode on: `complete` does, and leaves the mode as it was.
+        result depends on hidden values of `image`. A temperature of 0 asks for the likeliest
+        completion, as far as the model finds it, whatever the noise is. The caller need not turn
+        gradients off or eval mode on: `complete` does, and leaves the mode as it was.
         """
         ...
 
@@ -327,6 +328,17 @@ class Model(Protocol):
         """Return how typical what is visible of ONE image is, with len(noise) passes.
 
         sampled: the gradients at z itself, instead of z integrated out. Hidden values do not count.
+        """
+        ...
+
+    def no_reconstruction(self) -> str | None:
+        """Return why the model reconstructs nothing, as the end of a sentence; None if it does."""
+        ...
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Return what the model's autoencoder makes of whole images, uint8 [N, C, H, W], as uint8.
+
+        Nothing is drawn, and each image is by itself. UserError where the model has none.
         """
         ...
 
@@ -373,6 +385,8 @@ class Family(Protocol):
     stochastic: bool
     has_log_prob: bool
     """Whether its models have a likelihood (see `Model`)."""
+    reconstructs: bool
+    """Whether its models have an autoencoder that gives whole pictures back (see `Model`)."""
     layouts: tuple[str, ...]
     """Names that `inpaint convert --from` takes for this family's foreign files."""
 

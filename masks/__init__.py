@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from inpaint_cli.masks.kinds import KINDS, MINIMUM_SIDE, Kind, is_kind, parse
+from inpaint_cli.masks.kinds import KINDS, MINIMUM_SIDE, Kind, each, is_kind, parse
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.randomness import stream
 
@@ -23,6 +23,7 @@ __all__ = [
     "draw",
     "draw_at_scale",
     "draw_batch",
+    "each",
     "is_kind",
     "parse",
     "specification",

@@ -219,6 +219,19 @@ def parse(text: str) -> Kind:
     return Kind(text, distribution, parse_range(tail, head))
 
 
+def each(text: str) -> tuple[str, ...]:
+    """Return the kinds that a text names, one after the other; all but a span of numbers name one.
+
+    >>> each("patches:n=0-2"), each("centre")
+    (('patches:n=0', 'patches:n=1', 'patches:n=2'), ('centre',))
+    """
+    match = re.fullmatch(rf"([a-z0-9-]+:n=)([0-{MOST}])-([0-{MOST}])(@.*)?", text)
+    if match is None or match[2] > match[3]:
+        return (text,)
+    numbers = range(int(match[2]), int(match[3]) + 1)
+    return tuple(f"{match[1]}{number}{match[4] or ''}" for number in numbers)
+
+
 def is_kind(text: str) -> bool:
     """Return whether `text` names a kind (its parameters and range may still be wrong)."""
     name = re.split("[:@]", text, maxsplit=1)[0]

@@ -22,7 +22,7 @@ class DeferredModel(ModelDefaults):
     def __init__(self, family: Family, config: Config, load: Callable[[], Model]) -> None:
         self.describe(config)
         self.stochastic, self.has_log_prob = family.stochastic, family.has_log_prob
-        self._load = load
+        self._reconstructs, self._load = family.reconstructs, load
 
     @cached_property
     def network(self) -> Any:
@@ -51,6 +51,18 @@ class DeferredModel(ModelDefaults):
             image, visible, noise, temperature=temperature, **options
         )
         return completions
+
+    def no_reconstruction(self) -> str | None:
+        """Return what the network says; what its family has none of needs no loading."""
+        if not self._reconstructs:
+            return super().no_reconstruction()
+        why: str | None = self.network.no_reconstruction()
+        return why
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Return what the network makes of whole images."""
+        images: Tensor = self.network.reconstruct(image)
+        return images
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
         """Return the likelihood as the network does."""

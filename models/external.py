@@ -279,6 +279,7 @@ class ExternalFamily:
     completes = True
     perceptual = False
     has_log_prob = False
+    reconstructs = False
     layouts: tuple[str, ...] = ()
 
     def __init__(self, tool: ExternalTool) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 GROUP = "inpaint.families"
 METHODS = ("stages", "build", "convert")
+LATER = {"reconstructs": False}
+"""Facts that came later, and what they are of a family that does not state them."""
 
 
 @cache
@@ -68,13 +70,17 @@ def load(name: str) -> Family:
             f"{type(error).__name__}: {error}",
             setting="model",
         ) from error
-    lacking = [part for part in (*_facts(), *METHODS) if not hasattr(family, part)]
+    needed = [part for part in (*_facts(), *METHODS) if part not in LATER]
+    lacking = [part for part in needed if not hasattr(family, part)]
     if lacking:
         raise UserError(
             f"the family '{name}' of the package {package} lacks {', '.join(lacking)}; "
             "docs/comparing.md says what a family has.",
             setting="model",
         )
+    for part, value in LATER.items():
+        if not hasattr(family, part):
+            setattr(family, part, value)
     return family  # type: ignore[no-any-return]
 
 
@@ -85,7 +91,7 @@ def guarded(model: Any, family: str) -> Any:
     """
     if family not in announced():
         return model
-    for part in ("complete", "drawn", "log_prob"):
+    for part in ("complete", "drawn", "log_prob", "reconstruct"):
         method = getattr(model, part, None)
         if callable(method):
             object.__setattr__(model, part, _guard(method, family))

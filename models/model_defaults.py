@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from inpaint_cli.randomness import Noise
 
 
+NO_AUTOENCODER = (
+    "has no autoencoder, so it reconstructs nothing. Take a model that has one, such as ipa."
+)
+
+
 class ModelDefaults:
     """The optional parts of `inpaint_cli.family.Model`, as they are where a family has none."""
 
@@ -37,6 +42,12 @@ class ModelDefaults:
         self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
     ) -> Typicality:
         raise UserError("this model has no layers of latents. Take one that has, such as ipa.")
+
+    def no_reconstruction(self) -> str | None:
+        return NO_AUTOENCODER
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        raise UserError(f"this model {self.no_reconstruction()}", setting="reconstruct")
 
     def for_completion(self) -> Self:
         return self

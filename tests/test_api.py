@@ -65,6 +65,9 @@ def test_the_default_number_is_one_for_a_deterministic_model(
 ) -> None:
     assert len(api.load_model("telea").complete(COLOUR, visible=visible).images) == 1
     assert len(loaded().complete(COLOUR, visible=visible).images) == 8
+    assert len(loaded().complete(COLOUR, visible=visible, temperature=0.0).images) == 1
+    with pytest.raises(UserError, match="at temperature 0 a model has one completion"):
+        loaded().complete(COLOUR, visible=visible, temperature=0.0, n=2)
 
 
 def test_complete_loads_the_model_itself(visible: npt.NDArray[np.bool_]) -> None:

@@ -300,9 +300,9 @@ def test_what_is_loaded_is_told_before_torch_is(top: Path, tmp_path: Path) -> No
     ("typed", "says"),
     [
         (["complete", "a.png", "-n", "0"], "must be at least 1, got 0."),
-        (["complete", "a.png", "--temperature", "0"], "must be above 0, got 0.0."),
+        (["complete", "a.png", "--temperature", "-1"], "must be at least 0, got -1.0."),
         (["masks", "-n", "eight"], "must be a whole number, got 'eight'."),
-        (["complete", "a.png", "--temperature", "nan"], "must be above 0, got nan."),
+        (["complete", "a.png", "--temperature", "nan"], "must be at least 0, got nan."),
     ],
 )
 def test_a_number_out_of_bounds_is_told_what_it_must_be(typed: list[str], says: str) -> None:

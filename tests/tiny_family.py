@@ -59,6 +59,7 @@ class TinyFamily:
     perceptual = False
     stochastic = True
     has_log_prob = False
+    reconstructs = False
     layouts: tuple[str, ...] = ("tiny-foreign",)
 
     def stages(self) -> tuple[Stage[Any], ...]:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from inpaint_cli.api import LoadedModel
     from inpaint_cli.photos.batch import BatchJob, BatchRun, FailedPhoto
     from inpaint_cli.photos.calibration import Calibration
-    from inpaint_cli.photos.completing import CompletionRequest
     from inpaint_cli.photos.holes import HoleSource
+    from inpaint_cli.photos.request import CompletionRequest
 
 HOLE_OPTIONS = (
     *("mask", "boxes", "mask_alpha", "invert_mask", "grow", "resize_mask"),
@@ -34,6 +34,7 @@ SECTIONS = {
         *("mask_values", "grow", "shrink", "resize_mask", "preview"),
     ),
     "The fill": ("detail", "temperature", "context", "feather"),
+    "No hole": ("reconstruct",),
     "Intervals": ("calibration", "calibration_anyway"),
     "The sheet to choose from": ("tile", "no_sheet"),
     "Files": (
@@ -161,16 +162,22 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     "n",
     type=options.at_least(1),
     metavar="N",
-    show_default="8; 1 if deterministic",
+    show_default="8; 1 if all would be equal",
     help="How many completions.",
 )
 @options.seed
 @click.option(
     "--temperature",
-    type=options.Number(float, 0, above=True),
+    type=options.Number(float, 0),
     metavar="T",
     show_default="1",
-    help="Below 1: likelier and less varied.",
+    help="Below 1: likelier and less varied. 0: the model's likeliest completion, one.",
+)
+@click.option(
+    "--reconstruct",
+    is_flag=True,
+    help="Write what the model's autoencoder makes of the whole photo, STEM-reconstruction-0.png: "
+    "the best that completions by it can be. For models that have one (ipa, picme, latent-codes).",
 )
 @click.option(
     "--model",
@@ -240,6 +247,7 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
       inpaint complete photo.png --mask mask.png -n 8
       inpaint complete photo.jpg --box 40,60,100,80 --model telea
       inpaint complete holiday/ -r --mask masks/ -o filled/
+      inpaint complete photo.png --reconstruct --model ipa-photos64
     """
     check_sheet(given)
     from inpaint_cli.photos.listing import photos_of
@@ -336,6 +344,9 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
     from inpaint_cli.masks.files import parse_box
     from inpaint_cli.photos.holes import HoleSource
 
+    if given["reconstruct"]:
+        check_no_choice(given)
+        return HoleSource(everything=True)
     drawing = drawing_option((option for _, option in all_family_options()), given)
     if drawing:
         check_no_hole(drawing, given)
@@ -361,6 +372,19 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
         given["resize_mask"],
         **hole_options.hole_fields(given),
     )
+
+
+def check_no_choice(given: Mapping[str, Any]) -> None:
+    """Raise UserError where a reconstruction is given a hole, or what chooses of completions."""
+    if any(given[name] for name in HOLE_OPTIONS):
+        raise UserError(
+            "the whole photo is seen and given back. Leave out --mask, --box and all other options "
+            "of the hole.",
+            setting="reconstruct",
+        )
+    for name in ("preview", "rank", "calibration"):
+        if given[name]:
+            raise UserError("means nothing for a reconstruction. Leave it out.", setting=name)
 
 
 def check_no_hole(drawing: Option, given: Mapping[str, Any]) -> None:
@@ -415,8 +439,8 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
     """Return all that a run needs; of the model no more than its facts."""
     from inpaint_cli.api import checked_options, load_model
     from inpaint_cli.photos.batch import BatchJob
-    from inpaint_cli.photos.completing import CompletionRequest
     from inpaint_cli.photos.output import check_count
+    from inpaint_cli.photos.request import CompletionRequest
 
     output = hole_options.output_of(given)
     check_count(output, given["n"] or output.keep or 1, photos)
@@ -428,10 +452,13 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
     of_family = given_family_options(given)
     if given["rank"]:
         of_family = ranked_options(loaded, of_family, reporter)
+    alone = output.file or given["reconstruct"]
+    if not given["reconstruct"]:
+        of_family = checked_options(loaded.family, of_family, given["calibration"] is not None)
     request = CompletionRequest.of_family(
         loaded.family,
-        checked_options(loaded.family, of_family, given["calibration"] is not None),
-        n=(given["n"] or (1 if output.file else loaded.default_n())),
+        of_family,
+        n=(given["n"] or (1 if alone else loaded.default_n(given["temperature"]))),
         seed=given["seed"],
         temperature=given["temperature"],
         context=given["context"],
@@ -439,6 +466,7 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
         detail=given["detail"],
         opaque=hole.own_alpha,
         intervals=given["calibration"] is not None,
+        reconstruct=given["reconstruct"],
     )
     calibration = calibration_of(given, loaded, request, reporter)
     check_fit(given, request.n, loaded)
@@ -524,6 +552,8 @@ def check_fit(given: Mapping[str, Any], n: int, loaded: LoadedModel) -> None:
     from inpaint_cli.photos.completing import check_n
 
     check_n(n, loaded.model, loaded.name)
+    if given["reconstruct"] and (why := loaded.model.no_reconstruction()):
+        raise UserError(f"{loaded.name} {why}", setting="reconstruct")
     if given["temperature"] is not None and not loaded.model.stochastic:
         raise UserError(f"{loaded.name} is deterministic and has none.", setting="temperature")
     if given["rank"] and not loaded.model.has_log_prob:

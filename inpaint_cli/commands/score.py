@@ -55,9 +55,11 @@ OF_WRITING = frozenset(
 @click.option("--split", default="test", help="Which part of them: train, validation or test.")
 @click.option(
     "--masks",
+    multiple=True,
     metavar="KIND|DIR",
     show_default="freeform@mixture",
-    help="Masks to draw, or a set drawn before. With FOLDER: a folder of masks, white = hidden.",
+    help="Masks to draw, or a set drawn before; given more than once, or as patches:n=0-5, every "
+    "picture is completed under each kind. With FOLDER: a folder of masks, white = hidden.",
 )
 @click.option(
     "-k",
@@ -86,10 +88,11 @@ OF_WRITING = frozenset(
 )
 @click.option(
     "--temperature",
-    type=options.Number(float, 0, above=True),
+    type=options.Number(float, 0),
     metavar="T",
     show_default="1",
-    help="Below 1: likelier and less varied.",
+    help="Below 1: likelier and less varied. 0: the likeliest completion, which counts as K equal "
+    "ones.",
 )
 @click.option(
     "--detail",
@@ -97,6 +100,12 @@ OF_WRITING = frozenset(
     show_default="none",
     help="With --size: fill with the picture's own texture, as complete does, or with the models' "
     "pictures.",
+)
+@click.option(
+    "--reconstruct",
+    is_flag=True,
+    help="Score also what the models' autoencoders make of the whole originals: the best that "
+    "completions by them can be.",
 )
 @click.option(
     "--reference",
@@ -220,6 +229,11 @@ OF_WRITING = frozenset(
     help="Write pictures: metrics over the ranges, the rank histogram.",
 )
 @options.exec_timeout
+@click.option(
+    "--sd",
+    is_flag=True,
+    help="Print also how far the pictures' figures lie apart: their standard deviation.",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 @click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")
@@ -242,6 +256,7 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
     Examples:
       inpaint score --metrics kid,lpips-gt
       inpaint score --model telea --model pcnn-mnist --data mnist --limit 100
+      inpaint score --masks centre --masks random --metrics psnr,ssim,mae
       inpaint score results/ --reference originals/ --masks holes/ --metrics psnr,ssim
       inpaint score completions/ --metrics lpips-diversity,crps --json
       inpaint score generated/ --reference photos/ --unpaired
@@ -283,8 +298,8 @@ def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
     if given["write_reference"] is not None:
         _refuse_beside_writing()
         given["metrics"] = "fid"  # whose features are meant
-    of_output = ("model", "resize", "crop", "is_form", "plots", "as_csv", "as_markdown", "check")
-    names = given.keys() - {*of_output, "list_metrics", "write_reference"}
+    of_output = ("model", "resize", "crop", "is_form", "plots", "sd", "as_csv", "as_markdown")
+    names = given.keys() - {*of_output, "check", "list_metrics", "write_reference"}
     options = {name: given[name] for name in names if given[name] not in (None, ())}
     for name in ("resize", "crop"):
         if given[name] is not None:
@@ -331,9 +346,9 @@ def printed(documents: list[dict[str, Any]], as_json: bool, given: dict[str, Any
     if given["as_csv"]:
         return tables.csv_of(documents)
     if given["as_markdown"]:
-        return tables.markdown_of(documents)
+        return tables.markdown_of(documents, sd=given["sd"])
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else tables.NARROW
-    return tables.text_of(documents, width)
+    return tables.text_of(documents, width, sd=given["sd"])
 
 
 def verdict(documents: list[dict[str, Any]]) -> None:

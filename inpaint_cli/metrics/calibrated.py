@@ -19,12 +19,11 @@ def check(calibration: Calibration | None, targets: Sequence[Target]) -> None:
     """Raise UserError where a calibration says nothing on the completions to be scored."""
     if calibration is None:
         return
-    if len(targets) != 1:
+    targets = [target for target in targets if not target.is_reconstruction]
+    if len({target.name for target in targets}) != 1:
         raise UserError("is of one model. Score that one alone.", setting="calibration")
-    facts, (target,) = targets[0].facts(), targets
-    temperature = facts.completions.get("temperature") or facts.model.get("sampler", {}).get(
-        "temperature"
-    )
+    facts, target = targets[0].facts(), targets[0]
+    temperature = facts.model.get("sampler", {}).get("temperature")
     why = calibration.mismatch(
         target.name, facts.model.get("checkpoint_sha256"), target.k, temperature
     )

@@ -38,6 +38,9 @@ class Estimate:
     """Further figures of the same computation (`p_ids_ties_half`, per-set values)."""
     entries: Mapping[str, Any] = field(default_factory=dict)
     """What stands in the report beside the figure, under names of its own (`arrays`)."""
+    sd: float | None = None
+    """Standard deviation of the images' figures, whatever their ranges; None for other figures than
+    means over images."""
     bias: float | None = None
     """By how much the figure is expected to lie above that of endless images; `se` is without it.
     None where it has no bias, or none is known."""

@@ -22,7 +22,7 @@ from torch import Tensor
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
 from inpaint_cli.masks.ranges import Mask
-from inpaint_cli.metrics.holes import HoleFiles, hole_of
+from inpaint_cli.metrics.holes import HoleFiles, completed, hole_of
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case, subset
 from inpaint_cli.photos.listing import SUFFIXES
@@ -96,10 +96,12 @@ class FilesTarget:
     origin: Mapping[str, Any] = field(default_factory=dict)
     """What a record says of how they were made: model, weights_sha256, options, seed."""
     has_likelihood: bool = False
+    classes: tuple[str, ...] = ()
+    is_reconstruction: bool = False
     bound: str | None = None
 
     def __post_init__(self) -> None:
-        self.ids = [pair.id for pair in self.pairs]
+        self.ids, self.label = [pair.id for pair in self.pairs], self.name
         self.k = len(self.pairs[0].completions)
         self.has_masks = all(pair.hole is not None for pair in self.pairs)
         self.files = [f for pair in self.pairs for f in (pair.truth, *pair.completions)]
@@ -339,7 +341,7 @@ def of_record(
     record = Record.of(folder, overwrite=False)
     if record.damaged:
         raise UserError(f"{record.path}: damaged. Complete the photos again.")
-    items = record.items
+    items = completed(record.items)
     if not items:
         raise UserError(f"{folder / RECORD}: lists no completions.")
     originals = None if reference is None else by_name(reference)

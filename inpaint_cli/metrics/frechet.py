@@ -239,7 +239,7 @@ def fid_all(
     n, d = real.shape
     warnings = cautions(n, n * len(sets), d, inception)
     found = _jackknifed(_distance_to_union, [real, *sets], seed, warnings, strata)
-    return replace(found, k=len(sets))
+    return replace(found, k=len(sets), sides=(n, n * len(sets)))
 
 
 def _mean_to_first(sides: Sequence[Side]) -> float:

@@ -117,6 +117,22 @@ class FidInf(FrechetMetric):
         yield self.distances(results, "fid-inf", variant, extrapolated)
 
 
+class FidAgg(FrechetMetric):
+    """The distance of originals and their completions under all kinds of masks (AIPO)."""
+
+    name = "fid-agg"
+    summary = "Frechet distance of completions under several kinds of masks together"
+    over_masks = True
+
+    def lines(self, results: Results) -> Iterator[Line]:
+        yield self.distances(
+            results,
+            "fid-agg",
+            "completion 0 under each kind of masks",
+            lambda real, sets, **how: fid_all(real, sets, seed=SEED, **how),
+        )
+
+
 class DivFid(FrechetMetric):
     """The mean distance of two completion sets, and of all completions from the originals."""
 
@@ -142,4 +158,4 @@ class DivFid(FrechetMetric):
         )
 
 
-METRICS = {one.name: one for one in (Fid(), FidInf(), DivFid())}
+METRICS = {one.name: one for one in (Fid(), FidInf(), FidAgg(), DivFid())}

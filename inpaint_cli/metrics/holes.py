@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,16 @@ class HoleFiles:
                     f"picture {width}x{height} (width x height)."
                 )
         return apply_grow(hide_boxes(visible, map(parse_box, self.boxes)), self.grow)
+
+
+def completed(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the items of completions; of whole photos that were given back if there are no others.
+
+    >>> completed([{"options": {"reconstruct": True}}, {"options": {"temperature": None}}])
+    [{'options': {'temperature': None}}]
+    """
+    kept = [item for item in items if not (item.get("options") or {}).get("reconstruct")]
+    return kept or list(items)
 
 
 def hole_of(item: Mapping[str, Any]) -> HoleFiles | None:

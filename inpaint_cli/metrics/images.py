@@ -1,4 +1,4 @@
-"""How near completions are to the original picture, value by value: PSNR, SSIM, MAE.
+"""How near completions are to the original picture, value by value: PSNR, SSIM, MAE, RMSE.
 
 All take uint8 images as a person sees them. An image with many plausible completions is not missed
 by a good model alone: these figures favour blurred means.
@@ -228,4 +228,21 @@ class Mae(PictureMetric):
         return figures
 
 
-METRICS = {one.name: one for one in (Psnr(), Ssim(), Mae())}
+class Rmse(PictureMetric):
+    """Root of the mean squared error in [0, 1], of each completion by itself."""
+
+    name = "rmse"
+    summary = "root mean square error in 0..1; hole only, best of K, mean image"
+    by_default = False
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        each, of_mean = case.once(errors_of)
+        figures: Figures = {}
+        for place, column in enumerate(["rmse", "rmse-hole"][: 2 if each.hidden else 1]):
+            values = np.sqrt(each.squared[place]) / 255
+            mean_image = np.sqrt(of_mean.squared[place][0]) / 255
+            figures |= self.summed_up(column, values, values.min(), mean_image)
+        return figures
+
+
+METRICS = {one.name: one for one in (Psnr(), Ssim(), Mae(), Rmse())}

@@ -82,7 +82,7 @@ def over_images(
     extra: Mapping[str, Any] | None = None,
     strata: Strata = None,
 ) -> Estimate:
-    """Return the mean of one value per image, with its standard error."""
+    """Return the mean of one value per image, with its standard error and their deviation."""
     se = standard_error(values, strata)
     return Estimate(
         value=mean_of(values),
@@ -93,6 +93,7 @@ def over_images(
         parameters=parameters or {},
         warnings=tuple(warnings),
         extra=extra or {},
+        sd=spread_of(values),
     )
 
 

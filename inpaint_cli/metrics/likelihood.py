@@ -99,8 +99,8 @@ class Nll(LikelihoodMetric):
     def lines(self, results: Results) -> Iterator[Line]:
         def per_value(chosen: Chosen) -> Estimate:
             bits = self.nats(results, chosen).bits_mean()
-            se = None if bits.se is None else bits.se * LN2
-            return replace(bits, value=bits.value * LN2, se=se)
+            se, sd = (None if part is None else part * LN2 for part in (bits.se, bits.sd))
+            return replace(bits, value=bits.value * LN2, se=se, sd=sd)
 
         yield Line(self, "nll", "per image", lambda c: self.nats(results, c).nats_mean())
         yield Line(self, "nll per value", "per hidden value, mean over images", per_value)

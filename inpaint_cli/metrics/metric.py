@@ -33,9 +33,9 @@ Chosen = npt.NDArray[np.int64]
 
 Direction = Literal["lower", "higher", "target", "none"]
 ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "target": "→", "none": " "}
-Need = Literal["features", "logits", "perceptual", "several", "hole", "likelihood"]
+Need = Literal["features", "logits", "perceptual", "several", "hole", "likelihood", "labels"]
 """Features or class probabilities of a network; a perceptual distance; at least two completions of
-an image; which pixels are hidden; a model that gives a likelihood."""
+an image; which pixels are hidden; a model that gives a likelihood; the class of each image."""
 SEED = 0
 """Of resamples, blocks and permutations: the same in every report."""
 SETS = 5
@@ -159,6 +159,8 @@ class Metric:
     """Of so many completions at most the features are kept, if the metric needs features."""
     depends_on_n: ClassVar[bool] = False
     """Whether the number of images moves the figure itself: such figures need equal n."""
+    over_masks: ClassVar[bool] = False
+    """Whether it is of several kinds of masks together: it then stands in a report of its own."""
     digits: ClassVar[int] = 4
     """Decimals in a table."""
     factor: ClassVar[float] = 1.0
@@ -177,6 +179,10 @@ class Metric:
         if "likelihood" in self.needs and not target.has_likelihood:
             return Refused(
                 "the completions come without a likelihood, or at a size not the model's"
+            )
+        if "labels" in self.needs and not target.classes:
+            return Refused(
+                "these images have no classes: take a data set that has them, such as mnist"
             )
         if "perceptual" in self.needs and instruments.distance is None:
             return instruments.missing["perceptual"]

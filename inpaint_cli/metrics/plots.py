@@ -10,6 +10,7 @@ from typing import Any
 from inpaint_cli import metrics
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
+from inpaint_cli.metrics.blocks import called
 from inpaint_cli.metrics.tables import label_of
 
 Document = dict[str, Any]
@@ -42,12 +43,11 @@ def write_all(documents: Sequence[Document], folder: Path) -> list[Path]:
     for label in labels:
         paths.append(folder / f"{_file_name(label)}.png")
         _save(_over_ranges(documents, label), paths[-1])
-    for document in documents:
+    for name, document in zip(called(documents), documents, strict=True):
         entry = next((e for e in document["metrics"] if e["name"] == "rank-histogram"), None)
         if entry:
-            name = f"rank-histogram-{_file_name(document['model']['name'])}.png"
-            paths.append(folder / name)
-            _save(_histogram(document, entry), paths[-1])
+            paths.append(folder / f"rank-histogram-{_file_name(name)}.png")
+            _save(_histogram(name, entry), paths[-1])
     return paths
 
 
@@ -63,7 +63,7 @@ def _file_name(label: str) -> str:
 def _over_ranges(documents: Sequence[Document], label: str) -> Any:
     figure = _figure()(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    for document in documents:
+    for name, document in zip(called(documents), documents, strict=True):
         entry = next((e for e in document["metrics"] if label_of(e) == label), None)
         if entry is None or "groups" not in entry:
             continue
@@ -71,7 +71,6 @@ def _over_ranges(documents: Sequence[Document], label: str) -> Any:
         kept = {n: g for n, g in entry["groups"].items() if isinstance(g["value"], float)}
         values = [group["value"] * factor for group in kept.values()]
         errors = [(group["se"] or 0.0) * factor for group in kept.values()]
-        name = document["model"]["name"]
         axes.errorbar(list(kept), values, errors, marker="o", capsize=3, label=name)
         unit = metrics.get(entry["name"]).unit
         better = {"lower": ", lower is better", "higher": ", higher is better"}
@@ -84,7 +83,7 @@ def _over_ranges(documents: Sequence[Document], label: str) -> Any:
     return figure
 
 
-def _histogram(document: Document, entry: Document) -> Any:
+def _histogram(name: str, entry: Document) -> Any:
     """Return the rank histogram with its 95 % band over images and the line of a right forecast."""
     arrays = entry["arrays"]
     shares, low, high = arrays["rank_histogram"], arrays["band_low"], arrays["band_high"]
@@ -99,7 +98,7 @@ def _histogram(document: Document, entry: Document) -> Any:
     axes.set_xlabel(f"rank of the original among {len(shares) - 1} completions")
     axes.set_ylabel("share of hidden values")
     shapes = "U = too sure, dome = too vague, slope = bias"
-    axes.set_title(f"{document['model']['name']}: {shapes}", fontsize=9)
+    axes.set_title(f"{name}: {shapes}", fontsize=9)
     axes.legend()
     return figure
 

@@ -25,6 +25,8 @@ BINS: tuple[Bin, ...] = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1
 """Visible fractions, IPA Table 1; the first end belongs to a bin, the last bin has both."""
 Resize = Literal["tf1", "clean"]
 KidForm = Literal["paired", "subsets"]
+RECONSTRUCTION = "reconstruction"
+"""In place of "model" as the source of a report's `completions`."""
 KID_SUBSETS, KID_SIZE = 100, 1000
 """The field's subsets, and the images of each."""
 

@@ -16,7 +16,14 @@ from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.intervals import RESAMPLES, holm, paired_difference
 from inpaint_cli.metrics.measuring import Columns
 from inpaint_cli.metrics.metric import SEED, Chosen, Line, Results
-from inpaint_cli.metrics.protocol import BINS, MeasureOptions, TargetFacts, bin_name, bin_of
+from inpaint_cli.metrics.protocol import (
+    BINS,
+    RECONSTRUCTION,
+    MeasureOptions,
+    TargetFacts,
+    bin_name,
+    bin_of,
+)
 from inpaint_cli.metrics.strata import Strata, are_used
 from inpaint_cli.metrics.targets import Described
 
@@ -24,7 +31,8 @@ SCHEMA = "inpaint.score/1"
 METHODS = {"images": "image se", "strata": "image se within ranges"}
 Document = dict[str, Any]
 NO_FIGURE: Document = {
-    **dict.fromkeys(("value", "se", "se_method", "ci95", "bias", "n_images", "n_real", "n_fake")),
+    **dict.fromkeys(("value", "se", "se_method", "sd", "ci95", "bias")),
+    **dict.fromkeys(("n_images", "n_real", "n_fake")),
     "k": None,
     "params": {},
     "warnings": [],
@@ -155,6 +163,7 @@ def _figure(
         "value": number(estimate.value),
         "se": number(estimate.se),
         "se_method": METHODS.get(estimate.se_method, estimate.se_method) or None,
+        "sd": number(estimate.sd),
         "ci95": None,
         "bias": number(estimate.bias),
         "n_images": estimate.n,
@@ -259,32 +268,34 @@ def plain(value: Any) -> Any:
 
 
 def compare(all_scored: Sequence[Scored]) -> None:
-    """Add to each report but the first how its means differ from the first's, image by image.
+    """Add to each report how its means differ, image by image, from the first of its kind's.
 
-    Only where ids and masks are the same, so that each difference is of one image under one mask.
-    `p_holm` is corrected for all comparisons, which share a table.
+    Of one kind are those of the same ids and masks, so that each difference is of one image under
+    one mask. `p_holm` is corrected for all comparisons of the run.
     """
-    first, every = all_scored[0], list[Document]()
-    for other in all_scored[1:]:
-        if _same(first, other):
-            for entry, line in zip(other.document["metrics"], other.lines, strict=True):
-                paired = _paired(line, other, first)
-                if paired:
-                    entry["params"]["paired"] = paired
-                    every.append(paired)
+    firsts, every = dict[Any, Scored](), list[Document]()
+    for other in all_scored:
+        first = firsts.setdefault(_ground(other), other)
+        if first is other:
+            continue
+        for entry, line in zip(other.document["metrics"], other.lines, strict=True):
+            paired = _paired(line, other, first)
+            if paired:
+                entry["params"]["paired"] = paired
+                every.append(paired)
     tested = [paired for paired in every if paired["p"] is not None]
     for paired, p in zip(tested, holm([paired["p"] for paired in tested]), strict=True):
         paired |= {"p_holm": p, "comparisons": len(tested)}
 
 
-def _same(a: Scored, b: Scored) -> bool:
-    def key(one: Scored) -> tuple[Any, ...]:
-        protocol = one.document["protocol"]
-        data = protocol["dataset"]
-        shape = tuple(data[name] for name in ("height", "width", "channels", "levels"))
-        return data["ids_sha256"], protocol["masks"]["sha256"], *shape
-
-    return key(a) == key(b)
+def _ground(one: Scored) -> tuple[Any, ...]:
+    """Return what two reports must have in common to be compared image by image."""
+    protocol = one.document["protocol"]
+    data, masks = protocol["dataset"], protocol["masks"]
+    shape = tuple(data[name] for name in ("height", "width", "channels", "levels"))
+    # Reconstructions are of whole pictures, and no match for completions.
+    drawn = protocol["completions"]["source"] != RECONSTRUCTION
+    return data["ids_sha256"], masks["distribution"], masks["sha256"], drawn, *shape
 
 
 def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inpaint_cli import metrics
+from inpaint_cli.metrics.blocks import blocks_of, heads_of, kind_of, titles_of
 from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, bin_name
 
@@ -23,9 +25,20 @@ UNEQUAL_N = "its ranges hold unequal numbers of images: their figures stand in t
 SIGNIFICANT = 0.05
 """How likely any mark of a difference in a table may be false (Holm)."""
 CSV = (
-    *("model", "metric", "label", "variant", "visible", "value", "se", "ci_low", "ci_high"),
-    *("se_method", "bias", "unit", "better", "n", "d", "k", "features", "warnings", "refused"),
+    *("model", "masks", "metric", "label", "variant", "visible", "value", "se", "sd"),
+    *("ci_low", "ci_high", "se_method", "bias", "unit", "better", "n", "d", "k"),
+    *("features", "warnings", "refused"),
 )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a table shows beside the figures."""
+
+    errors: bool = True
+    counts: bool = True
+    sd: bool = False
+    """The deviation of the images' figures."""
 
 
 class Notes:
@@ -46,17 +59,20 @@ class Notes:
         return [f"{number} {text}" for number, text in enumerate(self.texts, 1)]
 
 
-def text_of(documents: Sequence[Document], width: int = 100) -> str:
-    """Return the reports as a plain table; Unicode arrows say which way is better."""
-    return "\n\n".join(_block(block, width) for block in _blocks(documents)) + "\n"
+def text_of(documents: Sequence[Document], width: int = 100, *, sd: bool = False) -> str:
+    """Return the reports as a plain table; Unicode arrows say which way is better.
+
+    sd: also the deviation of the images' figures.
+    """
+    return "\n\n".join(_block(block, width, sd) for block in blocks_of(documents)) + "\n"
 
 
-def markdown_of(documents: Sequence[Document]) -> str:
-    """Return the reports as Markdown."""
+def markdown_of(documents: Sequence[Document], *, sd: bool = False) -> str:
+    """Return the reports as Markdown; sd as in `text_of`."""
     parts = []
-    for block in _blocks(documents):
+    for block in blocks_of(documents):
         notes = Notes()
-        head, *rows = _grid(block, notes, errors=True, counts=True)
+        head, *rows = _grid(block, notes, Shown(sd=sd))
         lines = [f"**{line}**  " for line in titles_of(block)] + [""]
         lines += [*markdown_table(head, rows), ""]
         ranges = by_range(block[0]) if len(block) == 1 else []
@@ -82,7 +98,7 @@ def csv_of(documents: Sequence[Document]) -> str:
     writer = csv.DictWriter(buffer, CSV, lineterminator="\n", restval="")
     writer.writeheader()
     for document in documents:
-        model = {"model": document["model"]["name"]}
+        model = {"model": document["model"]["name"], "masks": kind_of(document)}
         for entry in document["metrics"]:
             common = {
                 **model,
@@ -107,7 +123,7 @@ def _of_images(visible: str, figure: Document) -> Document:
     low, high = figure["ci95"] or ("", "")
     return {
         "visible": visible,
-        **{name: figure[name] for name in ("value", "se", "se_method", "bias")},
+        **{name: figure[name] for name in ("value", "se", "se_method", "sd", "bias")},
         "ci_low": low,
         "ci_high": high,
         "n": figure["n_images"],
@@ -149,76 +165,49 @@ def error_of(entry_name: str, se: float | None) -> str:
     return text if float(text) else f"{se * metrics.get(entry_name).factor:.1g}"
 
 
-def with_error(entry_name: str, figure: Document) -> str:
-    """Return a figure with its error, and beside it the bias that the error leaves out."""
+def with_error(entry_name: str, figure: Document, sd: bool = False) -> str:
+    """Return a figure with its error, and beside it the bias that the error leaves out.
+
+    sd: also the deviation of the images' figures.
+    """
     text, error = shown(entry_name, figure["value"]), error_of(entry_name, figure["se"])
     text += f" ± {error}" if error else ""
+    deviation = error_of(entry_name, figure["sd"]) if sd else ""
+    told = [f"sd {deviation}"] if deviation else []
     bias = figure.get("bias")
-    return text if bias is None else f"{text} (bias {shown(entry_name, bias)})"
+    told += [] if bias is None else [f"bias {shown(entry_name, bias)}"]
+    return f"{text} ({', '.join(told)})" if told else text
 
 
-def titles_of(block: Sequence[Document]) -> list[str]:
-    """Return the head of a table: who, which data, how many, which masks."""
-    first = block[0]["protocol"]
-    data, masks, completions = first["dataset"], first["masks"], first["completions"]
-    names = " | ".join(document["model"]["name"] for document in block)
-    if first["pairing"]["by"] == "none":
-        size = f"{data['width']}x{data['height']}" if data["height"] else "several sizes"
-        pictures = f"{data['n_images']} pictures of {size}"
-        return [f"{names} · {pictures} · unpaired, against {first['pairing']['real_set']}"]
-    k = sorted({document["protocol"]["completions"]["k"] for document in block})
-    counts = "K=" + " or ".join(map(str, k))
-    seed = "" if masks["seed"] is None else f" seed {masks['seed']}"
-    kind = f"masks {masks['distribution']}{seed}"
-    parts = [
-        names,
-        f"{data['name']} {data['split']}" if data["split"] != "none" else data["name"],
-        f"{data['n_images']} images of {data['width']}x{data['height']}",
-        counts,
-        kind,
-        "composited" if completions["composited"] else "as stored",
-    ]
-    return [" · ".join(parts)]
-
-
-def _blocks(documents: Sequence[Document]) -> list[list[Document]]:
-    """Return the tables: one for all models on the same images, and with ranges first one each."""
-    blocks: dict[Any, list[Document]] = {}
-    for document in documents:
-        data = document["protocol"]["dataset"]
-        key = (data["ids_sha256"], data["height"], data["width"], data["channels"], data["levels"])
-        blocks.setdefault(key, []).append(document)
-    if any("groups" in entry for document in documents for entry in document["metrics"]):
-        alone = [[document] for document in documents]
-        return alone + [block for block in blocks.values() if len(block) > 1]
-    return list(blocks.values())
-
-
-def _block(block: Sequence[Document], width: int) -> str:
-    for errors, counts in ((True, True), (False, True), (False, False)):
+def _block(block: Sequence[Document], width: int, sd: bool) -> str:
+    whole = Shown(sd=sd)
+    fewer = replace(whole, errors=False)
+    for what in (whole, fewer, replace(fewer, counts=False)):
         notes = Notes()
-        rows = _grid(block, notes, errors=errors, counts=counts)
+        rows = _grid(block, notes, what)
         lines = aligned(rows)
         if width >= NARROW or max(map(len, lines)) <= width:
             break
-    ranges = by_range(block[0]) if errors and len(block) == 1 else []
+    ranges = by_range(block[0]) if what.errors and len(block) == 1 else []
     below = aligned(ranges) if ranges else []
     return "\n".join([*titles_of(block), *lines, *below, *notes.lines(), *_on_marks(block)])
 
 
-def _grid(block: Sequence[Document], notes: Notes, *, errors: bool, counts: bool) -> Grid:
+def _grid(block: Sequence[Document], notes: Notes, what: Shown) -> Grid:
     """Return the cells, the head first: alone with ranges, or models side by side."""
     bins = any("groups" in entry for entry in block[0]["metrics"])
     if len(block) > 1:
-        return _side_by_side(block, notes, errors)
+        return _side_by_side(block, notes, what)
+    errors, counts, sd = what.errors, what.counts, what.sd
     names = [f"{bin_name(ends)} %" for ends in BINS] if bins else []
     biased = errors and any(entry["bias"] is not None for entry in block[0]["metrics"])
-    head = ["metric", "", "value", *["±"] * errors, *["bias"] * biased]
+    head = ["metric", "", "value", *["±"] * errors, *["sd"] * sd, *["bias"] * biased]
     head += [*["n", "k"] * counts, *names, "notes"]
     rows = [head]
     for entry in block[0]["metrics"]:
         cells = [_titled(entry), ARROWS[entry["better"]], shown(entry["name"], entry["value"])]
         cells += [error_of(entry["name"], entry["se"]) or "-"] * errors
+        cells += [error_of(entry["name"], entry["sd"]) or "-"] * sd
         cells += ["-" if entry["bias"] is None else shown(entry["name"], entry["bias"])] * biased
         cells += [str(entry["n_images"]), "-" if entry["k"] is None else str(entry["k"])] * counts
         marks = list(entry["warnings"])
@@ -278,16 +267,16 @@ def by_range(document: Document) -> Grid:
     return [["by range", "", "n", *names], *rows] if rows else []
 
 
-def _side_by_side(block: Sequence[Document], notes: Notes, errors: bool) -> Grid:
-    """Return a column a model; the sign ≠ marks a difference from the first."""
-    rows = [["metric", "", *(document["model"]["name"] for document in block), "notes"]]
+def _side_by_side(block: Sequence[Document], notes: Notes, what: Shown) -> Grid:
+    """Return a column a model or kind of masks; the sign ≠ marks a difference from the first."""
+    rows = [["metric", "", *heads_of(block), "notes"]]
     entries = [{label_of(e): e for e in document["metrics"]} for document in block]
     labels = dict.fromkeys(label for by_label in entries for label in by_label)
     for label in labels:
         column = [by_label.get(label) for by_label in entries]
         present = [entry for entry in column if entry]
         marks = [text for entry in present for text in entry["warnings"]]
-        cells = [_cell(entry, errors) for entry in column]
+        cells = [_cell(entry, what) for entry in column]
         first = present[0]
         rows.append([_titled(first), ARROWS[first["better"]], *cells, notes.marks(marks)])
     refused = {r["name"]: None for document in block for r in document["refused"]}
@@ -301,11 +290,11 @@ def _side_by_side(block: Sequence[Document], notes: Notes, errors: bool) -> Grid
     return rows
 
 
-def _cell(entry: Document | None, errors: bool) -> str:
+def _cell(entry: Document | None, what: Shown) -> str:
     if entry is None:
         return "-"
     name = entry["name"]
-    text = with_error(name, entry) if errors else shown(name, entry["value"])
+    text = with_error(name, entry, what.sd) if what.errors else shown(name, entry["value"])
     return f"{text} ≠" if _differs(entry) else text
 
 

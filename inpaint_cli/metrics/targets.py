@@ -6,9 +6,8 @@ Files made beforehand are the other kind of target (folders.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,21 +15,22 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.data.image_set import ImageSet
-from inpaint_cli.errors import ResourceError, UserError, unknown_name
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.family import Model
+from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
     MaskChoice,
     ModelSize,
     Setting,
     TargetFacts,
-    check_counts,
     choose_masks,
     dataset_facts,
 )
 from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.models.quantise import to_bytes, to_levels
-from inpaint_cli.photos.completing import CompletionRequest, DetailSource, complete_photo
+from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.memory import Batches
+from inpaint_cli.photos.request import CompletionRequest, DetailSource
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
 from inpaint_cli.reporting import Reporter
@@ -52,6 +52,8 @@ class Case:
     """[K, C, H, W]."""
     nats: float | None = None
     """-log p(hidden | visible) of the truth."""
+    label: int | None = None
+    """The class of the truth, a place in the target's `classes`; None without classes."""
     spent: Mapping[str, float] = field(default_factory=dict)
     """What making the completions took and did, where that is measured."""
 
@@ -83,6 +85,11 @@ class Target(Described, Protocol):
     """A sequence of cases, each of which can be made on its own, in any order."""
 
     @property
+    def label(self) -> str:
+        """What remarks call it: the name, with its masks where there are several kinds."""
+        ...
+
+    @property
     def ids(self) -> Sequence[str]:
         """The name of each image."""
         ...
@@ -95,6 +102,16 @@ class Target(Described, Protocol):
     @property
     def has_likelihood(self) -> bool:
         """Whether cases have `nats`."""
+        ...
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The names of the classes that every image has one of; empty without classes."""
+        ...
+
+    @property
+    def is_reconstruction(self) -> bool:
+        """Whether its pictures are no completions, but what autoencoders make of the originals."""
         ...
 
     @property
@@ -158,22 +175,35 @@ class ModelTarget:
     temperature: float | None = None
     detail: DetailSource = "none"
     has_masks: bool = True
+    is_reconstruction: bool = False
     bound: str | None = None
     batches: Batches = field(init=False)
 
     def __post_init__(self) -> None:
         pixels = self.setting.height * self.setting.width
         self.batches = Batches(max(1, min(MOST_AT_A_TIME, BATCH_PIXELS // pixels)))
-        self.name = self.contestant.name
+        self.name = self.label = self.contestant.name
         self.k = self.wanted_k
-        # A deterministic model is drawn once and stands for k equal completions: its diversity is
-        # then 0 and its crps its mean absolute error, beside those of the others.
-        self._draws = self.k if self.contestant.model.stochastic else 1
+
+    @property
+    def _draws(self) -> int:
+        """How many completions of an image are drawn.
+
+        A deterministic model, or one at temperature 0, is drawn once and stands for k equal
+        completions: its diversity is then 0 and its crps its mean absolute error, beside those of
+        the others.
+        """
+        return self.k if self.contestant.model.stochastic and self.temperature != 0 else 1
 
     @property
     def has_likelihood(self) -> bool:
         """Whether the truth has a likelihood: not at a size that is not the model's."""
         return self.contestant.model.has_log_prob and not self.setting.windows
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, where the images have some."""
+        return () if self.images.labels is None else self.images.classes
 
     @cached_property
     def ids(self) -> list[str]:
@@ -181,16 +211,26 @@ class ModelTarget:
         return [self.images.ids[row] for row in self.rows]
 
     def case(self, index: int) -> Case:
-        stored = torch.from_numpy(np.array(self.images.images[self.rows[index]]))
+        image, levels = self.picture(index), self.setting.levels
         visible = torch.from_numpy(np.array(self.masks[index]))
-        levels = self.setting.levels
-        image = to_bytes(to_levels(stored, levels), levels) if levels < 256 else stored
         if bool(visible.all()):
             completions, nats = image[None].expand(self.k, -1, -1, -1), None
         else:
             completions, nats = self._completed(image[None], visible[None, None])
         spent = self.contestant.model.take_spent()
-        return Case(scored(image, levels), visible, scored(completions, levels), nats, spent)
+        label = self.label_of(index)
+        return Case(scored(image, levels), visible, scored(completions, levels), nats, label, spent)
+
+    def picture(self, index: int) -> Tensor:
+        """Return an original as a model takes it, uint8 [C, H, W], at its levels."""
+        stored = torch.from_numpy(np.array(self.images.images[self.rows[index]]))
+        levels = self.setting.levels
+        return to_bytes(to_levels(stored, levels), levels) if levels < 256 else stored
+
+    def label_of(self, index: int) -> int | None:
+        """Return the class of an original; None without classes."""
+        labels = self.images.labels
+        return None if labels is None else int(labels[self.rows[index]])
 
     def _completed(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
         if self.setting.windows:
@@ -266,8 +306,12 @@ class ModelTarget:
 
     def fingerprint(self) -> Any:
         facts = self.facts()
-        print_of = [facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256]
+        parts = facts.model, facts.dataset, facts.masks, facts.completions, self.images.sha256
+        print_of: list[Any] = list(parts)
         print_of += [list(self.contestant.identity)] if self.contestant.identity else []
+        labels = self.images.labels
+        # The hash of the pictures does not tell what class somebody gave them.
+        print_of += [] if labels is None else [labels[list(self.rows)].tolist()]
         stored = self.masks.stored
         # Kind and seed tell drawn masks, but not what lies in files.
         return print_of if stored is None else [*print_of, stored.sha256]
@@ -292,9 +336,13 @@ def scored(image: Tensor, levels: int) -> Tensor:
     return (level * 255 / (levels - 1)).round().to(torch.uint8)
 
 
-def refuse_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
-    """Raise UserError where a temperature is given that no model would take."""
-    if temperature is not None and not any(c.model.stochastic for c in contestants):
+def check_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
+    """Raise UserError for a temperature that means nothing, or that no model would take."""
+    if temperature is None:
+        return
+    if not 0 <= temperature < float("inf"):
+        raise UserError(f"must be at least 0, got {temperature}.", setting="temperature")
+    if not any(c.model.stochastic for c in contestants):
         raise UserError("every model here is deterministic and has none.", setting="temperature")
 
 
@@ -325,63 +373,3 @@ def prepared(
         target.detail = options.detail or "none"
         targets.append(target)
     return targets
-
-
-@dataclass(frozen=True)
-class CompletionOptions:
-    """What is completed, how often, under which masks."""
-
-    data: tuple[str, ...] = ()
-    split: str = "test"
-    masks: str = "freeform@mixture"
-    k: int = 10
-    limit: int | None = None
-    seed: int = 0
-    size: int | None = None
-    temperature: float | None = None
-    detail: DetailSource | None = None
-    """Where pixels finer than a model's come from, in pictures larger than it; None = nowhere."""
-    by_visible: bool = False
-    download: bool = False
-    split_map: str = ""
-    check_leaks: bool = False
-
-
-def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
-    """Return options by name; UserError with the nearest name for unknown ones, and odd counts."""
-    names = {field.name for field in fields(CompletionOptions)}
-    for name in given:
-        if name not in names:
-            raise unknown_name("no option", name, names)
-    options = {name: value for name, value in given.items() if value is not None}
-    if isinstance(options.get("data"), str | Path):
-        options["data"] = (str(options["data"]),)
-    if "data" in options:
-        options["data"] = tuple(map(str, options["data"]))
-    chosen = CompletionOptions(**options)
-    check_counts(chosen.k, chosen.limit, None, chosen.size)
-    return chosen
-
-
-def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter) -> ImageSet:
-    """Return the images of the data and split asked for, or the set that ships, in one setting."""
-    from inpaint_cli import data
-    from inpaint_cli.metrics import sample_set
-
-    if options.data in ((), (sample_set.NAME,)):
-        if options.split != "test":
-            raise UserError(
-                f"{options.split}: the sample set has a test split only.", setting="split"
-            )
-        return sample_set.load(setting.height, setting.channels, setting.levels)
-    return data.load_images(
-        options.data,
-        size=setting.height,
-        channels=setting.channels,
-        levels=setting.levels,
-        split=options.split,  # type: ignore[arg-type]
-        download=options.download,
-        split_map=options.split_map,
-        check_leaks=options.check_leaks,
-        reporter=reporter,
-    )

@@ -25,6 +25,7 @@ from inpaint_cli.files import resolved
 from inpaint_cli.metrics import measuring, statistics_file
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import LOSSY, CommonSize, header, pictures_in
+from inpaint_cli.metrics.holes import completed
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Columns, Features, WorkFolder, parts
 from inpaint_cli.metrics.moments import Moments
@@ -38,7 +39,8 @@ from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
-    from inpaint_cli.metrics.score import FolderOptions, Scoring
+    from inpaint_cli.metrics.score import FolderOptions
+    from inpaint_cli.metrics.scoring import Scoring
 
 PAIRS = "needs originals and completions that pair; these pictures do not"
 PICTURES = "needs the pictures of both sides, and a mean and covariance is all that there is of one"
@@ -163,7 +165,8 @@ def _first_completions(folder: Path) -> list[Path]:
     if record.damaged or not record.items:
         raise UserError(f"{record.path}: damaged, or lists no completions.")
     listed = [
-        min(item["completions"], key=lambda line: line.get("index", 0)) for item in record.items
+        min(item["completions"], key=lambda line: line.get("index", 0))
+        for item in completed(record.items)
     ]
     return [folder / line["file"] for line in listed]
 
@@ -297,7 +300,7 @@ class UnpairedScoring:
         tools = scoring.announced()
         refused = self.refused(tools)
         for target in self.targets:
-            scoring.report_refused(target, refused)
+            scoring.report_refused(target.name, refused)
         works, sides = dict[Path, WorkFolder](), dict[Path, Features | None]()
         nothing = len(refused) == len(scoring.options.metrics)
         for one in [] if nothing else self._sets():

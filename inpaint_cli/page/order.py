@@ -11,7 +11,7 @@ from typing import Any
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Family, Option
 from inpaint_cli.photos.arguments import number, whole
-from inpaint_cli.photos.completing import CONTEXT, CompletionRequest
+from inpaint_cli.photos.request import CONTEXT, CompletionRequest
 from inpaint_cli.zoo import DEFAULT
 
 MOST = 64

@@ -15,17 +15,21 @@ from inpaint_cli.family import Model
 from inpaint_cli.files import check_length, replacing, resolved, writing_once
 from inpaint_cli.models.external import in_words
 from inpaint_cli.photos.calibration import Calibration
-from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
+from inpaint_cli.photos.completing import CompletedPhoto, complete_photo
 from inpaint_cli.photos.extending import extended
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.results import ResultNames, ResultWriter
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Advance, Reporter
+
+RECONSTRUCTION = "-reconstruction"
+"""Behind the photo's name in those of its reconstruction."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,10 @@ class BatchRun:
         if job.output.file is not None:
             return self._one_file(task, photo, job.output.file, advance)
         suffix = job.output.suffix_of(photo)
-        names = ResultNames.of(
-            task.photo, task.stem, suffix, self._count, job.request.seed, job.sheet
-        )
+        stem = task.stem
+        if job.request.reconstruct:  # so that no completions are replaced
+            stem = stem.with_name(stem.name + RECONSTRUCTION)
+        names = ResultNames.of(task.photo, stem, suffix, self._count, job.request.seed, job.sheet)
         endings = [detail.ending for detail in job.request.details if detail.drawn]
         endings += INTERVALS.values() if job.intervals else ()
         check_length(job.folder, [*names.all, *(names.stem + ending for ending in endings)])
@@ -207,12 +212,13 @@ class BatchRun:
         return writing_once(path, _in_the_way(path), self.reporter.note)
 
     def _remark(self, photo: Path, completed: CompletedPhoto) -> None:
-        share = f"{100 * completed.hole_fraction:.1f} % hidden"
         request = self.job.request
-        self.reporter.note(
-            f"{photo}: {share}; {self.job.model_name}, seed {request.seed}, {request.n} "
-            f"completion{'s' * (request.n > 1)}"
-        )
+        if not request.reconstruct:
+            share = f"{100 * completed.hole_fraction:.1f} % hidden"
+            self.reporter.note(
+                f"{photo}: {share}; {self.job.model_name}, seed {request.seed}, {request.n} "
+                f"completion{'s' * (request.n > 1)}"
+            )
         spent = self.job.model.take_spent()
         for note in [*completed.notes(), *([in_words(spent)] if spent else [])]:
             self.reporter.note(f"{photo}: {note}.")

@@ -102,8 +102,9 @@ class Calibration:
             )
         if k != self.k:
             return f"is for {self.k} completions of a picture, and there are {k}"
-        if (temperature or 1.0) != (self.temperature or 1.0):
-            return f"is for temperature {self.temperature or 1.0:g}, not {temperature or 1.0:g}"
+        made_at, drawn_at = (1.0 if t is None else t for t in (self.temperature, temperature))
+        if made_at != drawn_at:
+            return f"is for temperature {made_at:g}, not {drawn_at:g}"
         return None
 
     def facts(self) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Detail, Family, Model, drawing_option
+from inpaint_cli.family import Model
 from inpaint_cli.photos.cutting import paste
 from inpaint_cli.photos.drawing import Guide
 from inpaint_cli.photos.parts import holes_for_model, whole_hole
+from inpaint_cli.photos.reconstructing import reconstructed
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.structure import CompletedWindow, draw_windows, joined_windows
 from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.colours import display, inks_of
@@ -24,81 +26,10 @@ from inpaint_cli.pictures.ranges import ranged
 if TYPE_CHECKING:
     from inpaint_cli.photos.detailing import Texturing
 
-CONTEXT = 0.5
 ENLARGED_TOO_MUCH = 2.0
 """A note is due when the model's pixels become larger than this many of the photo's."""
 UNSEEN_SHARE = 0.03
 """A note is due when more than this share of a hole is fully transparent."""
-DetailSource = Literal["photo", "none"]
-"""Where pixels finer than the model's come from: patches of the photo, or nowhere."""
-
-
-@dataclass(frozen=True)
-class CompletionRequest:
-    """What is asked of a model, apart from the photo and its hole."""
-
-    n: int = 1
-    seed: int = 0
-    temperature: float | None = None
-    context: float = CONTEXT
-    """Share of a hole's longer side that is added on each side of it."""
-    feather: float | None = None
-    """Pixels over which the correction at the edge fades inside the hole; None = by scale."""
-    detail: DetailSource | None = None
-    """photo: the fill is drawn from patches of the photo, guided by the model's picture; none: the
-    model's picture is the fill, enlarged where it has to be. None: photo, if the family can."""
-    opaque: bool = False
-    """Make the hole opaque: it was given by the photo's own transparency."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Of the family, by name."""
-    of_drawing: bool = False
-    """The photo is a drawing: shown to the model as a whole, and nothing of it kept."""
-    details: tuple[Detail, ...] = ()
-    """What the family declares that its models tell beside completions."""
-    texture_only: bool = False
-    """The family has nothing but texture: no model is asked."""
-    intervals: bool = False
-    """Intervals of the model are wanted, so it is asked for thin holes as well."""
-
-    def __post_init__(self) -> None:
-        if self.n < 1:
-            raise UserError(f"must be at least 1, got {self.n}.", setting="n")
-        if self.seed < 0:
-            raise UserError(f"must not be negative, got {self.seed}.", setting="seed")
-        if self.temperature is not None and not 0 < self.temperature < float("inf"):
-            raise UserError(f"must be above 0, got {self.temperature}.", setting="temperature")
-        if not 0 <= self.context < float("inf"):
-            raise UserError(f"must not be negative, got {self.context}.", setting="context")
-        if self.detail not in (None, *get_args(DetailSource)):
-            raise UserError(f"must be photo or none, got '{self.detail}'.", setting="detail")
-        if self.detail == "photo" and self.of_drawing:
-            raise UserError("a drawing has no texture to take. Leave it out.", setting="detail")
-        if self.detail == "none" and self.texture_only:
-            raise UserError("this method has nothing but texture. Leave it out.", setting="detail")
-        if self.feather is not None and not 0 <= self.feather < float("inf"):
-            raise UserError(f"must not be negative, got {self.feather}.", setting="feather")
-
-    @classmethod
-    def of_family(cls, family: Family, options: Mapping[str, Any], **common: Any) -> Self:
-        """Return a request to a model of `family`; options: the family's own."""
-        drawing = drawing_option(family.options, options) is not None
-        return cls(
-            options=options,
-            of_drawing=drawing,
-            details=family.details,
-            texture_only=family.texture_only,
-            **common,
-        )
-
-    def sampling_options(self) -> dict[str, Any]:
-        """Return the options that decide a result, beside seed, model and mask."""
-        return {
-            "temperature": self.temperature,
-            "context": self.context,
-            "feather": self.feather,
-            "detail": self.detail or "photo",
-            **self.options,
-        }
 
 
 @dataclass(frozen=True)
@@ -116,6 +47,8 @@ class CompletedPhoto:
     """How black ink is used round the holes of a CMYK photo."""
     unseen: float = 0.0
     """The share of the holes that is fully transparent, and stays so."""
+    psnr: float | None = None
+    """Of a reconstruction, at the model's size, in decibels."""
 
     @property
     def details(self) -> Sequence[Mapping[str, Any]]:
@@ -217,6 +150,8 @@ class CompletedPhoto:
                 f"effect are {', '.join(left_out)}"
             )
         scale = max((window.scale for window in self.windows), default=1.0)
+        if self.psnr is not None:
+            return [*notes, self._of_reconstruction(scale)]
         if self.texturing is None and scale > ENLARGED_TOO_MUCH:
             notes.append(
                 f"the model completes {self.windows[0].pictures.shape[1]} pixels across; its "
@@ -224,6 +159,11 @@ class CompletedPhoto:
                 "blurred"
             )
         return notes
+
+    def _of_reconstruction(self, scale: float) -> str:
+        height, width = self.windows[0].pictures.shape[1:3]
+        enlarged = f", and enlarged {scale:.1f} times" if scale > 1 else ""
+        return f"reconstructed at {width} x {height} pixels with {self.psnr:.1f} dB{enlarged}"
 
 
 def complete_photo(
@@ -260,7 +200,7 @@ def completing(
     """
     check_n(request.n, model)
     clear = invisible(photo)
-    shown = np.ones_like(visible) if request.of_drawing else _known(visible, clear)
+    shown = np.ones_like(visible) if request.of_whole else _known(visible, clear)
     photo = ranged(photo, shown)
     if request.of_drawing and model.channels == 3:
         photo = _in_colour(photo)
@@ -279,10 +219,15 @@ def completing(
             compiling=compiling,
         )
     unseen = 0.0
-    if clear is not None and not (request.opaque or request.of_drawing):
+    if clear is not None and not (request.opaque or request.of_whole):
         unseen = float(clear[~visible].mean())
     inks = inks_of(photo, shown)
     completed = CompletedPhoto(photo, visible, request, (), texturing, inks, unseen)
+    if request.reconstruct:
+        window, psnr = reconstructed(photo, model)
+        advance()
+        yield replace(completed, windows=(window,), psnr=psnr)
+        return
     if not _asked(model, request, texturing):
         yield completed
         return
@@ -347,7 +292,7 @@ def _textured(photo: Picture, model: Model, request: CompletionRequest) -> bool:
             "out.",
             setting="detail",
         )
-    return request.detail != "none" and larger and not request.of_drawing
+    return request.detail != "none" and larger and not request.of_whole
 
 
 def check_n(n: int, model: Model, name: str = "this model") -> None:

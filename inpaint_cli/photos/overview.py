@@ -90,17 +90,23 @@ class Overview:
         request = self.completed.request
         count = f"{request.n} completion{'s' * (request.n > 1)}"
         left_out = f", the first {SHOWN} shown" if request.n > SHOWN else ""
+        if request.reconstruct:
+            return ", ".join([shown(self.photo_name), self.model_name, "reconstruction"])
         parts = [shown(self.photo_name), self.model_name, f"seed {request.seed}", count + left_out]
         return ", ".join(filter(None, parts))
 
     def _figures(self, remark: str) -> str:
         photo = self.completed.photo
         share = f"{100 * self.completed.hole_fraction:.1f} % hidden"
+        if self.completed.request.reconstruct:
+            height, width = self.completed.windows[0].pictures.shape[1:3]
+            share = f"seen by the model at {width} x {height}"
         size = f"{photo.width} x {photo.height} pixels"
         shown = "at 1:1" if self.scale == 1 else f"at {self.scale:.2g}:1"
         if self.scale < 1:
             shown = f"reduced to {100 * self.scale:.0f} %"
-        return f"{'; '.join(filter(None, [f'{size}, {share}', remark]))}. Fills are shown {shown}."
+        what = "Shown" if self.completed.request.reconstruct else "Fills are shown"
+        return f"{'; '.join(filter(None, [f'{size}, {share}', remark]))}. {what} {shown}."
 
     def _outlined(self) -> Tile:
         """Return the whole photo, its hole outlined, in the room of two tiles."""
@@ -113,6 +119,8 @@ class Overview:
         scale = min(full, beside / photo.width, 1.5 * room / photo.height)
         scale = scale if scale < 1 else float(int(scale))
         pixels = scaled(display(photo, whole.slices), scale).copy()
+        if self.completed.request.reconstruct:
+            return Tile(pixels, "the photo")
         height, width = pixels.shape[:2]
         if self.view != whole:
             _draw_frame(pixels, self.view, scale)
@@ -140,6 +148,8 @@ class Overview:
     def _caption(self, number: int, index: int) -> str:
         """Return the words under a completion: the number of its file first."""
         log_prob = self.completed.log_prob
+        if self.completed.request.reconstruct:
+            return "what the model makes of it"
         name = f"{number}" if number == index else f"{number} (draw {index})"
         if log_prob is not None:
             least = ">= " if self.completed.log_prob_kind == "lower bound" else ""

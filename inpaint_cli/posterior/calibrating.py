@@ -11,15 +11,9 @@ import numpy.typing as npt
 from inpaint_cli import __version__
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
 from inpaint_cli.metrics.protocol import BINS, bin_name, bin_of, settings_of
-from inpaint_cli.metrics.targets import (
-    Case,
-    CompletionOptions,
-    Contestant,
-    ModelTarget,
-    load_images,
-    prepared,
-)
+from inpaint_cli.metrics.targets import Case, Contestant, ModelTarget, prepared
 from inpaint_cli.photos.calibration import (
     WHOLE,
     Calibration,
@@ -52,6 +46,12 @@ class CalibrationOrder:
             raise UserError(
                 f"must be above {low:g} and below {high:g} (percent), got {self.level:g}.",
                 setting="level",
+            )
+        if self.completed.temperature is not None and self.completed.temperature <= 0:
+            raise UserError(
+                f"must be above 0, got {self.completed.temperature:g}: equal completions have no "
+                "spread to make intervals of.",
+                setting="temperature",
             )
         if self.completed.k < 2:
             raise UserError(f"must be at least 2, got {self.completed.k}.", setting="k")

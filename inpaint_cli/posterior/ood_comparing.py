@@ -15,6 +15,7 @@ from inpaint_cli import data
 from inpaint_cli.data.image_set import SPLITS, ImageSet
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
 from inpaint_cli.metrics.protocol import (
     BINS,
     MaskChoice,
@@ -24,7 +25,7 @@ from inpaint_cli.metrics.protocol import (
     choose_masks,
     settings_of,
 )
-from inpaint_cli.metrics.targets import CompletionOptions, Contestant, load_images
+from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.posterior.ood_fit import Table, is_partial, mask_of, table_of, tensor_of
 from inpaint_cli.posterior.ood_judging import asking_of, reference_of
 from inpaint_cli.posterior.ood_reference import Reference, Stratum

@@ -14,8 +14,9 @@ from inpaint_cli import __version__, models
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
 from inpaint_cli.metrics.protocol import MaskChoice, Setting, choose_masks, settings_of
-from inpaint_cli.metrics.targets import CompletionOptions, Contestant, load_images, subset
+from inpaint_cli.metrics.targets import Contestant, subset
 from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.posterior.ood_features import (
     KINDS,

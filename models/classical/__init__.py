@@ -22,6 +22,7 @@ class ClassicalFamily:
     perceptual = False
     stochastic = False
     has_log_prob = False
+    reconstructs = False
     layouts: tuple[str, ...] = ()
 
     def __init__(self, name: str, summary: str) -> None:

@@ -23,6 +23,7 @@ class ClassifierFamily:
     perceptual = False
     stochastic = False
     has_log_prob = False
+    reconstructs = False
     layouts: tuple[str, ...] = ()
     options: tuple[Option, ...] = ()
     details: tuple[Detail, ...] = ()

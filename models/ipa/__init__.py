@@ -75,6 +75,7 @@ class IpaFamily:
     perceptual = False
     stochastic = True
     has_log_prob = True
+    reconstructs = True
     options: tuple[Option, ...] = OPTIONS
     details: tuple[Detail, ...] = DETAILS
     page = "ipa"

@@ -48,6 +48,15 @@ class LogisticMixture(NamedTuple):
         log_scales = parts[1].clamp_min(MIN_LOG_SCALE)
         return cls(params[..., :count], parts[0], log_scales, coefficients)
 
+    def of_pixels(self, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return means, log scales and coefficients [..., C] of one logistic a pixel, [...]."""
+        colours = self.means.shape[-2]
+        index = chosen[..., None, None].expand(*chosen.shape, colours, 1)
+        means, log_scales = (t.gather(-1, index).squeeze(-1) for t in (self.means, self.log_scales))
+        if self.coefficients is None:
+            return means, log_scales, None
+        return means, log_scales, self.coefficients.gather(-1, index).squeeze(-1)
+
 
 def to_target(image: Tensor, likelihood: Likelihood, dtype: torch.dtype) -> Tensor:
     """Return what the likelihood looks at, [N, H, W, C] in -1..1, for uint8 [N, C, H, W]."""
@@ -114,14 +123,16 @@ def sample(params: Tensor, u_mixture: Tensor, u_logistic: Tensor, *, noise: floa
     channels = u_logistic.shape[-1]
     mixture = LogisticMixture.of(params, channels)
     chosen = (mixture.logits - torch.log(-torch.log(u_mixture))).argmax(-1)
-    index = chosen[..., None, None].expand(*chosen.shape, channels, 1)
-    means, log_scales = (
-        t.gather(-1, index).squeeze(-1) for t in (mixture.means, mixture.log_scales)
-    )
+    means, log_scales, coefficients = mixture.of_pixels(chosen)
     drawn = means + noise * log_scales.exp() * (u_logistic.log() - torch.log1p(-u_logistic))
-    if mixture.coefficients is None:
-        return drawn.clamp(-1, 1)
-    return _in_turn(drawn, mixture.coefficients.gather(-1, index).squeeze(-1))
+    return drawn.clamp(-1, 1) if coefficients is None else _in_turn(drawn, coefficients)
+
+
+def likeliest(params: Tensor, channels: int) -> Tensor:
+    """Return the mean of each pixel's likeliest logistic, the first of several: in -1..1."""
+    mixture = LogisticMixture.of(params, channels)
+    means, _, coefficients = mixture.of_pixels(mixture.logits.argmax(-1))
+    return means.clamp(-1, 1) if coefficients is None else _in_turn(means, coefficients)
 
 
 def mean(params: Tensor, channels: int) -> Tensor:

@@ -59,6 +59,17 @@ class CompletingVae(VdVae):
         with evaluating(self):
             return complete(self, image, visible, noise, temperature=temperature, **options)
 
+    def no_reconstruction(self) -> None:
+        """Return nothing: the VAE gives whole pictures back."""
+        return
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Return what the VAE makes of whole images; see `Model.reconstruct`."""
+        from inpaint_cli.models.ipa.reconstruction import reconstruct
+
+        with evaluating(self):
+            return reconstruct(self, image)
+
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
         """Return a lower bound of log p(hidden | visible), float64 [N], nats (`bounds`)."""
         from inpaint_cli.models.ipa.bounds import log_prob_hidden

@@ -63,6 +63,8 @@ class CompletionPlan:
     """Layers from this one on are drawn from the prior."""
     pixel_noise: float = 1.0
     """Factor on the deviation of pixels given the latents."""
+    likeliest: bool = False
+    """Nothing is drawn of the pixels either: each is the mean of its likeliest logistic."""
 
 
 def complete(
@@ -83,7 +85,8 @@ def complete(
     """Complete one image len(noise) times; `details["raw"]` holds what was drawn, uint8.
 
     The model is in eval mode and gradients are off. temperatures: one per layer, see
-    `layer_temperatures`; prior_after: layers after these are the prior's; pixel_noise: 1 draws
+    `layer_temperatures`; a temperature of 0 takes the mean of every layer and of each pixel's
+    likeliest logistic; prior_after: layers after these are the prior's; pixel_noise: 1 draws
     pixels from their mixtures, 0 takes the mean of the drawn component; bound: importance samples
     for `log_prob`, of the completion as it is. A model of edges takes the drawing as `image` and
     fills everything in.
@@ -97,7 +100,7 @@ def complete(
     layers = len(model.decoder.blocks())
     heats = layer_temperatures(temperatures, temperature, layers)
     prior_from = layers if prior_after is None else prior_after
-    plan = CompletionPlan(heats, fix_top, prior_from, pixel_noise)
+    plan = CompletionPlan(heats, fix_top, prior_from, pixel_noise, likeliest=temperature == 0)
     for setting, number in (("fix_top", plan.fixed), ("prior_after", plan.prior_from)):
         if not 0 <= number <= layers:
             raise UserError(f"this model has {layers} layers, got {number}.", setting=setting)
@@ -184,6 +187,8 @@ class CompletionDecoder:
         px_z, _ = self.walk(max(n, size), normal)
         config = self.model.config
         square = (config.size, config.size)
+        if self.plan.likeliest:
+            return dmol.likeliest(self.model.decoder.read(px_z), config.channels)[:n]
         u_mixture = padded(noise.uniform(*square, config.mixtures), size)
         u_logistic = padded(noise.uniform(*square, config.channels), size)
         return self.read(px_z, u_mixture, u_logistic)[:n]

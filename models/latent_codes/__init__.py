@@ -22,6 +22,7 @@ class LatentFamily:
     perceptual = True
     stochastic = True
     has_log_prob = False
+    reconstructs = True
     layouts: tuple[str, ...] = ("latent-codes", "taming")
     options: tuple[Option, ...] = (
         Option(

@@ -115,6 +115,21 @@ class LatentCodes(CompletionModel):
         grid = self.config.grid
         return self.vqgan.quantize.vectors(tokens.view(-1, grid, grid))
 
+    def no_reconstruction(self) -> str | None:
+        """Return why nothing is reconstructed: the weights were packed without what that needs."""
+        from inpaint_cli.models.latent_codes.reconstruction import PACKED
+
+        return PACKED if self.config.completion_only else None
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Return what the VQGAN makes of whole images; see `Model.reconstruct`."""
+        from inpaint_cli.models.latent_codes.reconstruction import reconstruct
+
+        if self.no_reconstruction():
+            return super().reconstruct(image)
+        with evaluating(self), reduced_precision(image.device):
+            return reconstruct(self, image)
+
     def complete(
         self,
         image: Tensor,

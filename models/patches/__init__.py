@@ -25,6 +25,7 @@ class PatchesFamily:
     perceptual = False
     stochastic = True
     has_log_prob = False
+    reconstructs = False
     layouts: tuple[str, ...] = ()
 
     def stages(self) -> tuple[Stage[Any], ...]:

@@ -22,6 +22,7 @@ class PixelFamily:
     perceptual = False
     stochastic = True
     has_log_prob = True
+    reconstructs = False
     layouts: tuple[str, ...] = ("pcnn",)
     options: tuple[Option, ...] = (
         Option(

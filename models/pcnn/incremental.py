@@ -63,7 +63,7 @@ class IncrementalSampler:
     def sample(self, uniforms: Tensor, temperature: float = 1.0) -> Samples:
         """Draw one completion per row of `uniforms`, float64 [n, C, H, W] in [0, 1).
 
-        The uniforms of visible entries are not used.
+        The uniforms of visible entries are not used, and none is at temperature 0.
         """
         n = len(uniforms)
         hidden = ~self.visible[0, 0]

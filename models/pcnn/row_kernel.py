@@ -105,15 +105,20 @@ def _draw(  # pragma: no cover
 ) -> tuple[int, float]:
     """Return the level drawn from softmax(logits / temperature), and its log-probability at 1.
 
-    level = number of k in 0..K-2 with cdf_k <= uniform, in float64.
+    level = number of k in 0..K-2 with cdf_k <= uniform, in float64; at temperature 0 the likeliest,
+    the first of several.
     """
     levels = logits.shape[0]
-    highest = logits[0]
+    highest, likeliest = logits[0], 0
     for k in range(1, levels):
-        highest = max(highest, logits[k])
+        if logits[k] > highest:
+            highest, likeliest = logits[k], k
     plain = tempered = 0.0
     for k in range(levels):
         plain += math.exp(logits[k] - highest)
+    if temperature == 0.0:
+        return likeliest, -math.log(plain)
+    for k in range(levels):
         tempered += math.exp((logits[k] - highest) / temperature)
     cdf, level = 0.0, 0
     for k in range(levels - 1):

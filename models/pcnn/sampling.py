@@ -50,19 +50,20 @@ def complete(
 ) -> Completions:
     """Complete one image len(noise) times, in float64 on the CPU (see `incremental`).
 
-    temperature: divides the logits; 1 by default. The log-probability is that of temperature 1.
+    temperature: divides the logits; 1 by default; 0 takes the likeliest level of every value, given
+    those before it. The log-probability is that of temperature 1.
     trace: adds `details["trace"]`, uint8 [S, H, W, 3], the progression of completion 0.
     """
     from inpaint_cli.models.pcnn.incremental import IncrementalSampler
 
-    if temperature is not None and temperature <= 0:
-        raise UserError(f"must be above 0, got {temperature}.", setting="temperature")
+    if temperature is not None and temperature < 0:
+        raise UserError(f"must not be negative, got {temperature}.", setting="temperature")
+    heat = 1.0 if temperature is None else temperature
     image, visible = image.cpu(), visible.cpu()
     levels = to_levels(image, model.levels)
     sampler = IncrementalSampler(model, levels, visible)
     parts = [
-        sampler.sample(part.uniform(*levels.shape[1:]), temperature or 1.0)
-        for part in noise.split(LARGEST_BATCH)
+        sampler.sample(part.uniform(*levels.shape[1:]), heat) for part in noise.split(LARGEST_BATCH)
     ]
     samples = torch.cat([part.levels for part in parts])
     images = torch.where(visible, image, continuing(samples, model.levels, image, visible))

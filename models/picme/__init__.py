@@ -22,6 +22,7 @@ class MixtureFamily:
     perceptual = False
     stochastic = True
     has_log_prob = False
+    reconstructs = True
     layouts: tuple[str, ...] = ("pic",)
     options: tuple[Option, ...] = (
         Option(

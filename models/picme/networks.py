@@ -237,6 +237,21 @@ class MixtureOfPrimitives(CompletionModel):
         """Return z_m and the features for the attention of g."""
         return features[-1], features[self.config.layers - 2 - self.config.attention]
 
+    def no_reconstruction(self) -> str | None:
+        """Return why nothing is reconstructed: the weights were packed without what that needs."""
+        from inpaint_cli.models.picme.reconstruction import PACKED
+
+        return PACKED if self.config.completion_only else None
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Return what the posterior holds of whole images; see `Model.reconstruct`."""
+        from inpaint_cli.models.picme.reconstruction import reconstruct
+
+        if self.no_reconstruction():
+            return super().reconstruct(image)
+        with evaluating(self):
+            return reconstruct(self, image)
+
     def complete(
         self,
         image: Tensor,

@@ -56,8 +56,9 @@ def complete(
 ) -> Completions:
     """Complete one image len(noise) times; the model is in eval mode and gradients are off.
 
-    temperature: factor of the deviations, 1 by default; 0 gives the components' means. primitive:
-    the component that all are drawn from. stratify: completion i is drawn from component i mod k.
+    temperature: factor of the deviations, 1 by default; 0 gives the mean of the component of the
+    largest weight, or of the one asked for. primitive: the component that all are drawn from.
+    stratify: completion i is drawn from component i mod k.
     `details`: "primitive" int64 [n] and "weight" float64 [n], per completion; with by_primitive
     also what `pictures.by_primitive` gives.
     """
@@ -74,6 +75,8 @@ def complete(
     for part in noise.split(size):
         uniform = part.uniform(1)[:, 0]
         chosen = components(context.mixture, uniform, part, primitive, stratify)
+        if factor == 0 and primitive is None and not stratify:
+            chosen = torch.full_like(chosen, int(context.mixture.weights[0].argmax()))
         z = latents_of(context.mixture, chosen, part, factor)
         picture = picture_of(model, context, z, size)
         images.append(paste_visible(picture, image, visible, model.levels))

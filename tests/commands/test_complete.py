@@ -267,6 +267,10 @@ MISTAKES = {
         ["{photo}", "--box", "0,0,5,5", "--model", "telea", "--temperature", "1"],
         "--temperature",
     ),
+    "several at temperature 0": (
+        ["{photo}", "--box", "0,0,5,5", "--temperature", "0", "-n", "2"],
+        "-n: must be 1, got 2: at temperature 0 a model has one completion",
+    ),
     "rank of telea": (
         ["{photo}", "--box", "0,0,5,5", "--model", "telea", "--rank", "log-prob"],
         "no likelihood",

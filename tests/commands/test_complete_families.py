@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+import inpaint_cli
 from inpaint_cli import api
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
@@ -190,3 +191,88 @@ def test_a_model_of_masks_takes_no_drawing(photo: Path) -> None:
     assert "trained on 'mask'" in refused.stderr
     other = complete(photo, "--condition", "edges", "--model", "telea")
     assert "--condition: an option of ipa" in other.stderr
+
+
+@pytest.mark.parametrize("family", ["ipa", "picme"])
+def test_temperature_zero_gives_one_completion_whatever_the_seed(
+    photo: Path, picme: Path, family: str
+) -> None:
+    model = picme if family == "picme" else ipa(photo.parent / "ipa.safetensors")
+    out, asked = photo.parent / "o", (photo, "--box", "2,2,4,4", "--model", model)
+    for seed in (0, 5):
+        made = complete(*asked, "--temperature", 0, "--seed", seed, "-o", out)
+        assert made.exit_code == 0, made.output
+    assert {file.name for file in out.glob("p-*[0-9].png")} == {"p-0.png", "p-s5-0.png"}
+    np.testing.assert_array_equal(pixels(out / "p-0.png"), pixels(out / "p-s5-0.png"))
+    items = json.loads((out / "completions.json").read_text())["items"]
+    assert [item["options"]["temperature"] for item in items] == [0.0, 0.0]
+
+
+def test_texture_has_no_temperature(photo: Path) -> None:
+    made = complete(photo, "--box", "2,2,4,4", "--model", "patches", "--temperature", 0.5)
+    assert (made.exit_code, made.stdout) == (2, "")
+    assert "--temperature: texture has none. Leave it out." in made.stderr
+
+
+def test_what_an_autoencoder_makes_of_the_whole_photo_is_written_beside_completions(
+    photo: Path, picme: Path
+) -> None:
+    out = photo.parent / "o"
+    assert complete(photo, "--box", "2,2,4,4", "--model", picme, "-n", 2, "-o", out).exit_code == 0
+    before = pixels(out / "p-0.png")
+    made = complete(photo, "--reconstruct", "--model", picme, "-o", out)
+    assert made.exit_code == 0, made.output
+    assert made.stdout == f"{out / 'p-reconstruction-sheet.png'}\n"
+    assert "p.png: reconstructed at 8 x 8 pixels with" in made.stderr
+    assert "hidden" not in made.stderr
+    given = api.load_model(picme).reconstruct(photo)
+    np.testing.assert_array_equal(pixels(out / "p-reconstruction-0.png"), given.images[0])
+    assert given.notes[0].startswith("reconstructed at 8 x 8")
+    np.testing.assert_array_equal(pixels(out / "p-0.png"), before)
+    items = json.loads((out / "completions.json").read_text())["items"]
+    assert [item["options"].get("reconstruct") for item in items] == [None, True]
+    again = complete(photo, "--reconstruct", "--model", picme, "-o", out, "--skip-existing")
+    assert "its results exist, skipped" in again.stderr
+    (scored,) = inpaint_cli.score(folders=[out], metrics="mae")
+    assert scored["protocol"]["completions"]["k"] == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("--box", "1,1,4,4"), "--reconstruct: the whole photo is seen and given back"),
+        (("--mask", "centre"), "--reconstruct: the whole photo"),
+        (("-n", 2), "-n: must be 1, got 2"),
+        (("--temperature", 1), "--temperature: means nothing for a reconstruction"),
+        (("--rank", "log-prob"), "--rank: means nothing"),
+        (("--stratify",), "--stratify: means nothing"),
+        (("--detail", "none"), "--detail: means nothing"),
+    ],
+)
+def test_what_means_nothing_beside_a_reconstruction_is_refused(
+    photo: Path, picme: Path, asked: tuple[Any, ...], said: str
+) -> None:
+    made = complete(photo, "--reconstruct", "--model", picme, *asked, "-o", photo.parent / "o")
+    assert (made.exit_code, made.stdout) == (2, "")
+    assert said in made.stderr
+    assert not (photo.parent / "o").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("pcnn-digits", "pcnn-digits has no autoencoder, so it reconstructs nothing"),
+        ("telea", "telea has no autoencoder"),
+        ("patches", "patches has no autoencoder"),
+        ("picme-photos32", "picme-photos32 was packed for completing, without the posterior"),
+    ],
+)
+def test_a_model_that_cannot_reconstruct_says_so_in_one_sentence(
+    photo: Path, model: str, said: str
+) -> None:
+    made = complete(photo, "--reconstruct", "--model", model, "-q")
+    assert made.exit_code == 2
+    (line,) = made.stderr.splitlines()
+    assert line.startswith(f"error: --reconstruct: {said}")
+    with pytest.raises(UserError, match="reconstruct: "):
+        api.load_model(model).reconstruct(photo)

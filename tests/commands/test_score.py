@@ -53,6 +53,41 @@ def test_several_models_stand_side_by_side_and_in_an_array() -> None:
     assert head.split() == ["metric", "navier-stokes", "telea", "notes"]
 
 
+def test_kinds_of_masks_get_columns_and_reports() -> None:
+    kinds = (*TELEA, "--masks", "centre", "--masks", "random", "--metrics", "mae")
+    title, head, *_ = run(*kinds, "-q").stdout.splitlines()
+    assert title.endswith("masks by column, seed 0 · composited")
+    assert head.split() == ["metric", "centre", "random", "notes"]
+    documents = json.loads(run(*kinds, "--json").stdout)
+    drawn = [document["protocol"]["masks"]["distribution"] for document in documents]
+    assert drawn == ["centre", "random"]
+    rows = list(csv.DictReader(io.StringIO(run(*kinds, "--csv").stdout)))
+    assert {row["masks"] for row in rows} == {"centre", "random"}
+
+
+def test_fid_agg_needs_several_kinds_and_says_so() -> None:
+    one = run(*TELEA, "--metrics", "mae,fid-agg", "--allow-biased")
+    assert "refused: fid-agg: needs several kinds of masks, such as patches:n=0-5" in one.stderr
+    several = (*TELEA, "--masks", "holes:n=1-2", "--metrics", "fid,fid-agg", "--allow-biased")
+    documents = json.loads(run(*several, "--json").stdout)
+    labels = [[entry["name"] for entry in document["metrics"]] for document in documents]
+    assert labels == [["fid"], ["fid"], ["fid-agg"]]
+
+
+def test_the_ceiling_of_a_model_stands_beside_its_completions() -> None:
+    asked = ("--model", "ipa-mnist", "--limit", 3, "-k", 2, "--metrics", "psnr", "--reconstruct")
+    drawn, given = json.loads(run(*asked, "--json").stdout)
+    assert given["model"]["name"] == "ipa-mnist (reconstruction)"
+    hole = [
+        next(e["value"] for e in one["metrics"] if e["params"]["label"] == "psnr-hole")
+        for one in (drawn, given)
+    ]
+    assert hole[1] > hole[0]
+    refused = run("--model", "telea", "--metrics", "psnr", "--reconstruct", "--limit", 2)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "error: --reconstruct: telea has no autoencoder" in refused.stderr
+
+
 def test_ranges_get_columns_and_lines() -> None:
     ranges = (*TELEA, "--metrics", "mae", "--by-visible")
     head = run(*ranges, "-q").stdout.splitlines()[1]

@@ -348,3 +348,20 @@ def test_the_page_names_every_kind_and_its_example_runs(
     for example in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
         exec(example, {})
     assert {path.name for path in tmp_path.iterdir()} == {"hole.png", "test-masks.npz"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("patches:n=0-5", [f"patches:n={n}" for n in range(6)]),
+        ("holes:n=3-3", ["holes:n=3"]),
+        ("patches-25:n=1-2@20-40", ["patches-25:n=1@20-40", "patches-25:n=2@20-40"]),
+        ("patches:n=3", ["patches:n=3"]),
+        ("patches:n=3-1", ["patches:n=3-1"]),
+        ("patches:n=0-9", ["patches:n=0-9"]),
+        ("my/masks:n=0-1", ["my/masks:n=0-1"]),
+        ("freeform@20-40", ["freeform@20-40"]),
+    ],
+)
+def test_a_span_of_numbers_names_each_of_its_kinds(text: str, kinds: list[str]) -> None:
+    assert list(masks.each(text)) == kinds

@@ -29,7 +29,7 @@ def image_scores(
 ) -> dict[str, float]:
     """Return the figures of one image; visible: [1, H, W]."""
     case = Case(truth, visible[0], completions)
-    figures: Figures = figures_of(case, *(names or ("psnr", "ssim", "mae")))
+    figures: Figures = figures_of(case, *(names or ("psnr", "ssim", "mae", "rmse")))
     return {n: float(v) for n, v in figures.items() if n not in ("visible", "hidden")}
 
 
@@ -84,7 +84,7 @@ def test_a_perfect_completion_is_perfect_in_every_figure() -> None:
     truth, _, visible = case(1)
     found = image_scores(truth, truth[None].expand(2, -1, -1, -1), visible)
     for name, value in found.items():
-        perfect = {"psnr": CAP_DB, "ssim": 1.0, "mae": 0.0}[name.split("-")[0]]
+        perfect = {"psnr": CAP_DB, "ssim": 1.0, "mae": 0.0, "rmse": 0.0}[name.split("-")[0]]
         assert value == (1.0 if name == "psnr-infinite" else pytest.approx(perfect)), name
 
 
@@ -102,6 +102,24 @@ def test_the_mean_image_is_not_rounded() -> None:
     completions = torch.tensor([0, 1], dtype=torch.uint8).reshape(2, 1, 1, 1)
     found = image_scores(truth, completions, torch.zeros(1, 1, 1, dtype=torch.bool), "mae")
     assert found["mae-of-mean"] == 0.5 / 255
+
+
+def test_rmse_is_the_root_of_each_completions_own_mean_square() -> None:
+    truth = torch.zeros(1, 1, 2, dtype=torch.uint8)
+    completions = torch.tensor([[3, 4], [0, 10]], dtype=torch.uint8).reshape(2, 1, 1, 2)
+    found = image_scores(truth, completions, torch.tensor([[[True, False]]]), "rmse")
+    assert found["rmse"] == pytest.approx((12.5**0.5 + 50**0.5) / 2 / 255, rel=1e-15)
+    assert found["rmse-best"] == pytest.approx(12.5**0.5 / 255, rel=1e-15)
+    assert found["rmse-of-mean"] == pytest.approx(((1.5**2 + 7**2) / 2) ** 0.5 / 255, rel=1e-15)
+    assert found["rmse-hole"] == pytest.approx(7 / 255, rel=1e-15)
+
+
+def test_rmse_is_no_less_than_mae_and_says_what_psnr_says() -> None:
+    truth, completions, visible = case(3)
+    for one in completions:
+        found = image_scores(truth, one[None], visible, "rmse", "mae", "psnr")
+        assert found["rmse"] >= found["mae"]
+        assert found["psnr"] == pytest.approx(-20 * np.log10(found["rmse"]), rel=1e-12)
 
 
 def test_hole_figures_look_at_hidden_values_alone() -> None:

@@ -37,6 +37,15 @@ def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
     assert jackknife_se(left_out) == pytest.approx(standard_error(VALUES), rel=1e-12)
 
 
+def test_the_deviation_of_images_is_theirs_whatever_their_ranges() -> None:
+    within, plain = over_images(VALUES, strata=RANGES), over_images(VALUES)
+    assert within.sd == plain.sd == pytest.approx(np.std(VALUES, ddof=1), rel=1e-12)
+    assert plain.sd == pytest.approx((plain.se or 0) * 50**0.5, rel=1e-12)
+    assert within.se != plain.se
+    assert (over_images([3.0]).sd, over_images([1.0, math.inf]).sd) == (None, None)
+    assert ratio_of_sums(VALUES, np.full(50, 4.0)).sd is None
+
+
 def test_one_image_has_a_value_and_no_error() -> None:
     found = over_images([3.0])
     assert (found.value, found.se, found.se_method) == (3.0, None, "")

@@ -55,6 +55,16 @@ def test_every_range_has_the_fields_of_the_whole() -> None:
                 assert any("n <= d (8 images, 64 features)" in text for text in group["warnings"])
 
 
+def test_means_over_images_have_their_deviation_and_others_none() -> None:
+    names = ("fid", "kid", "psnr", "crps", "coverage", "nll", "bits-per-dim", "rank-histogram")
+    document = report(names, target(count=20), allow_biased=True)
+    without = {"fid", "kid", "bits-per-dim", "rank-histogram"}
+    for entry in document["metrics"]:
+        assert (entry["sd"] is None) == (entry["name"] in without), entry["params"]["label"]
+        if entry["name"] not in without:
+            assert entry["sd"] >= entry["se"]
+
+
 def test_masks_of_a_mixture_give_errors_within_its_ranges() -> None:
     mixed, plain = (report(("mae",), target(40, masks=m)) for m in ("freeform@mixture", "freeform"))
     methods = [one["metrics"][0]["se_method"] for one in (mixed, plain)]

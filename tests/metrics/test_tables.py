@@ -13,6 +13,8 @@ from inpaint_cli.metrics.tables import csv_of, error_of, markdown_of, text_of, w
 from tests.metrics.score_kit import SIDE, contestant, report, scoring, target
 from tests.pretend_model import PretendModel
 
+BIASED: dict[str, Any] = {"allow_biased": True}
+
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
@@ -100,6 +102,23 @@ def test_marks_are_corrected_for_all_comparisons_of_the_table() -> None:
     text = text_of(both)
     assert "≠ differs from pretend" in text
     assert f"Holm's correction over the {len(paired)} comparisons" in markdown_of(both)
+
+
+def test_the_deviation_of_the_images_is_shown_on_request() -> None:
+    two = scoring(("mae", "fid"), **BIASED).run(
+        [target(), target(who=contestant("grey", Alike(SIDE)))]
+    )
+    for text in (text_of(two[:1]), markdown_of(two)):
+        assert "sd" not in text
+    head = text_of(two[:1], sd=True).splitlines()[1]
+    assert head.split()[1:5] == ["value", "±", "sd", "bias"]
+    entry = next(one for one in two[0]["metrics"] if one["name"] == "mae")
+    (row,) = [line for line in text_of(two[:1], sd=True).splitlines() if line.startswith("mae  ")]
+    assert f"{entry['sd']:.4f}" in row
+    assert f"(sd {entry['sd']:.4f})" in markdown_of(two, sd=True)
+    rows = list(csv.DictReader(io.StringIO(csv_of(two))))
+    assert [row["sd"] for row in rows if row["label"] == "fid@pixels8"] == ["", ""]
+    assert float(next(row["sd"] for row in rows if row["label"] == "mae")) == entry["sd"]
 
 
 def test_models_on_the_same_images_stand_side_by_side() -> None:

@@ -10,6 +10,7 @@ import torch
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.sets import MaskSet, draw_set, write_set
+from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
     MaskChoice,
     ModelSize,
@@ -18,8 +19,10 @@ from inpaint_cli.metrics.protocol import (
     settings_of,
     unequal_warning,
 )
-from inpaint_cli.metrics.targets import CompletionOptions, prepared, scored, subset
+from inpaint_cli.metrics.targets import check_temperature, prepared, scored, subset
+from inpaint_cli.photos.request import CompletionRequest
 from tests.metrics.score_kit import SIDE, contestant, pictures, target
+from tests.pretend_model import PretendModel
 
 PLAIN, GREY, TELEA = (
     ModelSize("a", 32, 3, 256),
@@ -134,3 +137,30 @@ def test_a_deterministic_model_is_drawn_once_and_stands_for_k_equal_completions(
     assert completions.shape[0] == 7
     assert (completions == completions[:1]).all()
     assert not found.has_likelihood
+
+
+def test_at_temperature_zero_a_model_is_drawn_once_and_asked_at_zero() -> None:
+    model = PretendModel(SIDE)
+    asked: list[Any] = []
+    complete = model.complete
+
+    def noting(*arguments: Any, temperature: float | None = None, **options: Any) -> Any:
+        asked.append(temperature)
+        return complete(*arguments, **options)
+
+    model.complete = noting  # type: ignore[method-assign]
+    found = target(k=5, who=contestant(model=model))
+    found.temperature = 0.0
+    completions = found.case(0).completions
+    assert (asked, model.batches) == ([0.0], [1])
+    assert completions.shape[0] == 5
+    assert (completions == completions[:1]).all()
+    assert found.facts().model["sampler"]["temperature"] == 0.0
+
+
+@pytest.mark.parametrize("temperature", [-1.0, float("inf"), float("nan")])
+def test_a_temperature_below_zero_or_beyond_all_numbers_is_refused(temperature: float) -> None:
+    with pytest.raises(UserError, match="temperature: must be at least 0"):
+        check_temperature(temperature, [contestant()])
+    with pytest.raises(UserError, match="temperature: must be at least 0"):
+        CompletionRequest(temperature=temperature)

@@ -36,6 +36,32 @@ def test_a_model_knows_whether_it_has_a_likelihood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", models.FAMILIES)
+def test_a_model_gives_whole_pictures_back_if_its_family_says_so(name: str) -> None:
+    model, generator = model_of(name), torch.Generator().manual_seed(0)
+    shape = (3, model.channels, model.size or 8, model.size or 8)
+    images = torch.randint(0, 256, shape, generator=generator).to(torch.uint8)
+    why = model.no_reconstruction()
+    if not models.get(name).reconstructs:
+        assert why is not None
+        with pytest.raises(UserError, match="this model has no autoencoder"):
+            model.reconstruct(images)
+        return
+    assert why is None
+    model.train()
+    given = model.reconstruct(images)
+    assert (given.shape, given.dtype, model.training) == (images.shape, torch.uint8, True)
+    assert torch.equal(given, model.reconstruct(images))
+    assert torch.equal(given[1:2], model.reconstruct(images[1:2]))
+
+
+@pytest.mark.parametrize("name", ["latent-codes", "picme"])
+def test_a_model_packed_for_completing_says_that_it_reconstructs_nothing(name: str) -> None:
+    packed = model_of(name).for_completion()
+    with pytest.raises(UserError, match=r"packed for completing, without the .*Take the run"):
+        packed.reconstruct(IMAGE)
+
+
+@pytest.mark.parametrize("name", models.FAMILIES)
 def test_a_model_ships_with_the_weights_that_it_has_and_no_others(name: str) -> None:
     model = model_of(name)
     shipped = model.for_completion()

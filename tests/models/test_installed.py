@@ -17,6 +17,17 @@ FAMILY = Another()
 """
 
 
+OLDER = """
+class Older:
+    def __getattr__(self, name):
+        if name == "reconstructs":
+            raise AttributeError(name)
+        return getattr(Another(), name)
+
+FAMILY = Older()
+"""
+
+
 def package(folder: Path, code: str, name: str = "elsewhere") -> Path:
     """Lay out an installed package with one family."""
     info = folder / "another_package-1.0.dist-info"
@@ -51,6 +62,13 @@ def test_an_installed_family_completes_and_is_listed(tmp_path: Path, top: Path) 
     folder = package(tmp_path, WHOLE)
     assert python(COMPLETE, folder, top) == "a family of another package 1\n"
     assert "a family of another package" in python(LIST, folder, top)
+
+
+def test_a_family_of_before_needs_no_fact_that_came_later(tmp_path: Path, top: Path) -> None:
+    folder = package(tmp_path, WHOLE + OLDER)
+    assert python(COMPLETE, folder, top) == "a family of another package 1\n"
+    asked = "import inpaint_cli; print(inpaint_cli.load_model('elsewhere').family.reconstructs)"
+    assert python(asked, folder, top) == "False\n"
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,18 @@ def test_completion_i_is_the_same_whatever_n_the_batch_and_the_global_generator(
         torch.testing.assert_close(whole.log_prob, again, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", [name for name in STOCHASTIC if models.get(name).stage_names])
+def test_temperature_zero_gives_one_completion_whatever_the_noise(name: str) -> None:
+    model = small(name)
+    image, visible = task(model)
+    other = Noise.of_completions(7, b"other", range(1))
+    one = model.complete(image, visible, other, temperature=0.0).images
+    every = model.complete(image, visible, noise(3), temperature=0.0).images
+    assert torch.equal(every, one.expand_as(every))
+    drawn = model.complete(image, visible, noise(3)).images
+    assert not torch.equal(drawn[0], drawn[1])
+
+
 @pytest.mark.parametrize("name", STOCHASTIC)
 def test_the_log_prob_of_a_completion_is_that_of_the_model(name: str) -> None:
     model = small(name)

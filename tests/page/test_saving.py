@@ -15,7 +15,7 @@ from inpaint_cli.cli import main
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.saving import mask_file
 from inpaint_cli.page.session import SessionSettings
-from inpaint_cli.photos.completing import CompletionRequest
+from inpaint_cli.photos.request import CompletionRequest
 from tests.page.served import Served, hole_in, packed, photo_at, serving, session_in
 from tests.pretend_model import PretendModel, pretend
 

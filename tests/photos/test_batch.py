@@ -9,9 +9,9 @@ from PIL import Image
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import parse_box
 from inpaint_cli.photos.batch import BatchJob, BatchRun
-from inpaint_cli.photos.completing import CompletionRequest
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.pairing import PhotoTask
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.results import ResultNames
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Reporter

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from inpaint_cli.api import load_model
-from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
+from inpaint_cli.photos.completing import CompletedPhoto, complete_photo
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.pictures.picture import Picture, of_array
 
 RNG = np.random.default_rng(0)

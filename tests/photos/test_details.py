@@ -9,7 +9,7 @@ from PIL import Image
 
 from inpaint_cli import models
 from inpaint_cli.family import Completions, Detail
-from inpaint_cli.photos.completing import CompletionRequest, complete_photo
+from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.details import (
     captions,
     joined,
@@ -17,6 +17,7 @@ from inpaint_cli.photos.details import (
     of_window,
     write_pictures,
 )
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.pictures.picture import of_array
 from tests.models.picme.small import model_of
 

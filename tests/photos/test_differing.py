@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from inpaint_cli import api
-from inpaint_cli.photos.completing import CompletionRequest, complete_photo
+from inpaint_cli.photos.completing import complete_photo
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.spread import Spread
 from inpaint_cli.pictures.picture import of_array
 

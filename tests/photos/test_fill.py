@@ -11,7 +11,8 @@ import torch
 from inpaint_cli import api
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model
-from inpaint_cli.photos.completing import CompletedPhoto, CompletionRequest, complete_photo
+from inpaint_cli.photos.completing import CompletedPhoto, complete_photo
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.spread import Spread
 from inpaint_cli.photos.windows import Box
 from inpaint_cli.pictures.picture import Picture, of_array

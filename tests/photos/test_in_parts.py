@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from inpaint_cli.photos.completing import CompletionRequest, complete_photo, completing
+from inpaint_cli.photos.completing import complete_photo, completing
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.pictures.picture import of_array
 from tests.pretend_model import PretendModel
 

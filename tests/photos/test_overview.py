@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inpaint_cli.family import Detail
-from inpaint_cli.photos.completing import CompletionRequest, complete_photo
+from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.overview import (
     COLUMNS,
     HOLE_COLOUR,
@@ -18,6 +18,7 @@ from inpaint_cli.photos.overview import (
     scaled,
     view_of,
 )
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.windows import Box
 from inpaint_cli.pictures.picture import of_array
 from tests.pretend_model import loaded

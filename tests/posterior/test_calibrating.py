@@ -89,6 +89,7 @@ def test_bad_requests_are_answered_before_the_first_completion() -> None:
     for given, sentence in (
         ({"limit": 8}, "8 pictures.*at least 9"),
         ({"k": 1}, "k: must be at least 2"),
+        ({"temperature": 0.0}, "temperature: must be above 0"),
         ({"level": 50}, "level: must be above 50"),
         ({"data": ()}, "data: is needed"),
         ({"sed": 1}, "seed"),
@@ -111,6 +112,7 @@ def test_a_calibration_of_something_else_is_refused_by_a_score(made: Calibration
     for models, given, sentence in (
         ("pcnn-digits", {"k": 5}, "for 4 completions.*there are 5"),
         ("pcnn-digits", {"temperature": 0.5}, "for temperature 1, not 0.5"),
+        ("pcnn-digits", {"temperature": 0.0}, "for temperature 1, not 0"),
         ("telea", {}, "of pcnn-digits .*not of telea"),
         (["pcnn-digits", "telea"], {}, "of one model"),
     ):

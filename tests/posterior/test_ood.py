@@ -17,7 +17,8 @@ import inpaint_cli
 from inpaint_cli import zoo
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.targets import Contestant, completion_options
+from inpaint_cli.metrics.completion_options import completion_options
+from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.posterior import ood_judging, ood_reference
 from inpaint_cli.posterior.ood_comparing import CompareOrder, Pool, compare

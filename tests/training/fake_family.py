@@ -154,6 +154,7 @@ class FakeFamily:
     perceptual = False
     stochastic = True
     has_log_prob = False
+    reconstructs = False
     options = ()
     details = ()
     layouts = ()

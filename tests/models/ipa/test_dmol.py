@@ -100,6 +100,20 @@ def test_later_colours_follow_the_true_earlier_ones_in_draws_as_in_the_likelihoo
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+def test_the_likeliest_logistic_is_the_one_of_the_largest_weight_at_its_mean(channels: int) -> None:
+    params = parameters(3, channels, 5).view(1, 1, 1, -1)
+    chosen = int(params[0, 0, 0, :5].argmax())
+    mixture = dmol.LogisticMixture.of(params, channels)
+    alone = mixture.means[0, 0, 0, :, chosen].clamp(-1, 1)
+    found = dmol.likeliest(params, channels)
+    assert found.shape == (1, 1, 1, channels)
+    assert found[0, 0, 0, 0] == alone[0]  # later colours also follow the earlier ones
+    params[..., chosen] = 1e3  # certain to be drawn
+    half = [torch.full((1, 1, 1, k), 0.5) for k in (5, channels)]
+    assert torch.equal(found, dmol.sample(params, *half, noise=0.0))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 def test_the_mean_is_that_of_the_draws(channels: int) -> None:
     params = 0.3 * parameters(3, channels, 2)
     params[2:].view(channels, -1)[:, 2:4] -= 4  # narrow: clipping would move the draws

@@ -271,3 +271,18 @@ def test_photos_are_completed_without_pixel_noise_and_scores_with_it() -> None:
     assert "pixel_noise 1, not 0" in (not_as_scored(family, {"pixel_noise": 0.0}) or "")
     with pytest.raises(UserError, match="at most 1"):
         checked_options(family, {"pixel_noise": 1.5})
+
+
+def test_temperature_zero_takes_the_mean_of_every_layer_and_of_the_likeliest_logistic() -> None:
+    model = random_vae()
+    image, visible = task()
+    (found,) = model.complete(image, visible, noise(1), temperature=0.0).details["raw"]
+    plan = sampling.CompletionPlan([0.0] * LAYERS, 0, LAYERS, likeliest=True)
+    with torch.inference_mode():
+        decoder = sampling.CompletionDecoder(model.double().eval(), image, visible, plan)
+        state, latents = decoder.walk(1, lambda _, shape: torch.full((1, *shape), torch.pi))
+        params = model.decoder.read(state)
+    assert len(latents) == LAYERS
+    pixels = dmol.likeliest(params, model.config.channels)
+    assert torch.equal(found, dmol.to_bytes(pixels)[0])
+    assert not torch.equal(found, completed(model, 1, temperatures=f"0x{LAYERS}")[0])

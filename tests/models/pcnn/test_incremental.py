@@ -130,12 +130,28 @@ def test_a_low_temperature_gives_the_likeliest_level() -> None:
     assert torch.equal(cold[0], cold[2])
 
 
-def test_a_temperature_of_zero_is_refused() -> None:
+@pytest.mark.parametrize("channels", [1, 3])
+def test_temperature_zero_takes_the_likeliest_level_of_every_value_in_turn(channels: int) -> None:
+    model = random_network(channels=channels, levels=8)
+    levels, visible = random_task(model, 5, 5, seed=9)
+    sampler = IncrementalSampler(model, levels, visible)
+    drawn = sampler.sample(uniforms_for(levels, 2), 0.0)
+    assert torch.equal(drawn.levels[0], drawn.levels[1])
+    assert torch.equal(drawn.log_prob[:1], drawn.log_prob[1:])
+    with torch.no_grad():
+        logits = sum(model.double()(drawn.levels[:1], visible))
+    hidden = ~visible.expand_as(levels)
+    assert torch.equal(logits.argmax(1)[hidden], drawn.levels[:1][hidden])
+    log_p = torch.log_softmax(logits, 1).amax(1)[hidden].sum()
+    assert drawn.log_prob[0] == pytest.approx(float(log_p), rel=1e-9)
+
+
+def test_a_negative_temperature_is_refused() -> None:
     model = random_network()
     levels, visible = random_task(model, 5, 5, seed=9)
     noise = Noise.of_completions(0, b"k", range(1))
     with pytest.raises(UserError, match="temperature"):
-        model.complete(levels.to(torch.uint8), visible, noise, temperature=0.0)
+        model.complete(levels.to(torch.uint8), visible, noise, temperature=-0.5)
 
 
 def test_the_trace_shows_the_mask_first_and_the_sample_last() -> None:

@@ -52,6 +52,18 @@ def test_stratified_completions_take_the_primitives_in_turn() -> None:
     assert torch.equal(made.images[5:7], part.images)
 
 
+def test_at_temperature_0_the_mean_of_the_weightiest_primitive_is_taken() -> None:
+    made = MODEL.complete(BATCH.image, BATCH.visible, completions(3), temperature=0.0)
+    with torch.inference_mode():
+        context = sampling.encode_context(MODEL, BATCH.image, BATCH.visible)
+    heaviest = int(context.mixture.weights[0].argmax())
+    assert made.details["primitive"].tolist() == [heaviest] * 3
+    asked = MODEL.complete(
+        BATCH.image, BATCH.visible, completions(1), temperature=0.0, primitive=heaviest
+    )
+    assert torch.equal(made.images, asked.images.expand_as(made.images))
+
+
 def test_at_temperature_0_completions_of_one_primitive_are_all_its_mean() -> None:
     made = MODEL.complete(BATCH.image, BATCH.visible, completions(3), temperature=0.0, primitive=2)
     assert torch.equal(made.images, made.images[:1].expand_as(made.images))

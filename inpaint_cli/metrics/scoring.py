@@ -1,0 +1,235 @@
+"""The scoring of targets, one after the other or shared by processes: measured, then reported."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inpaint_cli import __version__, metrics
+from inpaint_cli.device import rank, world_size
+from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.metrics import instruments, measuring, unions
+from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.instruments import Instruments
+from inpaint_cli.metrics.measuring import Meter, WorkFolder, parts
+from inpaint_cli.metrics.protocol import MeasureOptions
+from inpaint_cli.metrics.reconstructions import applies
+from inpaint_cli.metrics.report import Document, Scored, compare, document_of
+from inpaint_cli.metrics.spent import entries, remark, spent_of
+from inpaint_cli.metrics.targets import Target
+from inpaint_cli.ranks import wait
+from inpaint_cli.reporting import Reporter
+
+FAILED = "figures of the other images alone would be no figures of this set"
+"""Why nothing is said of a program that failed for some images."""
+
+
+@dataclass
+class Planned:
+    """A target with what is measured of it."""
+
+    target: Target
+    joint: bool
+    """Its masks are one of several kinds, and some metrics take all of them together."""
+    asked: tuple[str, ...]
+    """The metrics that are measured of it, or refused."""
+    refused: dict[str, Refused] = field(default_factory=dict)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The metrics of its own report."""
+        return tuple(n for n in self.asked if not (self.joint and metrics.get(n).over_masks))
+
+
+@dataclass
+class Scoring:
+    """The scoring of one or more targets, on one device."""
+
+    options: MeasureOptions
+    device: torch.device
+    reporter: Reporter
+    work: Path | None = None
+    """Where the shards lie, and stay; None = below the caches, removed at the end."""
+    data: str = ""
+    """Name of the data set, which decides what serves where nothing is asked for by name."""
+
+    def run(self, targets: Sequence[Target]) -> list[Document]:
+        """Return a report per target; in the other processes of torchrun, nothing.
+
+        A metric that cannot be computed is listed as refused and stops no other. With `strict` it
+        is an error before anything is computed: ResourceError for a missing file, else UserError.
+        Metrics of all kinds of masks together stand in a report of their own per model.
+        """
+        tools = self.announced()
+        plans = self.planned(targets, tools)
+        for plan in plans:
+            self.report_refused(plan.target.label, plan.refused)
+        works = [self.measure(plan, tools) for plan in plans]
+        wait()
+        if rank() != 0:
+            wait()
+            return []
+        for plan, (work, _) in zip(plans, works, strict=True):
+            if work.todo():
+                plan.refused |= dict.fromkeys(plan.asked, Refused(FAILED))
+        scored = [
+            self._scored(plan, tools, work, seconds)
+            for plan, (work, seconds) in zip(plans, works, strict=True)
+        ]
+        compare(scored)
+        every = [one for one, plan in zip(scored, plans, strict=True) if plan.own]
+        every += self._together(plans, scored, tools)
+        for work, _ in works:
+            work.remove()
+        wait()
+        return [one.document for one in every]
+
+    def check(self, targets: Sequence[Target]) -> list[tuple[str, str, str]]:
+        """Return (target, metric, "ok" or why not) of every metric, and compute nothing."""
+        tools, answers = self.announced(), []
+        for plan in self.planned(targets, tools):
+            for name in plan.asked:
+                reason = plan.refused[name].reason if name in plan.refused else "ok"
+                answers.append((plan.target.label, name, reason))
+        return answers
+
+    def planned(self, targets: Sequence[Target], tools: Instruments) -> list[Planned]:
+        """Return the targets with the metrics that cannot be computed, and the reason."""
+        joint = unions.names_of_several(targets)
+        plans = [
+            Planned(target, target.name in joint, self._asked_of(target)) for target in targets
+        ]
+        for plan in plans:
+            for name in plan.asked:
+                reason = metrics.get(name).refusal(plan.target, tools)
+                if metrics.get(name).over_masks and not plan.joint:
+                    reason = reason or Refused(unions.ONE_KIND)
+                if reason is not None:
+                    plan.refused[name] = reason
+        return plans
+
+    def _asked_of(self, target: Target) -> tuple[str, ...]:
+        names = self.options.metrics
+        return tuple(filter(applies, names)) if target.is_reconstruction else names
+
+    def load_instruments(self) -> Instruments:
+        """Load the networks that the metrics need."""
+        return instruments.load(self.options, self.device, self.data)
+
+    def announced(self) -> Instruments:
+        """Return the networks, with remarks; UserError where statistics are of another one."""
+        tools = self.load_instruments()
+        for note in tools.notes if rank() == 0 else ():
+            self.reporter.note(note)
+        reference, network = self.options.statistics, tools.extractor
+        if reference is not None and network is not None:
+            reference.check(network.description())
+        return tools
+
+    def report_refused(self, name: str, refused: Mapping[str, Refused]) -> None:
+        """Warn of what is refused, each reason once; raise it where `strict` asks for that."""
+        names: dict[str, list[str]] = {}
+        for metric, error in refused.items():
+            names.setdefault(error.reason, []).append(metric)
+        lines = [f"{', '.join(group)}: {reason}" for reason, group in names.items()]
+        if self.options.strict and lines:
+            text = f"{name}: {'; '.join(lines)}"
+            if any(error.missing_file for error in refused.values()):
+                raise ResourceError(text)
+            raise UserError(text, setting="strict")
+        for line in lines if rank() == 0 else ():
+            self.reporter.warn(f"{name}: refused: {line}")
+
+    def _report_failed(self, target: Target, meter: Meter) -> None:
+        """List the images of which a program gave no completion."""
+        for name, reason in meter.failed.items():
+            self.reporter.warn(f"{target.label}: failed: {name}: {reason}")
+        if meter.failed:
+            count = f"{len(meter.failed)} of {len(target.ids)} images failed"
+            self.reporter.warn(f"{target.label}: refused: {count}; {FAILED}")
+
+    def measure(self, plan: Planned, tools: Instruments) -> tuple[WorkFolder, float]:
+        """Make this process's shards of a target, but for those that are there."""
+        target = plan.target
+        wanted = frozenset(plan.asked) - plan.refused.keys()
+        meter = Meter(target, self.options, wanted, tools)
+        pieces = parts(len(target.ids), target.k)
+        work = WorkFolder.of(self._identity(target, tools, meter), pieces, self.work)
+        todo, start = work.todo(rank(), world_size()), time.monotonic()
+        all_of_us = sum(len(pieces[n]) for n in range(rank(), len(pieces), world_size()))
+        done = all_of_us - sum(len(pieces[n]) for n in todo)
+        if done and rank() == 0:
+            self.reporter.note(f"{target.label}: going on; {done} of {all_of_us} images are done")
+        reporter = self.reporter if rank() == 0 else Reporter(quiet=True)
+        if wanted:
+            total, finished = all_of_us * target.k, done * target.k
+            with reporter.progress(target.label, total, finished) as advance:
+                for number in todo:
+                    tensors = meter.shard(pieces[number], advance)
+                    if tensors is not None:
+                        work.save(number, tensors)
+        self._report_failed(target, meter)
+        return work, time.monotonic() - start
+
+    def _identity(self, target: Target, tools: Instruments, meter: Meter) -> list[Any]:
+        """Return what decides every byte of the shards."""
+        return [
+            [__version__, measuring.VERSION, str(torch.__version__), self.device.type],
+            [sorted(meter.wanted), meter.sets, self.options.pooled],
+            tools.identity(),
+            None if self.options.calibration is None else asdict(self.options.calibration),
+            [target.name, target.k, target.fingerprint()],
+        ]
+
+    def _scored(
+        self, plan: Planned, tools: Instruments, work: WorkFolder, seconds: float
+    ) -> Scored:
+        start, target = time.monotonic(), plan.target
+        options = replace(self.options, metrics=plan.own)
+        refused = {name: why for name, why in plan.refused.items() if name in options.metrics}
+        nothing = len(plan.refused) == len(plan.asked)
+        columns = work.nothing() if nothing else work.load()
+        scored = document_of(target, options, tools, columns, refused, self.device.type)
+        seconds = round(seconds + time.monotonic() - start, 3)
+        spent = spent_of(columns.figures)
+        done, took = entries(spent)
+        scored.document["protocol"]["completions"] |= done
+        scored.document["timing"] = {"seconds": seconds, "processes": world_size(), **took}
+        self._remark_on(target, spent)
+        if work.todo():
+            scored.document["failed"] = True
+        return scored
+
+    def _together(
+        self, plans: Sequence[Planned], scored: Sequence[Scored], tools: Instruments
+    ) -> list[Scored]:
+        """Return the reports of all kinds of masks together, one for each model."""
+        names, reports = unions.asked_for(self.options.metrics), list[Scored]()
+        joint = [(p, s) for p, s in zip(plans, scored, strict=True) if p.joint and names]
+        for model in dict.fromkeys(plan.target.name for plan, _ in joint):
+            of_model = [pair for pair in joint if pair[0].target.name == model]
+            refused = {name: why for plan, _ in of_model for name, why in plan.refused.items()}
+            start, parts_of = time.monotonic(), [part for _, part in of_model]
+            report = unions.scored_together(
+                parts_of,
+                {name: why for name, why in refused.items() if name in names},
+                self.options,
+                tools,
+                self.device.type,
+            )
+            seconds = round(time.monotonic() - start, 3)
+            report.document["timing"] = {"seconds": seconds, "processes": world_size()}
+            reports.append(report)
+        return reports
+
+    def _remark_on(self, target: Target, spent: Mapping[str, Any]) -> None:
+        """Tell what was converted of the files, and what programs took."""
+        for what, count in sorted(getattr(target, "converted", {}).items()):
+            self.reporter.note(f"{target.label}: {count} files: {what}")
+        if told := remark(spent):
+            self.reporter.note(f"{target.label}: {told}")
