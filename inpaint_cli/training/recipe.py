@@ -57,6 +57,8 @@ class Recipe:
     """Where `data` lie, whatever the current folder; empty = as typed. Not part of config.toml."""
     split_map: str = ""
     """Which folders and arrays of the data are which split, where their names do not tell."""
+    distance: str = ""
+    """`perceptual` with its file, whatever the current folder; empty = as typed. Likewise."""
 
     @property
     def family(self) -> Family:
