@@ -181,8 +181,8 @@ def split_map(command: F) -> F:
     return click.option(
         "--split-map",
         metavar="NAME=SPLIT,...",
-        help="What folders or arrays of the data are: train, validation, test, ignore, or class "
-        "(no split in spite of its name).  [default: as their names say]",
+        help="What folders, arrays or files ('test_*') of the data are: train, validation, test, "
+        "ignore, or class (no split in spite of its name).  [default: as their names say]",
     )(command)
 
 

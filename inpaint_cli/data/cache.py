@@ -27,7 +27,7 @@ from inpaint_cli.data.value_ranges import LEAST_USED
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
-VERSION = 3
+VERSION = 4
 """Counts the changes of this code that alter pixels, splits or the index."""
 
 
@@ -132,7 +132,7 @@ def _check_said(plans: Sequence[SourcePlan], listings: Sequence[Listing]) -> Non
     unused = [name for plan in plans for name, _ in plan.said.pairs if name not in used]
     if unused:
         raise UserError(
-            f"'{unused[0]}' is no folder and no array of {_names(plans)}.", setting="split_map"
+            f"'{unused[0]}' is no folder, file or array of {_names(plans)}.", setting="split_map"
         )
 
 
