@@ -92,6 +92,9 @@ class Zip:
     def fingerprint(self) -> list[Any]:
         return ["zip", *identity(self.path)]
 
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
     def listing(self) -> Listing:
         with open_zip(self.path) as archive:
             contents = _of_zip(archive)
@@ -117,6 +120,9 @@ class Tar:
 
     def fingerprint(self) -> list[Any]:
         return ["tar", *identity(self.path)]
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
 
     @cached_property
     def _contents(self) -> Contents[int]:
