@@ -305,9 +305,7 @@ def _rules(
         left_out = counted(ignored, "other file")
         sentences.append(f"{left_out} left out (no images, or beside train/ and test/)")
     if odd := [text for listing in listings for text in listing.odd]:
-        more = ", ..." if len(odd) > NAMED_IN_FULL else ""
-        named = ", ".join(odd[:NAMED_IN_FULL])
-        sentences.append(f"{counted(len(odd), 'file')} left out: {named}{more}")
+        sentences.append(f"{counted(len(odd), 'file')} left out: {_named(odd)}")
     return sentences
 
 
@@ -346,8 +344,14 @@ def _names(plans: Sequence[SourcePlan]) -> str:
 
 
 def _looked_for(listings: Sequence[Listing]) -> str:
-    others = sum(listing.ignored + len(listing.odd) for listing in listings)
-    return f"{counted(others, 'other file')}; looked for .png, .jpg, .webp, .tif and the like"
+    odd = [text for listing in listings for text in listing.odd]
+    others = counted(sum(listing.ignored for listing in listings) + len(odd), "other file")
+    named = f", {_named(odd)}" if odd else ""
+    return f"{others}{named}; looked for .png, .jpg, .webp, .tif and the like"
+
+
+def _named(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:NAMED_IN_FULL]) + (", ..." if len(texts) > NAMED_IN_FULL else "")
 
 
 def _natural(name: str) -> tuple[int, int, str]:

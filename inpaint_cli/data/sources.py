@@ -143,7 +143,8 @@ def _is_image(name: str) -> bool:
 
 def _is_hidden(name: str) -> bool:
     # __MACOSX/ holds resource forks that are called like the images.
-    return any(part[:1] == "." or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return any((part[:1] == "." and part != "..") or part == "__MACOSX" for part in parts)
 
 
 def _facts(entry: os.DirEntry[str]) -> tuple[int, int, str] | None:
