@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import models, zoo
+from inpaint_cli.bounds import MOST_COMPLETIONS, MOST_MASKS
 from inpaint_cli.device import for_method, resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Family, Model, Option, drawing_option, finished_stages, not_as_scored
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 DEFAULT_N = 8
 LARGEST_MASK = 16384
+MOST_MASK_BYTES = 1 << 33
+"""Of masks drawn at once, a byte a pixel."""
 """Pixels across of masks that `draw_masks` draws."""
 COMMON = (
     "n",
@@ -102,7 +105,7 @@ class LoadedModel:
         request = CompletionRequest.of_family(
             self.family,
             checked_options(self.family, options, as_scored=calibration is not None),
-            n=self.default_n(temperature) if n is None else whole(n, "n"),
+            n=self.default_n(temperature) if n is None else whole(n, "n", most=MOST_COMPLETIONS),
             seed=whole(seed, "seed"),
             temperature=number(temperature, "temperature"),
             context=number(context, "context") if context is not None else CONTEXT,
@@ -412,8 +415,8 @@ def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bo
     """
     if not isinstance(kind, str):
         raise UserError(f"must be the name of a kind, got {repr(kind)[:60]}.", setting="kind")
-    n, seed = whole(n, "n", 1), whole(seed, "seed", 0)
-    size = whole(size, "size", 1, LARGEST_MASK)
+    size, seed = whole(size, "size", 1, LARGEST_MASK), whole(seed, "seed", 0)
+    n = whole(n, "n", 1, min(MOST_MASKS, MOST_MASK_BYTES // size**2))
     return np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
 
 

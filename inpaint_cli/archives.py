@@ -30,6 +30,8 @@ RATIO_OF_PICTURES = 100
 RATIO_OF_ARRAYS = 900
 """The same for arrays, which may be as plain as masks are; Deflate ends at 1032."""
 DEFLATE_MOST = 1032
+ENCRYPTED = 1
+"""A bit of the flags of a member."""
 PIECE = 1 << 16
 
 
@@ -77,8 +79,15 @@ def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> b
     known = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA)
     if info.compress_type not in known:  # a few bytes of bzip2 would unpack to gigabytes at once
         raise ValueError("packed by a method that is not read here; pack it with Deflate")
+    check_open(info)
     with archive.open(info) as handle:
         return b"".join(iter(lambda: handle.read(PIECE), b""))
+
+
+def check_open(info: zipfile.ZipInfo) -> None:
+    """Raise ValueError for a member that is encrypted."""
+    if info.flag_bits & ENCRYPTED:
+        raise ValueError(f"{info.filename} is encrypted; unpack the archive with its password")
 
 
 @contextlib.contextmanager
@@ -139,6 +148,7 @@ class Npy:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{name} is packed by a method that is not read here")
         self.name, self.packed = name, info.compress_size
+        check_open(info)
         self.handle = archive.open(info)
         self.shape, self.fortran, self.dtype = _header(self.handle)
         self.size = math.prod(self.shape) * self.dtype.itemsize

@@ -55,6 +55,10 @@ STEPS = Between(0, 10**9)
 INTERVAL = Between(1, 10**9)
 CHANNELS = Between(1, 16384)
 """Of feature maps."""
+MOST_COMPLETIONS = 10_000
+"""Of one picture; all of them are in memory, and most are files, before the work ends."""
+MOST_MASKS = 10_000_000
+"""Of one set."""
 
 
 def check(config: Any) -> None:

@@ -9,6 +9,8 @@ from inpaint_cli.errors import UserError
 
 MOST_PARTS = 50_000
 """Modules and parameters of a network; the largest preset has 6,000."""
+PARTS_A_TENSOR, FEW_PARTS = 3, 100
+"""A network of a file has no more modules and parameters than these, a tensor and in all."""
 
 
 class TooLarge(UserError):
@@ -37,3 +39,11 @@ def at_most(parts: int = MOST_PARTS) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def parts_for(tensors: int) -> int:
+    """Return the budget of a network that so many tensors of a file shall fill.
+
+    Every parameter is one of them, and most modules have some.
+    """
+    return PARTS_A_TENSOR * tensors + FEW_PARTS

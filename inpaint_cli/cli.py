@@ -22,7 +22,14 @@ import click
 
 from inpaint_cli import __version__
 from inpaint_cli.commands.options import HELP_COLUMNS, remarks
-from inpaint_cli.errors import Interrupted, PartialFailure, PlainError, ResourceError, UserError
+from inpaint_cli.errors import (
+    TERMINATED,
+    Interrupted,
+    PartialFailure,
+    PlainError,
+    ResourceError,
+    UserError,
+)
 from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.reporting import at_terminal
 from inpaint_cli.streams import outlive_readers, shown
@@ -214,4 +221,4 @@ def run() -> None:
 
 def terminate(signal_number: int, frame: FrameType | None) -> NoReturn:
     """Turn a signal into an exception, so that unfinished files are removed on the way out."""
-    raise Interrupted("terminated", signal_number)
+    raise Interrupted(TERMINATED, signal_number)

@@ -11,6 +11,8 @@ from typing import Self
 
 SETTING_IN_TEXT = re.compile(r"\bthe setting ([a-z][a-z_]*)")
 """How a message names a setting that it advises: the command line spells that one as a flag too."""
+TERMINATED = "terminated"
+"""All that there is to say of a signal from nobody knows where."""
 LONGEST_NAME = 200
 """Characters of an unknown name that a message repeats; finding the nearest takes their square."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -13,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from inpaint_cli.device import rank, sum_over_ranks, world_size
-from inpaint_cli.errors import ResourceError
+from inpaint_cli.errors import TERMINATED, Interrupted, ResourceError
 
 T = TypeVar("T")
 
@@ -32,14 +34,36 @@ def joined(device: torch.device) -> Iterator[torch.device]:
         yield device
         dist.barrier()  # a process that leaves early takes gloo's threads of the others down
     except RuntimeError as error:
+        _finish_speaking()
         if not _is_about_another(error):
             raise
         raise ResourceError(
             f"process {rank()}: another process of this run ended; its own message says why."
         ) from error
+    except Exception:
+        _finish_speaking()
+        raise
+    except Interrupted as error:
+        if world_size() > 1 and str(error) == TERMINATED:
+            text = (
+                f"process {rank()}: terminated. torchrun does so when another process has failed; "
+                "its own message says why."
+            )
+            raise Interrupted(text, error.signal_number) from error
+        raise
     finally:
         gc.collect()
         dist.destroy_process_group()
+
+
+def _finish_speaking() -> None:
+    """Let no SIGTERM take the place of an error that is on its way to be printed.
+
+    torchrun terminates all processes as soon as one of them is gone, which may be another one than
+    that which failed first: leaving the others takes that one a while.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def is_first() -> bool:

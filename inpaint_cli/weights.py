@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = "1"
-PARTS_A_TENSOR, FEW_PARTS = 3, 100
-"""A network of a file has no more modules and parameters than these, a tensor and in all."""
 OWN_PRESET = "own"
 """In the header of a model whose config is none of its family's presets."""
 
@@ -140,8 +138,7 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
         if isinstance(value, int) and value > max(count, 4096):
             raise UserError(f"{path}: its config is damaged ({name} = {value}).")
     try:
-        # Every parameter is a tensor of the file, and most modules have some.
-        with torch.device("meta"), building.at_most(PARTS_A_TENSOR * len(shapes) + FEW_PARTS):
+        with torch.device("meta"), building.at_most(building.parts_for(len(shapes))):
             expected = family.build(config).state_dict()  # type: ignore[attr-defined]
     except PlainError as error:
         raise UserError(f"{path}: its config {error}") from error

@@ -16,6 +16,8 @@ from inpaint_cli.randomness import stream
 from inpaint_cli.reporting import Reporter
 
 TAG = "mask-cache"
+MOST_BYTES = 1 << 34
+"""Of a cache on the disk."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ class MaskCache:
 
         The masks are 0..count-1 of the set with this seed, so a mixture is stratified.
         """
-        if count < 1:
-            raise UserError(f"mask_cache: must be at least 1, got {count}.")
+        check_count(count, height, width)
         path = folder / f"{_name(kind, height, width, count, seed)}.masks"
         shape = (count, row_bytes(height, width))
         if not path.is_file() or path.stat().st_size != shape[0] * shape[1]:
@@ -58,6 +59,19 @@ class MaskCache:
         """Return the mask of training sample `index`: bool [H, W], each of the cache as likely."""
         chosen = int(stream(seed, TAG, epoch, index).random() * len(self))
         return unpack(np.asarray(self.packed[chosen]), self.height, self.width)
+
+
+def check_count(count: int, height: int, width: int) -> None:
+    """Raise UserError for a number of masks that no cache holds."""
+    if count < 1:
+        raise UserError(f"mask_cache: must be at least 1, got {count}.")
+    size = count * row_bytes(height, width)
+    if size > MOST_BYTES:
+        raise UserError(
+            f"mask_cache: {count} masks of {height}x{width} would take {size >> 30} GiB on the "
+            f"disk. At most {MOST_BYTES // row_bytes(height, width)} are drawn beforehand; 0 draws "
+            "a new one for every image."
+        )
 
 
 def _name(kind: str, height: int, width: int, count: int, seed: int) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.archives import RATIO_OF_ARRAYS, Npy, open_zip
+from inpaint_cli.bounds import MOST_MASKS
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import is_ours, make_folder, replacing, write_text
 from inpaint_cli.locking import alone_in
@@ -30,7 +31,8 @@ WRITING = "writing"
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 """Suffixes of pictures, which a folder for masks must not hold."""
 LARGEST_SIDE = 16384
-MOST_MASKS = 10_000_000
+MOST_BYTES = 1 << 31
+"""Of a set: all of it is in memory, a bit a pixel."""
 
 
 def _is_size(value: Any) -> bool:
@@ -150,7 +152,17 @@ def draw_set(
     seed: int = 0,
     reporter: Reporter | None = None,
 ) -> MaskSet:
-    """Draw masks 0..count-1 of a kind, as scoring takes them (epoch 0)."""
+    """Draw masks 0..count-1 of a kind, as scoring takes them (epoch 0).
+
+    UserError for more than a set may hold.
+    """
+    most = min(MOST_MASKS, MOST_BYTES // row_bytes(height, width))
+    if count > most:
+        raise UserError(
+            f"{count} masks of {height}x{width} are more than the {most} of one set. Draw several, "
+            "with other seeds.",
+            setting="count",
+        )
     packed = np.empty((count, row_bytes(height, width)), np.uint8)
     with (reporter or Reporter(quiet=True)).progress("masks", count) as advance:
         for index in range(count):

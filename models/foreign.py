@@ -6,16 +6,19 @@ import pickle
 import pickletools
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from inpaint_cli import building
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model
 from inpaint_cli.parsing import brief
+
+Network = TypeVar("Network", bound=nn.Module)
 
 PACKAGES = frozenset(
     (
@@ -46,8 +49,13 @@ STATE_DICT = "state_dict"
 """The name of a trainer's table of weights, whatever other tables lie beside it."""
 WRAPPERS = ("module", "_orig_mod")
 """What parallel training and compiling put before the names of the network they wrap."""
+NO_WEIGHTS = ("opt", "lr_", "sched", "scaler")
+"""Beginnings of names of what a trainer keeps beside the weights."""
 PICKLE = b"\x80"
 """The first byte of a bare pickle."""
+MOST_REPEATED, FEW_BYTES = 16, 1 << 26
+"""Tensors that share their values take no more than so many times the bytes of their file, and so
+many in all."""
 LEGACY_PICKLES = 4
 """A file from before 2020 begins with so many: two numbers, the machine, and what was saved."""
 
@@ -84,7 +92,21 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: a folder. Give the files in it.")
     if path.suffix == ".safetensors":
         return unwrapped(_read_safetensors(path))
-    return unwrapped(_table(_unpickled(path), path))
+    state = _table(_unpickled(path), path)
+    _check_size(state, path)
+    return unwrapped(state)
+
+
+def skeleton(build: Callable[[], Network], tensors: int, where: Path) -> Network:
+    """Return a network without memory ("meta"), whose shapes are compared with a file's.
+
+    UserError about `where` as soon as it has far more parts than there are tensors to fill it.
+    """
+    try:
+        with torch.device("meta"), building.at_most(building.parts_for(tensors)):
+            return build()
+    except building.TooLarge as error:
+        raise UserError(f"{where}: {error} The weights are {tensors} tensors.") from error
 
 
 def unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -117,13 +139,26 @@ def check_finite(model: Model, files: Sequence[Path]) -> None:
             )
 
 
-def shape_text(tensor: Tensor) -> str:
+def shape_text(shape: Sequence[int]) -> str:
     """Return a shape as people read it.
 
-    >>> shape_text(torch.zeros(4, 3)), shape_text(torch.tensor(1))
+    >>> shape_text((4, 3)), shape_text(())
     ('4x3', 'one number')
     """
-    return "x".join(map(str, tensor.shape)) or "one number"
+    return "x".join(map(str, shape)) or "one number"
+
+
+def _check_size(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise UserError for tensors whose values are not all in the file, however large they are."""
+    for name, tensor in state.items():
+        if tensor.layout is not torch.strided:
+            raise UserError(f"{path}: '{name}' is a sparse tensor, which is not read.")
+    size, claimed = path.stat().st_size, sum(t.numel() * t.element_size() for t in state.values())
+    if claimed > MOST_REPEATED * size + FEW_BYTES:
+        raise UserError(
+            f"{path}: its tensors would take {claimed >> 20} MiB, but it has {size >> 10} KiB: it "
+            "is damaged, or made to fill a machine."
+        )
 
 
 def _table(content: Any, path: Path) -> dict[str, Tensor]:
@@ -140,18 +175,31 @@ def _table(content: Any, path: Path) -> dict[str, Tensor]:
     return tables[named[0] if len(tables) > 1 else next(iter(tables))]
 
 
-def _tables(content: Any, place: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Yield the tables of names to tensors in what was saved, with their places."""
-    if isinstance(content, nn.Parameter | Tensor) or not isinstance(content, Mapping):
-        return
-    if content and all(
+def _tables(content: Any) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yield the tables of names to tensors in what was saved, with their places.
+
+    Each is looked into once: a small file may hold a table in itself, or in a million places.
+    """
+    waiting, known = [("", content)], dict[int, bool]()
+    while waiting:
+        place, inside = waiting.pop()
+        if not isinstance(inside, Mapping) or isinstance(inside, Tensor):
+            continue
+        is_new = id(inside) not in known
+        if known.setdefault(id(inside), is_new and _is_table(inside)):
+            yield place, dict(inside)
+        elif is_new:
+            waiting += [
+                (f"{place}/{name}" if place else name, value)
+                for name, value in list(inside.items())[::-1]
+                if isinstance(name, str) and not name.lower().startswith(NO_WEIGHTS)
+            ]
+
+
+def _is_table(content: Mapping[Any, Any]) -> bool:
+    return bool(content) and all(
         isinstance(n, str) and isinstance(t, Tensor) and t.ndim >= 0 for n, t in content.items()
-    ):
-        yield place, dict(content)
-        return
-    for name, value in content.items():
-        if isinstance(name, str) and not name.lower().startswith(("opt", "lr_", "sched", "scaler")):
-            yield from _tables(value, f"{place}/{name}" if place else name)
+    )
 
 
 def _culprit(content: Any) -> str:

@@ -73,6 +73,19 @@ def zip_link(name: str) -> zipfile.ZipInfo:
     return info
 
 
+def encrypted(path: Path) -> None:
+    """Marks every member of a zip as encrypted, in both of its heads."""
+    raw = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            raw[info.header_offset + 6] |= 1
+    start = 0
+    while (start := raw.find(b"PK\x01\x02", start)) >= 0:
+        raw[start + 8] |= 1
+        start += 4
+    path.write_bytes(bytes(raw))
+
+
 def damaged_deflate(path: Path, name: str = "visible") -> None:
     """Spoils the packed bytes of a member of an npz; its directory stays whole."""
     raw = bytearray(path.read_bytes())

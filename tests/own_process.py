@@ -29,7 +29,8 @@ def peak():
 try:
     main(sys.argv[1:], prog_name="inpaint")
 except SystemExit as end:
-    heavy = [name for name in ("torch", "numba", "cv2", "numpy") if name in sys.modules]
+    watched = ("torch", "torch._dynamo", "numba", "cv2", "numpy", "sklearn", "scipy")
+    heavy = [name for name in watched if name in sys.modules]
     print("\\n" + json.dumps([end.code or 0, heavy, peak()]))
 """
 
@@ -40,7 +41,7 @@ class Ended:
 
     exit_code: int
     libraries: list[str]
-    """Of torch, numba, cv2 and numpy, those that were loaded."""
+    """Of torch and its compiler, numba, cv2, numpy, sklearn and scipy, those that were loaded."""
     peak_bytes: int
     """The most it ever held; 0 where that cannot be told."""
     seconds: float

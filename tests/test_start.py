@@ -94,3 +94,15 @@ def test_weights_that_are_broken_end_a_batch_at_once(photo: Path, top: Path) -> 
     ended = own_process.run("complete", photo, photo.parent / "b.png", *words, top=top)
     assert ended.exit_code == 2
     assert ended.stderr.count("no numbers") == 1
+
+
+def test_a_dry_run_loads_no_more_than_it_needs(
+    tmp_path: Path, top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INPAINT_HOME", str(tmp_path))  # where no digits were read before
+    words = ["--model", "pcnn", "--data", "digits", "--preset", "digits", "--device", "cpu"]
+    ended = own_process.run("train", *words, "--dry-run", top=top)
+    assert ended.exit_code == 0, ended.stderr
+    assert set(ended.libraries) <= {"torch", "numpy", "cv2"}
+    assert ended.peak_bytes < 400e6
+    assert "parameters: total 132,192" in ended.stdout

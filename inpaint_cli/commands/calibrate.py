@@ -35,14 +35,14 @@ from inpaint_cli.zoo import DEFAULT
     "-k",
     "--completions",
     "k",
-    type=options.at_least(2),
+    type=options.whole(2, options.MOST_COMPLETIONS),
     default=8,
     metavar="K",
     help="Completions of each picture; -n of 'inpaint complete' must be the same.",
 )
 @click.option(
     "--level",
-    type=options.Number(float, 50, above=True),
+    type=options.Number(float, 50, 100, above=True),
     default=90.0,
     metavar="PERCENT",
     help="The share of hidden values that shall lie inside.",
@@ -61,14 +61,14 @@ from inpaint_cli.zoo import DEFAULT
 )
 @click.option(
     "--limit",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_PICTURES),
     metavar="N",
     show_default="all",
     help="So many pictures, drawn at random, always the same.",
 )
 @click.option(
     "--temperature",
-    type=options.Number(float, 0, above=True),
+    type=options.Number(float, 0, options.HIGHEST_TEMPERATURE, above=True),
     metavar="T",
     show_default="1",
     help="As it will be in 'inpaint complete'.",

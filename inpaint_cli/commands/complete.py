@@ -83,6 +83,8 @@ def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
         known.setdefault(option.name, option)
     for name, option in reversed(known.items()):
         kind: Any = click.Choice(option.choices) if option.choices else option.type
+        if option.type is int or option.type is float:
+            kind = options.of_a_family(option.type)  # whose own bounds may be closer
         command = click.option(
             f"--{name}",
             type=None if option.type is bool else kind,
@@ -129,7 +131,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option("--invert-mask", is_flag=True, help="Fill in black instead of white.")
 @click.option(
     "--grow",
-    type=options.at_least(0),
+    type=options.whole(0, options.LONGEST_SIDE),
     default=0,
     metavar="PX",
     help="Enlarge the hole by so many pixels of the photo.",
@@ -145,14 +147,14 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 )
 @click.option(
     "--feather",
-    type=options.Number(float, 0),
+    type=options.Number(float, 0, options.LONGEST_SIDE),
     metavar="PX",
     show_default="by scale",
     help="Width over which the correction at the edge fades inside.",
 )
 @click.option(
     "--context",
-    type=options.Number(float, 0),
+    type=options.Number(float, 0, 1000),
     default=0.5,
     metavar="SHARE",
     help="What the model sees round a hole, as a share of its size.",
@@ -160,7 +162,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "-n",
     "n",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_COMPLETIONS),
     metavar="N",
     show_default="8; 1 if all would be equal",
     help="How many completions.",
@@ -168,7 +170,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @options.seed
 @click.option(
     "--temperature",
-    type=options.Number(float, 0),
+    type=options.Number(float, 0, options.HIGHEST_TEMPERATURE),
     metavar="T",
     show_default="1",
     help="Below 1: likelier and less varied. 0: the model's likeliest completion, one.",
@@ -204,7 +206,7 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
 @click.option(
     "--sheet",
     "tile",
-    type=options.at_least(32, most=4096),
+    type=options.whole(32, 4096),
     metavar="PX",
     show_default="300",
     help="How long a completion is on the sheet, at least.",

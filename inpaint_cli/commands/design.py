@@ -57,18 +57,20 @@ OF_TABLES = ("split", "limit", "as_csv", "as_markdown")
     show_default="eig",
     help="How the next place is chosen; of a data set several are compared with the first.",
 )
-@click.option("--steps", type=options.at_least(1), default=5, metavar="T", help="How many looks.")
+@click.option(
+    "--steps", type=options.whole(1, 10_000), default=5, metavar="T", help="How many looks."
+)
 @click.option(
     "-n",
     "n",
-    type=options.at_least(2),
+    type=options.whole(2, options.MOST_COMPLETIONS),
     default=10,
     metavar="N",
     help="Completions that a gain is averaged over.",
 )
 @click.option(
     "--images",
-    type=options.at_least(2),
+    type=options.whole(2, options.MOST_PICTURES),
     metavar="M",
     show_default="as -n",
     help="Training images in their place, where nothing is visible and for uncond.",
@@ -78,7 +80,7 @@ OF_TABLES = ("split", "limit", "as_csv", "as_markdown")
 )
 @click.option(
     "--grid",
-    type=options.at_least(2),
+    type=options.whole(2, 1000),
     metavar="G",
     show_default="17, or as many as fit",
     help="Places along each side.",
@@ -92,7 +94,7 @@ OF_TABLES = ("split", "limit", "as_csv", "as_markdown")
 @click.option("--split", default="test", help="Which part is looked at.")
 @click.option(
     "--limit",
-    type=options.at_least(2),
+    type=options.whole(2, options.MOST_PICTURES),
     metavar="N",
     show_default="all",
     help="So many pictures, drawn at random, always the same.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from inpaint_cli.commands.options import at_least
+from inpaint_cli.commands.options import LONGEST_SIDE, MOST_COMPLETIONS, whole
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import check_length
 from inpaint_cli.reporting import Reporter
@@ -35,14 +35,14 @@ def output_options(command: Command) -> Command:
             ),
             click.option(
                 "--quality",
-                type=at_least(1),
+                type=whole(1, 100),
                 metavar="Q",
                 show_default="the photo's own",
                 help="Of jpeg and webp.",
             ),
             click.option(
                 "--keep",
-                type=at_least(1),
+                type=whole(1, MOST_COMPLETIONS),
                 metavar="K",
                 help="Write K completions only: the likeliest, or the first.",
             ),
@@ -92,7 +92,7 @@ def more_hole_options(command: Command) -> Command:
             ),
             click.option(
                 "--shrink",
-                type=at_least(0),
+                type=whole(0, LONGEST_SIDE),
                 default=0,
                 metavar="PX",
                 help="Reduce the hole by so many pixels, before --grow.",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inpaint_cli.commands.options import at_least, common, seed
+from inpaint_cli.bounds import MOST_MASKS
+from inpaint_cli.commands.options import common, seed, whole
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
@@ -48,7 +49,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, start: str) -> li
 @click.option(
     "-n",
     "--count",
-    type=at_least(1),
+    type=whole(1, MOST_MASKS),
     metavar="N",
     default=16,
     show_default=True,

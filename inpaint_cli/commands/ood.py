@@ -83,14 +83,14 @@ EVERY = {"model", "device", "as_json"}
 @click.option("--by-visible", is_flag=True, help="Also by the share that is visible.")
 @click.option(
     "--limit",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_PICTURES),
     metavar="N",
     show_default="500 of a set; 5000 with --fit",
     help="So many pictures, drawn at random, always the same.",
 )
 @click.option(
     "--held-out",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_PICTURES),
     metavar="N",
     show_default="1000",
     help="With --fit: so many validation pictures, for p-values.",
@@ -115,7 +115,7 @@ EVERY = {"model", "device", "as_json"}
 )
 @click.option(
     "--passes",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_COMPLETIONS),
     metavar="S",
     show_default="4",
     help="With --fit: walks, or completions of agreement, for each picture.",

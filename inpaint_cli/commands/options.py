@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import functools
-import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import click
 
 from inpaint_cli import __version__
+from inpaint_cli.bounds import MOST_COMPLETIONS as MOST_COMPLETIONS
 from inpaint_cli.device import DEVICES
 from inpaint_cli.reporting import Reporter
 
 F = TypeVar("F", bound=Callable[..., Any])
+MOST_PICTURES = 10**9
+LONGEST_SIDE = 65_535
+"""Pixels; no common format holds a longer one."""
+LARGEST_SEED = 2**64 - 1
+MOST_WORKERS = max(16, 4 * (os.cpu_count() or 1))
+"""More processes wait for each other, and each takes the memory of Python with torch."""
+HIGHEST_TEMPERATURE = 1000
+LONGEST_WAIT = 10**7
+"""In seconds four months; in minutes longer than any training."""
+FAR = 10**12
+"""What no setting of any family comes near."""
 HELP_COLUMNS = 120
 """Help is as wide as the terminal, but no wider than this, to be read with ease."""
 
 
 class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks only
-    """A number with bounds, which help pages do not spell out and errors do."""
+    """A number with bounds, which help pages do not spell out and errors do.
+
+    Every one has an upper bound: a slip of the pen is told before the work, and no memory asked
+    for. above: `least` itself is not allowed.
+    """
 
     def __init__(
-        self,
-        of: type[int] | type[float],
-        least: float,
-        above: bool = False,
-        most: float = math.inf,
+        self, of: type[int] | type[float], least: float, most: float, *, above: bool = False
     ) -> None:
         self.of, self.least, self.above, self.most = of, least, above, most
         self.name = "number"
@@ -39,18 +51,29 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
             number = self.of(value)
         except ValueError:
             kind = "a whole number" if self.of is int else "a number"
-            self.fail(f"must be {kind}, got '{value}'.", param, ctx)
+            self.fail(f"must be {kind}, got '{_shown(value)}'.", param, ctx)
         if not (number > self.least if self.above else number >= self.least):
             how = "above" if self.above else "at least"
-            self.fail(f"must be {how} {self.least:g}, got {number}.", param, ctx)
+            self.fail(f"must be {how} {self.least:g}, got {_shown(number)}.", param, ctx)
         if number > self.most:
-            self.fail(f"must be at most {self.most:g}, got {number}.", param, ctx)
+            self.fail(f"must be at most {self.most}, got {_shown(number)}.", param, ctx)
         return number
 
 
-def at_least(least: int, most: float = math.inf) -> Number:
-    """Return the type of a whole number with a lower bound, and perhaps an upper one."""
-    return Number(int, least, most=most)
+def whole(least: int, most: int) -> Number:
+    """Return the type of a whole number within bounds."""
+    return Number(int, least, most)
+
+
+def of_a_family(kind: type[int] | type[float]) -> Number:
+    """Return the type of a number whose bounds its family knows."""
+    return Number(kind, -FAR, FAR)
+
+
+def _shown(typed: object) -> str:
+    """Return what was typed, unless it is longer than anybody reads."""
+    text = str(typed)
+    return text if len(text) <= 30 else f"{text[:10]}... ({len(text)} characters)"
 
 
 class SectionedCommand(click.Command):
@@ -157,7 +180,7 @@ def exec_timeout(command: F) -> F:
     """Add --exec-timeout."""
     return click.option(
         "--exec-timeout",
-        type=Number(float, 0, above=True),
+        type=Number(float, 0, LONGEST_WAIT, above=True),
         metavar="S",
         show_default="600",
         help="Seconds that exec:CMD may take for one completion.",
@@ -168,7 +191,7 @@ def seed(command: F) -> F:
     """Add --seed."""
     return click.option(
         "--seed",
-        type=at_least(0),
+        type=whole(0, LARGEST_SEED),
         default=0,
         show_default=True,
         metavar="N",
@@ -181,8 +204,8 @@ def split_map(command: F) -> F:
     return click.option(
         "--split-map",
         metavar="NAME=SPLIT,...",
-        help="What folders or arrays of the data are: train, validation, test, ignore, or class "
-        "(no split in spite of its name).  [default: as their names say]",
+        help="What folders, arrays or files ('test_*') of the data are: train, validation, test, "
+        "ignore, or class (no split in spite of its name).  [default: as their names say]",
     )(command)
 
 

@@ -47,7 +47,7 @@ LARGEST_PORT = 65535
 @click.option(
     "-n",
     "n",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_COMPLETIONS),
     metavar="N",
     show_default="8; 1 if deterministic",
     help="How many completions.",
@@ -63,7 +63,7 @@ LARGEST_PORT = 65535
 )
 @click.option(
     "--port",
-    type=options.at_least(0),
+    type=options.whole(0, 65_535),
     default=0,
     show_default="a free one",
     metavar="P",

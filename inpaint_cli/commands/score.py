@@ -65,14 +65,14 @@ OF_WRITING = frozenset(
     "-k",
     "--completions",
     "k",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_COMPLETIONS),
     metavar="K",
     show_default="10; all that a FOLDER holds",
     help="Completions of each picture; a deterministic one counts as K equal ones.",
 )
 @click.option(
     "--limit",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_PICTURES),
     metavar="N",
     show_default="all",
     help="So many pictures, drawn at random, always the same.",
@@ -80,7 +80,7 @@ OF_WRITING = frozenset(
 @options.seed
 @click.option(
     "--size",
-    type=options.at_least(8),
+    type=options.whole(8, 16_384),
     metavar="S",
     show_default="the model's",
     help="Complete pictures of S pixels across; models of another size do so in windows, "
@@ -88,7 +88,7 @@ OF_WRITING = frozenset(
 )
 @click.option(
     "--temperature",
-    type=options.Number(float, 0),
+    type=options.Number(float, 0, options.HIGHEST_TEMPERATURE),
     metavar="T",
     show_default="1",
     help="Below 1: likelier and less varied. 0: the likeliest completion, which counts as K equal "
@@ -173,7 +173,7 @@ OF_WRITING = frozenset(
 )
 @click.option(
     "--sets",
-    type=options.at_least(1),
+    type=options.whole(1, options.MOST_COMPLETIONS),
     metavar="N",
     show_default="1; 5 for p-ids, u-ids, div-fid",
     help="Take the features of the first N completions.",
@@ -199,14 +199,14 @@ OF_WRITING = frozenset(
 )
 @click.option(
     "--kid-subsets",
-    type=options.at_least(1),
+    type=options.whole(1, 1_000_000),
     metavar="N",
     show_default="100",
     help="How many, for the form of subsets.",
 )
 @click.option(
     "--kid-size",
-    type=options.at_least(2),
+    type=options.whole(2, options.MOST_PICTURES),
     metavar="N",
     show_default="1000",
     help="Pictures of each of them.",

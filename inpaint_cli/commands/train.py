@@ -48,7 +48,7 @@ NEWEST = "newest"
 )
 @click.option(
     "--seed",
-    type=options.at_least(0),
+    type=options.whole(0, options.LARGEST_SEED),
     metavar="N",
     help="The same seed gives the same run.  [default: 0]",
 )
@@ -85,12 +85,15 @@ NEWEST = "newest"
 @click.option(
     "--stop-after",
     "minutes",
-    type=options.Number(float, 0, above=True),
+    type=options.Number(float, 0, options.LONGEST_WAIT, above=True),
     metavar="MINUTES",
     help="Save and end after this time; --resume goes on as if there had been no pause.",
 )
 @click.option(
-    "--workers", type=options.at_least(0), metavar="N", help="Processes that prepare batches."
+    "--workers",
+    type=options.whole(0, options.MOST_WORKERS),
+    metavar="N",
+    help="Processes that prepare batches.",
 )
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard files (an extra).")
 @options.split_map

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,10 @@ class Arrays:
     name: str
     version: str
     load: Callable[[], Mapping[Split | None, tuple[Array, Array | None]]]
+    counts: Mapping[Split, int] = field(default_factory=dict)
+    """How many images without classes there will be, where that is known before."""
+    image_bytes: int = 0
+    """The same of the bytes of an image."""
 
     @cached_property
     def _parts(self) -> Mapping[Split | None, tuple[Array, Array | None]]:
@@ -58,8 +64,17 @@ class Arrays:
     def fingerprint(self) -> list[Any]:
         return ["arrays", self.name, self.version]
 
+    def size_bytes(self) -> int:
+        if self.counts:
+            return self.image_bytes * sum(self.counts.values())
+        return sum(images.nbytes for images, _ in self._parts.values())
+
     def listing(self) -> Listing:
-        parts = [ArrayPart(s or "", s, labels, len(a)) for s, (a, labels) in self._parts.items()]
+        if self.counts:
+            parts = [ArrayPart(split, split, None, n) for split, n in self.counts.items()]
+        else:
+            loaded = self._parts.items()
+            parts = [ArrayPart(s or "", s, labels, len(a)) for s, (a, labels) in loaded]
         return Listing([member for part in parts for member in _members(part)])
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
@@ -88,6 +103,9 @@ class Npz:
 
     def fingerprint(self) -> list[Any]:
         return ["npz", *identity(self.path)]
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
 
     def listing(self) -> Listing:
         members = [member for part in self._parts for member in _members(part)]
@@ -253,24 +271,38 @@ def digits() -> Arrays:
     """Return the 1797 digits of 8x8 pixels that scikit-learn carries; 0..16 becomes 0..255."""
 
     def load() -> Mapping[Split | None, tuple[Array, Array | None]]:
-        from sklearn.datasets import load_digits
-
-        data = load_digits()
-        return {None: (np.floor(data.images * 255 / 16 + 0.5).astype(np.uint8), data.target)}
+        table = _table_of_digits()
+        images = table[:, :-1].reshape(-1, 8, 8)
+        pixels = np.floor(images * 255 / 16 + 0.5).astype(np.uint8)
+        return {None: (pixels, table[:, -1].astype(np.int64))}
 
     return Arrays("digits", "1", load)
 
 
+def _table_of_digits() -> Array:
+    """Return the rows of scikit-learn's file: 64 pixels from 0 to 16, and the digit."""
+    package = find_spec("sklearn")
+    path = Path((package and package.origin) or "").parent / "datasets/data/digits.csv.gz"
+    if not path.is_file():
+        from sklearn.datasets import load_digits
+
+        data = load_digits()
+        return np.column_stack([data.data, data.target])
+    # Importing scikit-learn takes longer than planning a run does.
+    with gzip.open(path, "rt") as lines:
+        return np.loadtxt(lines, delimiter=",")
+
+
 def graphics() -> Arrays:
     """Return the pictures that `data/graphics.py` draws, in fixed splits; seconds to draw."""
+    from inpaint_cli.data.graphics import SIDE, TEST, TRAINING, draw
 
     def load() -> Mapping[Split | None, tuple[Array, Array | None]]:
-        from inpaint_cli.data.graphics import TEST, TRAINING, draw
-
         drawn = np.stack([draw(index) for index in range(TRAINING + TEST)])
         return {"train": (drawn[:TRAINING], None), "test": (drawn[TRAINING:], None)}
 
-    return Arrays("graphics", "1", load)
+    counts: Mapping[Split, int] = {"train": TRAINING, "test": TEST}
+    return Arrays("graphics", "1", load, counts, 3 * SIDE**2)
 
 
 def _members(part: ArrayPart) -> Iterator[Member]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
@@ -27,10 +27,13 @@ from inpaint_cli.data.value_ranges import LEAST_USED
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
-VERSION = 3
+VERSION = 4
 """Counts the changes of this code that alter pixels, splits or the index."""
 
 
+READ_FOR_A_PLAN = 1 << 24
+"""Bytes of a set that a plan reads whole, so that it tells what is wrong with the images."""
+NOT_READ = "so large a set is listed and not read for a plan: training tells what cannot be read"
 Index = dict[str, Any]
 _WARNED = set[Path]()
 """The caches whose warnings were told in this process."""
@@ -42,23 +45,47 @@ def load(plans: Sequence[SourcePlan], split: Split, reporter: Reporter) -> Image
     return _image_set(*_opened(plans, [split], reporter), split)
 
 
+def for_plan(plans: Sequence[SourcePlan], split: Split, reporter: Reporter) -> ImageSet:
+    """Return a split as `load` does, but read no more than a little: a plan needs the counts.
+
+    A large set has black pixels, if it is not in the cache; if it is, they are not looked at.
+    """
+    name, path = _place(plans)
+    index = _read(path)
+    if index and path.with_suffix(".raw").stat().st_size > READ_FOR_A_PLAN:
+        _warn(name, path, index, reporter)
+        return _image_set(name, path, index, split)
+    if index or sum(plan.source.size_bytes() for plan in plans) <= READ_FOR_A_PLAN:
+        return load(plans, split, reporter)
+    return _image_set(name, path, _listed(plans), split, is_read=False)
+
+
 def _opened(
     plans: Sequence[SourcePlan], wanted: Sequence[Split], reporter: Reporter
 ) -> tuple[str, Path, Index]:
     """Return name, path and content of the index, built if need be; tell its warnings once."""
-    name = "+".join(plan.name for plan in plans)
-    path = files.home() / "cache" / "data" / f"{_safe(name)}-{_key(plans)}.json"
+    name, path = _place(plans)
     index = _read(path)
     if index and not all(_is_unchanged(path, index, split) for split in wanted):
         reporter.warn(f"{path.with_suffix('.raw')}: damaged since it was written; built again.")
         index = None
     if index is None:
         index = _build(plans, path, reporter)
+    _warn(name, path, index, reporter)
+    return name, path, index
+
+
+def _warn(name: str, path: Path, index: Index, reporter: Reporter) -> None:
     if path not in _WARNED:  # several splits of one set are loaded
         _WARNED.add(path)
         for text in index["warnings"]:
             reporter.warn(f"{name}: {text}")
-    return name, path, index
+
+
+def _place(plans: Sequence[SourcePlan]) -> tuple[str, Path]:
+    """Return the name of a set, and where its index is or will be."""
+    name = "+".join(plan.name for plan in plans)
+    return name, files.home() / "cache" / "data" / f"{_safe(name)}-{_key(plans)}.json"
 
 
 def load_every(plans: Sequence[SourcePlan], reporter: Reporter) -> dict[Split, ImageSet]:
@@ -94,7 +121,25 @@ def _read(path: Path) -> Index | None:
         return None
 
 
-def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index:
+@dataclass(frozen=True)
+class _Rows:
+    """The images of all sources, split by split, before they are read."""
+
+    listings: Sequence[Listing]
+    rules: Sequence[str]
+    """How each source is split."""
+    rows: Sequence[MemberRow]
+    ends: npt.NDArray[np.int64]
+    """Where each split ends."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was made of folders, arrays and names."""
+        return [text for listing in self.listings for text in listing.remarks]
+
+
+def _rows_of(plans: Sequence[SourcePlan]) -> _Rows:
+    """List all sources. UserError where there is nothing."""
     listings = [plan.source.listing() for plan in plans]
     assigned = [plan.assign(listing.members) for plan, listing in zip(plans, listings, strict=True)]
     rows: list[MemberRow] = [
@@ -109,16 +154,36 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
         raise UserError(
             f"{_names(plans)}: no images found ({_looked_for(listings)}).", setting="data"
         )
+    return _Rows(listings, [a.rule for a in assigned], rows, ends)
+
+
+def _shape(plans: Sequence[SourcePlan]) -> tuple[int, int, int]:
     preparation = plans[0].preparation
-    shape = (preparation.channels, preparation.size, preparation.size)
+    return preparation.channels, preparation.size, preparation.size
+
+
+def _listed(plans: Sequence[SourcePlan]) -> Index:
+    """Return the index of a set of which nothing is read."""
+    listed, nothing = _rows_of(plans), Decoding(np.ones(0, bool), {})
+    unread = replace(nothing, good=np.ones(len(listed.rows), bool))
+    told = _index_of(listed.rows, listed.ends, unread, len(plans) > 1)
+    for part in told["splits"].values():
+        part["sha256"] = ""
+    rules = [*_rules(plans, listed.rules, nothing, listed.listings), NOT_READ]
+    return {"shape": _shape(plans), "rules": rules, "remarks": listed.remarks, **told}
+
+
+def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index:
+    listed, shape = _rows_of(plans), _shape(plans)
+    rows, ends = listed.rows, listed.ends
     with files.replacing(path.with_suffix(".raw")) as temporary, temporary.open("r+b") as handle:
         with reporter.progress(f"reading {_names(plans)}", len(rows)) as advance:
             result = decode_all(rows, handle, int(np.prod(shape)), advance)
         check_skipped(rows, result)
         _close_gaps(handle, result.good, int(np.prod(shape)))
         told = _index_of(rows, ends, result, len(plans) > 1)
-        rules = _rules(plans, [a.rule for a in assigned], result, listings)
-        remarks = [text for listing in listings for text in listing.remarks] + result.guesses
+        rules = _rules(plans, listed.rules, result, listed.listings)
+        remarks = listed.remarks + result.guesses
         warnings_ = _warnings(rows, ends, result)
         index = {"shape": shape, "rules": rules, "remarks": remarks, "warnings": warnings_, **told}
         _add_hashes(handle, index)
@@ -132,7 +197,7 @@ def _check_said(plans: Sequence[SourcePlan], listings: Sequence[Listing]) -> Non
     unused = [name for plan in plans for name, _ in plan.said.pairs if name not in used]
     if unused:
         raise UserError(
-            f"'{unused[0]}' is no folder and no array of {_names(plans)}.", setting="split_map"
+            f"'{unused[0]}' is no folder, file or array of {_names(plans)}.", setting="split_map"
         )
 
 
@@ -240,13 +305,11 @@ def _rules(
         left_out = counted(ignored, "other file")
         sentences.append(f"{left_out} left out (no images, or beside train/ and test/)")
     if odd := [text for listing in listings for text in listing.odd]:
-        more = ", ..." if len(odd) > NAMED_IN_FULL else ""
-        named = ", ".join(odd[:NAMED_IN_FULL])
-        sentences.append(f"{counted(len(odd), 'file')} left out: {named}{more}")
+        sentences.append(f"{counted(len(odd), 'file')} left out: {_named(odd)}")
     return sentences
 
 
-def _image_set(name: str, path: Path, index: Index, split: Split) -> ImageSet:
+def _image_set(name: str, path: Path, index: Index, split: Split, is_read: bool = True) -> ImageSet:
     counts: dict[str, int] = {s: len(index["splits"][s]["ids"]) for s in SPLITS}
     part = index["splits"][split]
     if not counts[split]:
@@ -255,7 +318,11 @@ def _image_set(name: str, path: Path, index: Index, split: Split) -> ImageSet:
     size = int(np.prod(index["shape"]))
     offset = sum(counts[s] for s in SPLITS[: SPLITS.index(split)]) * size
     shape = (counts[split], *index["shape"])
-    images = np.memmap(path.with_suffix(".raw"), np.uint8, "r", offset, shape)
+    images: npt.NDArray[np.uint8] = (
+        np.memmap(path.with_suffix(".raw"), np.uint8, "r", offset, shape)
+        if is_read
+        else np.broadcast_to(np.zeros((), np.uint8), shape)
+    )
     labels = None if part["labels"] is None else np.array(part["labels"], np.int64)
     return ImageSet(
         name=name,
@@ -277,8 +344,14 @@ def _names(plans: Sequence[SourcePlan]) -> str:
 
 
 def _looked_for(listings: Sequence[Listing]) -> str:
-    others = sum(listing.ignored + len(listing.odd) for listing in listings)
-    return f"{counted(others, 'other file')}; looked for .png, .jpg, .webp, .tif and the like"
+    odd = [text for listing in listings for text in listing.odd]
+    others = counted(sum(listing.ignored for listing in listings) + len(odd), "other file")
+    named = f", {_named(odd)}" if odd else ""
+    return f"{others}{named}; looked for .png, .jpg, .webp, .tif and the like"
+
+
+def _named(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:NAMED_IN_FULL]) + (", ..." if len(texts) > NAMED_IN_FULL else "")
 
 
 def _natural(name: str) -> tuple[int, int, str]:

@@ -21,6 +21,9 @@ class RenamedSource:
     def fingerprint(self) -> list[Any]:
         return [self.name, *self.source.fingerprint()]
 
+    def size_bytes(self) -> int:
+        return self.source.size_bytes()
+
     def listing(self) -> Listing:
         return self.source.listing()
 
@@ -37,6 +40,9 @@ class ConcatenatedSource:
 
     def fingerprint(self) -> list[Any]:
         return [[key, split, *part.fingerprint()] for key, (part, split) in self.parts.items()]
+
+    def size_bytes(self) -> int:
+        return sum(part.size_bytes() for part, _ in self.parts.values())
 
     def listing(self) -> Listing:
         listings = [(key, part.listing(), split) for key, (part, split) in self.parts.items()]

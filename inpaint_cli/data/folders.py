@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from inpaint_cli.data.image_set import Split, counted
+from inpaint_cli.data import file_names
+from inpaint_cli.data.image_set import SPLITS, Split, counted
 from inpaint_cli.data.split_words import (
     NOTHING_SAID,
+    Choice,
     SplitMap,
     is_plain,
     is_truth,
@@ -40,27 +42,43 @@ def sort(keys: Sequence[str], unwrap: bool, said: SplitMap = NOTHING_SAID) -> So
     """Read splits and classes from the folders in `keys`.
 
     Folders of one level are splits where their names say so, whether classes lie below or above
-    them. Masks and annotations beside pictures are left out. `unwrap` drops one folder around
-    everything from the ids, as packing a folder adds one. UserError where folders of one level are
-    splits only in part.
+    them; where none is, the names of the files may say it. Masks and annotations beside pictures
+    are left out. `unwrap` drops one folder around everything from the ids, as packing a folder adds
+    one. UserError where folders of one level, or names of files, are splits only in part.
     """
     paths = {key: PurePosixPath(key.replace("\\", "/")).parts for key in keys}
     whole = _around(paths.values(), said)
-    kept, left_out = _without_truth(paths, said)
+    given = {key: choice for key, path in paths.items() if (choice := said.of_file(path))}
+    wanted = {key: path for key, path in paths.items() if given.get(key) != "ignore"}
+    kept, left_out = _without_truth(wanted, said)
     around = _around(kept.values(), said)
     tree = _Tree(said)
     tree.walk(list(kept.items()), around)
-    tree.beside += [k for k, p in kept.items() if len(p) - 1 == around and k not in tree.splits]
-    tree.check(kept, around)
+    named = file_names.NOTHING
+    if tree.found:
+        tree.settle(kept, given, around)
+    else:
+        named = file_names.read(kept, given)
+        tree.splits = named.splits
     beside = set(tree.beside) if "train" in tree.splits.values() else set()
     dropped = min(whole, 1) if unwrap else 0
     members = [
         _member(key, path, dropped, around, tree) for key, path in kept.items() if key not in beside
     ]
-    folders = {path[: i + 1] for path in paths.values() for i in range(len(path) - 1)}
-    used = frozenset(key for key in map(said.key_of, folders) if key)
     wrappers = {path[depth] for path in kept.values() for depth in range(around)}
-    return Sorted(members, len(beside), tuple(_remarks(tree, left_out, wrappers)), used)
+    remarks = [*_remarks(tree, left_out, wrappers), *named.remarks]
+    if len(wanted) < len(paths):
+        remarks.append(f"{counted(len(paths) - len(wanted), 'picture')} left out (as said)")
+    return Sorted(members, len(beside), tuple(remarks), _used(paths, said))
+
+
+def _used(paths: dict[str, Path], said: SplitMap) -> frozenset[str]:
+    """Return the entries of the split map that are about something here."""
+    if not said.pairs:
+        return frozenset()
+    folders = {path[: i + 1] for path in paths.values() for i in range(len(path) - 1)}
+    of_files = {key for path in paths.values() for key in said.keys_of_file(path)}
+    return frozenset(of_files | {key for key in map(said.key_of, folders) if key})
 
 
 @dataclass
@@ -111,7 +129,15 @@ class _Tree:
         clear = len(set(found.values())) > 1 or any(is_plain(name) for name in found)
         return {**(found if clear or given else {}), **given}
 
-    def check(self, files: dict[str, Path], around: int) -> None:
+    def settle(self, files: dict[str, Path], given: Mapping[str, Choice], around: int) -> None:
+        """Take what is said of single files, and those beside the folders that are splits."""
+        told: dict[str, Split] = {k: choice for k, choice in given.items() if choice in SPLITS}
+        self.splits |= {key: split for key, split in told.items() if key in files}
+        self.beside += [key for key, path in files.items() if len(path) - 1 == around]
+        self.beside = [key for key in self.beside if key not in self.splits]
+        self._check(files, around)
+
+    def _check(self, files: dict[str, Path], around: int) -> None:
         """Raise UserError where some folders are splits and others none."""
         beside = set(self.beside)
         unclear = Counter(

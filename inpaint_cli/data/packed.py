@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import stat
 import tarfile
 import zipfile
@@ -21,6 +22,8 @@ P = TypeVar("P")
 """Where an archive keeps the content of a file."""
 LARGEST_FILE_BYTES = 1 << 28
 """A larger file inside an archive is skipped unread: several are held at a time."""
+OUTSIDE = re.compile(r"(?:[A-Za-z]:)?[/\\]|\.\.(?:[/\\]|$)")
+"""How a name begins that leads out of where the archive is unpacked."""
 LONGEST_LINK = 4096
 MOST_LINKS = 40
 """Links that lead from one to the next; more are a circle."""
@@ -37,18 +40,20 @@ class Contents(Generic[P]):
 
     def file(self, name: str, place: P) -> None:
         """Add a file."""
-        self._forget(name)
-        self.places[name] = place
+        if self._stays(name):
+            self.places[name] = place
 
     def link(self, name: str, target: str) -> None:
         """Add a symbolic link to a file that may be anywhere, also further on."""
-        self._forget(name)
+        if not self._stays(name):
+            return
         self.links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
 
     def hard_link(self, name: str, target: str) -> None:
         """Add another name of a file that came before."""
         place = self.places.get(posixpath.normpath(target))
-        self._forget(name)
+        if not self._stays(name):
+            return
         if place is None:
             self.odd[name] = "a broken link"
         else:
@@ -56,8 +61,8 @@ class Contents(Generic[P]):
 
     def other(self, name: str) -> None:
         """Add what is no file: a pipe, a device."""
-        self._forget(name)
-        self.odd[name] = "no ordinary file"
+        if self._stays(name):
+            self.odd[name] = "no ordinary file"
 
     def follow(self) -> None:
         """Put what links lead to in their place."""
@@ -73,9 +78,14 @@ class Contents(Generic[P]):
                 self.odd[name] = "a link to a folder"
         self.links.clear()
 
-    def _forget(self, name: str) -> None:
+    def _stays(self, name: str) -> bool:
+        """Forget what had this name; return whether it stays inside when it is unpacked."""
         for table in (self.places, self.links, self.odd):
             table.pop(name, None)
+        if OUTSIDE.match(name):
+            self.odd[name] = "leads out of the archive"
+            return False
+        return True
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,9 @@ class Zip:
 
     def fingerprint(self) -> list[Any]:
         return ["zip", *identity(self.path)]
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
 
     def listing(self) -> Listing:
         with open_zip(self.path) as archive:
@@ -117,6 +130,9 @@ class Tar:
 
     def fingerprint(self) -> list[Any]:
         return ["tar", *identity(self.path)]
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
 
     @cached_property
     def _contents(self) -> Contents[int]:

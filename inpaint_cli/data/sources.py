@@ -53,6 +53,9 @@ class Source(Protocol):
     def fingerprint(self) -> list[Any]:
         """Return JSON-able data that changes when the content does; cheap, nothing is decoded."""
 
+    def size_bytes(self) -> int:
+        """Return about how much there is to read."""
+
     def listing(self) -> Listing:
         """Return all images. UserError if the source itself is broken."""
 
@@ -86,6 +89,9 @@ class Folder:
 
     def fingerprint(self) -> list[Any]:
         return ["folder", str(resolved(self.path)), self._files]
+
+    def size_bytes(self) -> int:
+        return sum(size for _, size, _, _ in self._files)
 
     def listing(self) -> Listing:
         odd = {name: why for name, _, _, why in self._files if why}
@@ -137,7 +143,8 @@ def _is_image(name: str) -> bool:
 
 def _is_hidden(name: str) -> bool:
     # __MACOSX/ holds resource forks that are called like the images.
-    return any(part[:1] == "." or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return any((part[:1] == "." and part != "..") or part == "__MACOSX" for part in parts)
 
 
 def _facts(entry: os.DirEntry[str]) -> tuple[int, int, str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Literal
 
@@ -31,6 +32,7 @@ WORDS: dict[str, Split] = {
     "evaluation": "test",
 }
 """Words, in lower case, that are splits."""
+ANY_WORD = re.compile("|".join(WORDS), re.IGNORECASE)
 EVALUATION = ("eval", "evaluation")
 """Words for the test split, or for validation where another name says test."""
 NEUTRAL = frozenset(
@@ -117,8 +119,34 @@ class SplitMap:
         key = self.key_of(path)
         return None if key is None else dict(self.pairs)[key]
 
+    def keys_of_file(self, path: Sequence[str]) -> list[str]:
+        """Return the entries about a file: its name, its path, or a pattern of one with `*`."""
+        whole, name = "/".join(path), path[-1]
+        return [
+            key
+            for key, _ in self.pairs
+            if key in (whole, name)
+            or ("*" in key and fnmatchcase((whole if "/" in key else name).lower(), key.lower()))
+        ]
+
+    def of_file(self, path: Sequence[str]) -> Choice | None:
+        """Return what is said of a file, by its path within the source: the first entry counts."""
+        keys = self.keys_of_file(path) if self.pairs else []
+        return dict(self.pairs)[keys[0]] if keys else None
+
 
 NOTHING_SAID = SplitMap()
+
+
+@dataclass(frozen=True)
+class NameWord:
+    """The split word at an end of a file's name."""
+
+    word: str
+    is_first: bool
+    """Whether the name begins with it."""
+    rest: tuple[str, ...]
+    """The other words: what names of one set have in common."""
 
 
 def split_word(word: str) -> str | None:
@@ -167,6 +195,28 @@ def splits_of(names: Collection[str]) -> dict[str, Split]:
     if any(split == "test" for name, split in found.items() if name not in evaluated):
         found |= dict.fromkeys(evaluated, WORDS["val"])
     return found
+
+
+def word_at_an_end(stem: str) -> NameWord | None:
+    """Return the split word that begins or ends the name of a file, if it says more than that.
+
+    Numbers, and words such as "img", do not count as ends.
+
+    >>> [word_at_an_end(n).word for n in ("train_001", "img_7_test", "COCO_val2014_000000042")]
+    ['train', 'test', 'val']
+    >>> [word_at_an_end(n) for n in ("test", "the_test_of_time", "train_val_1", "trains-2")]
+    [None, None, None, None]
+    """
+    if not ANY_WORD.search(stem):  # nearly every name of a large set
+        return None
+    tokens = _tokens(stem)
+    words = [token for token in tokens if not token.isdecimal() and token not in NEUTRAL]
+    found = [word for word in words if split_word(word)]
+    if len(tokens) < 2 or len(found) != 1 or found[0] not in (words[0], words[-1]):
+        return None
+    rest = tuple(token for token in tokens if token != found[0] and not token.isdecimal())
+    word = str(split_word(found[0]))
+    return NameWord(word, stem.lower().startswith(word), rest)
 
 
 def is_plain(name: str) -> bool:

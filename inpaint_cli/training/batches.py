@@ -114,11 +114,13 @@ class MaskSource:
     def of(
         cls, training: Training, seed: int, shape: tuple[int, int], folder: Path | None
     ) -> MaskSource:
-        """Return the masks of a stage; `folder` holds beforehand drawn ones."""
+        """Return the masks of a stage; `folder` holds beforehand drawn ones, None: not yet."""
         cache = None
-        if training.mask_cache and folder is not None:
-            from inpaint_cli.masks.cache import MaskCache
+        if training.mask_cache:
+            from inpaint_cli.masks.cache import MaskCache, check_count
 
+            check_count(training.mask_cache, *shape)
+        if training.mask_cache and folder is not None:
             # Of a seed of their own: validation and scoring draw the masks of the small ones.
             cache_seed = tag_of(f"mask cache {seed}")
             cache = MaskCache.open(training.masks, *shape, training.mask_cache, cache_seed, folder)

@@ -224,7 +224,9 @@ def resume_run(
         write_text(folder.config, recipe.to_toml())
     if choices.stage and choices.stage not in recipe.stages:
         recipe = _with_stage(folder, recipe, choices.stage)
-    return folder, replace(recipe, places=record.places(recipe, record.read(path)))
+    facts = record.read(path)
+    places, distance = record.places(recipe, facts), record.distance_of(recipe, facts)
+    return folder, replace(recipe, places=places, distance=distance)
 
 
 def _with_stage(folder: RunFolder, recipe: Recipe, name: str) -> Recipe:

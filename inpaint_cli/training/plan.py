@@ -9,8 +9,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
-from inpaint_cli import building
+from inpaint_cli import building, torch_compiler
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.family import Model, Stage
 from inpaint_cli.randomness import Noise
@@ -56,13 +58,43 @@ class _Shapes(Noise):
         return _Shapes(self.seed, self.tag, self.keys[part])
 
 
+class _Gelu(torch.autograd.Function):
+    """The shapes of a GELU, and what it keeps for the backward pass: its input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return torch.empty_like(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return torch.empty_like(x)
+
+
+class _FewerSteps(TorchFunctionMode):
+    """Takes GELU in one step: "meta" takes a dozen in Python, half of the time of a large plan."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        if function is functional.gelu and arguments[0].is_meta:
+            return _Gelu.apply(arguments[0])  # type: ignore[no-untyped-call]
+        return function(*arguments, **(options or {}))
+
+
 def plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporter) -> RunReport:
     """Plan a run. It loads the data, but trains and writes nothing.
 
     The network stands on the device "meta", which knows shapes alone, so that planning the largest
     one takes next to no memory.
     """
-    train, validation = recipe.load_images(download, reporter)
+    with torch_compiler.left_out():
+        return _plan(recipe, device, download, reporter)
+
+
+def _plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporter) -> RunReport:
+    train, validation = recipe.load_images(download, reporter, for_plan=True)
     program = _program() if device.type == "cpu" else 0
     with torch.device(PLANNED_ON), building.at_most():
         model = cast(nn.Module, recipe.family.build(recipe.config))
@@ -87,11 +119,8 @@ def plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporte
 
 def _program() -> int:
     """Return the bytes of Python, torch, what a first step makes torch load, and the data."""
-    layer = nn.Conv2d(1, 1, 3)
-    optimiser = torch.optim.Adam(layer.parameters())
-    layer(torch.zeros(1, 1, 8, 8)).sum().backward()
-    optimiser.step()
-    return peak_of_process()
+    nn.Conv2d(1, 1, 3)(torch.zeros(1, 1, 8, 8)).sum().backward()
+    return peak_of_process() + torch_compiler.bytes_to_come()
 
 
 def peak_of_process() -> int:
@@ -195,6 +224,7 @@ def _kept(recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, bfloa
 
     model.train()
     with (
+        _FewerSteps(),
         torch.random.fork_rng(),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         torch.autocast("cpu", torch.bfloat16, enabled=bfloat16),

@@ -57,6 +57,8 @@ class Recipe:
     """Where `data` lie, whatever the current folder; empty = as typed. Not part of config.toml."""
     split_map: str = ""
     """Which folders and arrays of the data are which split, where their names do not tell."""
+    distance: str = ""
+    """`perceptual` with its file, whatever the current folder; empty = as typed. Likewise."""
 
     @property
     def family(self) -> Family:
@@ -76,9 +78,16 @@ class Recipe:
             return cast("nn.Module", self.family.build(self.config))
 
     def load_images(
-        self, download: bool, reporter: Reporter, check_leaks: bool = False
+        self,
+        download: bool,
+        reporter: Reporter,
+        check_leaks: bool = False,
+        for_plan: bool = False,
     ) -> tuple[ImageSet, ImageSet]:
-        """Return training and held-out images; the first process prepares the cache."""
+        """Return training and held-out images; the first process prepares the cache.
+
+        for_plan: of a large set, count them only.
+        """
         from inpaint_cli import data
 
         if self.config.size == 0:
@@ -96,6 +105,7 @@ class Recipe:
                 download=download,
                 split_map=self.split_map,
                 check_leaks=check_leaks and split == "train" and ranks.is_first(),
+                for_plan=for_plan,
                 reporter=reporter if ranks.is_first() else Reporter(quiet=True),
             )
 

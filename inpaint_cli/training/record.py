@@ -63,31 +63,52 @@ def place_of(given: str) -> str | None:
     from inpaint_cli.data import NAMES
 
     path = expanded(given)
-    if given in NAMES or not path.exists():
-        return None
+    return None if given in NAMES or not path.exists() else _absolute(path)
+
+
+def _absolute(path: Path) -> str:
     absolute, home = os.path.abspath(path), os.path.expanduser("~")
     is_home = len(home) > 1 and absolute.startswith(home + os.sep)
     return f"~{absolute[len(home) :]}" if is_home else absolute
+
+
+def distance_of(recipe: Recipe, facts: Facts) -> str:
+    """Return the perceptual distance of `recipe`, its file where the run found it, if still there.
+
+    Otherwise as it was typed.
+    """
+    known = _latest(facts, "perceptual")
+    path = known.get("path")
+    if known.get("given") != recipe.perceptual or not isinstance(path, str):
+        return recipe.perceptual
+    from inpaint_cli.zoo import perceptual
+
+    there = expanded(path)
+    return perceptual.with_file(recipe.perceptual, there) if there.exists() else recipe.perceptual
 
 
 def admit(
     run: Path,
     recipe: Recipe,
     images: Sequence[ImageSet],
+    distance: str | None,
     device: str,
     accept_changes: bool,
     reporter: Reporter,
 ) -> list[str]:
     """Add a sitting to the record; return how it differs from the ones before.
 
-    images: those of training, and the held-out ones. UserError where it differs and that is not
-    accepted.
+    images: those of training, and the held-out ones. distance: SHA-256 of the weights of the
+    perceptual distance, if there is one. UserError where it differs and that is not accepted.
     """
     facts = read(run, reporter)
     now = {"settings": _settings(recipe), "data": _data(recipe, images)}
+    if distance:
+        now["perceptual"] = _perceptual(recipe, distance)
     differences = [
         *_changed_settings(_latest(facts, "settings"), now["settings"]),
         *_changed_data(_latest(facts, "data"), now["data"]),
+        *_changed_distance(_latest(facts, "perceptual"), now.get("perceptual", {})),
     ]
     if differences and not accept_changes:
         raise UserError(
@@ -104,7 +125,7 @@ def admit(
 
 
 def _latest(facts: Facts, what: str) -> Facts:
-    """Return the settings or the data that the run has by now: as begun, or as accepted since."""
+    """Return settings, data or distance that the run has by now: as begun, or as accepted since."""
     sittings = facts.get("sittings", [])
     states = [s[what] for s in sittings if isinstance(s, dict) and isinstance(s.get(what), dict)]
     begun = facts.get(what)
@@ -136,6 +157,15 @@ def _data(recipe: Recipe, images: Sequence[ImageSet]) -> Facts:
             for part in images
         },
     }
+
+
+def _perceptual(recipe: Recipe, sha256: str) -> Facts:
+    """Return what the weights of the perceptual distance are: as typed, where they lie, SHA-256."""
+    from inpaint_cli.zoo import perceptual
+
+    file = perceptual.file_of(recipe.distance or recipe.perceptual)
+    path = {"path": _absolute(file)} if file else {}
+    return {"given": recipe.perceptual, **path, "sha256": sha256}
 
 
 def _by_source(images: ImageSet) -> dict[str, str]:
@@ -183,6 +213,15 @@ def _changed_data(before: Facts, now: Facts) -> list[str]:
         count = f"{old.get('images')} then, {new['images']} now"
         changes.append(f"the {words}{source} are others ({count})")
     return changes
+
+
+def _changed_distance(before: Facts, now: Facts) -> list[str]:
+    old, new = before.get("sha256"), now.get("sha256")
+    # Another name is a changed setting, and said as such.
+    if not old or not new or old == new or before.get("given") != now["given"]:
+        return []
+    beginnings = f"its SHA-256 began with {str(old)[:12]} and does with {new[:12]} now"
+    return [f"the perceptual distance '{now.get('path', now['given'])}' is another ({beginnings})"]
 
 
 def _sitting(device: str) -> Facts:

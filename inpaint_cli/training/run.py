@@ -40,6 +40,7 @@ from inpaint_cli.weights import load_weights, network_of
 
 if TYPE_CHECKING:
     from inpaint_cli.data import ImageSet
+    from inpaint_cli.models.perceptual import PerceptualDistance
 
 
 @dataclass(frozen=True)
@@ -236,11 +237,13 @@ class TrainingRun:
         """Tell of the data, and record the sitting. UserError if the run was begun on others."""
         for line in images.describe():
             self.reporter.note(line)
+        distance = self._distance if self.recipe.family.perceptual else None
         self.accepted = ranks.of_the_first(
             lambda: record.admit(
                 self.folder.path,
                 self.recipe,
                 (images, held_out),
+                distance.sha256 if distance else None,
                 self.machine.device,
                 self.accept_changes,
                 self.reporter,
@@ -269,7 +272,7 @@ class TrainingRun:
         return model
 
     @cached_property
-    def _distance(self) -> nn.Module | None:
+    def _distance(self) -> PerceptualDistance | None:
         """The perceptual distance of the losses, on the device."""
         from inpaint_cli.zoo.perceptual import load_perceptual
         from inpaint_cli.zoo.weight_files import MissingWeights
@@ -282,7 +285,7 @@ class TrainingRun:
                 )
             return None
         try:
-            distance = load_perceptual(self.recipe.perceptual)
+            distance = load_perceptual(self.recipe.distance or self.recipe.perceptual)
         except MissingWeights as error:
             raise ResourceError(str(error)) from error
         return distance.to(self.device)

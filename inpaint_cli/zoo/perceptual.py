@@ -48,6 +48,24 @@ def load_perceptual(choice: str, weights_dir: Path | None = None) -> PerceptualD
     return _of_trunk(path) or _of_classifier(path)
 
 
+def file_of(choice: str) -> Path | None:
+    """Return the file, or the run folder, that a choice names; None for what has a name."""
+    split = lite.split(choice)
+    if split:
+        return split[1]
+    return None if choice in {*NETS, lite.NAME, *_shipped()} else Path(choice)
+
+
+def with_file(choice: str, path: Path) -> str:
+    """Return a choice that names a file with another path to it.
+
+    >>> with_file("a.pth", Path("b/a.pth")), with_file("efficientnet_lite0=a.pth", Path("b/a.pth"))
+    ('b/a.pth', 'efficientnet_lite0=b/a.pth')
+    """
+    split = lite.split(choice)
+    return f"{split[0]}={path}" if split else str(path)
+
+
 def _of_lpips(net: str, weights_dir: Path | None) -> PerceptualDistance:
     path = weight_files.find(net, weights_dir)
     distance = perceptual.of_lpips(net, read_state(path), where=str(path))
@@ -55,8 +73,13 @@ def _of_lpips(net: str, weights_dir: Path | None) -> PerceptualDistance:
     return distance
 
 
+def _shipped() -> dict[str, Path]:
+    """Return the classifiers that ship: name -> weight file."""
+    return {e.name: e.weights for e in zoo.entries() if e.card.get("family") == "classifier"}
+
+
 def _locate(choice: str) -> Path:
-    shipped = {e.name: e.weights for e in zoo.entries() if e.card.get("family") == "classifier"}
+    shipped = _shipped()
     if choice in shipped:
         return shipped[choice]
     path = Path(choice)

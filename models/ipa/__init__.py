@@ -17,6 +17,7 @@ OPTIONS = (
         "All completions share the L coarsest groups of latents with completion 0, and differ in "
         "the finer ones.",
         minimum=0,
+        maximum=10_000,
         default=0,
     ),
     Option(
@@ -31,6 +32,7 @@ OPTIONS = (
         "Draws only the K coarsest groups of latents for what is visible, the finer ones from the "
         "prior.  [default: all for what is visible]",
         minimum=0,
+        maximum=10_000,
     ),
     Option(
         "pixel-noise",
@@ -48,6 +50,7 @@ OPTIONS = (
         "Bound the log-probability of each completion with K importance samples.  [default: no "
         "bound]",
         minimum=1,
+        maximum=100_000,
         for_rank=16,
     ),
     Option(

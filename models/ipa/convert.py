@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inpaint_cli.configuration import from_dict, read_toml, to_dict
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.models.foreign import read_state
+from inpaint_cli.models.foreign import read_state, shape_text, skeleton
 from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.partial_encoder import is_partial
@@ -45,8 +45,8 @@ def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
         # The VAE class of plai-group/ipa owns heads that nothing uses.
         state = {name: tensor for name, tensor in state.items() if ".part_enc." not in name}
     config = read_settings(settings) if settings else infer(state, weights)
-    with torch.device("meta"):
-        shapes = {name: tuple(t.shape) for name, t in CompletingVae(config).state_dict().items()}
+    network = skeleton(lambda: CompletingVae(config), len(state), settings or weights)
+    shapes = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     check(state, shapes, weights, conditional)
     broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if broken:
@@ -177,16 +177,12 @@ def check(
         if name not in state:
             if is_partial(name) and not conditional:
                 continue
-            raise UserError(f"{path}: '{name}' is missing, shape {_shown(shape)}.")
+            raise UserError(f"{path}: '{name}' is missing, shape {shape_text(shape)}.")
         if tuple(state[name].shape) != shape:
             raise UserError(
-                f"{path}: '{name}' is {_shown(state[name].shape)}, the config asks for "
-                f"{_shown(shape)}."
+                f"{path}: '{name}' is {shape_text(state[name].shape)}, the config asks for "
+                f"{shape_text(shape)}."
             )
     surplus = sorted(state.keys() - shapes.keys())
     if surplus:
         raise UserError(f"{path}: {len(surplus)} tensors have no place, '{surplus[0]}' first.")
-
-
-def _shown(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape)) or "one number"

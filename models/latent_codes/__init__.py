@@ -30,6 +30,7 @@ class LatentFamily:
             int,
             "Transformer steps; more are slower and more coherent.  [default: the model's: 5]",
             minimum=1,
+            maximum=100_000,
         ),
         Option(
             "annealing",
@@ -39,7 +40,13 @@ class LatentFamily:
             minimum=0.01,
             maximum=1.0,
         ),
-        Option("top-k", int, "Draw each token from its K likeliest codes only.", minimum=1),
+        Option(
+            "top-k",
+            int,
+            "Draw each token from its K likeliest codes only.",
+            minimum=1,
+            maximum=1_000_000,
+        ),
         Option(
             "order",
             str,

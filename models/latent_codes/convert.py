@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from inpaint_cli import building
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.foreign import read_state, shape_text
+from inpaint_cli.models.foreign import read_state, shape_text, skeleton
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.randomness import tag_of
@@ -67,7 +68,7 @@ class ForeignNetwork:
         shape = self.state[name].shape
         if len(shape) != dimensions or 0 in shape:
             raise UserError(
-                f"{self.path}: '{self.prefix}{name}' is {shape_text(self.state[name])}; it should "
+                f"{self.path}: '{self.prefix}{name}' is {shape_text(shape)}; it should "
                 f"have {dimensions} dimensions."
             )
         return shape
@@ -149,8 +150,8 @@ def from_authors(parts: Iterable[ForeignNetwork]) -> LatentCodes:
                 setting="from",
             )
     config = config_of(chosen)
-    with torch.device("meta"):
-        model = LatentCodes(config)
+    tensors = sum(len(part.state) for part in chosen.values())
+    model = skeleton(lambda: LatentCodes(config), tensors, chosen["vqgan"].path)
     fill(model, chosen.values())
     return model
 
@@ -167,6 +168,8 @@ def from_taming(parts: Iterable[ForeignNetwork]) -> LatentCodes:
         )
     vqgan = chosen["vqgan"]
     config = _config(vqgan, TAMING_GRID, PRESETS["photo128"])
+    # Compared first: sizes of one tensor alone could make a network that no machine holds.
+    fill(skeleton(lambda: LatentCodes(config), building.MOST_PARTS, vqgan.path), [vqgan])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(tag_of("weights beside a VQGAN of taming") >> 1)
         model = LatentCodes(config)
@@ -312,13 +315,14 @@ def _fitting(part: ForeignNetwork, expected: Mapping[str, Tensor]) -> dict[str, 
     for name, tensor in expected.items():
         if name not in part.state:
             raise UserError(
-                f"{where}: '{prefix}{name}' is missing; it should be {shape_text(tensor)}."
+                f"{where}: '{prefix}{name}' is missing; it should be {shape_text(tensor.shape)}."
             )
         stored = part.state[name]
         if stored.shape != tensor.shape or not stored.is_floating_point():
             raise UserError(
-                f"{where}: '{prefix}{name}' is {shape_text(stored)} of {_kind_of_number(stored)}; "
-                f"the other tensors ask for {shape_text(tensor)} of float."
+                f"{where}: '{prefix}{name}' is {shape_text(stored.shape)} of "
+                f"{_kind_of_number(stored)}; the other tensors ask for "
+                f"{shape_text(tensor.shape)} of float."
             )
         if not stored.is_meta and not torch.isfinite(stored).all():
             raise UserError(f"{where}: '{prefix}{name}' holds values that are no numbers.")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.foreign import read_state, shape_text
+from inpaint_cli.models.foreign import read_state, shape_text, skeleton
 from inpaint_cli.models.pcnn.config import PixelConfig
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 from inpaint_cli.parsing import read_bytes
@@ -39,14 +39,18 @@ def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
     """
     config_path, weights_path = _locate(files)
     config = read_config(config_path)
-    model = PixelConstrainedCNN(config)
     state = read_state(weights_path)
     if not any(name.startswith("prior_net.") for name in state):
         raise UserError(
             f"{weights_path}: no 'prior_net.' in it: an unconstrained model of the authors, which "
             'cannot complete images. Give one trained with "constrained": true.'
         )
-    model.load_state_dict(translate(state, model, weights_path))
+    # Compared first: a config may ask for any number and width of layers.
+    shapes = skeleton(lambda: PixelConstrainedCNN(config), len(state), config_path).state_dict()
+    ours, left = translate(state, shapes, config.channels == 3, weights_path)
+    model = PixelConstrainedCNN(config)
+    _check_masks(left, model, weights_path)
+    model.load_state_dict(ours)
     return model.eval()
 
 
@@ -82,34 +86,38 @@ def read_config(path: Path) -> PixelConfig:
 
 
 def translate(
-    state: Mapping[str, Tensor], model: PixelConstrainedCNN, where: Path
-) -> dict[str, Tensor]:
-    """Return our state dict for theirs; UserError for what is missing, left over or misshapen."""
-    rgb = model.channels == 3
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], rgb: bool, where: Path
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return our state dict for theirs, and the masks that are left.
+
+    expected: our tensors, of which the shapes alone count. UserError for what is missing, left over
+    or misshapen.
+    """
     left = dict(state)
     ours: dict[str, Tensor] = {}
-    expected = model.state_dict()
     for name, tensor in expected.items():
         parts = their_names(name, rgb)
         pieces = [left.pop(part) for part in parts if part in left]
         if len(pieces) != len(parts):
             if name.endswith("num_batches_tracked"):
-                ours[name] = torch.zeros_like(tensor)  # older files of the authors lack it
+                # Older files of the authors lack it.
+                ours[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
                 continue
             raise UserError(
-                f"{where}: '{parts[len(pieces)]}' is missing, shape for {shape_text(tensor)}."
+                f"{where}: '{parts[len(pieces)]}' is missing, shape for {shape_text(tensor.shape)}."
+            )
+        wanted = [len(tensor) // len(parts), *tensor.shape[1:]] if len(parts) > 1 else tensor.shape
+        wrong = [n for n, piece in enumerate(pieces) if list(piece.shape) != list(wanted)]
+        if wrong:
+            raise UserError(
+                f"{where}: '{parts[wrong[0]]}' gives {shape_text(pieces[wrong[0]].shape)}, the "
+                f"config asks for {shape_text(wanted)}."
             )
         ours[name] = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
-        if ours[name].shape != tensor.shape:
-            raise UserError(
-                f"{where}: '{parts[0]}' gives {shape_text(ours[name])}, the config asks for "
-                f"{shape_text(tensor)}."
-            )
-    _check_masks(left, model, where)
     surplus = sorted(name for name in left if not name.endswith(".mask"))
     if surplus:
         raise UserError(f"{where}: {len(surplus)} tensors have no place, '{surplus[0]}' first.")
-    return ours
+    return ours, left
 
 
 def their_names(name: str, rgb: bool) -> list[str]:

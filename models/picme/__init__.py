@@ -31,6 +31,7 @@ class MixtureFamily:
             "Draw all completions from this component of the mixture, counted from 0; otherwise "
             "each draws its own, by weight.",
             minimum=0,
+            maximum=10_000,
         ),
         Option(
             "stratify",

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.foreign import read_state
+from inpaint_cli.models.foreign import read_state, skeleton
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
 from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 
@@ -45,13 +45,16 @@ def convert(files: Sequence[Path]) -> MixtureOfPrimitives:
     """
     paths = _locate(files)
     states = {name: read_state(path) for name, path in paths.items()}
-    model = MixtureOfPrimitives(config_of(states, paths["E"]))
-    expected = model.state_dict()
+    config = config_of(states, paths["E"])
+    tensors = sum(map(len, states.values()))
+    # Compared first: sizes of one tensor alone could make a network that no machine holds.
+    expected = skeleton(lambda: MixtureOfPrimitives(config), tensors, paths["E"]).state_dict()
     ours: dict[str, Tensor] = {}
     for name, state in states.items():
         part = {n: t for n, t in expected.items() if network_of(n) == NETWORKS[name]}
         ours |= translate(state, part, paths[name])
-    model.load_state_dict(expected | ours)
+    model = MixtureOfPrimitives(config)
+    model.load_state_dict(model.state_dict() | ours)
     return model.eval()
 
 
@@ -141,6 +144,12 @@ def config_of(states: Mapping[str, Mapping[str, Tensor]], where: Path) -> Mixtur
         )
     except KeyError as error:
         raise UserError(f"{where}: no encoder of PIC ({error} is missing).") from error
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{where}: no encoder of PIC: its first tensors have other dimensions."
+        ) from error
 
 
 def _count(state: Mapping[str, Tensor], block: str) -> int:

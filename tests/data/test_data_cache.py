@@ -3,6 +3,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -172,3 +173,45 @@ def test_a_cache_with_a_flipped_bit_is_built_again(
     assert np.array_equal(after.images, before)
     assert opened(source).ids == after.ids
     assert len(builds) == 2
+
+
+def test_a_plan_counts_a_large_set_and_reads_nothing(
+    tmp_path: Path, home: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "READ_FOR_A_PLAN", 1000)
+    source = folder_of(tmp_path / "a", TREE)
+    planned = data.load_images([source], size=8, channels=3, split="train", for_plan=True)
+    assert not builds
+    assert not home.exists()
+    assert cache.NOT_READ in planned.describe()
+    true = opened(source)
+    assert planned.images.shape == true.images.shape
+    assert (planned.ids, planned.counts, planned.classes) == (true.ids, true.counts, true.classes)
+    assert planned.describe()[:2] == true.describe()[:2]
+
+
+def test_a_plan_compares_no_large_cache_with_its_hash_and_others_do(
+    tmp_path: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = folder_of(tmp_path / "a", TREE)
+    true = opened(source)
+    hashed: list[str] = []
+    real = cache._hash_of_split
+
+    def counted(handle: IO[bytes], index: cache.Index, split: data.Split) -> str:
+        hashed.append(split)
+        return real(handle, index, split)
+
+    monkeypatch.setattr(cache, "_hash_of_split", counted)
+    for limit, times in ((1000, 0), (1 << 24, 1)):
+        monkeypatch.setattr(cache, "READ_FOR_A_PLAN", limit)
+        planned = data.load_images([source], size=8, channels=3, split="train", for_plan=True)
+        assert np.array_equal(planned.images, true.images)
+        assert len(hashed) == times
+    assert len(builds) == 1
+
+
+def test_a_plan_on_drawn_pictures_draws_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inpaint_cli.data.graphics.draw", None)
+    planned = data.load_images(["graphics"], size=64, channels=3, split="train", for_plan=True)
+    assert planned.images.shape == (1616, 3, 64, 64)

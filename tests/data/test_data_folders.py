@@ -144,7 +144,7 @@ def test_a_split_map_of_another_form_is_refused(text: str) -> None:
 
 def test_an_entry_about_nothing_is_refused(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "a", photos("train/1.png", "test/1.png"))
-    with pytest.raises(UserError, match=r"'tset' is no folder and no array of a"):
+    with pytest.raises(UserError, match=r"'tset' is no folder, file or array of a"):
         opened(source, split_map="tset=test")
 
 

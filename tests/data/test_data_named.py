@@ -10,6 +10,7 @@ import pytest
 
 from inpaint_cli import data
 from inpaint_cli.data import ImageSet, Split
+from inpaint_cli.data.arrays import digits
 from inpaint_cli.data.names import SETS
 from inpaint_cli.errors import ResourceError, UserError
 from tests.data.image_files import folder_of, photos, zip_of
@@ -27,6 +28,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def opened(name: str, split: Split = "train", size: int = 8, **options: Any) -> ImageSet:
     return data.load_images([name], size=size, channels=3, split=split, **options)
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    expected, arrays = load_digits(), digits()
+    ((pixels, labels),) = arrays.load().values()
+    assert np.array_equal(pixels, np.floor(expected.images * 255 / 16 + 0.5))
+    assert labels is not None
+    assert np.array_equal(labels, expected.target)
 
 
 @pytest.mark.parametrize("name", sorted(SETS.keys() - BUILT_IN))

@@ -15,9 +15,10 @@ import pytest
 from inpaint_cli import data
 from inpaint_cli.data import ImageSet
 from inpaint_cli.errors import UserError
-from tests.data.image_files import folder_of, photos, png
+from tests.data.image_files import folder_of, photos, png, tar_of, zip_of
 from tests.hostile_files import (
     damaged_deflate,
+    encrypted,
     grey,
     npy_header,
     npz,
@@ -118,6 +119,46 @@ def test_symbolic_links_of_a_zip_are_pictures_or_named(tmp_path: Path) -> None:
         archive.writestr(zip_link("x/4.png"), "nowhere.png")
     assert opened(str(path)) == {"1.png": 1, "2.png": 2, "3.png": 1}
     assert "1 file left out: x/4.png (a broken link)" in loaded(str(path)).describe()
+
+
+ASIDE = ("../up.png", "/root.png", "a/../../over.png", "..\\back.png", "C:\\drive.png")
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+def test_members_that_lead_out_of_an_archive_are_counted_and_named(
+    suffix: str, tmp_path: Path
+) -> None:
+    names = [*(f"x/{i}.png" for i in range(5)), "x/y/../6.png", *ASIDE]
+    pictures = {name: grey(i) for i, name in enumerate(names)}
+    pack = zip_of if suffix == ".zip" else tar_of
+    source = pack(tmp_path / f"a{suffix}", pictures)
+    assert opened(source) == {
+        "0.png": 0,
+        "1.png": 1,
+        "2.png": 2,
+        "3.png": 3,
+        "4.png": 4,
+        "6.png": 5,
+    }
+    (line,) = (line for line in loaded(source).describe() if "leads out" in line)
+    assert line.startswith("5 files left out: ")
+    for name in ("../up.png", "/root.png", "../over.png", *ASIDE[3:]):
+        assert f"{name} (leads out of the archive)" in line
+    alone = pack(tmp_path / f"b{suffix}", {"../a.png": grey(1)})
+    with pytest.raises(UserError, match=r"1 other file, \.\./a\.png \(leads out of the archive\)"):
+        loaded(alone)
+
+
+def test_an_encrypted_member_is_named_as_one(tmp_path: Path) -> None:
+    source = zip_of(tmp_path / "a.zip", {f"x/{i}.png": grey(i) for i in range(3)})
+    encrypted(Path(source))
+    with pytest.raises(UserError, match=r"\(0\.png: x/0\.png is encrypted; unpack") as caught:
+        loaded(source)
+    assert "ZipInfo" not in str(caught.value)
+    np.savez(tmp_path / "b.npz", images=np.zeros((3, 8, 8), np.uint8))
+    encrypted(tmp_path / "b.npz")
+    with pytest.raises(UserError, match=r"b\.npz cannot be read, .*images\.npy is encrypted"):
+        loaded(str(tmp_path / "b.npz"))
 
 
 def test_broken_links_and_pipes_of_a_folder_are_counted(tmp_path: Path) -> None:

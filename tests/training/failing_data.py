@@ -1,6 +1,7 @@
 """`inpaint train` with the fakes, and a fault in the batches that FAULT names; FAULT_AT is a file.
 
 The moment of the fault is written there, so that a test knows how long everything took to end.
+"KIND@RANK" is a fault of one process alone; with "+slow" at its end, leaving the others takes long.
 """
 
 import multiprocessing
@@ -10,6 +11,8 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.training.batches import MicroBatches
@@ -42,8 +45,22 @@ def fail(kind: str) -> None:
         time.sleep(600)  # a worker in the midst of a long batch, at whatever moment
 
 
+def leave_slowly() -> None:
+    leave = torch.distributed.destroy_process_group
+
+    def leave_and_wait() -> None:
+        leave()
+        if os.environ["RANK"] == os.environ["FAULT"].removesuffix("+slow")[-1]:
+            time.sleep(4)  # in which the others are gone, and torchrun hears of it
+
+    torch.distributed.destroy_process_group = leave_and_wait
+
+
 def install() -> None:
-    kind, _, rank = os.environ["FAULT"].partition("@")
+    fault = os.environ["FAULT"]
+    kind, _, rank = fault.removesuffix("+slow").partition("@")
+    if fault.endswith("+slow"):
+        leave_slowly()
     get = MicroBatches.__getitem__
 
     def broken(self: MicroBatches, number: int) -> Any:

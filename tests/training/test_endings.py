@@ -116,6 +116,14 @@ def test_a_killed_worker_ends_the_run_with_a_sentence_and_what_was_done_is_kept(
 
 
 @pytest.mark.slow
+def test_torchrun_cannot_silence_the_process_that_failed(tmp_path: Path) -> None:
+    process = start(tmp_path, "user@1+slow", 0, TORCHRUN)
+    errors = ending(tmp_path, process)
+    assert process.returncode == 1
+    assert f"error: --masks: {SENTENCE}" in errors
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_where_one_of_two_processes_fails_the_other_ends_and_says_why(
     tmp_path: Path, workers: int

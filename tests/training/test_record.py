@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from inpaint_cli import data
+from inpaint_cli import data, models, zoo
 from inpaint_cli.data import ImageSet
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import record
-from inpaint_cli.training.folder import NEWEST, RunFolder
+from inpaint_cli.training.folder import NEWEST, RunFolder, create, resume_run
 from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, TrainingRun, train
+from inpaint_cli.weights import hash_of, save_weights
 from tests.training.fake_data import FakeImages, open_fake
+from tests.training.fake_family import FakeFamily
 from tests.training.fake_runs import StopAt, log_of, resumed, session
 
 CPU = Machine("cpu")
@@ -165,3 +168,87 @@ def test_the_data_of_a_run_are_found_from_another_folder(
     assert report.facts["finished_stages"] == ["pixels"]
     with pytest.raises(UserError, match="is a run on mine"):
         train(RecipeChoices(data=["mine"]), CPU, QUIET, runs=runs, resume=report.facts["run"])
+
+
+def classifier_at(path: Path, seed: int) -> str:
+    family = models.get("classifier")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = family.build(family.presets["digits"])
+    save_weights(path, model, family="classifier", preset="digits")
+    return hash_of(path)
+
+
+@pytest.fixture
+def seeing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stopped run whose losses took the classifier in ./looks.safetensors."""
+    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    monkeypatch.chdir(tmp_path)
+    classifier_at(Path("looks.safetensors"), 0)
+    return stopped_seeing(tmp_path, "looks.safetensors")
+
+
+def stopped_seeing(runs: Path, perceptual: str) -> Path:
+    choices = RecipeChoices("fake", ["noise"], "small", settings=["steps=4"], perceptual=perceptual)
+    recipe = choices.recipe()
+    run = TrainingRun(recipe, create(runs, recipe), CPU, QUIET)
+    run.stop = StopAt(2)
+    run.train()
+    return run.folder.path
+
+
+def test_a_changed_perceptual_file_is_refused_by_name_until_it_is_accepted(
+    tmp_path: Path, seeing: Path
+) -> None:
+    before = hash_of(tmp_path / "looks.safetensors")
+    assert facts_of(seeing)["perceptual"]["sha256"] == before
+    after = classifier_at(tmp_path / "looks.safetensors", 1)
+    both = rf"looks\.safetensors' is another \(its SHA-256 began with {before[:12]} .* {after[:12]}"
+    with pytest.raises(UserError, match=both) as caught:
+        resumed_at(seeing).train()
+    assert caught.value.setting == "accept_changes"
+    run = resumed_at(seeing, accept_changes=True)
+    run.stop = StopAt(1)
+    run.train()
+    assert facts_of(seeing)["sittings"][1]["perceptual"]["sha256"] == after
+    resumed_at(seeing).train()  # what was accepted is what the run has now
+
+
+def test_the_perceptual_file_of_a_run_is_found_from_another_folder(
+    tmp_path: Path, seeing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    classifier_at(Path("looks.safetensors"), 1)  # of the same name, and not that of the run
+    folder, recipe = resume_run(RecipeChoices(), tmp_path, str(seeing), QUIET)
+    assert recipe.perceptual == "looks.safetensors"
+    assert Path(recipe.distance) == tmp_path / "looks.safetensors"
+    TrainingRun(recipe, folder, CPU, QUIET).train()
+    (tmp_path / "looks.safetensors").unlink()
+    assert (
+        resume_run(RecipeChoices(), tmp_path, str(seeing), QUIET)[1].distance == recipe.perceptual
+    )
+
+
+def test_a_named_distance_that_has_changed_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    path = stopped_seeing(tmp_path, "classifier-mnist")
+    known = facts_of(path)["perceptual"]
+    ships = zoo.FOLDER / "classifier-mnist.safetensors"
+    assert known == {"given": "classifier-mnist", "sha256": hash_of(ships)}
+    facts = facts_of(path)
+    facts["perceptual"]["sha256"] = "2" * 64  # as of another version of inpaint
+    (path / "environment.json").write_text(json.dumps(facts))
+    with pytest.raises(UserError, match="the perceptual distance 'classifier-mnist' is another"):
+        resumed_at(path).train()
+
+
+def test_a_run_without_a_recorded_distance_goes_on_and_records_it(seeing: Path) -> None:
+    facts = facts_of(seeing)
+    known = facts.pop("perceptual")
+    (seeing / "environment.json").write_text(json.dumps(facts))
+    resumed_at(seeing).train()
+    assert facts_of(seeing)["perceptual"] == known
