@@ -93,6 +93,11 @@ class Config:
         if self.channels not in (1, 3):
             raise UserError(f"channels: must be 1 or 3, got {self.channels}.")
 
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """Names in a table of labels that training asks for, in order; None = it asks for none."""
+        return None
+
 
 @dataclass(frozen=True)
 class Option:
@@ -172,7 +177,7 @@ class Batch:
     visible: Tensor
     """bool [N, 1, H, W], True = known."""
     label: Tensor | None = None
-    """int64 [N], the class, where the data has classes."""
+    """int64 [N], the class, where the data has classes; [N, B] of 0 and 1 for labels of a table."""
     progress: float = 0.0
     """Share of the stage's steps that are done, in training: what starts late goes by it."""
 

@@ -33,6 +33,7 @@ def load_images(
     seed: int = 0,
     split_map: str = "",
     check_leaks: bool = False,
+    labels: tuple[str, ...] | None = None,
     reporter: Reporter | None = None,
 ) -> ImageSet:
     """Return one split of the images of `sources` together, as uint8 [N, channels, size, size].
@@ -42,9 +43,11 @@ def load_images(
     the splits of sources that have none of their own: the same for training and scoring. What
     folders and arrays are is read from their names, unless `split_map` says it
     ("train2017=train,extra=ignore"). `check_leaks` also looks for pictures that are almost those of
-    another split. UserError for unknown names, missing paths, and where no image can be read.
+    another split. labels: the names in a table of labels that are wanted, in this order; None =
+    classes or labels as they are. UserError for unknown names, missing paths, and where no image
+    can be read.
     """
-    from inpaint_cli.data import cache
+    from inpaint_cli.data import cache, label_table
     from inpaint_cli.data.split_words import SplitMap
     from inpaint_cli.reporting import Reporter
 
@@ -60,7 +63,7 @@ def load_images(
     reporter = reporter or Reporter(quiet=True)
     if check_leaks:
         _tell_leaks(plans, reporter)
-    return cache.load(plans, split, reporter)
+    return label_table.with_labels(cache.load(plans, split, reporter), labels)
 
 
 def _tell_leaks(plans: Sequence[SourcePlan], reporter: Reporter) -> None:
