@@ -262,13 +262,13 @@ class Completions:
 
 @dataclass(frozen=True)
 class Typicality:
-    """How well what is visible of one image fits a model with layers of latents, in S passes."""
+    """How well what is visible of N images fits a model with layers of latents, in S passes."""
 
     gradients: Tensor
-    """float64 [S, L]: d/dt of the bound of log p(visible; t) at t = 1, where t multiplies the
+    """float64 [N, S, L]: d/dt of the bound of log p(visible; t) at t = 1, where t multiplies the
     standard deviations of the prior of layer l (IPA, appendix J)."""
     log_weights: Tensor
-    """float64 [S]: log p(visible, z) - log c(z | visible) at the z of each pass, nats."""
+    """float64 [N, S]: log p(visible, z) - log c(z | visible) at the z of each pass, nats."""
 
 
 class Model(Protocol):
@@ -327,10 +327,11 @@ class Model(Protocol):
         ...
 
     def typicality(
-        self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+        self, image: Tensor, visible: Tensor, noises: Sequence[Noise], *, sampled: bool = False
     ) -> Typicality:
-        """Return how typical what is visible of ONE image is, with len(noise) passes.
+        """Return how typical what is visible of each of N images is, in S passes.
 
+        noises: one of S streams for each image. Something is hidden of all images, or of none.
         sampled: the gradients at z itself, instead of z integrated out. Hidden values do not count.
         """
         ...
