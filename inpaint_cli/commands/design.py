@@ -38,8 +38,9 @@ OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
     "--classifier",
     required=True,
     metavar="NAME|RUN|FILE",
-    help="What tells classes of partly hidden pictures, of the model's size: 'inpaint train "
-    "--model classifier --preset mnist-masked'.",
+    help="What tells classes of partly hidden pictures, of the model's size: "
+    "classifier-mnist-masked, classifier-cifar10-masked, or one of 'inpaint train --model "
+    "classifier --preset mnist-masked'.",
 )
 @click.option(
     "--data",
@@ -146,7 +147,7 @@ def design(
 
     \b
     Examples:
-      inpaint design digit.png --model ipa-mnist --classifier runs/0001-classifier-mnist
+      inpaint design digit.png --model ipa-mnist --classifier classifier-mnist-masked
       inpaint design photo.png --model ipa-cifar32 --classifier RUN --start photo-mask.png
       inpaint design --data mnist --limit 200 --model ipa-mnist --classifier RUN
       inpaint design --data xrays/ --model RUN --classifier RUN --cross Edema --cross Effusion

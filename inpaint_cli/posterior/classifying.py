@@ -153,6 +153,6 @@ def target_of(target: str | None, outputs: tuple[str, ...], classifier: str) -> 
 
 
 _HOW = (
-    "Take a classifier of partly hidden pictures: 'inpaint train --model classifier --preset "
-    "mnist-masked --data mnist', and so on."
+    "Take a classifier of partly hidden pictures, such as classifier-mnist-masked, or train one: "
+    "'inpaint train --model classifier --preset mnist-masked --data mnist', and so on."
 )
