@@ -370,8 +370,8 @@ def design(
     """Look at one image place by place, each time where most is expected to be learned.
 
     classifier: one of partly hidden images. options: estimator="eig", steps=5, n=10, images, grid,
-    patch="25%", start="nothing", data, seed, download, device. The result has `steps`, `corners`,
-    `eig`, `ig`, `probabilities`, `sheet()` and `save(folder, stem)`.
+    patch="25%", start="nothing", target, data, seed, download, device. The result has `steps`,
+    `corners`, `eig`, `ig`, `probabilities`, `sheet()` and `save(folder, stem)`.
     """
     from inpaint_cli.posterior.design_pictures import design_photo
     from inpaint_cli.posterior.designing import order_of, prepare
@@ -380,6 +380,8 @@ def design(
     order = order_of(model, classifier, options)
     if len(order.estimators) > 1:
         raise UserError("one image is looked at in one way. Give one.", setting="estimator")
+    if order.cross:
+        raise UserError("belongs to data sets; one image has one target.", setting="cross")
     photo, _ = photo_of(image)
     bench = prepare(order, contestant, reporter or Reporter(quiet=True))
     name = Path(image).name if isinstance(image, str | Path) else ""
@@ -397,14 +399,15 @@ def design_table(
     """Look at the images of a data set; return accuracy, NLL and AUROC after each look.
 
     options: those of `design`, where estimator may be several that are compared with the first in
-    pairs; split="test", limit. The result is what `inpaint design --data ... --json` prints.
+    pairs; cross=["a", "b"], labels in place of target; split="test", limit. The result is what
+    `inpaint design --data ... --json` prints.
     """
-    from inpaint_cli.posterior.design_table import tabulate
+    from inpaint_cli.posterior.design_cross import report
     from inpaint_cli.posterior.designing import order_of
     from inpaint_cli.reporting import Reporter
 
     order = order_of(model, classifier, {"data": data, **options})
-    return tabulate(order, contestant, reporter or Reporter(quiet=True))
+    return report(order, contestant, reporter or Reporter(quiet=True))
 
 
 def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:

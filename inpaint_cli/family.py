@@ -93,6 +93,11 @@ class Config:
         if self.channels not in (1, 3):
             raise UserError(f"channels: must be 1 or 3, got {self.channels}.")
 
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """Names in a table of labels that training asks for, in order; None = it asks for none."""
+        return None
+
 
 @dataclass(frozen=True)
 class Option:
@@ -172,7 +177,7 @@ class Batch:
     visible: Tensor
     """bool [N, 1, H, W], True = known."""
     label: Tensor | None = None
-    """int64 [N], the class, where the data has classes."""
+    """int64 [N], the class, where the data has classes; [N, B] of 0 and 1 for labels of a table."""
     progress: float = 0.0
     """Share of the stage's steps that are done, in training: what starts late goes by it."""
 
@@ -257,13 +262,13 @@ class Completions:
 
 @dataclass(frozen=True)
 class Typicality:
-    """How well what is visible of one image fits a model with layers of latents, in S passes."""
+    """How well what is visible of N images fits a model with layers of latents, in S passes."""
 
     gradients: Tensor
-    """float64 [S, L]: d/dt of the bound of log p(visible; t) at t = 1, where t multiplies the
+    """float64 [N, S, L]: d/dt of the bound of log p(visible; t) at t = 1, where t multiplies the
     standard deviations of the prior of layer l (IPA, appendix J)."""
     log_weights: Tensor
-    """float64 [S]: log p(visible, z) - log c(z | visible) at the z of each pass, nats."""
+    """float64 [N, S]: log p(visible, z) - log c(z | visible) at the z of each pass, nats."""
 
 
 class Model(Protocol):
@@ -323,10 +328,11 @@ class Model(Protocol):
         ...
 
     def typicality(
-        self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+        self, image: Tensor, visible: Tensor, noises: Sequence[Noise], *, sampled: bool = False
     ) -> Typicality:
-        """Return how typical what is visible of ONE image is, with len(noise) passes.
+        """Return how typical what is visible of each of N images is, in S passes.
 
+        noises: one of S streams for each image. Something is hidden of all images, or of none.
         sampled: the gradients at z itself, instead of z integrated out. Hidden values do not count.
         """
         ...

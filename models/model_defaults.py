@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from inpaint_cli.errors import UserError
@@ -39,7 +40,7 @@ class ModelDefaults:
         return 0
 
     def typicality(
-        self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+        self, image: Tensor, visible: Tensor, noises: Sequence[Noise], *, sampled: bool = False
     ) -> Typicality:
         raise UserError("this model has no layers of latents. Take one that has, such as ipa.")
 

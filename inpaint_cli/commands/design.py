@@ -15,11 +15,11 @@ from inpaint_cli.streams import whole_json
 
 SECTIONS = {
     "What you need": ("model", "classifier", "data", "output"),
-    "Looking": ("estimator", "steps", "n", "images", "patch", "grid", "start", "seed"),
-    "Data sets": ("split", "limit", "as_csv", "as_markdown", "download"),
+    "Looking": ("estimator", "steps", "n", "images", "patch", "grid", "start", "target", "seed"),
+    "Data sets": ("cross", "split", "limit", "as_csv", "as_markdown", "download"),
     "Running": ("device", "as_json", "quiet", "verbose", "debug", "version", "help"),
 }
-OF_TABLES = ("split", "limit", "as_csv", "as_markdown")
+OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
 """Options that mean nothing for photos."""
 
 
@@ -38,8 +38,9 @@ OF_TABLES = ("split", "limit", "as_csv", "as_markdown")
     "--classifier",
     required=True,
     metavar="NAME|RUN|FILE",
-    help="What tells classes of partly hidden pictures, of the model's size: 'inpaint train "
-    "--model classifier --preset mnist-masked'.",
+    help="What tells classes of partly hidden pictures, of the model's size: "
+    "classifier-mnist-masked, classifier-cifar10-masked, or one of 'inpaint train --model "
+    "classifier --preset mnist-masked'.",
 )
 @click.option(
     "--data",
@@ -91,6 +92,18 @@ OF_TABLES = ("split", "limit", "as_csv", "as_markdown")
     metavar="KIND|FILE",
     help="What is visible at first: a kind of mask, or a mask file (white = not seen).",
 )
+@click.option(
+    "--target",
+    metavar="NAME|INDEX",
+    help="Of a classifier of labels (findings in x-rays): the one that matters.",
+)
+@click.option(
+    "--cross",
+    multiple=True,
+    metavar="NAME|INDEX",
+    help="In place of --target, given several times: each label judged by the looks that were "
+    "chosen for each.",
+)
 @click.option("--split", default="test", help="Which part is looked at.")
 @click.option(
     "--limit",
@@ -136,9 +149,10 @@ def design(
 
     \b
     Examples:
-      inpaint design digit.png --model ipa-mnist --classifier runs/0001-classifier-mnist
+      inpaint design digit.png --model ipa-mnist --classifier classifier-mnist-masked
       inpaint design photo.png --model ipa-cifar32 --classifier RUN --start photo-mask.png
       inpaint design --data mnist --limit 200 --model ipa-mnist --classifier RUN
+      inpaint design --data xrays/ --model RUN --classifier RUN --cross Edema --cross Effusion
     """
     chosen = [
         name for name in ("as_json", "as_csv", "as_markdown") if {**given, "as_json": as_json}[name]
@@ -183,10 +197,11 @@ def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
         raise UserError("give a PHOTO, or --data with pictures that have classes, such as 'mnist'.")
     _refuse(("output",), "belongs to photos; a table of a data set is printed.")
     from inpaint_cli import api
-    from inpaint_cli.posterior import design_printing, design_table
+    from inpaint_cli.posterior import design_cross
     from inpaint_cli.posterior.designing import order_of
 
-    document = design_table.tabulate(order_of(**_order(given)), api.contestant, reporter)
+    document = design_cross.report(order_of(**_order(given)), api.contestant, reporter)
+    design_printing = design_cross.printing(document)
     if as_json:
         click.echo(whole_json(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)))
     elif given["as_csv"]:

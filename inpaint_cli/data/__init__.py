@@ -34,6 +34,7 @@ def load_images(
     split_map: str = "",
     check_leaks: bool = False,
     for_plan: bool = False,
+    labels: tuple[str, ...] | None = None,
     reporter: Reporter | None = None,
 ) -> ImageSet:
     """Return one split of the images of `sources` together, as uint8 [N, channels, size, size].
@@ -43,10 +44,11 @@ def load_images(
     the splits of sources that have none of their own: the same for training and scoring. What
     folders and arrays are is read from their names, unless `split_map` says it
     ("train2017=train,extra=ignore"). `check_leaks` also looks for pictures that are almost those of
-    another split. `for_plan` reads no large set: its pixels are black. UserError for unknown names,
-    missing paths, and where no image can be read.
+    another split. `for_plan` reads no large set: its pixels are black. labels: the names in a
+    table of labels that are wanted, in this order; None = classes or labels as they are. UserError
+    for unknown names, missing paths, and where no image can be read.
     """
-    from inpaint_cli.data import cache
+    from inpaint_cli.data import cache, label_table
     from inpaint_cli.data.split_words import SplitMap
     from inpaint_cli.reporting import Reporter
 
@@ -62,7 +64,8 @@ def load_images(
     reporter = reporter or Reporter(quiet=True)
     if check_leaks:
         _tell_leaks(plans, reporter)
-    return (cache.for_plan if for_plan else cache.load)(plans, split, reporter)
+    images = (cache.for_plan if for_plan else cache.load)(plans, split, reporter)
+    return label_table.with_labels(images, labels)
 
 
 def _tell_leaks(plans: Sequence[SourcePlan], reporter: Reporter) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import files
+from inpaint_cli.data import label_table
 from inpaint_cli.data.decoding import Decoding, MemberRow, SourcePlan, check_skipped, decode_all
 from inpaint_cli.data.image_set import NAMED_IN_FULL, SPLITS, ImageSet, Split, counted
 from inpaint_cli.data.sources import Listing
+from inpaint_cli.data.splits import Member
 from inpaint_cli.data.value_ranges import LEAST_USED
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
@@ -241,20 +243,51 @@ def _close_gaps(handle: IO[bytes], good: npt.NDArray[np.bool_], size: int) -> No
 def _index_of(
     rows: Sequence[MemberRow], ends: npt.NDArray[np.int64], result: Decoding, several: bool
 ) -> Index:
-    labels = [member.label for _, member in rows]
-    known = None not in {label for label, good in zip(labels, result.good, strict=True) if good}
-    classes = sorted({str(label) for label in labels}, key=_natural) if known else []
-    number = {name: i for i, name in enumerate(classes)}
+    classes, number = _classes([member for _, member in rows], result.good)
     splits, start = {}, 0
     for split, end in zip(SPLITS, ends.tolist(), strict=True):
         kept = [rows[row] for row in range(start, end) if result.good[row]]
         splits[split] = {
             "ids": [f"{p.name}/{m.id}" if several else m.id for p, m in kept],
-            "labels": [number[str(m.label)] for _, m in kept] if known else None,
+            "labels": [number(m) for _, m in kept] if classes else None,
         }
         start = end
     skipped = [result.skipped[row] for row in sorted(result.skipped)]
     return {"splits": splits, "classes": classes, "skipped": skipped}
+
+
+def _classes(
+    members: Sequence[Member], good: npt.NDArray[np.bool_]
+) -> tuple[list[str], Callable[[Member], int | list[int]]]:
+    """Return the names of classes, and what finds those of a picture among them.
+
+    No names where not every picture has one. Of a table of labels a picture has any number of them.
+    """
+    kept = [member for member, is_good in zip(members, good, strict=True) if is_good]
+    if all(member.labels is not None for member in kept):
+        names = [*sorted({label for m in kept for label in m.labels or ()}), label_table.ANY]
+        place = {name: i for i, name in enumerate(names)}
+
+        def several(member: Member) -> list[int]:
+            labels = [place[label] for label in member.labels or ()]
+            return [*labels, len(names) - 1] if labels else []
+
+        return names, several
+    if any(member.label is None for member in kept):
+        return [], lambda member: 0
+    names = sorted({str(member.label) for member in members}, key=_natural)
+    place = {name: i for i, name in enumerate(names)}
+    return names, lambda member: place[str(member.label)]
+
+
+def _labels(stored: list[Any] | None, classes: int) -> npt.NDArray[np.int64] | None:
+    """Return labels as `ImageSet` has them, of those of an index."""
+    if stored is None or not any(isinstance(one, list) for one in stored):
+        return None if stored is None else np.array(stored, np.int64)
+    labels = np.zeros((len(stored), classes), np.int64)
+    for row, places in zip(labels, stored, strict=True):
+        row[places] = 1
+    return labels
 
 
 def _add_hashes(handle: IO[bytes], index: Index) -> None:
@@ -323,12 +356,11 @@ def _image_set(name: str, path: Path, index: Index, split: Split, is_read: bool 
         if is_read
         else np.broadcast_to(np.zeros((), np.uint8), shape)
     )
-    labels = None if part["labels"] is None else np.array(part["labels"], np.int64)
     return ImageSet(
         name=name,
         split=split,
         images=images,
-        labels=labels,
+        labels=_labels(part["labels"], len(index["classes"])),
         classes=tuple(index["classes"]),
         ids=tuple(part["ids"]),
         skipped=tuple((file, why) for file, why in index["skipped"]),

@@ -34,8 +34,10 @@ class ImageSet:
     images: npt.NDArray[np.uint8]
     """[N, C, H, W], memory-mapped and read-only."""
     labels: npt.NDArray[np.int64] | None
-    """[N], indices into `classes`; None unless every image has a class."""
+    """[N], indices into `classes`; or, of a table of labels, [N, B] of 0 and 1 for each of
+    `classes`. None unless every image has a class, or a row of the table."""
     classes: tuple[str, ...]
+    """Names of the classes; or of the labels, the last of them `any`."""
     ids: tuple[str, ...]
     """The name of each image within its source; the same wherever the source lies."""
     skipped: tuple[tuple[str, str], ...]
@@ -57,7 +59,9 @@ class ImageSet:
         channels, height, width = self.images.shape[1:]
         others = [f"{self.counts[s]} {s}" for s in SPLITS if s != self.split]
         kind = {1: "grey", 3: "RGB"}[channels]
-        classes = f", {len(self.classes)} classes" if self.classes else ""
+        several = self.labels is not None and self.labels.ndim == 2
+        told = f"{len(self.classes) - several} {'labels' if several else 'classes'}"
+        classes = f", {told}" if self.classes else ""
         lines = [
             f"{self.name}: {counted(len(self), f'{self.split} image')} ({', '.join(others)}), "
             f"{width}x{height} {kind}{classes}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from inpaint_cli.archives import open_tar, open_zip, read_member
+from inpaint_cli.data import label_table
 from inpaint_cli.data.sources import Listing, Raw, identity, listing_of, stem
 from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap
 from inpaint_cli.data.splits import Member
@@ -108,7 +109,15 @@ class Zip:
     def listing(self) -> Listing:
         with open_zip(self.path) as archive:
             contents = _of_zip(archive)
-        return listing_of(list(contents.places), contents.odd, unwrap=True, said=self.said)
+            return listing_of(
+                list(contents.places),
+                contents.odd,
+                unwrap=True,
+                said=self.said,
+                read=lambda name: read_member(
+                    archive, contents.places[name], label_table.LARGEST_BYTES
+                ),
+            )
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         with open_zip(self.path) as archive:
@@ -154,8 +163,21 @@ class Tar:
 
     def listing(self) -> Listing:
         return listing_of(
-            list(self._contents.places), self._contents.odd, unwrap=True, said=self.said
+            list(self._contents.places),
+            self._contents.odd,
+            unwrap=True,
+            said=self.said,
+            read=self._read_table,
         )
+
+    def _read_table(self, name: str) -> bytes:
+        place = self._contents.places[name]
+        with open_tar(self.path) as files:
+            archive, info = next(entry for number, entry in enumerate(files) if number == place)
+            handle = archive.extractfile(info)
+            if handle is None or info.size > label_table.LARGEST_BYTES:
+                raise ValueError(f"{name}: larger than {label_table.LARGEST_BYTES >> 20} MiB")
+            return handle.read()
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         wanted: dict[int, list[Member]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from inpaint_cli.data import folders
+from inpaint_cli.data import folders, label_table
 from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap
 from inpaint_cli.data.splits import Member
+from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
 
 Raw = bytes | npt.NDArray[Any] | Exception
@@ -96,7 +97,13 @@ class Folder:
     def listing(self) -> Listing:
         odd = {name: why for name, _, _, why in self._files if why}
         names = [name for name, _, _, why in self._files if not why]
-        return listing_of(names, odd, unwrap=False, said=self.said)
+        return listing_of(
+            names,
+            odd,
+            unwrap=False,
+            said=self.said,
+            read=lambda name: read_few(self.path / name),
+        )
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         for member in members:
@@ -127,14 +134,37 @@ def _state(facts: os.stat_result) -> tuple[int, int]:
 
 
 def listing_of(
-    names: Sequence[str], odd: Mapping[str, str], *, unwrap: bool, said: SplitMap
+    names: Sequence[str],
+    odd: Mapping[str, str],
+    *,
+    unwrap: bool,
+    said: SplitMap,
+    read: Callable[[str], bytes],
 ) -> Listing:
-    """Return the images among the files of a source; odd: what is no file, and what it is."""
+    """Return the images among the files of a source, with the labels of a table of them.
+
+    odd: what is no file, and what it is. read: returns the content of the table.
+    """
     images = [name for name in names if _is_image(name)]
     found = folders.sort(images, unwrap, said)
-    others = sum(not _is_hidden(name) for name in names) - len(images)
+    shown = [name for name in names if not _is_hidden(name)]
+    table, remarks = label_table.table_of(shown, read)
+    members = found.members
+    if table:
+        members, remarks = table.attached(members)
+    others = len(shown) - len(images) - bool(table) + found.beside
     strange = tuple(f"{name} ({why})" for name, why in odd.items() if not _is_hidden(name))
-    return Listing(found.members, others + found.beside, strange, found.remarks, found.used)
+    return Listing(members, others, strange, (*found.remarks, *remarks), found.used)
+
+
+def read_few(path: Path) -> bytes:
+    """Return the content of a table of labels; UserError if it cannot be read, or is too large."""
+    try:
+        if path.stat().st_size > label_table.LARGEST_BYTES:
+            raise UserError(f"{path}: larger than {label_table.LARGEST_BYTES >> 20} MiB.")
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}.", setting="data") from error
 
 
 def _is_image(name: str) -> bool:

@@ -26,6 +26,8 @@ class Member:
     id: str
     split: Split | None = None
     label: str | None = None
+    labels: tuple[str, ...] | None = None
+    """Those of a table of labels; None where none has a row for it."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -269,22 +270,28 @@ def _classifier(name: str, device: torch.device) -> FeatureExtractor:
     network: Any = load_weights(path)
     network = network.to(device)
     return FeatureExtractor(
-        _title(name),
+        title_of(name),
         network.config.widths[-1],
         f"bilinear to {network.size}x{network.size}, antialiased, half-pixel centres",
         digest,
         False,
         device,
-        network.config.classes,
-        network.outputs,
+        0 if network.config.multilabel else network.config.classes,
+        partial(_outputs_of, network),
     )
 
 
-def _title(name: str) -> str:
+def _outputs_of(network: Any, images: Tensor) -> Outputs:
+    """Return features and class logits; labels of which several may hold are no classes."""
+    features, logits = network.outputs(images)
+    return features, None if network.config.multilabel else logits
+
+
+def title_of(name: str) -> str:
     """Return what figures call a classifier: its zoo name, run folder or file, without the path.
 
-    >>> [_title(name) for name in ("runs/0001-mine", "runs/0001-mine/model.safetensors", "my.name")]
-    ['0001-mine', '0001-mine', 'my.name']
+    >>> [title_of(name) for name in ("runs/0001-a", "runs/0001-a/model.safetensors", "my.name")]
+    ['0001-a', '0001-a', 'my.name']
     """
     path = Path(name)
     if path.suffix != ".safetensors":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 
 from inpaint_cli import zoo
 from inpaint_cli.device import resolve
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import ResourceError, UserError, unknown_name
+from inpaint_cli.metrics.features import title_of
 from inpaint_cli.posterior.gains import Probabilities
 from inpaint_cli.weights import hash_of, load_weights, read_header
 
@@ -30,29 +31,46 @@ class MaskedClassifier(Protocol):
     channels: int
 
     def probabilities(self, images: Tensor, visible: Tensor) -> Tensor:
-        """Return p(class | visible), float64 [N, C], of uint8 [N, C, S, S] under [N, 1, S, S]."""
+        """Return p(class | visible), float64 [N, C], of uint8 [N, C, S, S] under [N, 1, S, S].
+
+        Of a classifier of labels, p(label | visible) for each of them, [N, B].
+        """
         ...
 
 
+@dataclass(frozen=True)
 class Judge:
     """A masked classifier, with the checks that its answers need."""
 
-    def __init__(
-        self,
-        name: str,
-        network: MaskedClassifier,
-        classes: int,
-        device: torch.device,
-        weights_sha256: str | None = None,
-    ) -> None:
-        self.name, self.network, self.classes = name, network, classes
-        self.device, self.weights_sha256 = device, weights_sha256
+    name: str
+    network: MaskedClassifier
+    classes: int
+    """How many it tells apart: two, where one label is the target."""
+    device: torch.device
+    weights_sha256: str | None = None
+    outputs: tuple[str, ...] = ()
+    """Names of the labels that it tells of, one by one; none where it tells classes apart."""
+    target: int | None = None
+    """The label that is asked for; None where it tells classes apart."""
+
+    @property
+    def target_name(self) -> str | None:
+        """The name of the label that is asked for."""
+        return None if self.target is None else self.outputs[self.target]
 
     def of(self, images: Tensor, visible: npt.NDArray[np.bool_], when: str = "") -> Probabilities:
         """Return p(class | visible) [N, C] of N pictures, or of one, under N masks [N, S, S].
 
-        when: where in the work that is, for the ResourceError if a probability is no number.
+        Of a label, p(it does not hold) and p(it holds), [N, 2]. when: where in the work that is,
+        for the ResourceError if a probability is no number.
         """
+        found = self.all_outputs(images, visible, when)
+        return found if self.target is None else two_point(found[:, self.target])
+
+    def all_outputs(
+        self, images: Tensor, visible: npt.NDArray[np.bool_], when: str = ""
+    ) -> Probabilities:
+        """Return what the network says, as `of` does, of all labels: [N, B]."""
         size = max(1, BATCH_PIXELS // (visible.shape[1] * visible.shape[2]))
         parts = []
         for start in range(0, len(visible), size):
@@ -75,8 +93,21 @@ class Judge:
         return np.stack([self.of(picture[None], visible, when) for picture in pictures])
 
 
-def load_judge(name: str, device: str) -> Judge:
-    """Load a masked classifier: a name of the zoo, a run folder or a weight file."""
+def two_point(p: npt.NDArray[np.float64]) -> Probabilities:
+    """Return 1 - p and p of each probability, [N, 2].
+
+    >>> two_point(np.array([0.25])).tolist()
+    [[0.75, 0.25]]
+    """
+    return np.stack([1 - p, p], axis=-1)
+
+
+def load_judge(name: str, device: str, target: str | None = None) -> Judge:
+    """Load a masked classifier: a name of the zoo, a run folder or a weight file.
+
+    target: name or number of the label that is asked for; for a classifier of labels, and needed
+    there.
+    """
     source = zoo.find(name, setting="classifier")
     if isinstance(source, str) or (family := read_header(source)["family"]) != FAMILY:
         what = source if isinstance(source, str) else family
@@ -88,14 +119,40 @@ def load_judge(name: str, device: str) -> Judge:
             f"{name} was trained on whole pictures, and would be asked about parts. {_HOW}",
             setting="classifier",
         )
+    title = source.stem if name == FAMILY else title_of(name)
+    outputs = tuple(getattr(config, "output_names", ()))
+    number = target_of(target, outputs, title)
     place = resolve(device)
     moved = cast("torch.nn.Module", network).to(place).eval()
-    classes = int(getattr(config, "classes", 0))
-    title = source.stem if name == FAMILY else Path(name).name.removesuffix(source.suffix)
-    return Judge(title, cast(MaskedClassifier, moved), classes, place, hash_of(source))
+    classes = int(getattr(config, "classes", 0)) if number is None else 2
+    facts = (place, hash_of(source), outputs, number)
+    return Judge(title, cast(MaskedClassifier, moved), classes, *facts)
+
+
+def target_of(target: str | None, outputs: tuple[str, ...], classifier: str) -> int | None:
+    """Return the number of a label, given by name or number; None where there are classes."""
+    if not outputs:
+        if target is not None:
+            raise UserError(
+                f"{classifier} tells classes apart, of which one holds: there is no label to "
+                "choose. Leave it out.",
+                setting="target",
+            )
+        return None
+    if target is None:
+        raise UserError(
+            f"{classifier} tells of {len(outputs)} labels. Say which one matters: "
+            f"{', '.join(outputs)}.",
+            setting="target",
+        )
+    if target in outputs:
+        return outputs.index(target)
+    if target.isascii() and target.isdecimal() and int(target) < len(outputs):
+        return int(target)
+    raise unknown_name(f"{classifier}: no label", target, outputs, setting="target")
 
 
 _HOW = (
-    "Take a classifier of partly hidden pictures: 'inpaint train --model classifier --preset "
-    "mnist-masked --data mnist', and so on."
+    "Take a classifier of partly hidden pictures, such as classifier-mnist-masked, or train one: "
+    "'inpaint train --model classifier --preset mnist-masked --data mnist', and so on."
 )

@@ -15,8 +15,9 @@ LABELS = {"accuracy": "accuracy [%]", "nll": "NLL [nats]", "auroc": "AUROC"}
 FACTORS = {"accuracy": 100}
 DIGITS = {"accuracy": 1, "nll": 3, "auroc": 3}
 CSV = (
-    *("model", "classifier", "figure", "looks", "estimator", "value", "se", "better", "unit"),
-    *("n_images", "difference", "difference_se", "difference_ci_low", "difference_ci_high"),
+    *("model", "classifier", "target", "figure", "looks", "estimator", "value", "se", "better"),
+    *("unit", "n_images", "difference", "difference_se", "difference_ci_low"),
+    "difference_ci_high",
 )
 LEGEND = "± standard error over images; ≠ a paired difference whose 95 % interval leaves out 0"
 
@@ -42,14 +43,22 @@ def csv_of(document: Document) -> str:
     writer = csv.DictWriter(buffer, CSV, lineterminator="\n", restval="", extrasaction="ignore")
     writer.writeheader()
     for entry in document["figures"]:
-        row = {"model": document["model"], "classifier": document["classifier"], **entry}
-        difference = row.pop("difference")
-        if difference:
-            low, high = difference["ci95"] or ("", "")
-            row |= {"difference": difference["value"], "difference_se": difference["se"]}
-            row |= {"difference_ci_low": low, "difference_ci_high": high}
-        writer.writerow(row)
+        row = {name: document[name] for name in ("model", "classifier", "target")} | entry
+        writer.writerow(row | difference_columns(row.pop("difference")))
     return buffer.getvalue()
+
+
+def difference_columns(difference: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what a line of CSV says of a paired difference."""
+    if not difference:
+        return {}
+    low, high = difference["ci95"] or ("", "")
+    return {
+        "difference": difference["value"],
+        "difference_se": difference["se"],
+        "difference_ci_low": low,
+        "difference_ci_high": high,
+    }
 
 
 def title_of(document: Document) -> str:
@@ -57,6 +66,7 @@ def title_of(document: Document) -> str:
     data, size, patch = document["data"], document["size"], document["patch"]
     parts = [
         f"{document['model']}, classifier {document['classifier']}",
+        *[f"target {document['target']}"] * (document["target"] is not None),
         f"{data['name']} {data['split']}",
         f"{document['n_images']} images of {size}x{size}",
         f"looks of {patch}x{patch} at {document['grid']}x{document['grid']} places",
@@ -78,8 +88,8 @@ def _grid(document: Document) -> list[list[str]]:
             entries = [by_key.get((figure, looks, name)) for name in names]
             present = [entry for entry in entries if entry]
             if present:
-                cells = [_cell(figure, entry) for entry in present]
-                cells += [_cell(figure, entry["difference"]) for entry in present[1:]]
+                cells = [cell_of(figure, entry) for entry in present]
+                cells += [cell_of(figure, entry["difference"]) for entry in present[1:]]
                 arrow = ARROWS[present[0]["better"]]
                 rows.append([LABELS[figure], _after(looks), arrow, *cells])
     return rows
@@ -94,7 +104,8 @@ def _after(looks: int | str) -> str:
     return WHOLE if looks == WHOLE else f"{looks} look{'' if looks == 1 else 's'}"
 
 
-def _cell(figure: str, entry: dict[str, Any]) -> str:
+def cell_of(figure: str, entry: dict[str, Any]) -> str:
+    """Return a figure with its standard error, marked if it is a difference that is there."""
     factor, digits = FACTORS.get(figure, 1), DIGITS[figure]
     numbers: Sequence[float] = [entry["value"], *[entry["se"]] * (entry["se"] is not None)]
     text = " ± ".join(f"{factor * number:.{digits}f}" for number in numbers)

@@ -14,6 +14,7 @@ from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior.gains import Gains, excess
 
 if TYPE_CHECKING:
+    from inpaint_cli.posterior.classifying import Judge
     from inpaint_cli.posterior.design_pictures import DesignedPhoto
     from inpaint_cli.posterior.designing import Step
     from inpaint_cli.posterior.looks import Looks
@@ -42,6 +43,7 @@ def _lines(designed: DesignedPhoto) -> list[str]:
     bench = designed.bench
     order, looks, judge = bench.order, bench.looks, bench.judge
     who = [designed.name, f"{bench.contestant.name}, classifier {judge.name}"]
+    who += [f"target {judge.target_name}"] * (judge.target is not None)
     how = f"estimator {designed.estimator}, seed {order.seed}, looks of {looks.patch}x{looks.patch}"
     lines = [", ".join(filter(None, who)), f"{how} at {looks.grid}x{looks.grid} places"]
     if len(designed.ig[0]):
@@ -83,14 +85,19 @@ def _row(designed: DesignedPhoto, step: Step) -> list[tuple[ScreenPixels, str]]:
             tiles.append(
                 (shown, f"{kind} {number}\n{choice.each[number, choice.place]:.3f} nats at +")
             )
-    tiles.append((_framed(after, frame, side), f"seen after\n{_likeliest(step)}"))
+    tiles.append(
+        (_framed(after, frame, side), f"seen after\n{_likeliest(step, designed.bench.judge)}")
+    )
     return tiles
 
 
-def _likeliest(step: Step) -> str:
+def _likeliest(step: Step, judge: Judge) -> str:
     """Return the two likeliest classes with their probabilities in percent, a line each."""
     order = np.argsort(-step.after, kind="stable")[:2]
-    return "\n".join(f"class {c}: {100 * step.after[c]:.0f} %" for c in order)
+    names = [f"class {c}" for c in range(len(step.after))]
+    if judge.target_name is not None:
+        names = [f"no {judge.target_name}", judge.target_name]
+    return "\n".join(f"{names[c]}: {100 * step.after[c]:.0f} %" for c in order)
 
 
 def _picture(image: npt.NDArray[np.uint8]) -> ScreenPixels:

@@ -20,6 +20,7 @@ from inpaint_cli.metrics.targets import Contestant, subset
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior import auroc
 from inpaint_cli.posterior.choosing import Estimator
+from inpaint_cli.posterior.classifying import Judge
 from inpaint_cli.posterior.designing import Bench, DesignOrder, check_start, load_split, prepare
 from inpaint_cli.posterior.gains import Probabilities, excess
 from inpaint_cli.reporting import Advance, Reporter
@@ -70,10 +71,10 @@ def tabulate(
     if len(set(order.estimators)) < len(order.estimators):
         raise UserError("each once.", setting="estimator")
     bench = prepare(order, load, reporter)
-    images = load_split(order, bench.contestant, bench.judge, order.split, reporter)
+    images = load_split(order, bench.contestant, bench.judge, order.split, reporter, labelled=True)
     rows = subset(images, order.limit)
-    labels = _labels(images, rows, bench)
-    starts = _starts(order, bench, len(rows), reporter)
+    labels = labels_of(images, rows, bench.judge)
+    starts = starts_of(order, bench, len(rows), reporter)
     found = np.empty((len(order.estimators), len(rows), order.steps + 2, bench.judge.classes))
     with reporter.progress("looks", len(rows) * len(order.estimators) * order.steps) as advance:
         for place, row in enumerate(rows):
@@ -85,26 +86,28 @@ def tabulate(
     return _document(bench, images, len(rows), found, labels)
 
 
-def _labels(images: ImageSet, rows: Sequence[int], bench: Bench) -> npt.NDArray[np.int64]:
-    if images.labels is None:
+def labels_of(images: ImageSet, rows: Sequence[int], judge: Judge) -> npt.NDArray[np.int64]:
+    """Return the classes of some pictures, [N]; of a label, whether it holds, 0 or 1."""
+    if images.labels is not None and len(rows) < 2:
+        raise UserError(f"{len(rows)} picture; a standard error needs 2.", setting="data")
+    if images.labels is not None and judge.target is not None:
+        return images.labels[rows, judge.target]
+    if images.labels is None or images.labels.ndim != 1:
         raise UserError(
             f"{images.name} has no classes to tell. Give one folder per class, or a named set with "
             "classes.",
             setting="data",
         )
-    labels = images.labels[rows]
-    if len(rows) < 2:
-        raise UserError(f"{len(rows)} picture; a standard error needs 2.", setting="data")
-    if len(images.classes) > bench.judge.classes:
+    if len(images.classes) > judge.classes:
         raise UserError(
-            f"{images.name} has {len(images.classes)} classes, and {bench.judge.name} tells "
-            f"{bench.judge.classes} apart.",
+            f"{images.name} has {len(images.classes)} classes, and {judge.name} tells "
+            f"{judge.classes} apart.",
             setting="classifier",
         )
-    return labels
+    return images.labels[rows]
 
 
-def _starts(order: DesignOrder, bench: Bench, count: int, reporter: Reporter) -> list[Mask]:
+def starts_of(order: DesignOrder, bench: Bench, count: int, reporter: Reporter) -> list[Mask]:
     """Return what is visible of each picture before the first look."""
     size = bench.looks.size
     path = Path(order.start)
@@ -168,8 +171,8 @@ def _document(
         for number, estimator in enumerate(order.estimators):
             figures = figures_of(found[number, :, place], labels)
             for figure, reference in zip(figures, first, strict=True):
-                entry = _entry(figure, looks, estimator, count)
-                entry["difference"] = _difference(figure, reference) if number else None
+                entry = entry_of(figure, looks, count) | {"estimator": estimator}
+                entry["difference"] = difference(figure, reference) if number else None
                 entries.append(entry)
     return {"schema": SCHEMA, **protocol(bench), "data": images.protocol(), "n_images": count} | {
         "estimators": list(order.estimators),
@@ -178,12 +181,12 @@ def _document(
     }
 
 
-def _entry(figure: Figure, looks: int | str, estimator: str, count: int) -> Document:
+def entry_of(figure: Figure, looks: int | str, count: int) -> Document:
+    """Return what a report says of a figure after so many looks."""
     value, se = figure.estimate()
     return {
         "figure": figure.name,
         "looks": looks,
-        "estimator": estimator,
         "value": value,
         "se": se,
         "better": figure.better,
@@ -192,8 +195,8 @@ def _entry(figure: Figure, looks: int | str, estimator: str, count: int) -> Docu
     }
 
 
-def _difference(figure: Figure, reference: Figure) -> Document:
-    """Return the paired difference to the first way, with a normal 95 % interval."""
+def difference(figure: Figure, reference: Figure) -> Document:
+    """Return the paired difference of two ways, with a normal 95 % interval."""
     value, se = figure.minus(reference).estimate()
     ends = None if se is None else [value - Z95 * se, value + Z95 * se]
     return {"value": value, "se": se, "ci95": ends}
@@ -209,6 +212,7 @@ def protocol(bench: Bench) -> Document:
         "classifier": bench.judge.name,
         "classifier_sha256": bench.judge.weights_sha256,
         "classes": bench.judge.classes,
+        "target": bench.judge.target_name,
         "size": looks.size,
         "patch": looks.patch,
         "grid": looks.grid,

@@ -54,6 +54,10 @@ class DesignOrder:
     patch: str | int = PATCH
     start: str = NOTHING
     """What is visible at first: a kind of mask, or a file."""
+    target: str | None = None
+    """The label that matters, by name or number; for a classifier of labels."""
+    cross: tuple[str, ...] = ()
+    """Labels, each of which looks are chosen for, and judged on; of a data set."""
     data: tuple[str, ...] = ()
     split: str = "test"
     limit: int | None = None
@@ -71,6 +75,8 @@ class DesignOrder:
                 raise UserError(f"must be at least {least}, got {value}.", setting=setting)
         if not self.estimators:
             raise UserError(f"give one or more: {', '.join(ESTIMATORS)}.", setting="estimator")
+        if self.cross and self.target is not None:
+            raise UserError("target and cross: give one of them.", setting="cross")
         for name in UNCONDITIONAL:
             if name in self.estimators and not self.data:
                 raise UserError(
@@ -133,7 +139,7 @@ def prepare(
 ) -> Bench:
     """Load what an order names; UserError where the parts do not fit each other."""
     contestant = load(order.model, str(resolve(order.device)))
-    judge = load_judge(order.classifier, order.device)
+    judge = load_judge(order.classifier, order.device, (order.target, *order.cross)[-1])
     _check_fit(contestant, judge)
     looks = Looks.of(judge.network.size, order.patch, order.grid)
     training = _training(order, contestant, judge, reporter) if order.data else None
@@ -183,9 +189,17 @@ def _training(
 
 
 def load_split(
-    order: DesignOrder, contestant: Contestant, judge: Judge, split: str, reporter: Reporter
+    order: DesignOrder,
+    contestant: Contestant,
+    judge: Judge,
+    split: str,
+    reporter: Reporter,
+    labelled: bool = False,
 ) -> ImageSet:
-    """Return one split of the data, as the model and the classifier take pictures."""
+    """Return one split of the data, as the model and the classifier take pictures.
+
+    labelled: with the labels that the classifier tells of, if it tells of some.
+    """
     from inpaint_cli import data
 
     return data.load_images(
@@ -194,6 +208,7 @@ def load_split(
         channels=judge.network.channels,
         levels=contestant.model.levels,
         split=split,  # type: ignore[arg-type]
+        labels=judge.outputs[:-1] if labelled and judge.outputs else None,
         download=order.download,
         reporter=reporter,
     )
@@ -224,11 +239,11 @@ def order_of(model: object, classifier: object, options: Mapping[str, Any]) -> D
     for name in ("steps", "n", "images", "grid", "limit", "seed"):
         if name in given:
             given[name] = whole(given[name], name)
-    estimators, data = given.pop("estimator", "eig"), given.pop("data", ())
-    return DesignOrder(
-        str(model),
-        str(classifier),
-        estimators=(estimators,) if isinstance(estimators, str) else tuple(map(str, estimators)),
-        data=(str(data),) if isinstance(data, str | Path) else tuple(map(str, data)),
-        **given,
-    )
+    given["estimators"] = given.pop("estimator", "eig")
+    for name in ("estimators", "data", "cross"):
+        one_or_more = given.get(name, ())
+        is_one = isinstance(one_or_more, str | Path)
+        given[name] = (str(one_or_more),) if is_one else tuple(map(str, one_or_more))
+    if "target" in given:
+        given["target"] = str(given["target"])
+    return DesignOrder(str(model), str(classifier), **given)

@@ -21,6 +21,8 @@ Values = npt.NDArray[np.float64]
 Kind = Literal["gradient", "likelihood", "agreement"]
 Form = Literal["analytic", "sampled"]
 KINDS: tuple[Kind, ...] = ("gradient", "likelihood", "agreement")
+BATCH_PIXELS = 2**15
+"""Over all passes; more at a time leave the processor's caches and take longer."""
 HELD_BACK = 0.25
 """Share of the visible pixels that `agreement` hides and compares with completions."""
 SMALLEST_ENERGY = 1e-6
@@ -75,26 +77,36 @@ def length_of(contestant: Contestant, kind: Kind) -> int:
 def features(
     contestant: Contestant, image: Tensor, visible: Tensor, asking: Asking
 ) -> Mapping[Kind, Values]:
-    """Return the features [L] of what is visible of one picture, by statistic.
+    """Return the features [N, L] of what is visible of each picture, by statistic.
 
-    image: uint8 [1, C, H, W]; visible: bool [1, 1, H, W], True somewhere. They depend on the
-    visible values, the mask and the seed alone.
+    image: uint8 [N, C, H, W]; visible: bool [N, 1, H, W], True somewhere; of one `Stratum`. They
+    depend on the visible values, the mask and the seed alone, not on the other pictures.
     """
+    cases = list(zip(image.split(1), visible.split(1), strict=True))
     if asking.kinds == ("agreement",):
-        return {"agreement": np.array([agreement(contestant, image, visible, asking)])}
-    noise = Noise.of_completions(asking.seed, content_key(image, visible), range(asking.passes))
+        return {"agreement": np.array([[agreement(contestant, *case, asking)] for case in cases])}
+    noises = [
+        Noise.of_completions(asking.seed, content_key(*case), range(asking.passes))
+        for case in cases
+    ]
     told = contestant.model.typicality(
         image.to(contestant.device),
         visible.to(contestant.device),
-        noise,
+        noises,
         sampled=asking.form == "sampled",
     )
-    bound = torch.logsumexp(told.log_weights, 0).item() - math.log(asking.passes)
-    values = int(visible.sum()) * image.shape[1]
+    bounds = torch.logsumexp(told.log_weights, 1) - math.log(asking.passes)
+    values = visible.flatten(1).sum(1) * image.shape[1]
     return {
-        "gradient": told.gradients.mean(0).numpy(),
-        "likelihood": np.array([bound / values]),
+        "gradient": told.gradients.mean(1).numpy(),
+        "likelihood": (bounds / values)[:, None].numpy(),
     }
+
+
+def batch_size(contestant: Contestant, asking: Asking) -> int:
+    """Return how many pictures are asked about at once: few of large ones, for memory."""
+    pixels = asking.passes * contestant.model.size**2
+    return max(1, BATCH_PIXELS // pixels)
 
 
 def agreement(contestant: Contestant, image: Tensor, visible: Tensor, asking: Asking) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ from inpaint_cli.posterior.ood_features import (
     Asking,
     Form,
     Kind,
+    batch_size,
     features,
     kinds_of,
     length_of,
@@ -204,14 +206,18 @@ def table_of(
 ) -> Table:
     """Return the features of pictures with their masks; those that are None are left out."""
     rows, shares = list[Mapping[Kind, Values]](), list[float]()
+    size = batch_size(contestant, asking)
     with reporter.progress(title, total) as advance:
-        for case in cases:
-            if case is not None:
-                rows.append(features(contestant, *case, asking))
-                shares.append(float(case[1].double().mean()))
-            advance()
+        while batch := list(islice(cases, size)):
+            used = [case for case in batch if case is not None]
+            if used:
+                images, visible = (torch.cat(part) for part in zip(*used, strict=True))
+                rows.append(features(contestant, images, visible, asking))
+                shares += visible.double().flatten(1).mean(1).tolist()
+            advance(len(batch))
     return Table(
-        {kind: np.stack([row[kind] for row in rows]) for kind in asking.kinds}, np.array(shares)
+        {kind: np.concatenate([row[kind] for row in rows]) for kind in asking.kinds},
+        np.array(shares),
     )
 
 

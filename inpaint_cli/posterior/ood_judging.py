@@ -138,8 +138,7 @@ def judge(
             stratum: Stratum = "whole" if share == 1 else "masked"
             scores = {}
             for name in reference.facts.scores:
-                rows = {kind: values[None] for kind, values in told.items()}
-                score, p = reference.judge(stratum, name, rows, np.array([share]))
+                score, p = reference.judge(stratum, name, told, np.array([share]))
                 scores[name] = float(score[0]), float(p[0])
             found.append(
                 Judgement(picture.name, share, scores[chosen][1], scores[chosen][0], scores)

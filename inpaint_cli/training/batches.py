@@ -214,7 +214,7 @@ def as_batch(item: MicroBatch, device: torch.device, seed: int, tag: str) -> tup
 
 
 def labels_of(images: Images, indices: Sequence[int]) -> Tensor | None:
-    """Return the classes of some images, int64; None where the data have none."""
+    """Return classes or labels of some images, int64 [n] or [n, B]; None where there are none."""
     if images.labels is None:
         return None
     return torch.from_numpy(np.asarray(images.labels)[list(indices)].astype(np.int64))

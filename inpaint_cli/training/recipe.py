@@ -104,6 +104,7 @@ class Recipe:
                 split=split,
                 download=download,
                 split_map=self.split_map,
+                labels=self.config.label_names,
                 check_leaks=check_leaks and split == "train" and ranks.is_first(),
                 for_plan=for_plan,
                 reporter=reporter if ranks.is_first() else Reporter(quiet=True),

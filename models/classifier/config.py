@@ -9,6 +9,9 @@ from inpaint_cli.bounds import CHANNELS, PART, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
 
+ANY = "any"
+"""The output of all labels together."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(Config):
@@ -16,7 +19,7 @@ class ClassifierConfig(Config):
 
     levels: int = 256
     classes: Annotated[int, Between(2, 10**6)] = 10
-    """Classes that it tells apart; data with more are refused."""
+    """Classes that it tells apart; data with more are refused. Not used with `multilabel`."""
     widths: Annotated[tuple[int, ...], CHANNELS] = (32, 64, 128)
     """Filters of each level; the first keeps the size, each further one halves it. The last is the
     number of features, d."""
@@ -25,9 +28,15 @@ class ClassifierConfig(Config):
     shift: int = 4
     """Training images are moved by up to so many pixels in each direction (reflected edges)."""
     smoothing: Annotated[float, PART] = 0.1
-    """Share of the target probability that is spread over all classes."""
+    """Share of the target probability that is spread over all classes; of labels over both
+    answers."""
     masked: bool = False
     """Sees images that are partly hidden, and the mask beside them (AIPO, section 5: AVP-CNN)."""
+    multilabel: bool = False
+    """Tells of each of `labels` whether it holds, and at last whether any does; the classes of the
+    data do not count."""
+    labels: tuple[str, ...] = ()
+    """Names in labels.csv, an output each; for `multilabel`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,6 +46,24 @@ class ClassifierConfig(Config):
             raise UserError("widths: must be one to 14 numbers.")
         if not 0 <= self.shift < self.size:
             raise UserError(f"shift: must lie in 0..{self.size - 1}, got {self.shift}.")
+        if self.labels and not self.multilabel:
+            raise UserError("labels: are for multilabel=true; classes have none.")
+        if len(set(self.labels)) < len(self.labels) or ANY in self.labels:
+            raise UserError(f"labels: each once, and without '{ANY}', which comes of itself.")
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        return self.labels if self.multilabel else None
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs, where each tells of a label; none where they tell classes apart."""
+        return (*self.labels, ANY) if self.multilabel else ()
+
+    @property
+    def output_count(self) -> int:
+        """How many numbers the network gives for an image."""
+        return len(self.output_names) if self.multilabel else self.classes
 
 
 _TRAINING = Training(
@@ -93,6 +120,36 @@ def _masked(config: ClassifierConfig, **training: Any) -> ClassifierConfig:
     return replace(config, masked=True, smoothing=0.0, training={"classes": stage})
 
 
+FINDINGS = (
+    *("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema"),
+    *("Fibrosis", "Hernia", "Infiltration", "Mass", "Nodule", "Pleural_Thickening"),
+    *("Pneumonia", "Pneumothorax"),
+)
+"""The labels of ChestX-ray14 (Wang et al. 2017)."""
+
+_CHEST = ClassifierConfig(
+    size=256,
+    channels=3,
+    widths=(16, 32, 64, 128, 128),
+    masked=True,
+    smoothing=0.0,
+    multilabel=True,
+    labels=FINDINGS,
+    training={
+        "classes": Training(
+            batch_size=32,
+            steps=32_000,
+            lr=1e-5,
+            masks=MASKED_KIND,
+            validate_images=2000,
+            checkpoint_every=250,
+            sheet_images=0,
+        )
+    },
+)
+"""Images a batch, steps, rate and masks of AIPO, section 5, whose network is a DenseNet-121 that
+knew photos before; ours begins with random weights. RGB, as `xray` of the family ipa is."""
+
 PRESETS = {
     "digits": _DIGITS,
     "mnist": _MNIST,
@@ -100,5 +157,6 @@ PRESETS = {
     "digits-masked": _masked(_DIGITS, steps=1500),
     "mnist-masked": _masked(_MNIST, epochs=10),
     "cifar10-masked": _masked(_CIFAR10),
+    "chestxray": _CHEST,
 }
-"""All ours: no paper prescribes this network."""
+"""The network is ours in all of them: no paper prescribes it."""

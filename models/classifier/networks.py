@@ -53,7 +53,7 @@ class Level(nn.Module):
 
 
 class Classifier(CompletionModel):
-    """Images [N, C, S, S] in [-1, 1] -> logits [N, classes].
+    """Images [N, C, S, S] in [-1, 1] -> logits [N, classes], or one for each label.
 
     A masked one takes [N, C + 1, S, S]: 0 where hidden, and the mask, 1 = visible.
     """
@@ -68,7 +68,7 @@ class Classifier(CompletionModel):
             Level(inputs[i], width, stride=min(i + 1, 2), blocks=config.blocks if i else 0)
             for i, width in enumerate(config.widths)
         )
-        self.head = nn.Linear(config.widths[-1], config.classes)
+        self.head = nn.Linear(config.widths[-1], config.output_count)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self._pooled(x))
@@ -104,15 +104,15 @@ class Classifier(CompletionModel):
         return features
 
     def probabilities(self, images: Tensor, visible: Tensor) -> Tensor:
-        """Return p(class | what is visible), float64 [N, classes].
+        """Return p(class | what is visible), float64 [N, classes]; of labels p(it holds), [N, B].
 
         images: uint8 of the model's own size and channels; what is hidden has no influence.
         visible: bool [N or 1, 1, S, S]. Only of a masked classifier.
         """
         with torch.no_grad():
             logits = self(self.seen(to_unit(images), visible))
-            # On the CPU, since MPS has no float64.
-            result: Tensor = logits.cpu().double().softmax(1)
+            logits = logits.cpu().double()  # MPS has no float64
+            result: Tensor = logits.sigmoid() if self.config.multilabel else logits.softmax(1)
         return result
 
     def seen(self, x: Tensor, visible: Tensor) -> Tensor:

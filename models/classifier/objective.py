@@ -10,13 +10,14 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
+from inpaint_cli.models.classifier.config import ClassifierConfig
 from inpaint_cli.models.classifier.networks import Classifier
 from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
 
 
 class ClassStage(Stage[Classifier]):
-    """The only stage: the whole network, by the cross entropy of the classes."""
+    """The only stage: the whole network, by the cross entropy of the classes or labels."""
 
     name = "classes"
 
@@ -26,18 +27,24 @@ class ClassStage(Stage[Classifier]):
 
     def loss(self, model: Classifier, batch: Batch, step: int, noise: Noise) -> StepResult:
         """Return the cross entropy in nats, of smoothed targets and randomly moved images."""
-        label = checked_labels(batch, model.config.classes)
+        label = checked_labels(batch, model.config)
         image = moved(batch.image, model.config.shift, noise)
         logits = model(inputs(model, image, batch.visible)).float()
-        loss = F.cross_entropy(logits, label, label_smoothing=model.config.smoothing)
-        return StepResult({"all": loss}, {"error": wrong(logits.detach(), label).float().mean()})
+        loss = cross_entropies(logits, label, model.config.smoothing).mean()
+        return StepResult({"all": loss}, {"error": wrong(logits.detach(), label).mean()})
 
     def validate(self, model: Classifier, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
-        """Return 1 for a wrong class and 0 for the right one; and minus log p of the right one."""
-        label = checked_labels(batch, model.config.classes)
-        logits = model(inputs(model, batch.image, batch.visible))
-        nats = F.cross_entropy(logits.cpu().double(), label.cpu(), reduction="none")
-        return {"error": wrong(logits, label).cpu().double(), "cross_entropy": nats}
+        """Return 1 for a wrong class and 0 for the right one; and minus log p of the right one.
+
+        Of labels the latter comes first: where few hold, to deny them all is seldom wrong.
+        """
+        label = checked_labels(batch, model.config)
+        logits = model(inputs(model, batch.image, batch.visible)).cpu().double()
+        figures = {
+            "error": wrong(logits, label.cpu()).double(),
+            "cross_entropy": cross_entropies(logits, label.cpu()),
+        }
+        return dict(reversed(figures.items())) if model.config.multilabel else figures
 
 
 def inputs(model: Classifier, image: Tensor, visible: Tensor) -> Tensor:
@@ -46,17 +53,41 @@ def inputs(model: Classifier, image: Tensor, visible: Tensor) -> Tensor:
     return model.seen(x, visible) if model.config.masked else x
 
 
+def cross_entropies(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return minus log p of the right class in nats, [N]; of labels the sum over all outputs."""
+    if label.ndim == 1:
+        return F.cross_entropy(logits, label, reduction="none", label_smoothing=smoothing)
+    targets = label.to(logits.dtype) * (1 - smoothing) + smoothing / 2
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none").sum(1)
+
+
 def wrong(logits: Tensor, label: Tensor) -> Tensor:
-    """Return, for each image, whether its largest logit is that of another class."""
-    return logits.argmax(1) != label
+    """Return, for each image, whether its largest logit is that of another class, [N] of 0 and 1.
+
+    Of labels it is the share of outputs that are on the wrong side of 1/2.
+    """
+    if label.ndim == 1:
+        return (logits.argmax(1) != label).float()
+    return ((logits > 0) != (label > 0)).float().mean(1)
 
 
-def checked_labels(batch: Batch, classes: int) -> Tensor:
-    """Return the classes of a batch; UserError where the data have none, or too many."""
+def checked_labels(batch: Batch, config: ClassifierConfig) -> Tensor:
+    """Return the classes or labels of a batch; UserError where the data have none, or too many."""
+    if config.multilabel:  # the data were asked for these labels
+        assert batch.label is not None
+        assert batch.label.shape[1] == config.output_count
+        return batch.label
+    classes = config.classes
     if batch.label is None:
         raise UserError(
             "these images have no classes, and a classifier learns them. Give one folder per "
             "class, inside train/ and test/ if there are such, or a named set with classes.",
+            setting="data",
+        )
+    if batch.label.ndim == 2:
+        raise UserError(
+            "these images have labels of a table, any number each, and no classes. For a classifier"
+            " of labels set multilabel=true.",
             setting="data",
         )
     largest = -1 if batch.label.is_meta else int(batch.label.max())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
@@ -87,10 +87,10 @@ class CompletingVae(VdVae):
         return 0 if self.config.condition == "edges" else len(self.decoder.blocks())
 
     def typicality(
-        self, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+        self, image: Tensor, visible: Tensor, noises: Sequence[Noise], *, sampled: bool = False
     ) -> Typicality:
-        """Return how typical what is visible of one image is; see `Model.typicality`."""
+        """Return how typical what is visible of each image is; see `Model.typicality`."""
         from inpaint_cli.models.ipa.typicality import typicality
 
         with evaluating(self):
-            return typicality(self, image, visible, noise, sampled=sampled)
+            return typicality(self, image, visible, noises, sampled=sampled)

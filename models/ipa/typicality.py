@@ -7,6 +7,7 @@ latents of the layer, and no back-propagation is needed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -23,46 +24,59 @@ if TYPE_CHECKING:
 
 
 def typicality(
-    model: CompletingVae, image: Tensor, visible: Tensor, noise: Noise, *, sampled: bool = False
+    model: CompletingVae,
+    image: Tensor,
+    visible: Tensor,
+    noises: Sequence[Noise],
+    *,
+    sampled: bool = False,
 ) -> Typicality:
-    """Return gradients and log weights of one image in len(noise) passes; in float64 on a CPU.
+    """Return gradients and log weights of images, in the passes of their noises.
 
-    The model is in eval mode and gradients are off. Deviations of c are cut as in completing.
+    In float64 on a CPU: what else is in the batch shows in the last digits alone. The model is in
+    eval mode and gradients are off. Deviations of c are cut as in completing.
     """
     weight = model.decoder.gain
     if weight.device.type != "cpu" or weight.dtype == torch.float64:
-        return _passes(model, image, visible, noise, sampled)
+        return _passes(model, image, visible, noises, sampled)
     doubled = {name: tensor.double() for name, tensor in model.state_dict().items()}
     return cast(
         Typicality,
-        functional_call(model, doubled, (lambda: _passes(model, image, visible, noise, sampled),)),
+        functional_call(model, doubled, (lambda: _passes(model, image, visible, noises, sampled),)),
     )
 
 
 def _passes(
-    model: CompletingVae, image: Tensor, visible: Tensor, noise: Noise, sampled: bool
+    model: CompletingVae, image: Tensor, visible: Tensor, noises: Sequence[Noise], sampled: bool
 ) -> Typicality:
     # Of an image with nothing hidden, the full encoder's posterior is the better one.
-    whole = bool(visible.all())
+    whole, passes = bool(visible.all()), len(noises[0])
     source: Name = "q" if whole else "c"
     sides = model.full_sides(image) if whole else model.partial_sides(image, visible)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.cat([noise.normal(*shape) for noise in noises])
+
     walked = walk(
         model,
-        len(noise),
-        {source: sides},
-        noise.normal,
+        len(image) * passes,
+        {source: {res: side.repeat_interleave(passes, 0) for res, side in sides.items()}},
+        draw,
         (source, "p"),
         sampled=True,
         keep=True,
         ceiling=LARGEST_LOG_STD,
     )
     pixels = model.log_pixels(
-        model.decoder.finish(walked.states), image.expand(len(noise), -1, -1, -1)
+        model.decoder.finish(walked.states), image.repeat_interleave(passes, 0)
     )
-    seen = torch.where(visible[:, 0], pixels, 0.0).cpu().double().flatten(1).sum(1)
+    counted = visible[:, 0].repeat_interleave(passes, 0)
+    seen = torch.where(counted, pixels, 0.0).cpu().double().flatten(1).sum(1)
+    weights = seen - walked.nats.cpu().double().sum(1)
+    gradients = temperature_gradients(walked.steps, sampled=sampled)
     return Typicality(
-        temperature_gradients(walked.steps, sampled=sampled),
-        seen - walked.nats.cpu().double().sum(1),
+        gradients.view(len(image), passes, -1),
+        weights.view(len(image), passes),
     )
 
 

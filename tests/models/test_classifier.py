@@ -18,7 +18,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch
 from inpaint_cli.models.classifier.config import PRESETS, ClassifierConfig
 from inpaint_cli.models.classifier.networks import Classifier, resized, with_channels
-from inpaint_cli.models.classifier.objective import STAGES, moved
+from inpaint_cli.models.classifier.objective import STAGES, cross_entropies, moved
 from inpaint_cli.randomness import Noise
 
 
@@ -126,6 +126,60 @@ def test_data_without_classes_or_with_too_many_are_refused(
     }
     with pytest.raises(UserError, match=words):
         calls[what]()
+
+
+def test_labels_have_a_sigmoid_each_and_the_sum_of_their_cross_entropies() -> None:
+    model = classifier(multilabel=True, labels=("a", "b"), smoothing=0.0, masked=True)
+    images, label = pictures(5, 3, 8), torch.tensor([[0, 1, 1], [0, 0, 0], [1, 1, 1]] * 2)[:5]
+    visible = torch.ones(5, 1, 8, 8, dtype=torch.bool)
+    p = model.probabilities(images, visible)
+    assert p.shape == (5, 3)
+    chosen = torch.where(label > 0, p, 1 - p)
+    figures = STAGES[0].validate(model, Batch(images, visible, label), noise(5))
+    torch.testing.assert_close(figures["cross_entropy"], -chosen.log().sum(1))
+    torch.testing.assert_close(figures["error"], (chosen < 0.5).double().mean(1))
+    assert next(iter(figures)) == "cross_entropy"
+    still = classifier(multilabel=True, labels=("a", "b"), smoothing=0.0, masked=True, shift=0)
+    loss = STAGES[0].loss(still, Batch(images, visible, label), 0, noise(5)).losses["all"]
+    assert loss.item() == pytest.approx(figures["cross_entropy"].mean().item(), rel=1e-5)
+
+
+def test_smoothed_labels_are_spread_over_both_answers() -> None:
+    logits, label = torch.tensor([[2.0, -1.0]]), torch.tensor([[1, 0]])
+    p = logits.sigmoid()
+    nats = -(0.95 * p[0, 0].log() + 0.05 * (1 - p[0, 0]).log())
+    nats -= 0.05 * p[0, 1].log() + 0.95 * (1 - p[0, 1]).log()
+    assert cross_entropies(logits, label, 0.1).item() == pytest.approx(nats.item())
+
+
+def test_labels_of_a_table_are_no_classes() -> None:
+    given = Batch(pictures(2, 3, 8), torch.ones(2, 1, 8, 8).bool(), torch.tensor([[1, 1], [0, 0]]))
+    with pytest.raises(UserError, match=r"data: .*set multilabel=true"):
+        STAGES[0].validate(classifier(), given, noise(2))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"labels": ("a",)}, "labels: are for multilabel=true"),
+        ({"multilabel": True, "labels": ("a", "a")}, "labels: each once"),
+        ({"multilabel": True, "labels": ("a", "any")}, "labels: each once, and without 'any'"),
+    ],
+)
+def test_labels_that_make_no_outputs_are_refused(fields: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        classifier(**fields)
+
+
+def test_the_preset_of_x_rays_is_as_published_but_for_the_network() -> None:
+    config = PRESETS["chestxray"]
+    training = config.training["classes"]
+    assert (training.lr, training.steps, training.batch_size) == (1e-5, 32_000, 32)
+    assert (training.masks, config.masked, config.size, config.channels) == (
+        *("patches-25", True, 256, 3),
+    )
+    assert len(config.output_names) == config.output_count == 15
+    assert config.output_names[-1] == "any"
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,21 @@ def test_bad_requests_are_answered_before_the_first_completion() -> None:
         ({"k": 1}, "k: must be at least 2"),
         ({"temperature": 0.0}, "temperature: must be above 0"),
         ({"level": 50}, "level: must be above 50"),
+        ({"level": 100}, "level: must be above 50 and below 100"),
         ({"data": ()}, "data: is needed"),
         ({"sed": 1}, "seed"),
     ):
         with pytest.raises(UserError, match=sentence):
             inpaint_cli.calibrate("pcnn-digits", **FEW | given)
+
+
+def test_pictures_that_a_model_was_trained_on_are_warned_of(tmp_path: Path) -> None:
+    code, output = typed(
+        *("calibrate", "--model", "telea", "--data", "digits", "--limit", "12", "-k", "2"),
+        *("--split", "train", "-o", str(tmp_path / "c.json")),
+    )
+    assert code == 0
+    assert "nothing is promised" in output
 
 
 def test_a_score_tells_of_calibrated_intervals(made: Calibration, tmp_path: Path) -> None:

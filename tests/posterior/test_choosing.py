@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +24,10 @@ from inpaint_cli.posterior.choosing import (
     Tools,
     chooser,
 )
-from inpaint_cli.posterior.classifying import Judge
+from inpaint_cli.posterior.classifying import Judge, load_judge
 from inpaint_cli.posterior.looks import Looks
 from inpaint_cli.randomness import Noise
-from tests.masked_classifiers import Table
+from tests.masked_classifiers import Table, saved
 from tests.pretend_model import PretendModel
 
 CPU = torch.device("cpu")
@@ -145,6 +147,22 @@ def test_completions_drawn_singly_or_in_one_batch_give_the_same(estimator: Estim
     singly = chosen(estimator, pretending(batch=1), pictures(1), seen(0, 6))
     assert whole.place == singly.place
     np.testing.assert_array_equal(whole.gain, singly.gain)
+
+
+@pytest.mark.parametrize("estimator", ["eig", "epe", "uncond"])
+def test_the_number_of_threads_does_not_matter(estimator: Estimator, tmp_path: Path) -> None:
+    judge = load_judge(saved(tmp_path, 16, 3), "cpu")
+    made = replace(pretending(training=pictures(6, 9)), judge=judge)
+    before, choices = torch.get_num_threads(), list[Choice]()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            choices.append(chosen(estimator, made, pictures(1), seen(0, 6)))
+    finally:
+        torch.set_num_threads(before)
+    one, two = choices
+    assert one.place == two.place
+    np.testing.assert_allclose(one.gain, two.gain, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

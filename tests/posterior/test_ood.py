@@ -225,12 +225,25 @@ def test_agreement_serves_families_without_layers() -> None:
     noise = rng.integers(0, 256, (8, 8), dtype=np.uint8)
     one = inpaint_cli.ood(noise, model="pcnn-digits", reference=reference)
     assert one.p < 0.3
-    for model, given, sentence in (
-        ("telea", {}, "no weights"),
-        ("pcnn-digits", {"statistic": "gradient"}, "statistic: .*no partial encoder"),
-    ):
-        with pytest.raises(UserError, match=sentence):
-            inpaint_cli.fit_ood(model, data="digits", **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("model", "statistic", "sentence"),
+    [
+        ("telea", None, "model: telea has no weights"),
+        ("pcnn-digits", "gradient", "statistic: .*no partial encoder"),
+        ("pcnn-digits", "likelihood", "statistic: .*cannot tell how likely"),
+    ],
+)
+def test_what_a_model_cannot_tell_is_refused(model: str, statistic: Any, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        inpaint_cli.fit_ood(model, data="digits", statistic=statistic)
+
+
+def test_a_reference_of_another_size_is_refused(made: Reference) -> None:
+    odd = Reference(replace(made.facts, size=16), made.known)
+    with pytest.raises(UserError, match=r"reference: is for 16x16 .* takes 8x8"):
+        odd.check(contestant())
 
 
 def test_what_is_held_back_is_a_quarter_of_what_is_visible() -> None:
@@ -248,9 +261,9 @@ def test_a_feature_does_not_depend_on_the_other_pictures() -> None:
     image = tensor_of(np.arange(64, dtype=np.uint8).reshape(1, 8, 8), 256)
     visible = mask_of(np.arange(64).reshape(8, 8) < 40)
     first = features(who, image, visible, asking)
-    features(who, 255 - image, visible, asking)
-    for kind, values in features(who, image, visible, asking).items():
-        np.testing.assert_array_equal(values, first[kind])
+    both = features(who, torch.cat([255 - image, image]), visible.expand(2, -1, -1, -1), asking)
+    for kind, values in both.items():
+        np.testing.assert_allclose(values[1:], first[kind], rtol=1e-12)
 
 
 def typed(*words: str) -> tuple[int, str]:

@@ -34,7 +34,8 @@ def some_steps(layers: int = 3) -> list[Step]:
 
 def told(model: CompletingVae, image: Tensor, visible: Tensor, passes: int = 3) -> Typicality:
     noise = Noise.of_completions(0, content_key(image, visible), range(passes))
-    return model.typicality(image, visible, noise)
+    one = model.typicality(image, visible, [noise])
+    return Typicality(one.gradients[0], one.log_weights[0])
 
 
 def an_image(model: CompletingVae) -> tuple[Tensor, Tensor]:
@@ -122,6 +123,21 @@ def test_a_pass_does_not_depend_on_how_many_there_are() -> None:
     few, many = told(model, image, visible, 1), told(model, image, visible, 5)
     torch.testing.assert_close(few.gradients, many.gradients[:1], rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(few.log_weights, many.log_weights[:1], rtol=1e-9, atol=1e-9)
+
+
+def test_a_picture_in_a_batch_is_told_what_it_is_told_alone() -> None:
+    model = random_vae()
+    cases = [an_image(model) for _ in range(5)]
+    noises = [Noise.of_completions(0, content_key(*case), range(3)) for case in cases]
+    images, visible = (torch.cat(part) for part in zip(*cases, strict=True))
+    together = model.typicality(images, visible, noises)
+    assert (together.gradients.shape[:2], together.log_weights.shape) == ((5, 3), (5, 3))
+    for row, case in enumerate(cases):
+        alone = told(model, *case)
+        torch.testing.assert_close(together.gradients[row], alone.gradients, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(
+            together.log_weights[row], alone.log_weights, rtol=1e-12, atol=1e-12
+        )
 
 
 def test_a_picture_with_nothing_hidden_is_seen_by_the_full_encoder() -> None:
