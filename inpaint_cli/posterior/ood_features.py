@@ -82,7 +82,7 @@ def features(
     image: uint8 [N, C, H, W]; visible: bool [N, 1, H, W], True somewhere; of one `Stratum`. They
     depend on the visible values, the mask and the seed alone, not on the other pictures.
     """
-    cases = list(zip(image.split(1), visible.split(1), strict=True))
+    cases = [(image[n : n + 1], visible[n : n + 1]) for n in range(len(image))]
     if asking.kinds == ("agreement",):
         return {"agreement": np.array([[agreement(contestant, *case, asking)] for case in cases])}
     noises = [

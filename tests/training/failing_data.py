@@ -53,7 +53,7 @@ def leave_slowly() -> None:
         if os.environ["RANK"] == os.environ["FAULT"].removesuffix("+slow")[-1]:
             time.sleep(4)  # in which the others are gone, and torchrun hears of it
 
-    torch.distributed.destroy_process_group = leave_and_wait
+    torch.distributed.destroy_process_group = leave_and_wait  # type: ignore[assignment]
 
 
 def install() -> None:
