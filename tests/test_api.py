@@ -139,7 +139,7 @@ def test_unusable_arrays_are_refused(
 
 
 @pytest.mark.parametrize(
-    "options", [{"n": 0}, {"seed": -1}, {"temperature": 0.0}, {"context": -1}, {"feather": -1.0}]
+    "options", [{"n": 0}, {"seed": -1}, {"temperature": -0.5}, {"context": -1}, {"feather": -1.0}]
 )
 def test_unusable_numbers_are_refused(
     options: dict[str, float], visible: npt.NDArray[np.bool_]

@@ -301,7 +301,7 @@ def test_a_round_without_a_hole_is_refused(served: Served) -> None:
         {"n": 2.5},
         {"seed": -1},
         {"seed": 2**70},
-        {"temperature": 0},
+        {"temperature": -1},
         {"temperature": "hot"},
         {"context": -1},
         {"feather": -1},
