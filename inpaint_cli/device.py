@@ -12,12 +12,21 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
+def check_name(name: str) -> None:
+    """Raise UserError for what is no device anywhere, which needs no torch."""
+    if name.partition(":")[0] not in DEVICES:
+        raise UserError(
+            f"no device called '{name}'. Known: {', '.join(DEVICES)}.", setting="device"
+        )
+
+
 def resolve(name: str) -> torch.device:
     """Return the device called `name`; "auto" takes CUDA, then MPS, then the CPU.
 
     Raises UserError for an unknown device and for one that this machine or this torch lacks: an
     explicit device is obeyed or refused, never swapped.
     """
+    check_name(name)
     import torch
 
     if name == "auto":
@@ -34,10 +43,6 @@ def resolve(name: str) -> torch.device:
         raise UserError(
             f"no device called '{name}'. Known: {', '.join(DEVICES)}.", setting="device"
         ) from error
-    if device.type not in DEVICES:
-        raise UserError(
-            f"'{name}' is not supported. Known: {', '.join(DEVICES)}.", setting="device"
-        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f"no CUDA device for '{name}' here. Use cpu or auto.", setting="device")
     if device.type == "mps" and not torch.backends.mps.is_available():

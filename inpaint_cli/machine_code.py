@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from inpaint_cli.errors import UserError
 
 _FOLDER = "CACHE_DIR"
 """The setting of numba, which it reads from the environment as NUMBA_CACHE_DIR."""
+_BLAS = "scipy.linalg.cython_blas"
 Compile = Callable[[Callable[..., Any]], Any]
 
 
@@ -23,6 +26,7 @@ def compiled(**options: Any) -> Compile:
     Where no folder can hold the machine code, it is compiled again in each process.
     """
     kept = _has_cache()
+    _load_without_blas()
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
@@ -31,6 +35,20 @@ def compiled(**options: Any) -> Compile:
             return numba.njit(nogil=True, **options)(function)
 
     return decorate
+
+
+def _load_without_blas() -> None:
+    """Load numba's view of numpy without scipy's BLAS, which no loop here calls.
+
+    It takes time and memory, and where memory does not hold its buffers OpenBLAS asks for ever.
+    """
+    if _BLAS in sys.modules or "numba.np.arraymath" in sys.modules:
+        return
+    sys.modules[_BLAS] = None  # type: ignore[assignment]  # "import" fails
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        del sys.modules[_BLAS]
 
 
 def _has_cache() -> bool:

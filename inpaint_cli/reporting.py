@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -48,6 +49,14 @@ class Reporter:
         """Tell what a user may want to know."""
         if not self.quiet:
             _say(text)
+
+    def loading(self, *names: str) -> None:
+        """Tell at once what is loaded, before that takes its seconds; of torchrun's processes once.
+
+        Called before torch is imported, so the number of this process is that of its surroundings.
+        """
+        if names and os.environ.get("RANK", "0") == "0":
+            self.note(f"loading {', '.join(names)} ...")
 
     def detail(self, text: str) -> None:
         """Tell what only a verbose reporter shows."""

@@ -142,6 +142,8 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
             expected = family.build(config).state_dict()  # type: ignore[attr-defined]
     except PlainError as error:
         raise UserError(f"{path}: its config {error}") from error
+    except MemoryError:
+        raise
     # What a network is made of checks its settings in its own ways.
     except Exception as error:
         raise UserError(f"{path}: its config describes no network ({brief(error)}).") from error

@@ -29,7 +29,7 @@ def peak():
 try:
     main(sys.argv[1:], prog_name="inpaint")
 except SystemExit as end:
-    watched = ("torch", "torch._dynamo", "numba", "cv2", "numpy", "sklearn", "scipy")
+    watched = ("torch", "torch._dynamo", "numba", "cv2", "numpy", "sklearn", "scipy.linalg")
     heavy = [name for name in watched if name in sys.modules]
     print("\\n" + json.dumps([end.code or 0, heavy, peak()]))
 """
@@ -41,7 +41,7 @@ class Ended:
 
     exit_code: int
     libraries: list[str]
-    """Of torch and its compiler, numba, cv2, numpy, sklearn and scipy, those that were loaded."""
+    """What was loaded of the large ones."""
     peak_bytes: int
     """The most it ever held; 0 where that cannot be told."""
     seconds: float

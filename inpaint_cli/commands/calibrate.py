@@ -108,6 +108,7 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
             "is needed: pictures that the model was not trained on, such as a folder or 'cifar10'.",
             setting="data",
         )
+    reporter.loading(given["model"])
     from inpaint_cli import api
     from inpaint_cli.photos import calibration as files
 

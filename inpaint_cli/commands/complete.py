@@ -308,7 +308,7 @@ def announce(given: Mapping[str, Any], reporter: Reporter) -> None:
     if is_command(name):
         return
     if name not in models.FAMILIES or models.get(name).stage_names:
-        reporter.note(f"loading {name} ...")
+        reporter.loading(name)
 
 
 def of_masks(left: Sequence[Path]) -> Iterator[str]:

@@ -69,12 +69,12 @@ def convert(
     if layout not in layouts:
         raise unknown_name("--from: no layout", layout, layouts)
     _check_output(output, files, layout, overwrite)
+    reporter.loading(*map(str, files))
     from inpaint_cli.models.foreign import check_finite
     from inpaint_cli.weights import hash_of, preset_of, save_weights
 
     name = layouts[layout]
     family = models.get(name)
-    reporter.detail(f"reading {', '.join(map(str, files))} as {layout}")
     model = family.convert(layout, files)
     check_finite(model, files)
     preset = preset_of(family, model.config)

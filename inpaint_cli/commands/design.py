@@ -169,6 +169,7 @@ def of_photos(
 ) -> None:
     """Look at photos, and print what was written."""
     _refuse(OF_TABLES, "belongs to data sets; photos are looked at here.")
+    reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
     from inpaint_cli.photos.listing import photos_of
     from inpaint_cli.photos.pairing import tasks_of
@@ -196,6 +197,7 @@ def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     if not given["data"]:
         raise UserError("give a PHOTO, or --data with pictures that have classes, such as 'mnist'.")
     _refuse(("output",), "belongs to photos; a table of a data set is printed.")
+    reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
     from inpaint_cli.posterior import design_cross
     from inpaint_cli.posterior.designing import order_of

@@ -186,6 +186,7 @@ def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     """Make a reference, write it and say what it is of."""
     if not given["data"]:
         raise UserError("is needed: the pictures that the model was trained on.", setting="data")
+    reporter.loading(given["model"])
     from inpaint_cli import api_ood
     from inpaint_cli.posterior import ood_reference, ood_tables
 
@@ -205,6 +206,7 @@ def of_photos(
     photos: tuple[str, ...], reporter: Reporter, as_json: bool, given: dict[str, Any]
 ) -> None:
     """Judge photos: all are read before the first is judged."""
+    reporter.loading(given["model"])
     from inpaint_cli import api
     from inpaint_cli.device import resolve
     from inpaint_cli.posterior import ood_judging, ood_tables
@@ -281,6 +283,7 @@ def read_all(
 
 def comparison(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     """Compare sets and print the table."""
+    reporter.loading(given["model"])
     from inpaint_cli import api_ood
     from inpaint_cli.posterior import ood_tables
 

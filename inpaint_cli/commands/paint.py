@@ -63,7 +63,7 @@ LARGEST_PORT = 65535
 )
 @click.option(
     "--port",
-    type=options.whole(0, 65_535),
+    type=options.whole(0, LARGEST_PORT),
     default=0,
     show_default="a free one",
     metavar="P",
@@ -106,8 +106,6 @@ def paint(
 
     if n is not None and n > MOST:
         raise UserError(f"must be at most {MOST} at the page, got {n}.", setting="n")
-    if port > LARGEST_PORT:
-        raise UserError(f"must be at most {LARGEST_PORT}, got {port}.", setting="port")
     check_place(output)
     if device != "auto":  # which takes torch, whose import is not worth waiting for otherwise
         from inpaint_cli.device import resolve

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from inpaint_cli.commands import options
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
+
+if TYPE_CHECKING:
+    from inpaint_cli.training.recipe import RecipeChoices
 
 NEWEST = "newest"
 """What `--resume` without a folder stands for."""
@@ -145,10 +149,10 @@ def train(
       inpaint train --from-weights pcnn-photos32 --stage pixels --data mine/
       inpaint train --resume runs/0001-pcnn-digits
     """
+    from inpaint_cli.device import check_name
     from inpaint_cli.training.recipe import RecipeChoices
-    from inpaint_cli.training.run import Machine
-    from inpaint_cli.training.run import train as train_model
 
+    check_name(device)
     choices = RecipeChoices(
         model,
         data,
@@ -162,6 +166,10 @@ def train(
         _weight_file(weights) if weights else None,
         split_map,
     )
+    _announce(choices, resume, weights, reporter)
+    from inpaint_cli.training.run import Machine
+    from inpaint_cli.training.run import train as train_model
+
     if check_leaks:
         if resume:
             raise UserError("belongs to a new run.", setting="check_leaks")
@@ -178,6 +186,21 @@ def train(
     )
     if report:
         click.echo(json.dumps(report.facts, indent=2) if as_json else report.text)
+
+
+def _announce(
+    choices: RecipeChoices, resume: str | None, weights: str | None, reporter: Reporter
+) -> None:
+    """Tell what is loaded, before torch is; UserError for what is wrong without it."""
+    if resume and resume != NEWEST:
+        from inpaint_cli.training.folder import open_existing
+
+        open_existing(Path(resume))
+    elif not (resume or weights or choices.looks_at_the_data()):
+        choices.recipe()
+    begun = "the newest run" if resume == NEWEST else resume
+    name = begun or weights or choices.model or str(choices.config or "")
+    reporter.loading(*filter(None, [name]))
 
 
 def _weight_file(name: str) -> Path:

@@ -19,6 +19,7 @@ from inpaint_cli.photos.completing import CompletedPhoto, complete_photo
 from inpaint_cli.photos.extending import extended
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
+from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask
@@ -118,7 +119,10 @@ class BatchRun:
             return self._results_of(task, advance)
         except Exception as error:  # whatever it is, it must not end a night's work
             if not several or (isinstance(error, PlainError) and error.ends_batch):
-                raise _plain(error, task.photo) from error
+                plain = _plain(error, task.photo)
+                if plain is error:
+                    raise
+                raise plain from error
             self.failed.append(FailedPhoto(task.photo, _plain(error, task.photo)))
             advance(self._count)
             return None
@@ -239,6 +243,6 @@ def _in_the_way(file: Path) -> UserError:
 
 def _plain(error: Exception, photo: Path) -> Exception:
     """Return an error that names the photo where it is one that people see; others as they are."""
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return ResourceError("out of memory. Free some, or reduce the photo.", where=photo)
     return error.within(photo) if isinstance(error, PlainError) else error

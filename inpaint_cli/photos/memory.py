@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from inpaint_cli.randomness import Noise
 
 
+LONGEST_CHAIN = 20
+"""Of errors that were raised one over the other."""
+
+
 @dataclass
 class Batches:
     """Completions in batches of at most `size`, which is halved whenever memory runs out."""
@@ -57,6 +61,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     or OSError and ImportError with what the system says. Classes of torch and safetensors are known
     by name: importing them to compare would cost seconds.
     """
+    # llvmlite says of a library that no memory was left for that it cannot be found: what was
+    # raised before tells why. Such chains may be rings.
+    for _ in range(LONGEST_CHAIN):
+        if _tells_of_memory(error):
+            return True
+        before = error.__cause__ or error.__context__
+        if before is None or not isinstance(error, ImportError | OSError):
+            return False
+        error = before
+    return False
+
+
+def _tells_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:

@@ -15,7 +15,7 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Model, Stage
 from inpaint_cli.files import check_utf8, make_folder, remove_leftovers, write_error, write_text
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training import checkpoints, record
+from inpaint_cli.training import record
 from inpaint_cli.training.recipe import Recipe, RecipeChoices, from_file
 from inpaint_cli.training.takeover import finished_in, kept_of, take_over
 from inpaint_cli.weights import read_header, save_weights
@@ -121,6 +121,8 @@ def newest(runs: Path, model: str | None, data: Sequence[str], reporter: Reporte
 
     UserError if there is none.
     """
+    from inpaint_cli.training import checkpoints
+
     empty = list[str]()
     for _, path in sorted(_numbered(runs), reverse=True):
         try:

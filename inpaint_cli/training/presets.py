@@ -30,13 +30,19 @@ def choose_preset(
     Where no preset is that large, it is the smallest one of at least 32 pixels. Presets with as
     many channels as the first image come first.
     """
-    for source in data:
-        if Path(source).stem.lower() in family.presets:
-            return Path(source).stem.lower()
+    named = named_after(family, data)
+    if named:
+        return named
     look = first_image(data[0], download, split_map)
     return (
         smallest_that_takes(family, look) if len(family.presets) > 1 else next(iter(family.presets))
     )
+
+
+def named_after(family: Family, data: Sequence[str]) -> str | None:
+    """Return the preset that is called like the data, if there is one."""
+    names = (Path(source).stem.lower() for source in data)
+    return next((name for name in names if name in family.presets), None)
 
 
 def smallest_that_takes(family: Family, look: Look) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from inpaint_cli import masks, models, ranks
+from inpaint_cli import masks, models
 from inpaint_cli.configuration import (
     from_dict,
     override,
@@ -25,7 +25,7 @@ from inpaint_cli.files import check_utf8
 from inpaint_cli.parsing import brief
 from inpaint_cli.randomness import tag_of
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training.presets import choose_preset
+from inpaint_cli.training.presets import choose_preset, named_after
 from inpaint_cli.training.takeover import settings_of
 from inpaint_cli.weights import OWN_PRESET
 
@@ -88,7 +88,7 @@ class Recipe:
 
         for_plan: of a large set, count them only.
         """
-        from inpaint_cli import data
+        from inpaint_cli import data, ranks
 
         if self.config.size == 0:
             raise UserError(
@@ -188,6 +188,14 @@ class RecipeChoices:
         return Recipe(
             family.name, preset, data, seed, stages, config, perceptual, split_map=split_map
         )
+
+    def looks_at_the_data(self) -> bool:
+        """Return whether the preset follows from an image, which may take a while to find."""
+        file = self._file()
+        family = _family(self.model or file.get("model"))
+        data = tuple(self.data) or tuple(file.get("data", ()))
+        named = self.preset or file.get("preset") or named_after(family, data)
+        return bool(data) and not named and len(family.presets) > 1
 
     def _file(self) -> dict[str, Any]:
         """Return the settings of the config file, or those of the weight file."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, cast
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, cast
 
 from inpaint_cli import models
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model, Stage, finished_stages
 from inpaint_cli.weights import load_weights, read_config, read_header
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def finished_in(path: Path) -> list[str]:
@@ -67,7 +68,7 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
 
     UserError where `model` has it in another shape.
     """
-    ours, theirs = model.state_dict(), cast(nn.Module, load_weights(path)).state_dict()
+    ours, theirs = model.state_dict(), cast("nn.Module", load_weights(path)).state_dict()
     names = _trained(model, stages, finished_in(path))
     for name in names:
         if name not in theirs or theirs[name].shape != ours[name].shape:

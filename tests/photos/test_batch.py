@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.masks.files import parse_box
 from inpaint_cli.photos.batch import BatchJob, BatchRun
 from inpaint_cli.photos.holes import HoleSource
@@ -65,3 +65,21 @@ def test_one_of_several_failures_is_kept_and_the_others_are_done(folder: Path) -
     (failure,) = run.failed
     assert isinstance(failure.error, UserError)
     assert failure.error.on_command_line(beside=failure.photo).startswith("no such file.")
+
+
+def test_a_memory_that_runs_out_is_told_in_one_sentence_whoever_tells_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unmapped(*all: object) -> None:
+        try:
+            raise OSError("libllvmlite.so: failed to map segment from shared object")
+        except OSError:
+            raise OSError("Could not find/load shared object file")  # noqa: B904
+
+    monkeypatch.setattr("inpaint_cli.photos.batch.complete_photo", unmapped)
+    with pytest.raises(ResourceError, match=r"a\.png: out of memory"):
+        run_of(folder, "a.png").all(several=False)
+    monkeypatch.setattr("inpaint_cli.photos.batch.complete_photo", lambda *all: 1 // 0)
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_of(folder, "a.png").all(several=False)
+    assert caught.value.__cause__ is None  # and not itself

@@ -1,9 +1,13 @@
 """Completions in batches that memory holds."""
 
 import errno
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from inpaint_cli.errors import ResourceError
 from inpaint_cli.photos.memory import Batches, is_out_of_memory
@@ -34,6 +38,28 @@ class SafetensorError(Exception):
     """Called like the error of safetensors, which is known by its name."""
 
 
+def raised_over(first: Exception, second: Exception) -> Exception:
+    """The second error, raised while the first one was handled."""
+    try:
+        try:
+            raise first
+        except Exception:
+            raise second  # noqa: B904
+    except Exception as error:
+        return error
+
+
+def in_a_ring() -> Exception:
+    """An error over one whose cause it is."""
+    one, other = OSError("one"), OSError("other")
+    one.__cause__, other.__cause__ = other, one
+    return one
+
+
+UNMAPPED = OSError("libllvmlite.so: failed to map segment from shared object")
+NOT_FOUND = "Could not find/load shared object file 'libllvmlite.so'"
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -42,6 +68,10 @@ class SafetensorError(Exception):
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), True),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
         (SafetensorError("Cannot allocate memory (os error 12)"), True),
+        (raised_over(UNMAPPED, OSError(NOT_FOUND)), True),
+        (raised_over(FileNotFoundError(), OSError(NOT_FOUND)), False),
+        (raised_over(MemoryError(), ValueError("no size")), False),
+        (in_a_ring(), False),
         (RuntimeError("shapes do not fit"), False),
         (ImportError("no module named lpips"), False),
         (OSError(errno.ENOSPC, "No space left on device"), False),
@@ -50,3 +80,24 @@ class SafetensorError(Exception):
 )
 def test_a_full_memory_is_known_whoever_tells_it(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere addresses have no limit")
+@pytest.mark.parametrize("megabytes", [350, 400, 450])
+def test_few_addresses_are_told_as_a_full_memory(megabytes: int, tmp_path: Path, top: Path) -> None:
+    Image.new("RGB", (60, 50), (90, 120, 80)).save(tmp_path / "a.png")
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({megabytes} << 20,) * 2); "
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", f"{limit}from inpaint_cli.cli import run; run()"),
+            *("complete", tmp_path / "a.png", "--box", "20,20,10,10", "--model", "patches"),
+            *("-n", "1", "-o", tmp_path / "o"),
+        ],
+        cwd=top,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "internal error" not in done.stderr
+    assert done.returncode in (0, 1)
+    assert ("out of memory" in done.stderr) == (done.returncode == 1)
