@@ -209,12 +209,12 @@ def word_at_an_end(stem: str) -> NameWord | None:
     """
     if not ANY_WORD.search(stem):  # nearly every name of a large set
         return None
-    tokens = _tokens(stem)
-    words = [token for token in tokens if not token.isdecimal() and token not in NEUTRAL]
+    pieces = _tokens(stem)
+    words = [piece for piece in pieces if not piece.isdecimal() and piece not in NEUTRAL]
     found = [word for word in words if split_word(word)]
-    if len(tokens) < 2 or len(found) != 1 or found[0] not in (words[0], words[-1]):
+    if len(pieces) < 2 or len(found) != 1 or found[0] not in (words[0], words[-1]):
         return None
-    rest = tuple(token for token in tokens if token != found[0] and not token.isdecimal())
+    rest = tuple(piece for piece in pieces if piece != found[0] and not piece.isdecimal())
     word = str(split_word(found[0]))
     return NameWord(word, stem.lower().startswith(word), rest)
 
