@@ -43,6 +43,7 @@ OTHER_MEANINGS = {
     "posterior/": {"bound", "separation", "trace"},  # of likelihoods; of two sets; of matrices
     "randomness.py": {"raw"},  # bytes
     "streams.py": {"raw"},  # ends of streams
+    "torch_compiler.py": {"bound"},  # of a type variable
     "texture/": {"edges", "weight"},  # of blocks; of votes, waves and guides
     "training/presets.py": {"raw"},
     "zoo/": {"bound"},
