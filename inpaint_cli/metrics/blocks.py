@@ -85,7 +85,7 @@ def titles_of(block: Sequence[Document]) -> list[str]:
     first = block[0]["protocol"]
     data, masks, completions = first["dataset"], first["masks"], first["completions"]
     names = " | ".join(dict.fromkeys(map(name_of, block)))
-    if first["pairing"]["by"] == "none":
+    if first.get("pairing", {}).get("by") == "none":  # reports of earlier versions have none
         size = f"{data['width']}x{data['height']}" if data["height"] else "several sizes"
         pictures = f"{data['n_images']} pictures of {size}"
         return [f"{names} · {pictures} · unpaired, against {first['pairing']['real_set']}"]
