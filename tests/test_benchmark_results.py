@@ -50,6 +50,7 @@ def document(name: str, metrics: list[dict[str, Any]], **refused: str) -> dict[s
             "dataset": {**dataset, "levels": 256},
             "masks": {"distribution": "freeform@mixture", "seed": 0},
             "completions": {"k": 4, "composited": True},
+            "pairing": {"by": "id"},
         },
         "metrics": metrics,
         "refused": [{"name": key.replace("_", "-"), "reason": why} for key, why in refused.items()],

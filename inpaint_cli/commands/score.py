@@ -58,8 +58,9 @@ OF_WRITING = frozenset(
     multiple=True,
     metavar="KIND|DIR",
     show_default="freeform@mixture",
-    help="Masks to draw, or a set drawn before; given more than once, or as patches:n=0-5, every "
-    "picture is completed under each kind. With FOLDER: a folder of masks, white = hidden.",
+    help="Masks to draw, or a set drawn before; of several (given more than once, with commas "
+    "between, or as patches:n=0-5) every picture is completed under each. With FOLDER: a folder of "
+    "masks, white = hidden.",
 )
 @click.option(
     "-k",

@@ -121,7 +121,13 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
 def _masks_of(given: Any) -> tuple[str, ...]:
     """Return kinds and files of masks, each once; a span such as patches:n=0-5 as its kinds."""
     several = [given] if isinstance(given, str | Path) else list(given or ())
-    return tuple(dict.fromkeys(kind for text in several for kind in each(str(text))))
+    named = [name for text in several for name in _listed(str(text))]
+    return tuple(dict.fromkeys(kind for name in named for kind in each(name)))
+
+
+def _listed(text: str) -> list[str]:
+    """Return the names in a text with commas between; a file's name is one, whatever is in it."""
+    return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
 
 
 def _calibration_of(given: Calibration | str | Path) -> Calibration:

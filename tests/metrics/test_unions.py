@@ -121,7 +121,14 @@ def test_a_span_of_numbers_is_spelled_out_and_each_kind_is_taken_once() -> None:
     order = order_of(["telea"], {"masks": ("centre", "patches:n=0-2", "centre")})
     assert order.kinds == ("centre", "patches:n=0", "patches:n=1", "patches:n=2")
     assert order_of(["telea"], {"masks": "random"}).kinds == ("random",)
+    assert order_of(["telea"], {"masks": "centre, random"}).kinds == ("centre", "random")
     assert order_of(["telea"], {}).kinds == ("freeform@mixture",)
+
+
+def test_a_set_of_masks_may_have_a_comma_in_its_name(tmp_path: Path) -> None:
+    place = tmp_path / "a,b"
+    place.mkdir()
+    assert order_of(["telea"], {"masks": str(place)}).kinds == (str(place),)
 
 
 def test_a_folder_has_one_folder_of_masks(tmp_path: Path) -> None:
