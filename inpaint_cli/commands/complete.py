@@ -179,7 +179,8 @@ def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     "--reconstruct",
     is_flag=True,
     help="Write what the model's autoencoder makes of the whole photo, STEM-reconstruction-0.png: "
-    "the best that completions by it can be. For models that have one (ipa, picme, latent-codes).",
+    "the best that completions by it can be. For models that have one: "
+    f"{', '.join(name for name in models.usable() if models.get(name).reconstructs)}.",
 )
 @click.option(
     "--model",

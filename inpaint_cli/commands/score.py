@@ -140,8 +140,8 @@ OF_WRITING = frozenset(
     "--features",
     metavar="NAME|FILE",
     show_default="inception if its weights are here, else a classifier that ships",
-    help="What fid, kid, p-ids, u-ids, div-fid and is look at: inception, efficientnet-lite0, a "
-    "classifier, LAYOUT=FILE or a TorchScript file.",
+    help="What fid, kid, p-ids, u-ids, div-fid, is and class-... look at: inception, "
+    "efficientnet-lite0, a classifier, LAYOUT=FILE or a TorchScript file.",
 )
 @click.option(
     "--trust-code",
