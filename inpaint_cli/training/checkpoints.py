@@ -92,9 +92,14 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         "weights": json.dumps(dict(checkpoint.weights_header)),
     }
     sealed.save(path, _unshared(tensors), header)
-    for old in paths(folder, progress.stage)[:-KEPT]:
-        old.unlink(missing_ok=True)
+    prune(folder, progress.stage)
     return path
+
+
+def prune(folder: Path, stage: str) -> None:
+    """Remove the checkpoints of a stage but the last two."""
+    for old in paths(folder, stage)[:-KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def load_newest(

@@ -79,10 +79,13 @@ class RunFolder:
         """Remove the folder of a run that came to nothing."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def clean(self) -> None:
-        """Remove the temporary files of a process that was killed while it wrote."""
+    def clean(self, alone: bool = True) -> None:
+        """Remove the temporary files of a process that was killed while it wrote.
+
+        alone: the folder is locked, so all of them are such.
+        """
         for folder in (self.path, self.checkpoints, self.samples):
-            remove_leftovers(folder, alone=True)
+            remove_leftovers(folder, alone)
 
 
 def create(runs: Path, recipe: Recipe) -> RunFolder:
@@ -90,7 +93,10 @@ def create(runs: Path, recipe: Recipe) -> RunFolder:
     check_utf8(runs, setting="runs")
     make_folder(runs)
     label = "+".join(_label(source) for source in recipe.data)[:60]
-    number = max((number for number, _ in _numbered(runs)), default=0) + 1
+    number, latest = max(_numbered(runs), default=(0, None))
+    if latest:  # nobody goes on with a run that was killed before its first checkpoint
+        RunFolder(latest).clean(alone=False)
+    number += 1
     while True:
         path = runs / f"{number:04d}-{recipe.model}-{label}"
         if not any(taken == number for taken, _ in _numbered(runs)):

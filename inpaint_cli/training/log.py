@@ -97,8 +97,14 @@ class StageLog:
         return f"{rate:.0f} images/s, loss {losses}"
 
 
-def cut(path: Path, stage: str, step: int, reporter: Reporter) -> None:
-    """Remove what a killed run logged after `step` of `stage`, and what is no line of a log."""
+def cut(
+    path: Path, stage: str, step: int, reporter: Reporter, validated: int | None = None
+) -> None:
+    """Remove what a killed run logged after `step` of `stage`, and what is no line of a log.
+
+    validated: the step of the last validation that its checkpoint knows; later ones are done again.
+    """
+    last = step if validated is None else validated
     if not path.is_file():
         return
     kept, damaged = [], 0
@@ -110,6 +116,8 @@ def cut(path: Path, stage: str, step: int, reporter: Reporter) -> None:
             continue
         if line["stage"] == stage and line["step"] > step:
             break
+        if line["stage"] == stage and line.get("kind") == "validation" and line["step"] > last:
+            continue
         kept.append(json.dumps(line) + "\n")
     if damaged:
         reporter.warn(f"{path}: damaged lines left out: {damaged}. {len(kept)} are kept.")

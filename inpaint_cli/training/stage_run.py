@@ -36,6 +36,9 @@ class StageRun:
         self.trainer, self.stage, self.training = trainer, trainer.stage, trainer.training
         self.validation = Validation(self.stage, self.training, held_out, trainer.device)
         self.saved = trainer.progress.step
+        """The step of the newest checkpoint."""
+        self.validated = trainer.progress.validated
+        """The step of the last validation that it knows of."""
         self.stopped = 0
         """Why the stage ends before its last step (see `Stop.reason`); 0 = it does not."""
         self.log: StageLog | None = None
@@ -57,7 +60,7 @@ class StageRun:
     def _begin(self, stack: ExitStack) -> None:
         """Open log and progress bar until `stack` ends."""
         step, steps = self.trainer.progress.step, self.trainer.steps
-        cut(self.folder.log, self.stage.name, step, self.reporter)
+        cut(self.folder.log, self.stage.name, step, self.reporter, self.validated)
         log = Log(self.folder.log, self.run.machine.tensorboard)
         stack.callback(log.close)
         division = self.trainer.batches.division
@@ -158,9 +161,10 @@ class StageRun:
             raise self._broken("the weights are no longer finite")
         if ranks.is_first():
             try:
-                if self.saved != progress.step:
+                if (self.saved, self.validated) != (progress.step, progress.validated):
                     checkpoint = checkpoints.Checkpoint(progress, tensors, self._header())
                     checkpoints.save(self.folder.checkpoints, checkpoint)
+                checkpoints.prune(self.folder.checkpoints, self.stage.name)  # after a kill before
                 self._save_weights(self.folder.weights, finished)
             except ResourceError as error:
                 size = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
@@ -168,7 +172,7 @@ class StageRun:
                     f"{error} A checkpoint takes {size:,.1f} MiB; only the newest of "
                     f"{self.folder.checkpoints} is needed. {self._kept()}. {self._command()}"
                 ) from error
-        self.saved = progress.step
+        self.saved, self.validated = progress.step, progress.validated
 
     def _save_weights(self, path: Path, finished: bool = False) -> None:
         extra = {**self._header(finished), "step": str(self.trainer.progress.step)}

@@ -22,13 +22,12 @@ from pathlib import Path
 
 from tests.robustness import scenes
 from tests.robustness.faults import Fault, counting, end_of, full_from, kill_at, start
-from tests.robustness.scenes import INPUTS, SCENES, Scene
+from tests.robustness.scenes import INPUTS, SCENES, Scene, Snapshot
 
 SIGNALS = (signal.SIGKILL,) * 4 + (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 MOST_RUNS = 3
 """A command is killed so often in a row at most, before it may end."""
 TOP = Path(__file__).parent.parent.parent
-Snapshot = dict[str, bytes]
 
 
 @dataclass
@@ -83,15 +82,19 @@ class Ground:
         """Give the command; return the child that runs it."""
         return start(self.scene.command, self.folder, self.log, fault)
 
+    def go_on(self) -> int:
+        """Give what is given after a kill, the command where it is refused; return the code."""
+        code = end_of(start(self.scene.again, self.folder, self.log)) if self.scene.again else 2
+        return end_of(self.start()) if code == 2 else code
+
     def snapshot(self) -> Snapshot:
-        """Return the content of every file, hidden ones too."""
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in files}
+        """Return what is compared of the folder."""
+        return self.scene.outcome(self.folder)
 
     def check(self, tally: Tally, what: str) -> None:
         """Give the command once more, undisturbed, and count what came of it."""
         tally.reruns += 1
-        code, made = end_of(self.start()), self.snapshot()
+        code, made = self.go_on(), self.snapshot()
         more, less = (
             sorted(made.keys() - self.whole.keys()),
             sorted(self.whole.keys() - made.keys()),
@@ -132,12 +135,15 @@ def on_a_full_disk(ground: Ground, every: int = 1) -> Tally:
 
 def at_random(ground: Ground, kills: int, chance: random.Random) -> Tally:
     """Send signals at random moments, up to `MOST_RUNS` in a row, before the command may end."""
-    tally = Tally(ground.scene.name, "signal at a random moment")
+    scene = ground.scene
+    tally = Tally(scene.name, "signal at a random moment")
     while tally.kills < kills:
         ground.reset()
         hits = 0
-        for _ in range(chance.randint(1, MOST_RUNS)):
-            child, number = ground.start(), chance.choice(SIGNALS)
+        for run in range(chance.randint(1, MOST_RUNS)):
+            command = scene.again if run and scene.again else scene.command
+            child = start(command, ground.folder, ground.log)
+            number = chance.choice(SIGNALS)
             time.sleep(chance.uniform(0, ground.seconds))
             os.kill(child, number)
             hits += end_of(child) not in (0, 2)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,47 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEF"
 TOP = Path(__file__).parent.parent.parent
 
 
+Snapshot = dict[str, bytes]
+
+
+def every_file(folder: Path) -> Snapshot:
+    """The content of every file, hidden ones too."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def _untimed(checkpoint: bytes) -> bytes:
+    """A checkpoint without how long the training took, and so without the digest of all of it."""
+    start = 8 + int.from_bytes(checkpoint[:8], "little")
+    head = json.loads(checkpoint[8:start])
+    progress = json.loads(head.pop("__metadata__")["progress"])
+    del progress["seconds"]
+    return json.dumps([head, progress]).encode() + checkpoint[start:]
+
+
+def trained(folder: Path) -> Snapshot:
+    """What the run that is finished holds, its log without times, and what else was left behind."""
+    runs = sorted(folder.glob("runs/*"))
+    done = next((run for run in reversed(runs) if (run / "model.safetensors").exists()), None)
+    found = every_file(done) if done else {}
+    # A signal saves a checkpoint of its own, which may be one of the two that are kept.
+    *older, newest = sorted(name for name in found if name.startswith("checkpoints/pixels-0"))
+    for name in older:
+        del found[name]
+    found[newest] = _untimed(found[newest])
+    for name in ("environment.json", "config.toml", ".lock"):
+        found.pop(name, None)
+    lines = (json.loads(line) for line in found.pop("log.jsonl", b"").splitlines())
+    steps = [(x["kind"], x["step"], x.get("loss"), x.get("figures")) for x in lines]
+    told = [step for step in steps if step[0] in ("step", "validation")]
+    unfinished = {
+        path.relative_to(folder).as_posix(): b""
+        for path in folder.rglob(".*")
+        if path.name != ".lock" and path.parent != folder / "out"
+    }
+    return {**found, **unfinished, "log": json.dumps(told).encode()}
+
+
 @dataclass(frozen=True)
 class Scene:
     """One command, given in a folder that `furnish` made."""
@@ -36,6 +78,10 @@ class Scene:
     """It runs without the models that `stage` brings along."""
     every: int = 1
     """The quick form is killed at each so many-th file operation only."""
+    again: tuple[str, ...] = ()
+    """What is given after a kill; where it is refused, or nothing stands here, the command."""
+    outcome: Callable[[Path], Snapshot] = every_file
+    """What of the folder is compared."""
 
 
 def _complete(*more: str, n: int = 2) -> tuple[str, ...]:
@@ -53,6 +99,13 @@ def _complete(*more: str, n: int = 2) -> tuple[str, ...]:
     )
 
 
+RUN = ("--model", "pcnn", "--data", "pictures", "-o", "runs")
+SETTINGS = (
+    *("depth=2", "filters=3", "cond_filters=3", "batch_size=4", "steps=6", "ema_decay=0.9"),
+    *("log_every=1", "checkpoint_every=2", "validate_every=3", "validate_images=1"),
+    "sheet_images=1",
+)
+TINY = tuple(word for setting in SETTINGS for word in ("--set", setting))
 TRACED = _complete("photos", "-r", "-o", "out", "--trace")
 SCENES = (
     Scene("complete, a folder", TRACED, every=14),
@@ -99,6 +152,14 @@ SCENES = (
         "cache of a data set",
         ("train", "--model", "pcnn", "--data", "pictures", "--dry-run"),
         every=4,
+    ),
+    Scene(
+        "train",
+        ("train", *RUN, "--preset", "digits", "--workers", "0", "--device", "cpu", *TINY),
+        plain=True,
+        every=24,
+        again=("train", "--resume", *RUN, "--workers", "0", "--device", "cpu"),
+        outcome=trained,
     ),
 )
 

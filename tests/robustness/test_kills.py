@@ -18,6 +18,15 @@ sys.exit(kills.main(["--quick", "--kills", "1", "--only", "masks"]))
 """
 
 
+WITHOUT_MOMENTS = """
+import sys
+from inpaint_cli.training.optimisation import Optimiser
+from tests.robustness import kills
+Optimiser.load = lambda self, *all: None
+sys.exit(kills.main(["--quick", "--kills", "1", "--only", "train"]))
+"""
+
+
 def run(top: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Not in this process: it has threads, which do not go well with forks.
     return subprocess.run(
@@ -41,6 +50,13 @@ def test_a_command_that_forgets_its_temporary_files_would_be_seen(top: Path) -> 
     done = run(top, "-c", FORGETFUL)
     assert done.returncode == 1
     assert "+['out/." in done.stdout
+
+
+@pytest.mark.slow
+def test_a_training_that_goes_on_without_its_moments_would_be_seen(top: Path) -> None:
+    done = run(top, "-c", WITHOUT_MOMENTS)
+    assert done.returncode == 1
+    assert "model.safetensors" in done.stdout
 
 
 @pytest.mark.slow

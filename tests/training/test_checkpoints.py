@@ -2,7 +2,9 @@
 
 import errno
 import json
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import Interrupted, ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.tensor_writing import write_tensors
 from inpaint_cli.tensors import DIGEST, save
@@ -233,3 +235,19 @@ def test_nuls_before_a_line_do_not_cost_the_line(tmp_path: Path) -> None:
     path.write_text("\0" * 512 + '{"kind": "step", "stage": "a", "step": 1}\n')
     cut(path, "a", 1, Reporter())
     assert path.read_text() == '{"kind": "step", "stage": "a", "step": 1}\n'
+
+
+def test_a_signal_in_the_last_step_changes_nothing_of_what_the_run_leaves(tmp_path: Path) -> None:
+    settings = ("steps=6", "checkpoint_every=2", "validate_every=3", "validate_images=4")
+    whole, stopped = (session(tmp_path / name, *settings) for name in ("whole", "stopped"))
+    whole.train()
+    stopped.stop = StopAt(6, signal.SIGTERM)
+    with pytest.raises(Interrupted, match="saved after step 6"):
+        stopped.train()
+    left = stopped.folder.checkpoints
+    (left / "paint-00000001.safetensors").write_bytes(b"")  # a kill came before it was removed
+    resumed(stopped.folder).train()
+    paths = [checkpoints.paths(run.folder.checkpoints) for run in (whole, stopped)]
+    assert [path.name for path in paths[0]] == [path.name for path in paths[1]]
+    ends = [checkpoints.load(path[-1], Reporter()).progress for path in paths]
+    assert replace(ends[0], seconds=0) == replace(ends[1], seconds=0)

@@ -1,6 +1,7 @@
 """Numbered folders, resuming by name, and the log."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,19 @@ def test_runs_are_numbered_over_all_models(tmp_path: Path) -> None:
     second = folders.create(tmp_path, recipe("fake-two", "/a/My Photos.zip", "noise"))
     assert first.path.name == "0008-fake-noise"
     assert second.path.name == "0009-fake-two-my-photos+noise"
+
+
+def test_a_new_run_removes_what_a_killed_one_before_it_left_half_written(tmp_path: Path) -> None:
+    killed = folders.create(tmp_path, recipe())
+    killed.checkpoints.mkdir()
+    half, theirs = (killed.checkpoints / name for name in (".0123456789abcdef.safetensors", ".a"))
+    for path in (half, theirs):
+        path.touch()
+        os.utime(path, (0, 0))
+    folders.create(tmp_path, recipe())
+    assert not half.exists()
+    assert theirs.exists()
+    assert killed.config.exists()
 
 
 def test_the_newest_run_of_that_model_and_data_with_a_checkpoint_is_found(
@@ -82,6 +96,18 @@ def test_a_log_is_cut_behind_a_step_and_loses_a_half_line(tmp_path: Path) -> Non
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in lines] == [("a", 5), ("a", 10), ("b", 2)]
     assert lines[0]["loss"] is None
+
+
+def test_a_log_loses_validations_that_are_done_again(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Log(path)
+    for kind, step in (("step", 3), ("validation", 3), ("step", 6), ("validation", 6)):
+        log.write(kind, "a", step, {})
+    log.write("event", "a", 6, {})
+    log.close()
+    cut(path, "a", 6, QUIET, validated=3)
+    kinds = [(line["kind"], line["step"]) for line in map(json.loads, path.open())]
+    assert kinds == [("step", 3), ("validation", 3), ("step", 6), ("event", 6)]
 
 
 def test_a_stage_is_added_to_a_run_that_has_finished_what_it_needs(tmp_path: Path) -> None:
