@@ -48,8 +48,8 @@ def fail(kind: str) -> None:
 def leave_slowly() -> None:
     leave = torch.distributed.destroy_process_group
 
-    def leave_and_wait() -> None:
-        leave()
+    def leave_and_wait(*group: Any) -> None:
+        leave(*group)
         if os.environ["RANK"] == os.environ["FAULT"].removesuffix("+slow")[-1]:
             time.sleep(4)  # in which the others are gone, and torchrun hears of it
 
