@@ -223,7 +223,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _unpickled(path: Path) -> Any:
-    mapped = zipfile.is_zipfile(path)  # files from before 2020 are bare pickles
+    mapped = _is_zip(path)  # files from before 2020 are bare pickles
     classes = _classes(path, mapped)
     inert: list[Any] = [(_stand_in(name), name) for name in classes if _is_inert(name)]
     try:
@@ -239,6 +239,13 @@ def _unpickled(path: Path) -> Any:
     # Of damaged files torch raises what comes: AssertionError, RuntimeError, LookupError, ...
     except Exception as error:
         raise UserError(f"{path}: damaged, or not a PyTorch file ({brief(error, 200)}).") from error
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # one that says it goes on elsewhere: reading it says what is wrong
+        return True
 
 
 def _refused(path: Path, classes: Sequence[str], error: Exception) -> UserError:

@@ -35,6 +35,8 @@ VERSION = 4
 
 READ_FOR_A_PLAN = 1 << 24
 """Bytes of a set that a plan reads whole, so that it tells what is wrong with the images."""
+MADE_FOR_A_PLAN = 1 << 26
+"""Bytes of pixels that a plan makes of a set that it reads."""
 NOT_READ = "so large a set is listed and not read for a plan: training tells what cannot be read"
 Index = dict[str, Any]
 _WARNED = set[Path]()
@@ -57,9 +59,14 @@ def for_plan(plans: Sequence[SourcePlan], split: Split, reporter: Reporter) -> I
     if index and path.with_suffix(".raw").stat().st_size > READ_FOR_A_PLAN:
         _warn(name, path, index, reporter)
         return _image_set(name, path, index, split)
-    if index or sum(plan.source.size_bytes() for plan in plans) <= READ_FOR_A_PLAN:
+    if index:
         return load(plans, split, reporter)
-    return _image_set(name, path, _listed(plans), split, is_read=False)
+    listed = _listed(plans)
+    # Few bytes may become many: a small set is enlarged where images are larger than its own.
+    pixels = int(np.prod(listed["shape"])) * sum(len(s["ids"]) for s in listed["splits"].values())
+    if sum(p.source.size_bytes() for p in plans) <= READ_FOR_A_PLAN and pixels <= MADE_FOR_A_PLAN:
+        return load(plans, split, reporter)
+    return _image_set(name, path, listed, split, is_read=False)
 
 
 def _opened(

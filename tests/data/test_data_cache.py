@@ -211,6 +211,13 @@ def test_a_plan_compares_no_large_cache_with_its_hash_and_others_do(
     assert len(builds) == 1
 
 
+def test_a_plan_enlarges_no_small_set_to_gigabytes(builds: list[Path]) -> None:
+    planned = data.load_images(["digits"], size=1200, channels=1, split="train", for_plan=True)
+    assert not builds
+    assert cache.NOT_READ in planned.describe()
+    assert planned.images.shape[1:] == (1, 1200, 1200)
+
+
 def test_a_plan_on_drawn_pictures_draws_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inpaint_cli.data.graphics.draw", None)
     planned = data.load_images(["graphics"], size=64, channels=3, split="train", for_plan=True)

@@ -1,5 +1,6 @@
 """Foreign weight files: their tensors are read, and nothing else of theirs ever runs."""
 
+import struct
 import sys
 from argparse import Namespace
 from collections import defaultdict
@@ -168,6 +169,14 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, suffix: str) ->
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"model\.\w+: damaged"):
+        read_state(path)
+
+
+def test_an_archive_of_several_disks_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 1, 0, 2)
+    path.write_bytes(bytes(64) + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", *[0] * 7))
+    with pytest.raises(UserError, match=r"model.pt: damaged, or not a PyTorch file"):
         read_state(path)
 
 
