@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from inpaint_cli.declarations import Detail, Option
 from inpaint_cli.errors import PlainError, ResourceError, UserError, unknown_name
-from inpaint_cli.family import Config, Detail, Model, Option, Stage
+from inpaint_cli.family import Config, Model, Stage
 from inpaint_cli.files import hash_of
 from inpaint_cli.models import measured_run
 from inpaint_cli.models.method import Method

@@ -26,11 +26,8 @@ NEWEST = "newest"
     shell_complete=options.trained_names,
     help="What to train ('inpaint models' lists all).",
 )
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="NAME|DIR|ZIP",
-    help="What to train on; may be given more than once.",
+@options.data(
+    "What to train on; may be given more than once.",
 )
 @click.option(
     "--preset",
@@ -102,7 +99,7 @@ NEWEST = "newest"
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard files (an extra).")
 @options.split_map
 @options.check_leaks
-@click.option("--download", is_flag=True, help="Fetch a named data set that is not here yet.")
+@options.download
 @click.option(
     "-o",
     "--runs",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inpaint_cli.declarations import Option
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Family, Option
+from inpaint_cli.family import Family
 from inpaint_cli.photos.arguments import number, whole
 from inpaint_cli.photos.request import CONTEXT, CompletionRequest
 from inpaint_cli.zoo import DEFAULT
