@@ -122,13 +122,13 @@ class LoadedModel:
 
         if given is None:
             return None
-        found = given if isinstance(given, Calibration) else load(Path(given))
-        why = found.mismatch(
+        calibration = given if isinstance(given, Calibration) else load(Path(given))
+        why = calibration.mismatch(
             self.name, self.weights_sha256, request.n, request.temperature
         ) or not_as_scored(self.family.options, request.options)
         if why:
             raise UserError(f"{why}.", setting="calibration")
-        return found
+        return calibration
 
 
 def load_model(

@@ -263,8 +263,8 @@ def _last_line(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return f": {said[-1][:QUOTED]}" if said else "."
+    spoken = [line.strip() for line in lines if line.strip()]
+    return f": {spoken[-1][:QUOTED]}" if spoken else "."
 
 
 class ExternalFamily:

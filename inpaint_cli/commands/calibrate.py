@@ -100,12 +100,12 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
     path = output or Path(f"{Path(given['model']).name}.calibration.json")
     if path.exists():  # an earlier calibration is replaced, and nothing else
         files.load(path)
-    made = api.calibrate(given.pop("model"), reporter=reporter, **given)
-    files.save(made, path)
+    result = api.calibrate(given.pop("model"), reporter=reporter, **given)
+    files.save(result, path)
     reporter.note(
-        f"{made.model}: {100 * made.level:g} % of hidden values inside mean +- factor x "
-        f"{made.spread} of {made.k} completions; {made.data} ({made.split}), {made.masks}"
+        f"{result.model}: {100 * result.level:g} % of hidden values inside mean +- factor x "
+        f"{result.spread} of {result.k} completions; {result.data} ({result.split}), {result.masks}"
     )
-    for line in files.described(made):
+    for line in files.described(result):
         reporter.note(line)
-    click.echo(json.dumps({"file": str(path), **asdict(made)}, indent=1) if as_json else path)
+    click.echo(json.dumps({"file": str(path), **asdict(result)}, indent=1) if as_json else path)

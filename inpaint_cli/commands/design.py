@@ -164,11 +164,11 @@ def of_photos(
     from inpaint_cli.posterior.design_run import PhotoRun
     from inpaint_cli.posterior.designing import order_of
 
-    found = photos_of(photos, output=output)
-    for remark in found.remarks:
+    listed = photos_of(photos, output=output)
+    for remark in listed.remarks:
         reporter.note(remark)
-    tasks, _ = tasks_of(found.photos, None)
-    if not found.several and not tasks[0].photo.exists():
+    tasks, _ = tasks_of(listed.photos, None)
+    if not listed.several and not tasks[0].photo.exists():
         raise no_such_file(tasks[0].photo)
     run = PhotoRun(order_of(**_order(given)), tasks, output, reporter)
     record = run.all(api.contestant)

@@ -16,7 +16,7 @@ from inpaint_cli.streams import whole_json
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Contestant
-    from inpaint_cli.posterior.ood_features import Kind
+    from inpaint_cli.posterior.ood_features import StatisticKind
     from inpaint_cli.posterior.ood_judging import Prepared
     from inpaint_cli.posterior.ood_reference import Transform
 
@@ -165,7 +165,7 @@ def refuse_others(known: set[str], form: str) -> None:
             raise UserError(f"means nothing with {form}.", setting=name)
 
 
-def said(given: dict[str, Any], *names: str) -> dict[str, Any]:
+def typed(given: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the options of these names that were given."""
     return {name: given[name] for name in names if given[name] not in (None, ())}
 
@@ -182,7 +182,7 @@ def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     if path.exists():  # an earlier reference is replaced, and nothing else
         ood_reference.load(path)
     names = FIT - {"output"} | {"device"}
-    reference = api_ood.fit_ood(given["model"], reporter=reporter, **said(given, *names))
+    reference = api_ood.fit_ood(given["model"], reporter=reporter, **typed(given, *names))
     ood_reference.save(reference, path)
     for line in ood_tables.described(reference.facts):
         reporter.note(line)
@@ -201,7 +201,7 @@ def of_photos(
 
     contestant = api.contestant(given["model"], str(resolve(given["device"])))
     reference = ood_judging.reference_of(contestant, given["reference"])
-    statistic: Kind | None = given["statistic"]
+    statistic: StatisticKind | None = given["statistic"]
     transform: Transform = given["transform"] or "log"
     reference.chosen(statistic, transform)
     pictures = read_all(photos, contestant, reporter, given)
@@ -271,7 +271,7 @@ def comparison(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None
     from inpaint_cli.posterior import ood_tables
 
     names = COMPARISON | {"device"}
-    document = api_ood.compare_ood(given["model"], reporter=reporter, **said(given, *names))
+    document = api_ood.compare_ood(given["model"], reporter=reporter, **typed(given, *names))
     if as_json:
         click.echo(whole_json(json.dumps(document, indent=1, allow_nan=False)))
     else:

@@ -116,8 +116,8 @@ def jpeg(pixels: ScreenPixels) -> bytes:
         *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
     ]
     # OpenCV takes the pixels as they lie; Pillow would copy them into four bytes each.
-    made, file = cv2.imencode(".jpg", pixels, settings)
-    if not made:
+    encoded, file = cv2.imencode(".jpg", pixels, settings)
+    if not encoded:
         raise ResourceError("the photo cannot be shown: it is too large for a JPEG.")
     return file.tobytes()
 

@@ -53,8 +53,8 @@ class RoundOrder:
         model = given.get("model")
         if not isinstance(model, str) or model not in known:
             raise UserError(f"no model called {repr(model)[:60]}.", setting="model")
-        own = given.get("options", {})
-        if not isinstance(own, dict):
+        chosen = given.get("options", {})
+        if not isinstance(chosen, dict):
             raise UserError("must be an object.", setting="options")
         context = number(given.get("context"), "context")
         return cls(
@@ -65,7 +65,7 @@ class RoundOrder:
             CONTEXT if context is None else context,
             number(given.get("feather"), "feather"),
             given.get("detail"),
-            options(model)(own),
+            options(model)(chosen),
         )
 
     def _common(self) -> dict[str, Any]:

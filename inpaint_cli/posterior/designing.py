@@ -20,8 +20,8 @@ from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior.choosing import (
     ESTIMATORS,
     UNCONDITIONAL,
-    Choice,
     Chooser,
+    ChosenPlace,
     Estimator,
     Situation,
     Tools,
@@ -89,7 +89,7 @@ class DesignOrder:
 class Step:
     """One look at a picture."""
 
-    choice: Choice
+    choice: ChosenPlace
     seen_before: Mask
     seen: Mask
     before: Probabilities
