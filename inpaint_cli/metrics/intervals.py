@@ -79,7 +79,6 @@ def over_images(
     k: int | None = None,
     parameters: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
-    extra: Mapping[str, Any] | None = None,
     strata: Strata = None,
 ) -> Estimate:
     """Return the mean of one value per image, with its standard error and their deviation."""
@@ -92,7 +91,6 @@ def over_images(
         k=k,
         parameters=parameters or {},
         warnings=tuple(warnings),
-        extra=extra or {},
         sd=spread_of(values),
     )
 

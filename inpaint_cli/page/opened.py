@@ -122,10 +122,10 @@ def jpeg(pixels: ScreenPixels) -> bytes:
     return file.tobytes()
 
 
-def png(pixels: ScreenPixels, level: int = 1) -> bytes:
+def png(pixels: ScreenPixels) -> bytes:
     """Return a PNG of uint8 [h, w, 3 or 4]."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG", compress_level=level)
+    Image.fromarray(pixels).save(file, format="PNG", compress_level=1)
     return file.getvalue()
 
 

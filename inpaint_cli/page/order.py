@@ -19,7 +19,6 @@ MOST = 64
 """Completions of one round."""
 FOLDER = Path("completions")
 """Where `inpaint complete` writes if it is not told otherwise."""
-Checked = Callable[[Family, Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)

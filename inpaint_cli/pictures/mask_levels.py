@@ -150,9 +150,9 @@ def alpha_of(picture: Picture) -> Grey | None:
     return np.rint(values).astype(np.uint8)
 
 
-def is_coloured(picture: Picture, least: int = 32) -> bool:
-    """Return whether any pixel is more than a shade of grey, by at least so much of 255."""
+def is_coloured(picture: Picture) -> bool:
+    """Return whether any pixel is more than a shade of grey, by at least an eighth of white."""
     if picture.channels == 1:
         return False
     colours = in_bytes(picture)[..., :3].astype(np.int16)
-    return bool(np.ptp(colours, axis=2).max(initial=0) >= least)
+    return bool(np.ptp(colours, axis=2).max(initial=0) >= 32)

@@ -90,9 +90,9 @@ def of_image(image: Image.Image, name: str = "image") -> Picture:
         return _of_loaded(_upright_image(image), image.format or "", frames)
 
 
-def look(source: Source, *, name: str = "") -> HeaderFacts:
+def look(source: Source) -> HeaderFacts:
     """Return sides and colour of a picture from its header alone; UserError if it has none."""
-    name = name or name_of(source)
+    name = name_of(source)
     data, kind = content(source, name)
     with explained(name):
         if kind == "PNG":

@@ -214,13 +214,11 @@ def load_split(
     )
 
 
-def check_start(visible: Mask, looks: Looks, where: str = "") -> None:
+def check_start(visible: Mask, looks: Looks) -> None:
     """Raise UserError where there is no place left to look at."""
     if not len(looks.open_places(visible)):
         raise UserError(
-            "it shows every place already, so there is nowhere to look.",
-            setting="start",
-            where=where,
+            "it shows every place already, so there is nowhere to look.", setting="start"
         )
 
 

@@ -60,25 +60,6 @@ class TooLittleTexture(ValueError):
     """Fewer than `ENOUGH` whole patches are visible: there is nothing to take texture from."""
 
 
-def fill(
-    samples: Array,
-    hole: Array,
-    *,
-    seed: int,
-    key: int | tuple[int, ...] = 0,
-    scale: float = 255.0,
-    guide: Array | None = None,
-    guide_size: int = 0,
-    guide_weight: float = GUIDE_WEIGHT,
-    progress: Progress | None = None,
-) -> Array:
-    """Return completion `key` of `samples`; `Filler` says what all this is, and draws several."""
-    filler = Filler(samples, hole, seed=seed, scale=scale)
-    return filler.draw(
-        key, guide=guide, guide_size=guide_size, guide_weight=guide_weight, progress=progress
-    )
-
-
 class Filler:
     """A picture with a hole, prepared for as many completions as are wanted.
 
