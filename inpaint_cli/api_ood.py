@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.api import LoadedModel, contestant, load_model
+from inpaint_cli.contestants import contestant
+from inpaint_cli.loaded_model import LoadedModel, load_model
 from inpaint_cli.photos.arguments import ImageSource, photo_of, visible_of
 
 if TYPE_CHECKING:

@@ -74,15 +74,15 @@ def check(config: Any) -> None:
 @cache
 def bounds_of(cls: Any) -> Mapping[str, Between]:
     """Return the bounds of the fields of a dataclass, those of its parents included."""
-    found: dict[str, Between] = {}
+    bounds_by_field: dict[str, Between] = {}
     for base in reversed(cls.__mro__):
         if dataclasses.is_dataclass(base):
             for name, hint in get_type_hints(base, include_extras=True).items():
                 parts = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
                 for bounds in parts:
                     if isinstance(bounds, Between):
-                        found[name] = bounds
-    return found
+                        bounds_by_field[name] = bounds
+    return bounds_by_field
 
 
 def _shown(number: float) -> str:

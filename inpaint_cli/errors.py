@@ -46,7 +46,7 @@ class PlainError(Exception):
         beside: a place that stands beside the message already, and is left out.
         """
         places = [place for place in self.places if place != str(beside)]
-        text = SETTING_IN_TEXT.sub(lambda found: _flag(found[1]), self.text)
+        text = SETTING_IN_TEXT.sub(lambda match: _flag(match[1]), self.text)
         return self._line(places, self.setting and _flag(self.setting), text)
 
     def within(self, place: str | Path) -> Self:

@@ -126,11 +126,7 @@ def replacing(path: Path, announce: Callable[[Path], None] | None = None) -> Ite
     temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
     handle = None
     try:
-        # Renaming onto /dev/null or a pipe would replace the device itself.
-        if path.exists() and not path.is_file():
-            raise ResourceError(f"{path}: not an ordinary file, so it is not replaced.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _clean_once(path.parent)
+        _prepare_place(path)
         # Not tempfile.mkstemp: that makes files for the owner alone.
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         hold(handle, wait=False)
@@ -147,11 +143,9 @@ def replacing(path: Path, announce: Callable[[Path], None] | None = None) -> Ite
         # Some file systems cannot flush a folder; the file is complete all the same.
         with contextlib.suppress(OSError):
             _flush(path.parent)
-    except OSError as error:
-        if _is_about(error, temporary, path):
-            raise write_error(path, error) from error
-        raise
     except Exception as error:
+        if isinstance(error, OSError) and _is_about(error, temporary, path):
+            raise write_error(path, error) from error
         # By name: importing safetensors here would cost every command its time.
         if type(error).__name__ == "SafetensorError":
             raise write_error(path, _system_error(error)) from error
@@ -161,6 +155,15 @@ def replacing(path: Path, announce: Callable[[Path], None] | None = None) -> Ite
             temporary.unlink(missing_ok=True)
         if handle is not None:
             os.close(handle)
+
+
+def _prepare_place(path: Path) -> None:
+    """Make the folder of a file that will be written, without what killed processes left."""
+    # Renaming onto /dev/null or a pipe would replace the device itself.
+    if path.exists() and not path.is_file():
+        raise ResourceError(f"{path}: not an ordinary file, so it is not replaced.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _clean_once(path.parent)
 
 
 def writing_once(

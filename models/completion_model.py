@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 from inpaint_cli.family import Completions, Config
@@ -20,6 +22,17 @@ class CompletionModel(ModelDefaults, nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.describe(config)
+
+    def changed(self, **settings: Any) -> Self:
+        """Return the model under another config, its weights shared; what that lacks is left out.
+
+        settings: of the config, by name; they add no weights.
+        """
+        with torch.device("meta"):
+            model = type(self)(replace(self.config, **settings))
+        weights = self.state_dict()
+        model.load_state_dict({name: weights[name] for name in model.state_dict()}, assign=True)
+        return model.train(self.training)
 
     def complete(
         self,

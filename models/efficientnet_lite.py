@@ -177,11 +177,11 @@ def load(tensors: Mapping[str, Tensor], layout: str, where: str) -> EfficientNet
 
 def _split(name: str) -> tuple[int, int, int, bool, str]:
     """Return stage, block, part, whether the block widens first, and the rest of a name."""
-    found = re.fullmatch(r"stages\.(\d+)\.(\d+)\.parts\.(\d+)\.(.*)", name)
-    if found is None:
+    match = re.fullmatch(r"stages\.(\d+)\.(\d+)\.parts\.(\d+)\.(.*)", name)
+    if match is None:
         raise ValueError(name)
-    stage, block, part = (int(number) for number in found.groups()[:3])
-    return stage, block, part, STAGES[stage][0] > 1, found[4]
+    stage, block, part = (int(number) for number in match.groups()[:3])
+    return stage, block, part, STAGES[stage][0] > 1, match[4]
 
 
 def _of_timm(name: str) -> str:
@@ -195,8 +195,8 @@ def _of_timm(name: str) -> str:
     module, _, tensor = name.rpartition(".")
     if module in ends:
         return f"{ends[module]}.{tensor}"
-    stage, block, part, wide, rest = _split(name)
-    kinds = ("conv_pw", "conv_dw", "conv_pwl") if wide else ("conv_dw", "conv_pw")
+    stage, block, part, widens, rest = _split(name)
+    kinds = ("conv_pw", "conv_dw", "conv_pwl") if widens else ("conv_dw", "conv_pw")
     what = kinds[part] if rest.startswith("conv") else f"bn{part + 1}"
     return f"blocks.{stage}.{block}.{what}.{tensor}"
 
@@ -212,8 +212,8 @@ def _of_package(name: str) -> str:
     module, _, tensor = name.rpartition(".")
     if module in ends:
         return f"{ends[module]}.{tensor}"
-    stage, block, part, wide, rest = _split(name)
+    stage, block, part, widens, rest = _split(name)
     number = sum(count for _, _, count, _, _ in STAGES[:stage]) + block
-    role = part if wide else part + 1
+    role = part if widens else part + 1
     conv = ("_expand_conv", "_depthwise_conv", "_project_conv")[role]
     return f"_blocks.{number}.{conv if rest.startswith('conv') else f'_bn{role}'}.{tensor}"

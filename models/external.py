@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from inpaint_cli.declarations import Detail, Option
 from inpaint_cli.errors import PlainError, ResourceError, UserError, unknown_name
-from inpaint_cli.family import Config, Detail, Model, Option, Stage
+from inpaint_cli.family import Config, Model, Stage
 from inpaint_cli.files import hash_of
 from inpaint_cli.models import measured_run
 from inpaint_cli.models.method import Method
@@ -262,8 +263,8 @@ def _last_line(log: Path) -> str:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return f": {said[-1][:QUOTED]}" if said else "."
+    spoken = [line.strip() for line in lines if line.strip()]
+    return f": {spoken[-1][:QUOTED]}" if spoken else "."
 
 
 class ExternalFamily:

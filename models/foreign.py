@@ -166,9 +166,9 @@ def _table(content: Any, path: Path) -> dict[str, Tensor]:
     tables = dict(_tables(content))
     named = [key for key in tables if key.rpartition("/")[2] == STATE_DICT]
     if len(tables) > 1 and len(named) != 1:
-        found = ", ".join(f"{key} ({len(table)})" for key, table in tables.items())
+        contents = ", ".join(f"{key} ({len(table)})" for key, table in tables.items())
         raise UserError(
-            f"{path}: holds {len(tables)} tables of tensors: {found}. Save the one to use alone."
+            f"{path}: holds {len(tables)} tables of tensors: {contents}. Save the one to use alone."
         )
     if not tables:
         raise UserError(f"{path}: not a state dict (names to tensors){_culprit(content)}.")
@@ -273,21 +273,21 @@ def _classes(path: Path, mapped: bool) -> list[str]:
 
     A file that is damaged gives those before the damage: reading it says what is wrong.
     """
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     try:
         if mapped:
             with zipfile.ZipFile(path) as archive:
                 inside = (n for n in archive.namelist() if n.split("/")[-1] == "data.pkl")
                 with archive.open(next(inside)) as handle:
-                    found.update(dict.fromkeys(_named(handle)))
+                    names.update(dict.fromkeys(_named(handle)))
         else:
             with path.open("rb") as handle:
                 for _ in range(LEGACY_PICKLES):
                     for name in _named(handle):
-                        found[name] = None
+                        names[name] = None
     except (OSError, ValueError, EOFError, StopIteration, RuntimeError, zipfile.BadZipFile):
         pass
-    return list(found)
+    return list(names)
 
 
 def _named(handle: IO[bytes]) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from inpaint_cli import api, models
+from inpaint_cli import api, contestants, models
 from inpaint_cli.family import Completions, Config
 from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.randomness import Noise
@@ -69,4 +69,5 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> PretendModel:
         return real(name, device, later=later) if name in ("telea", "navier-stokes") else stand_in
 
     monkeypatch.setattr(api, "load_model", load)
+    monkeypatch.setattr(contestants, "load_model", load)
     return cast(PretendModel, stand_in.model)

@@ -15,6 +15,12 @@ MOST_SWITCHES = 20
 """Times that the formatter may be off: a table that would really become unreadable."""
 
 
+LONGEST_BODY = 40
+"""Lines of a function below its docstring: what fits on a screen."""
+LONGEST_FILE = 400
+"""Lines of a file of the product."""
+
+
 def docstrings(path: Path) -> Iterator[str]:
     """Yield the docstrings of a module, its classes and its functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -33,3 +39,21 @@ def test_no_docstring_begins_with_gives_or_says(folder: str) -> None:
 def test_the_formatter_is_hardly_ever_switched_off() -> None:
     switches = [path for path in FILES for _ in SWITCH.findall(path.read_text(encoding="utf-8"))]
     assert len(switches) <= MOST_SWITCHES
+
+
+def test_every_function_fits_on_a_screen() -> None:
+    longer = []
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+                if lines > LONGEST_BODY:
+                    longer.append(f"{path.name}: {node.name}: {lines}")
+    assert longer == []
+
+
+def test_no_file_of_the_product_is_longer_than_its_subject() -> None:
+    product = [path for path in FILES if not path.is_relative_to(TOP / "tests")]
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in product}
+    assert {name: count for name, count in lines.items() if count > LONGEST_FILE} == {}

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli import models
-from inpaint_cli.family import Completions, Config, Detail, Model, Option, Stage, Training
+from inpaint_cli.declarations import Detail, Option
+from inpaint_cli.family import Completions, Config, Model, Stage, Training
 from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.randomness import Noise
 

@@ -16,18 +16,12 @@ from inpaint_cli.zoo import DEFAULT
 
 
 @click.command(context_settings={"show_default": True})
-@click.option(
-    "--model",
+@options.model(
+    "What completes; any model that draws.",
     default=DEFAULT,
-    metavar="NAME|RUN|FILE",
-    shell_complete=options.model_names,
-    help="What completes; any model that draws.",
 )
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="NAME|DIR|ZIP",
-    help="Pictures that the model was not trained on, like those it will meet.  [required]",
+@options.data(
+    "Pictures that the model was not trained on, like those it will meet.  [required]",
 )
 @click.option("--split", default="validation", help="Which part: validation, test or train.")
 @click.option("--masks", default="freeform@mixture", metavar="KIND|DIR", help="What is hidden.")
@@ -59,22 +53,13 @@ from inpaint_cli.zoo import DEFAULT
     is_flag=True,
     help="A factor for each of five ranges of the visible share, so that each holds.",
 )
-@click.option(
-    "--limit",
-    type=options.whole(1, options.MOST_PICTURES),
-    metavar="N",
-    show_default="all",
-    help="So many pictures, drawn at random, always the same.",
-)
-@click.option(
-    "--temperature",
-    type=options.Number(float, 0, options.HIGHEST_TEMPERATURE, above=True),
-    metavar="T",
-    show_default="1",
-    help="As it will be in 'inpaint complete'.",
+@options.limit()
+@options.temperature(
+    "As it will be in 'inpaint complete'.",
+    above=True,
 )
 @options.split_map
-@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@options.download
 @click.option(
     "-o",
     "--output",
@@ -115,12 +100,12 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
     path = output or Path(f"{Path(given['model']).name}.calibration.json")
     if path.exists():  # an earlier calibration is replaced, and nothing else
         files.load(path)
-    made = api.calibrate(given.pop("model"), reporter=reporter, **given)
-    files.save(made, path)
+    result = api.calibrate(given.pop("model"), reporter=reporter, **given)
+    files.save(result, path)
     reporter.note(
-        f"{made.model}: {100 * made.level:g} % of hidden values inside mean +- factor x "
-        f"{made.spread} of {made.k} completions; {made.data} ({made.split}), {made.masks}"
+        f"{result.model}: {100 * result.level:g} % of hidden values inside mean +- factor x "
+        f"{result.spread} of {result.k} completions; {result.data} ({result.split}), {result.masks}"
     )
-    for line in files.described(made):
+    for line in files.described(result):
         reporter.note(line)
-    click.echo(json.dumps({"file": str(path), **asdict(made)}, indent=1) if as_json else path)
+    click.echo(json.dumps({"file": str(path), **asdict(result)}, indent=1) if as_json else path)

@@ -27,12 +27,9 @@ OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
     cls=options.SectionedCommand, sections=SECTIONS, context_settings={"show_default": True}
 )
 @click.argument("photos", nargs=-1, metavar="[PHOTO]...")
-@click.option(
-    "--model",
+@options.model(
+    "What completes; any model that draws.",
     required=True,
-    metavar="NAME|RUN|FILE",
-    shell_complete=options.model_names,
-    help="What completes; any model that draws.",
 )
 @click.option(
     "--classifier",
@@ -42,11 +39,8 @@ OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
     "classifier-mnist-masked, classifier-cifar10-masked, or one of 'inpaint train --model "
     "classifier --preset mnist-masked'.",
 )
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="NAME|DIR|ZIP",
-    help="Without PHOTO: the pictures that are looked at. Their train split stands for completions "
+@options.data(
+    "Without PHOTO: the pictures that are looked at. Their train split stands for completions "
     "of nothing, with PHOTO too.",
 )
 @click.option(
@@ -105,16 +99,9 @@ OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
     "chosen for each.",
 )
 @click.option("--split", default="test", help="Which part is looked at.")
-@click.option(
-    "--limit",
-    type=options.whole(2, options.MOST_PICTURES),
-    metavar="N",
-    show_default="all",
-    help="So many pictures, drawn at random, always the same.",
-)
-@click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
-@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@options.limit(2)
+@options.table_forms
+@options.download
 @click.option(
     "-o",
     "--output",
@@ -177,11 +164,11 @@ def of_photos(
     from inpaint_cli.posterior.design_run import PhotoRun
     from inpaint_cli.posterior.designing import order_of
 
-    found = photos_of(photos, output=output)
-    for remark in found.remarks:
+    listed = photos_of(photos, output=output)
+    for remark in listed.remarks:
         reporter.note(remark)
-    tasks, _ = tasks_of(found.photos, None)
-    if not found.several and not tasks[0].photo.exists():
+    tasks, _ = tasks_of(listed.photos, None)
+    if not listed.several and not tasks[0].photo.exists():
         raise no_such_file(tasks[0].photo)
     run = PhotoRun(order_of(**_order(given)), tasks, output, reporter)
     record = run.all(api.contestant)

@@ -1,115 +1,195 @@
-"""Options of `inpaint complete` on the hole beyond mask and box, and on the files written."""
+"""Options of `inpaint complete` that say which pixels are filled in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from inpaint_cli.commands.options import LONGEST_SIDE, MOST_COMPLETIONS, whole
-from inpaint_cli.errors import UserError
+from inpaint_cli.commands import options
+from inpaint_cli.commands.family_options import every_option
+from inpaint_cli.commands.output_options import folder_of
+from inpaint_cli.declarations import Option, drawing_option
+from inpaint_cli.errors import UnknownName, UserError
 from inpaint_cli.files import check_length
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
     from inpaint_cli.photos.holes import HoleSource
-    from inpaint_cli.photos.output import OutputSettings
     from inpaint_cli.photos.pairing import PhotoTask
-
-Command = Callable[..., Any]
-FORMATS = ("keep", "png", "tiff", "jpeg", "webp")
-
-
-def output_options(command: Command) -> Command:
-    """Add what is said about the files of completions."""
-    for option in reversed(
-        (
-            click.option(
-                "--format",
-                type=click.Choice(FORMATS),
-                show_default="png, or tiff where the photo needs it",
-                help="Of completions; keep: the photo's own. jpeg and webp change visible pixels "
-                "slightly.",
-            ),
-            click.option(
-                "--quality",
-                type=whole(1, 100),
-                metavar="Q",
-                show_default="the photo's own",
-                help="Of jpeg and webp.",
-            ),
-            click.option(
-                "--keep",
-                type=whole(1, MOST_COMPLETIONS),
-                metavar="K",
-                help="Write K completions only: the likeliest, or the first.",
-            ),
-            click.option("--huge", is_flag=True, help="Read photos beyond 400 megapixels too."),
-        )
-    ):
-        command = option(command)
-    return command
-
 
 HOLES = ("boxes", "polygons", "mask_painted", "mask_colour", "extend")
 """Options each of which makes a hole, beside --mask and --mask-alpha."""
-NEW = ("mask_values", "polygons", "mask_painted", "mask_colour", "extend", "shrink")
+OF_THE_HOLE = (
+    *HOLES,
+    *("mask", "mask_alpha", "invert_mask", "mask_values", "grow", "shrink", "resize_mask"),
+)
+"""All options that a completion of everything does not take."""
+
+hole_options = options.together(
+    click.option(
+        "--mask",
+        metavar="FILE|DIR|KIND",
+        help="The hole: white = fill in. A file for all "
+        "photos, a folder of masks named after them (cat.png, cat_mask.png), or a kind to "
+        "draw, such as freeform.",
+    ),
+    click.option(
+        "--box",
+        "boxes",
+        multiple=True,
+        metavar="X,Y,W,H",
+        help="A box to fill in, in pixels or percent of the photo. Repeatable; joined with the "
+        "mask.",
+    ),
+    click.option(
+        "--mask-alpha",
+        is_flag=True,
+        help="Fill in what is transparent, in the mask file or, without one, in the photo.",
+    ),
+    click.option("--invert-mask", is_flag=True, help="Fill in black instead of white."),
+    click.option(
+        "--grow",
+        type=options.whole(0, options.LONGEST_SIDE),
+        default=0,
+        metavar="PX",
+        help="Enlarge the hole by so many pixels of the photo.",
+    ),
+    click.option(
+        "--resize-mask", is_flag=True, help="Scale a mask of another size to the photo's."
+    ),
+    click.option(
+        "--polygon",
+        "polygons",
+        multiple=True,
+        metavar="X,Y,X,Y,...",
+        help="A polygon to fill in, like --box.",
+    ),
+    click.option(
+        "--mask-painted",
+        type=click.Path(path_type=Path),
+        metavar="COPY",
+        help="Fill in where a painted-over copy differs from the photo.",
+    ),
+    click.option(
+        "--mask-colour",
+        metavar="RRGGBB",
+        help="Fill in what has this colour, in the mask file or the photo.",
+    ),
+    click.option(
+        "--mask-values",
+        metavar="V,V,...",
+        help="Fill in these values of the mask, such as labels.",
+    ),
+    click.option(
+        "--extend",
+        metavar="SIDE=PX,...",
+        help="Enlarge the canvas and fill it in: left=100,right=20%.",
+    ),
+    click.option(
+        "--shrink",
+        type=options.whole(0, options.LONGEST_SIDE),
+        default=0,
+        metavar="PX",
+        help="Reduce the hole by so many pixels, before --grow.",
+    ),
+    click.option(
+        "--preview",
+        is_flag=True,
+        help="Write the photo with its hole laid over it, and stop.",
+    ),
+)
 
 
-def more_hole_options(command: Command) -> Command:
-    """Add the ways to say what shall go, beyond masks and boxes."""
-    for option in reversed(
-        (
-            click.option(
-                "--polygon",
-                "polygons",
-                multiple=True,
-                metavar="X,Y,X,Y,...",
-                help="A polygon to fill in, like --box.",
-            ),
-            click.option(
-                "--mask-painted",
-                type=click.Path(path_type=Path),
-                metavar="COPY",
-                help="Fill in where a painted-over copy differs from the photo.",
-            ),
-            click.option(
-                "--mask-colour",
-                metavar="RRGGBB",
-                help="Fill in what has this colour, in the mask file or the photo.",
-            ),
-            click.option(
-                "--mask-values",
-                metavar="V,V,...",
-                help="Fill in these values of the mask, such as labels.",
-            ),
-            click.option(
-                "--extend",
-                metavar="SIDE=PX,...",
-                help="Enlarge the canvas and fill it in: left=100,right=20%.",
-            ),
-            click.option(
-                "--shrink",
-                type=whole(0, LONGEST_SIDE),
-                default=0,
-                metavar="PX",
-                help="Reduce the hole by so many pixels, before --grow.",
-            ),
-            click.option(
-                "--preview",
-                is_flag=True,
-                help="Write the photo with its hole laid over it, and stop.",
-            ),
+def hole_source(given: Mapping[str, Any]) -> HoleSource:
+    """Return what says which pixels are to be filled in."""
+    from inpaint_cli.masks.files import parse_box
+    from inpaint_cli.photos.holes import HoleSource
+
+    if given["reconstruct"]:
+        check_no_choice(given)
+        return HoleSource(everything=True)
+    drawing = drawing_option((option for _, option in every_option()), given)
+    if drawing:
+        check_no_hole(drawing, given)
+        return HoleSource(everything=True)
+    path, kind = file_or_kind(given["mask"])
+    if given["mask"] is None and not given["mask_alpha"] and not any(map(given.get, HOLES)):
+        raise UserError(
+            "no hole is given. Use --mask FILE (white = fill in), --mask KIND, --box X,Y,W,H, "
+            "--polygon X,Y,X,Y,..., --mask-painted COPY, --mask-colour RRGGBB, --extend SIDE=PX, "
+            "or --mask-alpha if the photo's transparent pixels are to be filled."
         )
-    ):
-        command = option(command)
-    return command
+    return HoleSource(
+        path,
+        kind,
+        tuple(parse_box(text) for text in given["boxes"]),
+        given["mask_alpha"],
+        given["invert_mask"],
+        given["grow"],
+        given["resize_mask"],
+        **hole_fields(given),
+    )
+
+
+def check_no_choice(given: Mapping[str, Any]) -> None:
+    """Raise UserError where a reconstruction is given a hole, or what chooses of completions."""
+    if any(given[name] for name in OF_THE_HOLE):
+        raise UserError(
+            "the whole photo is seen and given back. Leave out --mask, --box and all other options "
+            "of the hole.",
+            setting="reconstruct",
+        )
+    for name in ("preview", "rank", "calibration"):
+        if given[name]:
+            raise UserError("means nothing for a reconstruction. Leave it out.", setting=name)
+
+
+def check_no_hole(drawing: Option, given: Mapping[str, Any]) -> None:
+    """Raise UserError where a drawing is given a hole as well."""
+    if any(given[name] for name in OF_THE_HOLE):
+        raise UserError(
+            f"{drawing.of_drawing}: everything is filled in. Leave out --mask, --box and all other "
+            "options of the hole.",
+            setting=drawing.parameter,
+        )
+
+
+def file_or_kind(mask: str | None) -> tuple[Path | None, str | None]:
+    """Return what --mask names, a path or a kind to draw; UserError where it is neither."""
+    from inpaint_cli.masks import is_kind
+
+    if mask is None:
+        return None, None
+    if Path(mask).exists():
+        return Path(mask), None
+    if is_kind(mask):
+        return None, mask
+    raise no_mask(mask)
+
+
+def no_mask(mask: str) -> UserError:
+    """Return the error for a --mask that is neither a file nor a kind."""
+    from inpaint_cli import masks
+    from inpaint_cli.photos.listing import refuse_url
+
+    refuse_url(mask, setting="mask")
+    if Path(mask).suffix or len(Path(mask).parts) > 1:
+        return UserError(f"{mask}: no such file or folder.", setting="mask")
+    advice = ""
+    try:
+        masks.parse(mask)
+    except UnknownName as error:
+        advice = f" {error.advice}"
+    except UserError as error:
+        advice = f" {error.on_command_line()}"
+    return UserError(f"no file, folder or kind called '{mask}'.{advice}", setting="mask")
 
 
 def hole_fields(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what `more_hole_options` said, as fields of a `HoleSource`."""
+    """Return what the options say, as fields of a `HoleSource`."""
     from inpaint_cli.masks.painting import parse_colour
     from inpaint_cli.masks.polygons import parse_polygon
     from inpaint_cli.photos.extending import parse_extension
@@ -140,9 +220,7 @@ def write_previews(
     tasks: Sequence[PhotoTask], hole: HoleSource, given: Mapping[str, Any], reporter: Reporter
 ) -> list[Path]:
     """Write the preview of each photo, and return their paths."""
-    from inpaint_cli.photos.extending import extended
-    from inpaint_cli.photos.preview import ENDING, write_preview
-    from inpaint_cli.pictures.reading import read
+    from inpaint_cli.photos.preview import ENDING
 
     if hole.kind is not None:
         raise UserError(
@@ -157,38 +235,28 @@ def write_previews(
     for task in tasks:
         if task.problem:
             raise task.problem
-        photo = read(task.photo, huge=hole.huge)
-        size = (photo.height, photo.width)
-        visible = hole.visible(
-            task.photo,
-            task.mask,
-            size,
-            model_size=0,
-            seed=0,
-            reporter=reporter,
-            number=task.number,
-        )
-        if hole.extension is not None:
-            photo = extended(photo, hole.extension, huge=hole.huge)
         name = f"{task.stem.as_posix()}{ENDING}"
-        check_length(folder_of(given["output"]), [name])
-        path = folder_of(given["output"]) / name
-        write_preview(path, photo, visible, given["overwrite"])
-        share = 100 * (1 - float(visible.mean()))
-        reporter.note(f"{task.photo}: {share:.1f} % hidden")
-        paths.append(path)
+        check_length(given["output"], [name])
+        paths.append(given["output"] / name)
+        preview(task, hole, paths[-1], given["overwrite"], reporter)
     return paths
 
 
-def output_of(given: Mapping[str, Any]) -> OutputSettings:
-    """Return what was asked of the files."""
-    from inpaint_cli.photos.output import output_settings
+def preview(
+    task: PhotoTask, hole: HoleSource, path: Path, overwrite: bool, reporter: Reporter
+) -> None:
+    """Write one photo with its hole laid over it, and say how much is hidden."""
+    from inpaint_cli.photos.extending import extended
+    from inpaint_cli.photos.preview import write_preview
+    from inpaint_cli.pictures.reading import read
 
-    return output_settings(given["output"], given["format"], given["quality"], given["keep"])
-
-
-def folder_of(output: Path) -> Path:
-    """Return the folder that is written to: `output`, or the one that holds it."""
-    from inpaint_cli.photos.output import file_format
-
-    return output if file_format(output) is None else output.parent
+    photo = read(task.photo, huge=hole.huge)
+    size = (photo.height, photo.width)
+    visible = hole.visible(
+        task.photo, task.mask, size, model_size=0, seed=0, reporter=reporter, number=task.number
+    )
+    if hole.extension is not None:
+        photo = extended(photo, hole.extension, huge=hole.huge)
+    write_preview(path, photo, visible, overwrite)
+    share = 100 * (1 - float(visible.mean()))
+    reporter.note(f"{task.photo}: {share:.1f} % hidden")

@@ -97,7 +97,6 @@ def masks(
     """
     if list_kinds:
         return _list(as_json)
-    from inpaint_cli.masks import parse
     from inpaint_cli.masks.sets import draw_set, refuse_foreign, write_set
     from inpaint_cli.photos.listing import HEIF_SUFFIXES, SUFFIXES
 
@@ -113,19 +112,26 @@ def masks(
     check_holes(drawn, reporter)
     paths = write_set(drawn, output, reporter)
     sheet = write_sheet(drawn, output / SHEET) if output.suffix != ".npz" else None
-    share = 100 * sum(drawn.visible) / (len(drawn) * height * width)
-    reporter.note(f"{drawn.protocol()}: {share:.1f} % visible on average; white is filled in.")
-    if parse(kind).absolute and max(height, width) < ABSOLUTE_SIDE:
-        reporter.note(
-            f"{kind}: shapes are as many pixels wide at {size} as at {ABSOLUTE_SIDE}, so little "
-            "stays visible. Kinds that end in -scaled go with the size."
-        )
+    describe(drawn, size, reporter)
     if as_json:
         files = {"files": [str(path) for path in paths], "sheet": str(sheet) if sheet else None}
         click.echo(json.dumps({"schema": 1, **drawn.manifest(), **files}, indent=2))
     else:
         click.echo(sheet or output)
     return None
+
+
+def describe(drawn: MaskSet, size: str, reporter: Reporter) -> None:
+    """Tell how much stays visible, and where that is little because of the size, as typed."""
+    from inpaint_cli.masks import parse
+
+    share = 100 * sum(drawn.visible) / (len(drawn) * drawn.height * drawn.width)
+    reporter.note(f"{drawn.protocol()}: {share:.1f} % visible on average; white is filled in.")
+    if parse(drawn.kind).absolute and max(drawn.height, drawn.width) < ABSOLUTE_SIDE:
+        reporter.note(
+            f"{drawn.kind}: shapes are as many pixels wide at {size} as at {ABSOLUTE_SIDE}, so "
+            "little stays visible. Kinds that end in -scaled go with the size."
+        )
 
 
 def check_holes(drawn: MaskSet, reporter: Reporter) -> None:

@@ -16,7 +16,7 @@ from inpaint_cli.streams import whole_json
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Contestant
-    from inpaint_cli.posterior.ood_features import Kind
+    from inpaint_cli.posterior.ood_features import StatisticKind
     from inpaint_cli.posterior.ood_judging import Prepared
     from inpaint_cli.posterior.ood_reference import Transform
 
@@ -30,12 +30,9 @@ EVERY = {"model", "device", "as_json"}
 
 @click.command(context_settings={"show_default": True})
 @click.argument("photos", nargs=-1, metavar="[PHOTO]...")
-@click.option(
-    "--model",
+@options.model(
+    "What has learned; a trained model.",
     required=True,
-    metavar="NAME|RUN|FILE",
-    shell_complete=options.model_names,
-    help="What has learned; a trained model.",
 )
 @click.option(
     "--fit",
@@ -60,11 +57,8 @@ EVERY = {"model", "device", "as_json"}
     help="White is left out of what is judged.",
 )
 @click.option("--invert-mask", is_flag=True, help="Black is left out.")
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="NAME|DIR|ZIP",
-    help="With --fit: what the model was trained on. Else: held-out pictures of that kind.",
+@options.data(
+    "With --fit: what the model was trained on. Else: held-out pictures of that kind.",
 )
 @click.option("--split", metavar="SPLIT", show_default="test; train with --fit", help="Of --data.")
 @click.option(
@@ -81,13 +75,7 @@ EVERY = {"model", "device", "as_json"}
     help="What is hidden of --data. none: nothing.",
 )
 @click.option("--by-visible", is_flag=True, help="Also by the share that is visible.")
-@click.option(
-    "--limit",
-    type=options.whole(1, options.MOST_PICTURES),
-    metavar="N",
-    show_default="500 of a set; 5000 with --fit",
-    help="So many pictures, drawn at random, always the same.",
-)
+@options.limit(shown="500 of a set; 5000 with --fit")
 @click.option(
     "--held-out",
     type=options.whole(1, options.MOST_PICTURES),
@@ -121,7 +109,7 @@ EVERY = {"model", "device", "as_json"}
     help="With --fit: walks, or completions of agreement, for each picture.",
 )
 @options.split_map
-@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@options.download
 @click.option(
     "-o",
     "--output",
@@ -177,7 +165,7 @@ def refuse_others(known: set[str], form: str) -> None:
             raise UserError(f"means nothing with {form}.", setting=name)
 
 
-def said(given: dict[str, Any], *names: str) -> dict[str, Any]:
+def typed(given: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the options of these names that were given."""
     return {name: given[name] for name in names if given[name] not in (None, ())}
 
@@ -194,7 +182,7 @@ def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     if path.exists():  # an earlier reference is replaced, and nothing else
         ood_reference.load(path)
     names = FIT - {"output"} | {"device"}
-    reference = api_ood.fit_ood(given["model"], reporter=reporter, **said(given, *names))
+    reference = api_ood.fit_ood(given["model"], reporter=reporter, **typed(given, *names))
     ood_reference.save(reference, path)
     for line in ood_tables.described(reference.facts):
         reporter.note(line)
@@ -213,7 +201,7 @@ def of_photos(
 
     contestant = api.contestant(given["model"], str(resolve(given["device"])))
     reference = ood_judging.reference_of(contestant, given["reference"])
-    statistic: Kind | None = given["statistic"]
+    statistic: StatisticKind | None = given["statistic"]
     transform: Transform = given["transform"] or "log"
     reference.chosen(statistic, transform)
     pictures = read_all(photos, contestant, reporter, given)
@@ -244,30 +232,25 @@ def read_all(
     photos: tuple[str, ...], contestant: Contestant, reporter: Reporter, given: dict[str, Any]
 ) -> list[Prepared]:
     """Return the photos with their masks, at the model's size."""
-    from inpaint_cli import masks
-    from inpaint_cli.commands.complete import no_mask
+    from inpaint_cli.commands.hole_options import file_or_kind
     from inpaint_cli.photos.holes import HoleSource
     from inpaint_cli.photos.listing import photos_of
     from inpaint_cli.photos.pairing import tasks_of
     from inpaint_cli.pictures.reading import read
     from inpaint_cli.posterior.ood_judging import prepared
 
-    text = given["mask"]
-    path = Path(text) if text is not None and Path(text).exists() else None
-    kind = text if path is None and text is not None and masks.is_kind(text) else None
-    if text is not None and path is None and kind is None:
-        raise no_mask(text)
+    path, kind = file_or_kind(given["mask"])
     hole = HoleSource(path, kind, invert=given["invert_mask"])
-    found = photos_of(photos, masks=path if path and path.is_dir() else None)
-    tasks, unused = tasks_of(found.photos, path)
-    for remark in [*found.remarks, *(f"{mask}: no photo for this mask" for mask in unused)]:
+    listed = photos_of(photos, masks=path if path and path.is_dir() else None)
+    tasks, unused = tasks_of(listed.photos, path)
+    for remark in [*listed.remarks, *(f"{mask}: no photo for this mask" for mask in unused)]:
         reporter.note(remark)
     read_photos = []
     for task in tasks:
         if task.problem is not None:
             raise task.problem.within(task.photo)
         photo, visible = read(task.photo), None
-        if text is not None:
+        if given["mask"] is not None:
             visible = hole.visible(
                 task.photo,
                 task.mask,
@@ -288,7 +271,7 @@ def comparison(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None
     from inpaint_cli.posterior import ood_tables
 
     names = COMPARISON | {"device"}
-    document = api_ood.compare_ood(given["model"], reporter=reporter, **said(given, *names))
+    document = api_ood.compare_ood(given["model"], reporter=reporter, **typed(given, *names))
     if as_json:
         click.echo(whole_json(json.dumps(document, indent=1, allow_nan=False)))
     else:

@@ -102,6 +102,17 @@ class SectionedCommand(click.Command):
                     formatter.write_dl(shown)
 
 
+def together(*added: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return a decorator that adds several options, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(added):
+            command = option(command)
+        return command
+
+    return add
+
+
 def remarks(command: F) -> F:
     """Add --quiet, --verbose and --debug, to the group and to every command alike.
 
@@ -196,6 +207,54 @@ def seed(command: F) -> F:
         show_default=True,
         metavar="N",
         help="The same seed gives the same result.",
+    )(command)
+
+
+def model(text: str, **more: Any) -> Callable[[F], F]:
+    """Return what adds --model; more: what click's option takes, such as the default."""
+    more = {"metavar": "NAME|RUN|FILE", "shell_complete": model_names, **more}
+    return click.option("--model", help=text, **more)
+
+
+def data(text: str, **more: Any) -> Callable[[F], F]:
+    """Return what adds --data, likewise."""
+    return click.option("--data", multiple=True, metavar="NAME|DIR|ZIP", help=text, **more)
+
+
+def temperature(text: str, *, above: bool = False) -> Callable[[F], F]:
+    """Return what adds --temperature; above: 0 itself is not allowed."""
+    return click.option(
+        "--temperature",
+        type=Number(float, 0, HIGHEST_TEMPERATURE, above=above),
+        metavar="T",
+        show_default="1",
+        help=text,
+    )
+
+
+def limit(least: int = 1, shown: str = "all") -> Callable[[F], F]:
+    """Return what adds --limit; shown: how many pictures there are without it."""
+    return click.option(
+        "--limit",
+        type=whole(least, MOST_PICTURES),
+        metavar="N",
+        show_default=shown,
+        help="So many pictures, drawn at random, always the same.",
+    )
+
+
+def download(command: F) -> F:
+    """Add --download."""
+    return click.option(
+        "--download", is_flag=True, help="Fetch a named data set that is not here."
+    )(command)
+
+
+def table_forms(command: F) -> F:
+    """Add --csv and --markdown: `as_csv` and `as_markdown`."""
+    return together(
+        click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure."),
+        click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table."),
     )(command)
 
 

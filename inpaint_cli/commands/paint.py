@@ -37,12 +37,9 @@ LARGEST_PORT = 65535
     metavar="FILE|KIND",
     help="A hole to begin with: a mask file, white = fill in, or a kind to draw, such as freeform.",
 )
-@click.option(
-    "--model",
+@options.model(
+    "What completes ('inpaint models' lists what ships).",
     default=DEFAULT,
-    metavar="NAME|RUN|FILE",
-    shell_complete=options.model_names,
-    help="What completes ('inpaint models' lists what ships).",
 )
 @click.option(
     "-n",
@@ -101,7 +98,7 @@ def paint(
       inpaint paint photo.jpg --mask mask.png --model picme -n 16 -o filled/
       inpaint paint --port 8765 --no-browser
     """
-    from inpaint_cli.commands.complete import check_place
+    from inpaint_cli.commands.output_options import check_place
     from inpaint_cli.page.session import SessionSettings
 
     if n is not None and n > MOST:
@@ -127,7 +124,7 @@ def session_of(
 ) -> Session:
     """Return a session with what the command line named; UserError where that cannot be had."""
     from inpaint_cli import masks
-    from inpaint_cli.commands.complete import no_mask
+    from inpaint_cli.commands.hole_options import no_mask
     from inpaint_cli.page.choices import choices
     from inpaint_cli.page.session import Session, SessionSettings
     from inpaint_cli.photos.listing import refuse_url

@@ -35,22 +35,17 @@ OF_WRITING = frozenset(
     help="What to compute, with commas between, or all; --list shows them.",
     show_default="those of --list with a *",
 )
-@click.option(
-    "--model",
+@options.model(
+    "What completes; may be given more than "
+    "once. exec:CMD: a program, with {image}, {mask}, {out} and {seed} where it takes them. all: "
+    "every method and model that ships of one size.",
     multiple=True,
     metavar="NAME|RUN|FILE|exec:CMD|all",
     show_default=DEFAULT,
-    shell_complete=options.model_names,
-    help="What completes; may be given more than "
-    "once. exec:CMD: a program, with {image}, {mask}, {out} and {seed} where it takes them. all: "
-    "every method and model that ships of one size.",
 )
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="NAME|DIR|ZIP",
+@options.data(
+    "Pictures to complete: as in train, or the small set that ships.",
     show_default="samples",
-    help="Pictures to complete: as in train, or the small set that ships.",
 )
 @click.option("--split", default="test", help="Which part of them: train, validation or test.")
 @click.option(
@@ -71,13 +66,7 @@ OF_WRITING = frozenset(
     show_default="10; all that a FOLDER holds",
     help="Completions of each picture; a deterministic one counts as K equal ones.",
 )
-@click.option(
-    "--limit",
-    type=options.whole(1, options.MOST_PICTURES),
-    metavar="N",
-    show_default="all",
-    help="So many pictures, drawn at random, always the same.",
-)
+@options.limit()
 @options.seed
 @click.option(
     "--size",
@@ -87,13 +76,8 @@ OF_WRITING = frozenset(
     help="Complete pictures of S pixels across; models of another size do so in windows, "
     "as in complete.",
 )
-@click.option(
-    "--temperature",
-    type=options.Number(float, 0, options.HIGHEST_TEMPERATURE),
-    metavar="T",
-    show_default="1",
-    help="Below 1: likelier and less varied. 0: the likeliest completion, which counts as K equal "
-    "ones.",
+@options.temperature(
+    "Below 1: likelier and less varied. 0: the likeliest completion, which counts as K equal ones.",
 )
 @click.option(
     "--detail",
@@ -235,14 +219,13 @@ OF_WRITING = frozenset(
     is_flag=True,
     help="Print also how far the pictures' figures lie apart: their standard deviation.",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+@options.table_forms
 @click.option("--check", is_flag=True, help="Say which metrics could be computed, and why not.")
 @click.option("--strict", is_flag=True, help="A metric that cannot be computed is an error.")
 @click.option("--list", "list_metrics", is_flag=True, help="List the metrics and leave.")
 @options.split_map
 @options.check_leaks
-@click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
+@options.download
 @options.device
 @options.common
 def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given: Any) -> None:

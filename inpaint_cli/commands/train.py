@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,11 +28,8 @@ NEWEST = "newest"
     shell_complete=options.trained_names,
     help="What to train ('inpaint models' lists all).",
 )
-@click.option(
-    "--data",
-    multiple=True,
-    metavar="NAME|DIR|ZIP",
-    help="What to train on; may be given more than once.",
+@options.data(
+    "What to train on; may be given more than once.",
 )
 @click.option(
     "--preset",
@@ -102,7 +101,7 @@ NEWEST = "newest"
 @click.option("--tensorboard", is_flag=True, help="Also write TensorBoard files (an extra).")
 @options.split_map
 @options.check_leaks
-@click.option("--download", is_flag=True, help="Fetch a named data set that is not here yet.")
+@options.download
 @click.option(
     "-o",
     "--runs",
@@ -113,30 +112,7 @@ NEWEST = "newest"
 )
 @options.device
 @options.common
-def train(
-    model: str | None,
-    data: tuple[str, ...],
-    preset: str | None,
-    stage: str | None,
-    config: Path | None,
-    settings: tuple[str, ...],
-    seed: int | None,
-    perceptual: str | None,
-    weights: str | None,
-    resume: str | None,
-    accept_changes: bool,
-    dry_run: bool,
-    minutes: float | None,
-    workers: int | None,
-    tensorboard: bool,
-    split_map: str | None,
-    check_leaks: bool,
-    download: bool,
-    runs: Path,
-    device: str,
-    as_json: bool,
-    reporter: Reporter,
-) -> None:
+def train(reporter: Reporter, as_json: bool, **given: Any) -> None:
     """Train a model on images.
 
     Everything about a run lies in its folder, RUNS/NNNN-MODEL-DATA/: config.toml, log.jsonl,
@@ -150,42 +126,35 @@ def train(
       inpaint train --resume runs/0001-pcnn-digits
     """
     from inpaint_cli.device import check_name
-    from inpaint_cli.training.recipe import RecipeChoices
 
-    check_name(device)
-    choices = RecipeChoices(
-        model,
-        data,
-        preset,
-        stage,
-        config,
-        settings,
-        seed,
-        download,
-        perceptual,
-        _weight_file(weights) if weights else None,
-        split_map,
-    )
-    _announce(choices, resume, weights, reporter)
+    check_name(given["device"])
+    choices = _choices(given)
+    _announce(choices, given["resume"], given["weights"], reporter)
     from inpaint_cli.training.run import Machine
     from inpaint_cli.training.run import train as train_model
 
-    if check_leaks:
-        if resume:
+    if given["check_leaks"]:
+        if given["resume"]:
             raise UserError("belongs to a new run.", setting="check_leaks")
-        choices.recipe().load_images(download, reporter, check_leaks=True)
-    machine = Machine(device, workers, minutes, tensorboard, download)
+        choices.recipe().load_images(given["download"], reporter, check_leaks=True)
+    of_machine = ("device", "workers", "minutes", "tensorboard", "download")
     report = train_model(
         choices,
-        machine,
+        Machine(**{name: given[name] for name in of_machine}),
         reporter,
-        runs=runs,
-        resume=resume,
-        accept_changes=accept_changes,
-        dry_run=dry_run,
+        **{name: given[name] for name in ("runs", "resume", "accept_changes", "dry_run")},
     )
     if report:
         click.echo(json.dumps(report.facts, indent=2) if as_json else report.text)
+
+
+def _choices(given: Mapping[str, Any]) -> RecipeChoices:
+    """Return what makes a recipe, of all that was given."""
+    from inpaint_cli.training.recipe import RecipeChoices
+
+    choices = {field.name: given[field.name] for field in fields(RecipeChoices)}
+    weights = given["weights"]
+    return RecipeChoices(**{**choices, "weights": _weight_file(weights) if weights else None})
 
 
 def _announce(

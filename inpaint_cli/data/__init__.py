@@ -82,7 +82,7 @@ def _plan(
     levels: int,
     download: bool,
     seed: int,
-    said: SplitMap,
+    split_map: SplitMap,
 ) -> SourcePlan:
     from functools import partial
 
@@ -91,7 +91,7 @@ def _plan(
     from inpaint_cli.data.preparation import Preparation
     from inpaint_cli.data.splits import divide
 
-    source = locate.find(given, download, said)
+    source = locate.find(given, download, split_map)
     known = SETS.get(given)
     preparation = Preparation(
         size, channels, binary=levels == 2, **(known.preparation if known else {})
@@ -104,7 +104,9 @@ def _plan(
         official=official,
         validation_is_test=bool(known and known.validation_is_test),
     )
-    return SourcePlan(source.name, source, preparation, rule, (given if known else "", seed), said)
+    return SourcePlan(
+        source.name, source, preparation, rule, (given if known else "", seed), split_map
+    )
 
 
 def _by_list(test: frozenset[str]) -> SplitRule:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from inpaint_cli.archives import RATIO_OF_ARRAYS, Npy, open_zip
 from inpaint_cli.data.image_set import SPLITS, Split, counted
-from inpaint_cli.data.sources import Listing, Raw, identity, stem
-from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap, splits_of, without_splits
+from inpaint_cli.data.sources import Listing, PackedFile, Raw
+from inpaint_cli.data.split_words import splits_of, without_splits
 from inpaint_cli.data.splits import Member
 from inpaint_cli.errors import UserError
 
@@ -87,29 +87,18 @@ class Arrays:
 
 
 @dataclass(frozen=True)
-class Npz:
+class Npz(PackedFile):
     """Arrays of images in an npz file, read a few at a time and never unpickled.
 
     Keys: images and labels, alone or with a split before or after (`train_images`, `x_t10k`), or
-    as `said`; images may be [N, H, W], [N, H, W, C], [N, C, H, W], or flat [N, 3*H*H].
+    as `split_map` says; images may be [N, H, W], [N, H, W, C], [N, C, H, W], or flat [N, 3*H*H].
     """
 
-    path: Path
-    said: SplitMap = NOTHING_SAID
-
-    @property
-    def name(self) -> str:
-        return stem(self.path)
-
-    def fingerprint(self) -> list[Any]:
-        return ["npz", *identity(self.path)]
-
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size
+    kind = "npz"
 
     def listing(self) -> Listing:
         members = [member for part in self._parts for member in _members(part)]
-        used = frozenset(key for name in self._names if (key := self.said.key_of([name])))
+        used = frozenset(key for name in self._names if (key := self.split_map.key_of([name])))
         return Listing(members, remarks=tuple(self._remarks()), used=used)
 
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
@@ -132,16 +121,16 @@ class Npz:
     @cached_property
     def _chosen(self) -> tuple[dict[Split | None, str], dict[Split | None, str]]:
         """Split -> the array of its images; split -> that of its labels."""
-        said = {name: self.said.of([name]) for name in self._names}
-        given = {name: choice for name, choice in said.items() if choice in SPLITS}
-        open_ones = [name for name in self._names if said[name] is None]
+        choices = {name: self.split_map.of([name]) for name in self._names}
+        given = {name: choice for name, choice in choices.items() if choice in SPLITS}
+        open_ones = [name for name in self._names if choices[name] is None]
         splits: dict[str, Split] = {**splits_of(open_ones), **given}
         images, labels = dict[Split | None, str](), dict[Split | None, str]()
         for name in self._names:
             role = without_splits(name)
             if role in LABEL_KEYS:
                 labels.setdefault(splits.get(name), name)
-            elif name in given or (said[name] is None and role in IMAGE_KEYS):
+            elif name in given or (choices[name] is None and role in IMAGE_KEYS):
                 first = images.setdefault(splits.get(name), name)
                 if first != name:
                     raise self._ambiguous(first, name, splits.get(name))
@@ -176,10 +165,10 @@ class Npz:
         images, labels = self._chosen
         counts = {part.key: part.count for part in self._parts}
         if None not in images or len(images) > 1:
-            found = ", ".join(
+            roles = ", ".join(
                 f"{name} is {split or 'train'} ({counts[name]})" for split, name in images.items()
             )
-            yield f"arrays: {found}"
+            yield f"arrays: {roles}"
         used = {*images.values(), *(labels[split] for split in images if split in labels)}
         left_out = [name for name in self._names if name not in used]
         if left_out:

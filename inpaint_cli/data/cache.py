@@ -107,7 +107,7 @@ def load_every(plans: Sequence[SourcePlan], reporter: Reporter) -> dict[Split, I
 def _key(plans: Sequence[SourcePlan]) -> str:
     facts: list[Any] = [VERSION]
     for plan in plans:
-        settings = [*plan.settings, plan.said.pairs]
+        settings = [*plan.settings, plan.split_map.pairs]
         facts.append([plan.name, plan.source.fingerprint(), asdict(plan.preparation), settings])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
@@ -203,7 +203,7 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
 def _check_said(plans: Sequence[SourcePlan], listings: Sequence[Listing]) -> None:
     """Raise UserError for an entry of the split map that is about nothing here."""
     used = frozenset[str]().union(*(listing.used for listing in listings))
-    unused = [name for plan in plans for name, _ in plan.said.pairs if name not in used]
+    unused = [name for plan in plans for name, _ in plan.split_map.pairs if name not in used]
     if unused:
         raise UserError(
             f"'{unused[0]}' is no folder, file or array of {_names(plans)}.", setting="split_map"

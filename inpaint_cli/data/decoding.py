@@ -19,9 +19,9 @@ from inpaint_cli.data.image_set import counted
 from inpaint_cli.data.pixels import Decoded, decode
 from inpaint_cli.data.preparation import Preparation
 from inpaint_cli.data.sources import Raw, Source
-from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap
+from inpaint_cli.data.split_words import NO_SPLIT_MAP, SplitMap
 from inpaint_cli.data.splits import Assignment, Member
-from inpaint_cli.data.value_ranges import Kind, Range, Undecided, decide
+from inpaint_cli.data.value_ranges import SampleKind, Undecided, ValueRange, decide
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Advance
 
@@ -44,7 +44,7 @@ class SourcePlan:
     assign: Callable[[Sequence[Member]], Assignment]
     settings: tuple[Any, ...]
     """What `assign` depends on, JSON-able."""
-    said: SplitMap = NOTHING_SAID
+    split_map: SplitMap = NO_SPLIT_MAP
     """What a user says of folders and arrays."""
 
 
@@ -89,7 +89,7 @@ def decode_all(
         # Pillow's remarks on files it still reads; those it does not read are errors.
         warnings.simplefilter("ignore")
         Image.init()
-        ranges: dict[str, dict[Kind, Range]] = {}
+        ranges: dict[str, dict[SampleKind, ValueRange]] = {}
         later = _pass(rows, range(len(rows)), ranges, result, handle, size, advance)
         if later:
             ranges = _decided(rows, later, result)
@@ -100,7 +100,7 @@ def decode_all(
 def _pass(
     rows: Sequence[MemberRow],
     wanted: Iterable[int],
-    ranges: Mapping[str, Mapping[Kind, Range]],
+    ranges: Mapping[str, Mapping[SampleKind, ValueRange]],
     result: Decoding,
     handle: IO[bytes],
     size: int,
@@ -126,13 +126,13 @@ def _pass(
 
 def _decided(
     rows: Sequence[MemberRow], later: Mapping[int, Undecided], result: Decoding
-) -> dict[str, dict[Kind, Range]]:
+) -> dict[str, dict[SampleKind, ValueRange]]:
     """Return black and white of each source's kinds of samples. UserError where none fit."""
-    found: dict[str, dict[Kind, list[int]]] = {}
+    rows_by_source: dict[str, dict[SampleKind, list[int]]] = {}
     for row, extent in later.items():
-        found.setdefault(rows[row][0].name, {}).setdefault(extent.kind, []).append(row)
-    ranges: dict[str, dict[Kind, Range]] = {}
-    for name, kinds in found.items():
+        rows_by_source.setdefault(rows[row][0].name, {}).setdefault(extent.kind, []).append(row)
+    ranges: dict[str, dict[SampleKind, ValueRange]] = {}
+    for name, kinds in rows_by_source.items():
         for kind, of_kind in sorted(kinds.items()):
             lowest = min(of_kind, key=lambda row: later[row].low)
             highest = max(of_kind, key=lambda row: later[row].high)
@@ -158,7 +158,9 @@ def _decided(
 
 
 def _decoded(
-    rows: Sequence[MemberRow], wanted: Iterable[int], ranges: Mapping[str, Mapping[Kind, Range]]
+    rows: Sequence[MemberRow],
+    wanted: Iterable[int],
+    ranges: Mapping[str, Mapping[SampleKind, ValueRange]],
 ) -> Iterator[tuple[int, bytes, Decoded | Exception]]:
     """Yield row, digest of the content, and image or error."""
     workers = min(os.cpu_count() or 1, MOST_WORKERS)
@@ -190,7 +192,7 @@ def _raw(rows: Sequence[MemberRow], wanted: Iterable[int]) -> Iterator[tuple[int
 
 
 def _try(
-    raw: Raw, plan: SourcePlan, ranges: Mapping[Kind, Range]
+    raw: Raw, plan: SourcePlan, ranges: Mapping[SampleKind, ValueRange]
 ) -> tuple[bytes, Decoded | Exception]:
     if isinstance(raw, Exception):
         return b"", raw

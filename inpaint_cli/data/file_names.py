@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from inpaint_cli.data.image_set import SPLITS, Split, counted
-from inpaint_cli.data.split_words import Choice, NameWord, splits_of, word_at_an_end
+from inpaint_cli.data.split_words import NameWord, SplitChoice, splits_of, word_at_an_end
 from inpaint_cli.errors import UserError
 
 Path = tuple[str, ...]
@@ -37,7 +37,7 @@ class Named:
 NOTHING = Named({})
 
 
-def read(files: Mapping[str, Path], given: Mapping[str, Choice]) -> Named:
+def read(files: Mapping[str, Path], given: Mapping[str, SplitChoice]) -> Named:
     """Return the splits that the names of `files`, which lie in no folder that is one, say.
 
     given: key -> what a user says of a file. UserError where many of the names say a split, and
@@ -57,12 +57,12 @@ def read(files: Mapping[str, Path], given: Mapping[str, Choice]) -> Named:
             return Named({}, tuple(_doubts(words, named, len(files))))
         named = {}
     counts = sorted(Counter((_shown(words[key]), split) for key, split in named.items()).items())
-    found = [f"{name} is {split} ({count})" for (name, split), count in counts]
-    found += [f"{split} as said ({count})" for split, count in Counter(told.values()).items()]
+    meanings = [f"{name} is {split} ({count})" for (name, split), count in counts]
+    meanings += [f"{split} as said ({count})" for split, count in Counter(told.values()).items()]
     left = [files[key][-1] for key in files if key not in named and key not in given]
     if left:
-        raise _in_part(found, left, [f"{name}={split}" for (name, split), _ in counts])
-    return Named({**named, **told}, (f"file names: {', '.join(found)}",))
+        raise _in_part(meanings, left, [f"{name}={split}" for (name, split), _ in counts])
+    return Named({**named, **told}, (f"file names: {', '.join(meanings)}",))
 
 
 def _are_meant(words: Mapping[str, NameWord], named: Mapping[str, Split], files: int) -> bool:
@@ -100,10 +100,10 @@ def _shown(word: NameWord) -> str:
     return f"{word.word}*" if word.is_first else f"*{word.word}*"
 
 
-def _in_part(found: Sequence[str], left: Sequence[str], entries: Sequence[str]) -> UserError:
+def _in_part(meanings: Sequence[str], left: Sequence[str], entries: Sequence[str]) -> UserError:
     more = f" and {len(left) - NAMED} more" if len(left) > NAMED else ""
     return UserError(
-        f"the names of some files say their split ({', '.join(found)}), those of {len(left)} do "
+        f"the names of some files say their split ({', '.join(meanings)}), those of {len(left)} do "
         f"not: {', '.join(sorted(left)[:NAMED])}{more}. Say what they are by patterns, the first "
         f"that fits counts, such as '{','.join([*entries, '*=ignore'])}'; '*=class' if names mean "
         "no splits.",

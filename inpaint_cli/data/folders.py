@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from inpaint_cli.data import file_names
 from inpaint_cli.data.image_set import SPLITS, Split, counted
 from inpaint_cli.data.split_words import (
-    NOTHING_SAID,
-    Choice,
+    NO_SPLIT_MAP,
+    SplitChoice,
     SplitMap,
     is_plain,
     is_truth,
@@ -38,7 +38,7 @@ class Sorted:
     """Entries of the split map that were about something here."""
 
 
-def sort(keys: Sequence[str], unwrap: bool, said: SplitMap = NOTHING_SAID) -> Sorted:
+def sort(keys: Sequence[str], unwrap: bool, split_map: SplitMap = NO_SPLIT_MAP) -> Sorted:
     """Read splits and classes from the folders in `keys`.
 
     Folders of one level are splits where their names say so, whether classes lie below or above
@@ -47,12 +47,12 @@ def sort(keys: Sequence[str], unwrap: bool, said: SplitMap = NOTHING_SAID) -> So
     one. UserError where folders of one level, or names of files, are splits only in part.
     """
     paths = {key: PurePosixPath(key.replace("\\", "/")).parts for key in keys}
-    whole = _around(paths.values(), said)
-    given = {key: choice for key, path in paths.items() if (choice := said.of_file(path))}
+    whole = _around(paths.values(), split_map)
+    given = {key: choice for key, path in paths.items() if (choice := split_map.of_file(path))}
     wanted = {key: path for key, path in paths.items() if given.get(key) != "ignore"}
-    kept, left_out = _without_truth(wanted, said)
-    around = _around(kept.values(), said)
-    tree = _Tree(said)
+    kept, left_out = _without_truth(wanted, split_map)
+    around = _around(kept.values(), split_map)
+    tree = _Tree(split_map)
     tree.walk(list(kept.items()), around)
     named = file_names.NOTHING
     if tree.found:
@@ -69,23 +69,23 @@ def sort(keys: Sequence[str], unwrap: bool, said: SplitMap = NOTHING_SAID) -> So
     remarks = [*_remarks(tree, left_out, wrappers), *named.remarks]
     if len(wanted) < len(paths):
         remarks.append(f"{counted(len(paths) - len(wanted), 'picture')} left out (as said)")
-    return Sorted(members, len(beside), tuple(remarks), _used(paths, said))
+    return Sorted(members, len(beside), tuple(remarks), _used(paths, split_map))
 
 
-def _used(paths: dict[str, Path], said: SplitMap) -> frozenset[str]:
+def _used(paths: dict[str, Path], split_map: SplitMap) -> frozenset[str]:
     """Return the entries of the split map that are about something here."""
-    if not said.pairs:
+    if not split_map.pairs:
         return frozenset()
     folders = {path[: i + 1] for path in paths.values() for i in range(len(path) - 1)}
-    of_files = {key for path in paths.values() for key in said.keys_of_file(path)}
-    return frozenset(of_files | {key for key in map(said.key_of, folders) if key})
+    of_files = {key for path in paths.values() for key in split_map.keys_of_file(path)}
+    return frozenset(of_files | {key for key in map(split_map.key_of, folders) if key})
 
 
 @dataclass
 class _Tree:
     """What a walk through the folders finds."""
 
-    said: SplitMap
+    split_map: SplitMap
     splits: dict[str, Split] = field(default_factory=dict)
     """Key -> split."""
     levels: dict[str, int] = field(default_factory=dict)
@@ -118,18 +118,20 @@ class _Tree:
             self.beside += [key for key, path in files if len(path) - 1 == depth]
 
     def _splits(self, below: dict[str, list[tuple[str, Path]]], depth: int) -> dict[str, Split]:
-        said = {name: self.said.of(inside[0][1][: depth + 1]) for name, inside in below.items()}
+        choices = {
+            name: self.split_map.of(inside[0][1][: depth + 1]) for name, inside in below.items()
+        }
         given = {
             name: choice
-            for name, choice in said.items()
+            for name, choice in choices.items()
             if choice in ("train", "validation", "test")
         }
-        found = splits_of([name for name in below if said[name] is None])
+        splits = splits_of([name for name in below if choices[name] is None])
         # One such name among others may be that of a thing: "test_tube".
-        clear = len(set(found.values())) > 1 or any(is_plain(name) for name in found)
-        return {**(found if clear or given else {}), **given}
+        clear = len(set(splits.values())) > 1 or any(is_plain(name) for name in splits)
+        return {**(splits if clear or given else {}), **given}
 
-    def settle(self, files: dict[str, Path], given: Mapping[str, Choice], around: int) -> None:
+    def settle(self, files: dict[str, Path], given: Mapping[str, SplitChoice], around: int) -> None:
         """Take what is said of single files, and those beside the folders that are splits."""
         told: dict[str, Split] = {k: choice for k, choice in given.items() if choice in SPLITS}
         self.splits |= {key: split for key, split in told.items() if key in files}
@@ -170,7 +172,7 @@ class _Tree:
         )
 
 
-def _around(paths: Iterable[Path], said: SplitMap) -> int:
+def _around(paths: Iterable[Path], split_map: SplitMap) -> int:
     """Count the folders around all files; a split's own name alone is none of them."""
     paths = list(paths)
     shortest = min((len(path) for path in paths), default=1) - 1
@@ -178,18 +180,18 @@ def _around(paths: Iterable[Path], said: SplitMap) -> int:
         names = {path[depth] for path in paths}
         name = min(names)
         is_split = split_of(name) and name.isalpha() and is_plain(name)
-        choice = said.of(paths[0][: depth + 1])
+        choice = split_map.of(paths[0][: depth + 1])
         if len(names) > 1 or (is_split and choice != "class") or choice not in (None, "class"):
             return depth
     return shortest
 
 
 def _without_truth(
-    paths: dict[str, Path], said: SplitMap
+    paths: dict[str, Path], split_map: SplitMap
 ) -> tuple[dict[str, Path], Counter[tuple[str, bool]]]:
     """Return the files that are pictures, and (folder, said so) -> number of those left out."""
     truths = _truths(paths.values())
-    ends = {key: _end(path, truths, said) for key, path in paths.items()}
+    ends = {key: _end(path, truths, split_map) for key, path in paths.items()}
     # A folder of masks is one only beside something else.
     beside = {
         paths[key][:i] for key, end in ends.items() if not end for i in range(len(paths[key]))
@@ -213,10 +215,10 @@ def _truths(paths: Iterable[Path]) -> set[Path]:
     return {folder for folder in folders if is_truth(folder[-1], below[folder[:-1]])}
 
 
-def _end(path: Path, truths: set[Path], said: SplitMap) -> tuple[int, bool] | None:
+def _end(path: Path, truths: set[Path], split_map: SplitMap) -> tuple[int, bool] | None:
     """Return the depth of the first folder that holds no pictures, and whether a user said so."""
     for depth in range(len(path) - 1):
-        choice = said.of(path[: depth + 1])
+        choice = split_map.of(path[: depth + 1])
         if choice == "ignore":
             return depth, True
         if choice is None and path[: depth + 1] in truths:
@@ -233,10 +235,10 @@ def _member(key: str, path: Path, dropped: int, around: int, tree: _Tree) -> Mem
 
 def _remarks(tree: _Tree, left_out: Counter[tuple[str, bool]], wrappers: set[str]) -> Iterable[str]:
     if tree.found:
-        found = ", ".join(
+        meanings = ", ".join(
             f"{name}/ is {split} ({count})" for (name, split), count in sorted(tree.found.items())
         )
-        yield f"folders: {found}"
+        yield f"folders: {meanings}"
     for (name, is_said), count in sorted(left_out.items()):
         why = "as said" if is_said else "masks or annotations beside the pictures"
         yield f"{counted(count, 'picture')} in {name}/ left out ({why})"

@@ -156,6 +156,8 @@ def with_labels(images: ImageSet, names: tuple[str, ...] | None) -> ImageSet:
         )
     columns = [there.index(name) if name in there else None for name in names]
     count = len(images.labels)
-    found = [np.zeros(count, np.int64) if c is None else images.labels[:, c] for c in columns]
-    labels = np.stack([*found, images.labels[:, -1]], axis=1)
+    columns_of_labels = [
+        np.zeros(count, np.int64) if c is None else images.labels[:, c] for c in columns
+    ]
+    labels = np.stack([*columns_of_labels, images.labels[:, -1]], axis=1)
     return replace(images, labels=labels, classes=(*names, ANY))

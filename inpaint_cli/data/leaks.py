@@ -28,13 +28,13 @@ def found(sets: Mapping[Split, ImageSet]) -> Iterator[tuple[bool, str]]:
     for split in SPLITS[1:]:
         if split not in sets:
             continue
-        own, ids = _reduced(sets[split])
+        reduced, ids = _reduced(sets[split])
         if before:
             known = np.concatenate([part for part, _ in before])
             names = [name for _, part in before for name in part]
-            pairs = [(ids[row], names[near]) for row, near in _near(own, known)]
+            pairs = [(ids[row], names[near]) for row, near in _near(reduced, known)]
             yield bool(pairs), _sentence(pairs, len(sets[split]), split, " or ".join(others))
-        before.append((own, ids))
+        before.append((reduced, ids))
         others.append(split)
 
 

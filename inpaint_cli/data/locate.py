@@ -11,38 +11,38 @@ from inpaint_cli.data.combined import ConcatenatedSource, RenamedSource
 from inpaint_cli.data.names import SETS, NamedSet
 from inpaint_cli.data.packed import Tar, Zip
 from inpaint_cli.data.sources import ARCHIVES, Folder, Source
-from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap, splits_of
+from inpaint_cli.data.split_words import NO_SPLIT_MAP, SplitMap, splits_of
 from inpaint_cli.errors import UserError, unknown_name
 
 TARS = tuple(suffix for suffix in ARCHIVES if suffix.startswith((".tar", ".tgz")))
 
 
-def find(given: str, download: bool, said: SplitMap = NOTHING_SAID) -> Source:
+def find(given: str, download: bool, split_map: SplitMap = NO_SPLIT_MAP) -> Source:
     """Return the source that `given` names; a known name wins over a file of that name.
 
     UserError where there is nothing: the nearest name, or what to place where.
     """
     if given in SETS:
-        return RenamedSource(given, _named(given, SETS[given], download, said))
+        return RenamedSource(given, _named(given, SETS[given], download, split_map))
     path = files.expanded(given)
     if path.exists():
-        return of_path(path, said)
+        return of_path(path, split_map)
     if path.suffix or "/" in given:
         raise UserError(f"{given}: no such file or folder.", setting="data")
     raise unknown_name("no data set or folder", given, SETS, setting="data")
 
 
-def of_path(path: Path, said: SplitMap = NOTHING_SAID) -> Source:
+def of_path(path: Path, split_map: SplitMap = NO_SPLIT_MAP) -> Source:
     """Return the source of a folder or an archive."""
     lower = path.name.lower()
     if path.is_dir():
-        return _of_folder(path, said)
+        return _of_folder(path, split_map)
     opener: Mapping[str, Callable[[Path, SplitMap], Source]] = {".zip": Zip, ".npz": Npz}
     for suffix, source in opener.items():
         if lower.endswith(suffix):
-            return source(path, said)
+            return source(path, split_map)
     if lower.endswith(TARS):
-        return Tar(path, said)
+        return Tar(path, split_map)
     raise UserError(
         f"{path}: not a folder, and not one of {', '.join(ARCHIVES)}. "
         "To train on a few files, put them into a folder.",
@@ -50,14 +50,14 @@ def of_path(path: Path, said: SplitMap = NOTHING_SAID) -> Source:
     )
 
 
-def _of_folder(path: Path, said: SplitMap) -> Source:
-    folder = Folder(path, said)
+def _of_folder(path: Path, split_map: SplitMap) -> Source:
+    folder = Folder(path, split_map)
     packed = [p for p in sorted(path.glob("*.npz")) if not p.name.startswith(".")]
     if not packed or folder.listing().members:
         return folder
     # Batches of one set, as those of Downsampled ImageNet: a file's name says its split.
     splits = splits_of([p.stem for p in packed])
-    parts = {p.stem: (Npz(p, said), splits.get(p.stem)) for p in packed}
+    parts = {p.stem: (Npz(p, split_map), splits.get(p.stem)) for p in packed}
     return ConcatenatedSource(folder.name, parts)
 
 
@@ -73,7 +73,7 @@ def test_names(given: str, source: Source) -> frozenset[str] | None:
     return frozenset(line.strip() for line in path.read_text("utf-8", "replace").splitlines())
 
 
-def _named(name: str, known: NamedSet, download: bool, said: SplitMap) -> Source:
+def _named(name: str, known: NamedSet, download: bool, split_map: SplitMap) -> Source:
     built_in = {"digits": digits, "graphics": graphics}
     if name in built_in:
         return built_in[name]()
@@ -82,7 +82,7 @@ def _named(name: str, known: NamedSet, download: bool, said: SplitMap) -> Source
         for suffix in ("", *ARCHIVES):
             path = folder / f"{stem}{suffix}"
             if path.exists():
-                return of_path(path, said)
+                return of_path(path, split_map)
     if known.torchvision:
         from inpaint_cli.data.downloads import of_torchvision
 

@@ -10,13 +10,11 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from inpaint_cli.archives import open_tar, open_zip, read_member
 from inpaint_cli.data import label_table
-from inpaint_cli.data.sources import Listing, Raw, identity, listing_of, stem
-from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap
+from inpaint_cli.data.sources import Listing, PackedFile, Raw, listing_of
 from inpaint_cli.data.splits import Member
 
 P = TypeVar("P")
@@ -90,21 +88,10 @@ class Contents(Generic[P]):
 
 
 @dataclass(frozen=True)
-class Zip:
+class Zip(PackedFile):
     """Images in a zip file."""
 
-    path: Path
-    said: SplitMap = NOTHING_SAID
-
-    @property
-    def name(self) -> str:
-        return stem(self.path)
-
-    def fingerprint(self) -> list[Any]:
-        return ["zip", *identity(self.path)]
-
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size
+    kind = "zip"
 
     def listing(self) -> Listing:
         with open_zip(self.path) as archive:
@@ -113,7 +100,7 @@ class Zip:
                 list(contents.places),
                 contents.odd,
                 unwrap=True,
-                said=self.said,
+                split_map=self.split_map,
                 read=lambda name: read_member(
                     archive, contents.places[name], label_table.LARGEST_BYTES
                 ),
@@ -127,21 +114,10 @@ class Zip:
 
 
 @dataclass(frozen=True)
-class Tar:
+class Tar(PackedFile):
     """Images in a tar file, compressed or not; read in the order of the file."""
 
-    path: Path
-    said: SplitMap = NOTHING_SAID
-
-    @property
-    def name(self) -> str:
-        return stem(self.path)
-
-    def fingerprint(self) -> list[Any]:
-        return ["tar", *identity(self.path)]
-
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size
+    kind = "tar"
 
     @cached_property
     def _contents(self) -> Contents[int]:
@@ -166,7 +142,7 @@ class Tar:
             list(self._contents.places),
             self._contents.odd,
             unwrap=True,
-            said=self.said,
+            split_map=self.split_map,
             read=self._read_table,
         )
 

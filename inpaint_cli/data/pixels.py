@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from inpaint_cli.data.preparation import Preparation
-from inpaint_cli.data.value_ranges import Kind, Range, kind_of, undecided
+from inpaint_cli.data.value_ranges import SampleKind, ValueRange, kind_of, undecided
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.picture import Picture, of_array
@@ -41,7 +41,9 @@ class Decoded:
 
 
 def decode(
-    raw: bytes | Array, preparation: Preparation, ranges: Mapping[Kind, Range] | None = None
+    raw: bytes | Array,
+    preparation: Preparation,
+    ranges: Mapping[SampleKind, ValueRange] | None = None,
 ) -> Decoded:
     """Decode a file, or take an array [H, W] or [H, W, C], and prepare it.
 
@@ -68,7 +70,9 @@ def decode(
     return Decoded(np.ascontiguousarray(pixels), enlarged, was_grey != (mode == "L"), uncropped)
 
 
-def _read(raw: bytes, preparation: Preparation, ranges: Mapping[Kind, Range] | None) -> Image.Image:
+def _read(
+    raw: bytes, preparation: Preparation, ranges: Mapping[SampleKind, ValueRange] | None
+) -> Image.Image:
     """Return the upright image of a file, of mode L or RGB."""
     try:
         if not (preparation.crop or preparation.right_half):
@@ -99,7 +103,7 @@ def flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def from_array(array: Array, ranges: Mapping[Kind, Range] | None = None) -> Image.Image:
+def from_array(array: Array, ranges: Mapping[SampleKind, ValueRange] | None = None) -> Image.Image:
     """Return the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4, in any byte order.
 
     bool is black and white; for all but uint8 and bool, `ranges` says what black and white are (see
@@ -114,7 +118,7 @@ def from_array(array: Array, ranges: Mapping[Kind, Range] | None = None) -> Imag
     return _flat(of_array(native), ranges)
 
 
-def _flat(picture: Picture, ranges: Mapping[Kind, Range] | None) -> Image.Image:
+def _flat(picture: Picture, ranges: Mapping[SampleKind, ValueRange] | None) -> Image.Image:
     """Return the picture in 8 bits. Undecided where its kind is not among `ranges`."""
     kind = kind_of(picture)
     if kind is None or ranges is None:

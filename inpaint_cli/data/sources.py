@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy.typing as npt
 
 from inpaint_cli.data import folders, label_table
-from inpaint_cli.data.split_words import NOTHING_SAID, SplitMap
+from inpaint_cli.data.split_words import NO_SPLIT_MAP, SplitMap
 from inpaint_cli.data.splits import Member
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
@@ -65,11 +65,31 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
+class PackedFile:
+    """A source that is one file; `kind` tells the caches what sort of file it is."""
+
+    kind: ClassVar[str]
+
+    path: Path
+    split_map: SplitMap = NO_SPLIT_MAP
+
+    @property
+    def name(self) -> str:
+        return stem(self.path)
+
+    def fingerprint(self) -> list[Any]:
+        return [self.kind, *identity(self.path)]
+
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+
+@dataclass(frozen=True)
 class Folder:
     """Images in a folder and its sub-folders; hidden files and folders are left out."""
 
     path: Path
-    said: SplitMap = NOTHING_SAID
+    split_map: SplitMap = NO_SPLIT_MAP
 
     @property
     def name(self) -> str:
@@ -101,7 +121,7 @@ class Folder:
             names,
             odd,
             unwrap=False,
-            said=self.said,
+            split_map=self.split_map,
             read=lambda name: read_few(self.path / name),
         )
 
@@ -138,7 +158,7 @@ def listing_of(
     odd: Mapping[str, str],
     *,
     unwrap: bool,
-    said: SplitMap,
+    split_map: SplitMap,
     read: Callable[[str], bytes],
 ) -> Listing:
     """Return the images among the files of a source, with the labels of a table of them.
@@ -146,15 +166,15 @@ def listing_of(
     odd: what is no file, and what it is. read: returns the content of the table.
     """
     images = [name for name in names if _is_image(name)]
-    found = folders.sort(images, unwrap, said)
+    placed = folders.sort(images, unwrap, split_map)
     shown = [name for name in names if not _is_hidden(name)]
     table, remarks = label_table.table_of(shown, read)
-    members = found.members
+    members = placed.members
     if table:
         members, remarks = table.attached(members)
-    others = len(shown) - len(images) - bool(table) + found.beside
+    others = len(shown) - len(images) - bool(table) + placed.beside
     strange = tuple(f"{name} ({why})" for name, why in odd.items() if not _is_hidden(name))
-    return Listing(members, others, strange, (*found.remarks, *remarks), found.used)
+    return Listing(members, others, strange, (*placed.remarks, *remarks), placed.used)
 
 
 def read_few(path: Path) -> bytes:

@@ -12,7 +12,7 @@ from typing import Literal
 from inpaint_cli.data.image_set import Split
 from inpaint_cli.errors import UserError
 
-Choice = Split | Literal["ignore", "class"]
+SplitChoice = Split | Literal["ignore", "class"]
 """What a name is said to be: a split, left out, or a class in spite of its name."""
 
 WORDS: dict[str, Split] = {
@@ -71,7 +71,7 @@ PICTURES = frozenset(
 """Words for pictures: "set-image" beside "set-mask" tells what the latter is."""
 GLUED_BEFORE = ("x", "y")
 """Letters before a split word without a sign between, as in "Xtrain"."""
-CHOICES: dict[str, Choice] = {
+CHOICES: dict[str, SplitChoice] = {
     "train": "train",
     "val": "validation",
     "validation": "validation",
@@ -86,7 +86,7 @@ CHOICES: dict[str, Choice] = {
 class SplitMap:
     """What a user says of folders and arrays, by name or by path within the source."""
 
-    pairs: tuple[tuple[str, Choice], ...] = ()
+    pairs: tuple[tuple[str, SplitChoice], ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> SplitMap:
@@ -95,7 +95,7 @@ class SplitMap:
         >>> SplitMap.parse("a/b = val, x=ignore").pairs
         (('a/b', 'validation'), ('x', 'ignore'))
         """
-        pairs: dict[str, Choice] = {}
+        pairs: dict[str, SplitChoice] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, equals, value = (piece.strip() for piece in part.rpartition("="))
             if not equals or not name or value.lower() not in CHOICES:
@@ -114,7 +114,7 @@ class SplitMap:
         names = dict(self.pairs)
         return next((key for key in ("/".join(path), path[-1]) if key in names), None)
 
-    def of(self, path: Sequence[str]) -> Choice | None:
+    def of(self, path: Sequence[str]) -> SplitChoice | None:
         """Return what is said of a folder or an array, by its path within the source."""
         key = self.key_of(path)
         return None if key is None else dict(self.pairs)[key]
@@ -129,13 +129,13 @@ class SplitMap:
             or ("*" in key and fnmatchcase((whole if "/" in key else name).lower(), key.lower()))
         ]
 
-    def of_file(self, path: Sequence[str]) -> Choice | None:
+    def of_file(self, path: Sequence[str]) -> SplitChoice | None:
         """Return what is said of a file, by its path within the source: the first entry counts."""
         keys = self.keys_of_file(path) if self.pairs else []
         return dict(self.pairs)[keys[0]] if keys else None
 
 
-NOTHING_SAID = SplitMap()
+NO_SPLIT_MAP = SplitMap()
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ def split_of(name: str) -> Split | None:
     ['train', 'test', 'validation', 'test', None]
     >>> split_of("train_val")
     """
-    found = {WORDS[word] for word in map(split_word, _tokens(name)) if word}
-    return found.pop() if len(found) == 1 else None
+    splits = {WORDS[word] for word in map(split_word, _tokens(name)) if word}
+    return splits.pop() if len(splits) == 1 else None
 
 
 def splits_of(names: Collection[str]) -> dict[str, Split]:
@@ -190,11 +190,11 @@ def splits_of(names: Collection[str]) -> dict[str, Split]:
     >>> splits_of(["train", "eval"]), splits_of(["train", "eval_2", "test"])["eval_2"]
     ({'train': 'train', 'eval': 'test'}, 'validation')
     """
-    found = {name: split for name in names if (split := split_of(name))}
-    evaluated = {name for name in found if {*map(split_word, _tokens(name))} & {*EVALUATION}}
-    if any(split == "test" for name, split in found.items() if name not in evaluated):
-        found |= dict.fromkeys(evaluated, WORDS["val"])
-    return found
+    splits = {name: split for name in names if (split := split_of(name))}
+    evaluated = {name for name in splits if {*map(split_word, _tokens(name))} & {*EVALUATION}}
+    if any(split == "test" for name, split in splits.items() if name not in evaluated):
+        splits |= dict.fromkeys(evaluated, WORDS["val"])
+    return splits
 
 
 def word_at_an_end(stem: str) -> NameWord | None:
@@ -211,11 +211,11 @@ def word_at_an_end(stem: str) -> NameWord | None:
         return None
     pieces = _tokens(stem)
     words = [piece for piece in pieces if not piece.isdecimal() and piece not in NEUTRAL]
-    found = [word for word in words if split_word(word)]
-    if len(pieces) < 2 or len(found) != 1 or found[0] not in (words[0], words[-1]):
+    split_words = [word for word in words if split_word(word)]
+    if len(pieces) < 2 or len(split_words) != 1 or split_words[0] not in (words[0], words[-1]):
         return None
-    rest = tuple(piece for piece in pieces if piece != found[0] and not piece.isdecimal())
-    word = str(split_word(found[0]))
+    rest = tuple(piece for piece in pieces if piece != split_words[0] and not piece.isdecimal())
+    word = str(split_word(split_words[0]))
     return NameWord(word, stem.lower().startswith(word), rest)
 
 
@@ -265,5 +265,5 @@ def _content(name: str) -> tuple[str, ...]:
 
 def _tokens(name: str) -> list[str]:
     """Return the words and numbers of a name, in lower case: "trainA_256" has three."""
-    found = re.findall(r"(?i:t10k)|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", name)
-    return [token.lower() for token in found]
+    tokens = re.findall(r"(?i:t10k)|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", name)
+    return [token.lower() for token in tokens]

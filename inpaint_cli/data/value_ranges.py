@@ -23,7 +23,7 @@ MOST = 65535.0
 
 
 @dataclass(frozen=True, order=True)
-class Kind:
+class SampleKind:
     """The type of samples, whatever their byte order."""
 
     type: str
@@ -36,7 +36,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Range:
+class ValueRange:
     """The samples that are black and white, and what was guessed about them."""
 
     low: float
@@ -47,18 +47,18 @@ class Range:
 class Undecided(Exception):
     """Raised for a picture whose kind has no range yet; holds the samples that it reaches."""
 
-    def __init__(self, kind: Kind, low: float, high: float) -> None:
+    def __init__(self, kind: SampleKind, low: float, high: float) -> None:
         super().__init__(f"the range of {kind} is not decided")
         self.kind, self.low, self.high = kind, low, high
 
 
-def kind_of(picture: Picture) -> Kind | None:
+def kind_of(picture: Picture) -> SampleKind | None:
     """Return the kind of a picture; None for unsigned 8 bits and less, whose range is known."""
     letter = picture.samples.dtype.kind
-    return Kind(letter, picture.bits) if picture.bits > 8 or letter in "if" else None
+    return SampleKind(letter, picture.bits) if picture.bits > 8 or letter in "if" else None
 
 
-def undecided(picture: Picture, kind: Kind) -> Undecided:
+def undecided(picture: Picture, kind: SampleKind) -> Undecided:
     """Return the extent of a picture. ValueError where it holds values that are no numbers."""
     colours: Samples = picture.samples[..., : picture.channels]
     if kind.type == "f" and not np.isfinite(colours).all():
@@ -66,7 +66,7 @@ def undecided(picture: Picture, kind: Kind) -> Undecided:
     return Undecided(kind, float(colours.min()), float(colours.max()))
 
 
-def decide(kind: Kind, low: float, high: float) -> Range:
+def decide(kind: SampleKind, low: float, high: float) -> ValueRange:
     """Return black and white for samples of a kind that reach from `low` to `high`.
 
     ValueError, as the end of a sentence about them, where there is no telling.
@@ -79,28 +79,30 @@ def decide(kind: Kind, low: float, high: float) -> Range:
     if high > MOST:
         raise ValueError("more than 16 bits hold")
     if high <= 255:
-        return Range(0, 255, "0 (black) to 255 (white)")
+        return ValueRange(0, 255, "0 (black) to 255 (white)")
     if high >= USED_SHARE * top:
-        return Range(0, top)
+        return ValueRange(0, top)
     white = 2.0 ** int(high).bit_length() - 1
-    return Range(0, white, f"{int(high).bit_length()} bits, 0 (black) to {white:g} (white)")
+    return ValueRange(0, white, f"{int(high).bit_length()} bits, 0 (black) to {white:g} (white)")
 
 
-def _of_signed(low: float, high: float) -> Range:
+def _of_signed(low: float, high: float) -> ValueRange:
     if low >= -1 and high <= 1:
-        return Range(-1, 1, "-1 (black) to 1 (white)")
+        return ValueRange(-1, 1, "-1 (black) to 1 (white)")
     if high - low > MOST:
         raise ValueError("more than 16 bits hold")
     white = max(high, low + 255)
-    return Range(low, white, f"{low:g} (black) to {white:g} (white), the range of all of them")
+    return ValueRange(low, white, f"{low:g} (black) to {white:g} (white), the range of all of them")
 
 
-def _of_floats(low: float, high: float) -> Range:
+def _of_floats(low: float, high: float) -> ValueRange:
     beyond = low < 0 or high > 1
     if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
-        return Range(0, 1, "0 (black) to 1 (white), what lies beyond cut off" if beyond else "")
+        return ValueRange(
+            0, 1, "0 (black) to 1 (white), what lies beyond cut off" if beyond else ""
+        )
     if -1 - OVERSHOOT <= low <= SIGNED_BELOW and high <= 1 + OVERSHOOT:
-        return Range(-1, 1, "-1 (black) to 1 (white)")
+        return ValueRange(-1, 1, "-1 (black) to 1 (white)")
     if low >= -255 * OVERSHOOT and 255 * LEAST_USED <= high <= 255 * (1 + OVERSHOOT):
-        return Range(0, 255, "0 (black) to 255 (white)")
+        return ValueRange(0, 255, "0 (black) to 255 (white)")
     raise ValueError("neither 0..1, nor -1..1, nor 0..255")

@@ -288,9 +288,9 @@ class Coverage(Forecast):
     digits, factor, unit = 1, 100, "%"
 
     def figures(self, case: MeasuredCase) -> Figures:
-        own = super().figures(case)
+        forecast = super().figures(case)
         chosen = case.options.calibration
-        return own if chosen is None else {**own, **calibrated.figures(case, chosen)}
+        return forecast if chosen is None else {**forecast, **calibrated.figures(case, chosen)}
 
     def lines(self, results: Results) -> Iterator[Line]:
         interval = nearest_interval(results.k, NOMINAL)

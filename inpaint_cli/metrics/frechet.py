@@ -192,10 +192,10 @@ def fid_over_sets(
     """
     _require_sets([real, *sets], sets, fewest=1)
     warnings = cautions(len(real), len(real), real.shape[1], inception)
-    found = _jackknifed(_mean_to_first, [real, *sets], seed, warnings, strata)
+    estimate = _jackknifed(_mean_to_first, [real, *sets], seed, warnings, strata)
     values = [frechet_distance_of_rows(real, fake) for fake in sets]
     extra = {"values": values, "std_over_sets": spread_of(values)}
-    return replace(found, k=len(sets), extra={**found.extra, **extra})
+    return replace(estimate, k=len(sets), extra={**estimate.extra, **extra})
 
 
 def _require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: int) -> None:
@@ -238,8 +238,8 @@ def fid_all(
     _require_sets([real, *sets], sets, fewest=1)
     n, d = real.shape
     warnings = cautions(n, n * len(sets), d, inception)
-    found = _jackknifed(_distance_to_union, [real, *sets], seed, warnings, strata)
-    return replace(found, k=len(sets), sides=(n, n * len(sets)))
+    estimate = _jackknifed(_distance_to_union, [real, *sets], seed, warnings, strata)
+    return replace(estimate, k=len(sets), sides=(n, n * len(sets)))
 
 
 def _mean_to_first(sides: Sequence[Side]) -> float:

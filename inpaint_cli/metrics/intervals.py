@@ -79,7 +79,6 @@ def over_images(
     k: int | None = None,
     parameters: Mapping[str, Any] | None = None,
     warnings: Sequence[str] = (),
-    extra: Mapping[str, Any] | None = None,
     strata: Strata = None,
 ) -> Estimate:
     """Return the mean of one value per image, with its standard error and their deviation."""
@@ -92,7 +91,6 @@ def over_images(
         k=k,
         parameters=parameters or {},
         warnings=tuple(warnings),
-        extra=extra or {},
         sd=spread_of(values),
     )
 
@@ -182,14 +180,14 @@ def paired_difference(
     if len(differences) < 2:
         return over_images(differences)
     ends = bootstrap(differences, seed, strata)
-    found = over_images(
+    mean = over_images(
         differences,
         parameters={"level": LEVEL, "resamples": RESAMPLES, "seed": seed},
         strata=strata,
     )
     freedom = len(differences) - len(groups_of(len(differences), strata))
-    p = p_value(found.value, found.se or 0.0, freedom)
-    return replace(found, extra={"low": ends.low, "high": ends.high, "p": p})
+    p = p_value(mean.value, mean.se or 0.0, freedom)
+    return replace(mean, extra={"low": ends.low, "high": ends.high, "p": p})
 
 
 def p_value(difference: float, se: float, freedom: int) -> float:

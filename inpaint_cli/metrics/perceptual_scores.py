@@ -95,12 +95,12 @@ def perceptual_figures(
 
 def _pass(
     distance: PerceptualDistance, truth: Tensor, rows: Tensor, counts: Tensor
-) -> tuple[Tensor, Tensor, Spread]:
+) -> tuple[Tensor, Tensor, RunningSpread]:
     """Return the distances to truth and mean image, and the spread, of distinct completions."""
     mean = (rows.double() * counts.to(rows.device)[:, None, None, None]).sum(0) / counts.sum()
     pair = torch.stack([truth.double(), mean.to(truth.device)])
     anchors = list(_members(distance, pair))
-    spread = Spread()
+    spread = RunningSpread()
     distances = torch.empty(2, len(rows), dtype=torch.float64)
     for index, phi in enumerate(_members(distance, rows)):
         spread.update(phi, float(counts[index]))
@@ -121,13 +121,13 @@ def _crop_spread(
     box = hole_box(visible)
     if box is None:
         return None
-    spread = Spread()
+    spread = RunningSpread()
     for index, phi in enumerate(_members(distance, rows[:, :, box[0], box[1]])):
         spread.update(phi, float(counts[index]))
     return spread.total()
 
 
-class Spread:
+class RunningSpread:
     """Running mean and squared deviations of embeddings (Welford), member by member."""
 
     def __init__(self) -> None:

@@ -137,7 +137,7 @@ def label_of(entry: Document) -> str:
     return str(entry["params"].get("label", entry["name"]))
 
 
-def shown(entry_name: str, value: Any, digits: int | None = None) -> str:
+def shown(entry_name: str, value: Any) -> str:
     """Return a number as a table shows it, scaled and rounded as its metric wants.
 
     >>> shown("p-ids", 0.2124), shown("lpips-gt", 0.12), shown("psnr", "inf"), shown("fid", None)
@@ -148,7 +148,7 @@ def shown(entry_name: str, value: Any, digits: int | None = None) -> str:
     if isinstance(value, str):
         return value
     metric = metrics.get(entry_name)
-    return f"{value * metric.factor:.{metric.digits if digits is None else digits}f}"
+    return f"{value * metric.factor:.{metric.digits}f}"
 
 
 def error_of(entry_name: str, se: float | None) -> str:

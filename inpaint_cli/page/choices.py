@@ -13,7 +13,7 @@ from inpaint_cli.weights import read_config, read_header
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelChoice:
     """One model to choose."""
 
     name: str
@@ -40,7 +40,7 @@ class Choice:
         }
 
 
-def choices(first: str) -> list[Choice]:
+def choices(first: str) -> list[ModelChoice]:
     """Return the models that ship and the methods without weights; `first` if it is another one.
 
     UserError where there is no model `first`, or one that completes nothing.
@@ -56,7 +56,7 @@ def choices(first: str) -> list[Choice]:
     return offered
 
 
-def _completing(choice: Choice) -> Choice:
+def _completing(choice: ModelChoice) -> ModelChoice:
     if choice.family.completes:
         return choice
     raise UserError(
@@ -66,16 +66,16 @@ def _completing(choice: Choice) -> Choice:
     )
 
 
-def _of_family(name: str) -> Choice:
+def _of_family(name: str) -> ModelChoice:
     family = models.get(name)
     config = next(iter(family.presets.values()))
-    return Choice(name, family, family.summary, config.size, config.channels)
+    return ModelChoice(name, family, family.summary, config.size, config.channels)
 
 
-def _of_file(name: str, summary: str) -> Choice:
+def _of_file(name: str, summary: str) -> ModelChoice:
     source = zoo.find(name, for_completion=True)
     if isinstance(source, str):
         return _of_family(source)
     header = read_header(source)
     config = read_config(header, source)
-    return Choice(name, models.get(header["family"]), summary, config.size, config.channels)
+    return ModelChoice(name, models.get(header["family"]), summary, config.size, config.channels)

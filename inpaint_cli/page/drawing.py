@@ -91,7 +91,6 @@ class Round:
     completed: KeptPhoto | None = None
     previews: list[bytes] = field(default_factory=list)
     saved: dict[str, Any] | None = None
-    forgotten: bool = False
     _stop: threading.Event = field(default_factory=threading.Event)
     _map: bytes | None = None
 

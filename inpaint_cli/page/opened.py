@@ -116,16 +116,16 @@ def jpeg(pixels: ScreenPixels) -> bytes:
         *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
     ]
     # OpenCV takes the pixels as they lie; Pillow would copy them into four bytes each.
-    made, file = cv2.imencode(".jpg", pixels, settings)
-    if not made:
+    encoded, file = cv2.imencode(".jpg", pixels, settings)
+    if not encoded:
         raise ResourceError("the photo cannot be shown: it is too large for a JPEG.")
     return file.tobytes()
 
 
-def png(pixels: ScreenPixels, level: int = 1) -> bytes:
+def png(pixels: ScreenPixels) -> bytes:
     """Return a PNG of uint8 [h, w, 3 or 4]."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG", compress_level=level)
+    Image.fromarray(pixels).save(file, format="PNG", compress_level=1)
     return file.getvalue()
 
 

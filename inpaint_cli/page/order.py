@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from inpaint_cli.declarations import Option
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Family, Option
+from inpaint_cli.family import Family
 from inpaint_cli.photos.arguments import number, whole
 from inpaint_cli.photos.request import CONTEXT, CompletionRequest
 from inpaint_cli.zoo import DEFAULT
@@ -18,7 +19,6 @@ MOST = 64
 """Completions of one round."""
 FOLDER = Path("completions")
 """Where `inpaint complete` writes if it is not told otherwise."""
-Checked = Callable[[Family, Mapping[str, Any]], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class RoundOrder:
         model = given.get("model")
         if not isinstance(model, str) or model not in known:
             raise UserError(f"no model called {repr(model)[:60]}.", setting="model")
-        own = given.get("options", {})
-        if not isinstance(own, dict):
+        chosen = given.get("options", {})
+        if not isinstance(chosen, dict):
             raise UserError("must be an object.", setting="options")
         context = number(given.get("context"), "context")
         return cls(
@@ -64,7 +64,7 @@ class RoundOrder:
             CONTEXT if context is None else context,
             number(given.get("feather"), "feather"),
             given.get("detail"),
-            options(model)(own),
+            options(model)(chosen),
         )
 
     def _common(self) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from inpaint_cli import zoo
+from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import not_as_scored
 from inpaint_cli.files import check_length, make_folder, replacing, resolved, write_bytes
 from inpaint_cli.masks.files import write_mask
 from inpaint_cli.page.drawing import Round
@@ -150,12 +150,12 @@ def _calibration(done: Round) -> Calibration | None:
     path = zoo.calibration_of(done.loaded.name)
     if path is None:
         return None
-    found, order = calibration.load(path), done.order
+    shipped, order = calibration.load(path), done.order
     sha256 = done.loaded.weights_sha256
-    why = found.mismatch(done.loaded.name, sha256, order.n, order.temperature) or not_as_scored(
-        done.loaded.family, order.options
+    why = shipped.mismatch(done.loaded.name, sha256, order.n, order.temperature) or not_as_scored(
+        done.loaded.family.options, order.options
     )
-    return None if why else found
+    return None if why else shipped
 
 
 def _check(

@@ -26,19 +26,19 @@ CLOSING_SECONDS = 1
 
 def listening(port: int) -> socket.socket:
     """Return a socket at 127.0.0.1; port 0 = a free one. ResourceError where it cannot be had."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((HERE, port))
-        made.listen(MOST_CONNECTIONS)
+        listener.bind((HERE, port))
+        listener.listen(MOST_CONNECTIONS)
     except OSError as error:
-        made.close()
+        listener.close()
         if error.errno == errno.EADDRINUSE:
             text = f"{port} is already in use. Leave it out, or take another."
             raise ResourceError(text, setting="port") from error
         text = f"{port} cannot be used ({error.strerror}). Leave it out, or take another."
         raise ResourceError(text, setting="port") from error
-    return made
+    return listener
 
 
 class Patient(H11Protocol):

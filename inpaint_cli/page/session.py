@@ -16,7 +16,7 @@ import numpy as np
 from inpaint_cli import masks
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
-from inpaint_cli.page.choices import Choice
+from inpaint_cli.page.choices import ModelChoice
 from inpaint_cli.page.drawing import Loaded, Round
 from inpaint_cli.page.opened import OpenedPhoto, open_photo, plain_text, safe_name
 from inpaint_cli.page.order import RoundOrder
@@ -64,7 +64,7 @@ class Session:
     """One photo at a time, its mask, and the rounds drawn so far."""
 
     settings: SessionSettings
-    choices: list[Choice]
+    choices: list[ModelChoice]
     reporter: Reporter
     photo: OpenedPhoto | None = None
     visible: Mask | None = None
@@ -186,7 +186,7 @@ class Session:
 
     # Rounds
 
-    def choice(self, model: Any) -> Choice:
+    def choice(self, model: Any) -> ModelChoice:
         """Return the model of a name; UserError where there is none."""
         for choice in self.choices:
             if choice.name == model:
@@ -222,7 +222,7 @@ class Session:
             order = RoundOrder.of(
                 given,
                 known,
-                lambda name: lambda own: checked_options(self.choice(name).family, own),
+                lambda name: lambda chosen: checked_options(self.choice(name).family, chosen),
             )
             if self.visible.all():
                 raise UserError("no hole yet: paint what is to be filled in.")
@@ -265,10 +265,10 @@ class Session:
 
     def done(self, number: int, index: int = 0) -> Round:
         """Return a round that has a completion; NoSuchRound where it is not there."""
-        found = self.round(number)
-        if found.completed is None or not 0 <= index < found.completed.drawn:
+        drawn = self.round(number)
+        if drawn.completed is None or not 0 <= index < drawn.completed.drawn:
             raise NoSuchRound(f"round {number} has no completion {index}.")
-        return found
+        return drawn
 
     def stop(self, number: int) -> None:
         """Stop a round."""

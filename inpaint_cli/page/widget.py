@@ -24,11 +24,11 @@ def paint(photo: ImageSource) -> Any:
     painted so far: bool [H, W], True = fill in; `complete(photo, widget.mask)` takes it as it is.
     ResourceError without anywidget (the extra `notebook`).
     """
-    made = _widget_class()
+    widget_class = _widget_class()
     opened = OpenedPhoto.of_picture(photo_of(photo)[0])
     height, width = opened.size
     content, kind = opened.shown()
-    return made(photo=content, kind=kind, width=width, height=height)
+    return widget_class(photo=content, kind=kind, width=width, height=height)
 
 
 def script() -> str:

@@ -206,18 +206,7 @@ def completing(
         photo = _in_colour(photo)
     texturing = None
     if _textured(photo, model, request):
-        # Here, because its compiler takes half a second that other fills need not wait for.
-        from inpaint_cli.photos.detailing import Texturing
-
-        texturing = Texturing(
-            photo,
-            shown,
-            ~visible,
-            request.seed,
-            request.n > 1,
-            opaque=request.opaque,
-            compiling=compiling,
-        )
+        texturing = _texturing(photo, shown, ~visible, request, compiling)
     unseen = 0.0
     if clear is not None and not (request.opaque or request.of_whole):
         unseen = float(clear[~visible].mean())
@@ -293,6 +282,28 @@ def _textured(photo: Picture, model: Model, request: CompletionRequest) -> bool:
             setting="detail",
         )
     return request.detail != "none" and larger and not request.of_whole
+
+
+def _texturing(
+    photo: Picture,
+    shown: Mask,
+    hidden: Mask,
+    request: CompletionRequest,
+    compiling: Callable[[], None] | None,
+) -> Texturing:
+    """Return what draws the fill from patches of the photo."""
+    # Here, because its compiler takes half a second that other fills need not wait for.
+    from inpaint_cli.photos.detailing import Texturing
+
+    return Texturing(
+        photo,
+        shown,
+        hidden,
+        request.seed,
+        request.n > 1,
+        opaque=request.opaque,
+        compiling=compiling,
+    )
 
 
 def check_n(n: int, model: Model, name: str = "this model") -> None:

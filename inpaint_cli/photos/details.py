@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli import models
-from inpaint_cli.family import Detail
+from inpaint_cli.declarations import Detail
 from inpaint_cli.files import replacing
 from inpaint_cli.photos.sheets import grid
 from inpaint_cli.pictures.writing import Placing

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.family import Completions, Detail, Model
+from inpaint_cli.declarations import Detail
+from inpaint_cli.family import Completions, Model
 from inpaint_cli.models.method import Method
 from inpaint_cli.photos.details import joined
 from inpaint_cli.photos.memory import Batches

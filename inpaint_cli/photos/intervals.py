@@ -64,13 +64,13 @@ class PhotoIntervals:
     def pictures(self) -> dict[str, Picture]:
         """Return the pictures of the ends, in colour with the visible pixels, and of the width."""
         hidden = ~self.completed.visible
-        found = {}
+        pictures = {}
         for name, end, rounded in zip(("low", "high"), self.ends, (np.floor, np.ceil), strict=True):
             shown = display(self.completed.photo).copy()
             shown[hidden] = rounded(255 * end[hidden] - 1e-9 * (name == "high"))
-            found[name] = of_array(shown)
-        found["width"] = of_array(np.rint(65535 * self.width).astype(np.uint16)[..., None])
-        return found
+            pictures[name] = of_array(shown)
+        pictures["width"] = of_array(np.rint(65535 * self.width).astype(np.uint16)[..., None])
+        return pictures
 
     def _of_window(self, window: CompletedWindow) -> tuple[Values, Values]:
         """Return the ends in the box of a window's part."""

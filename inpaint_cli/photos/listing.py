@@ -78,28 +78,28 @@ def photos_of(
     results lie among the photos, those that the record names are left out. UserError for a folder
     without photos.
     """
-    found = FoundPhotos(several=len(arguments) > 1)
+    listed = FoundPhotos(several=len(arguments) > 1)
     for argument in arguments:
         refuse_url(argument)
         path = Path(argument)
         if path.is_dir():
-            found.several = True
+            listed.several = True
             inside = _FolderListing(path, recursive, masks, output)
-            found.photos += inside.photos()
-            found.remarks += inside.remarks()
+            listed.photos += inside.photos()
+            listed.remarks += inside.remarks()
         elif not os.path.lexists(path) and glob.has_magic(argument):
-            found.several = True
+            listed.several = True
             matches = sorted(m for m in glob.glob(argument, recursive=True) if os.path.isfile(m))
             if not matches:
                 raise UserError("no file fits this pattern.", where=argument)
-            found.photos += [FoundPhoto(Path(match)) for match in matches]
+            listed.photos += [FoundPhoto(Path(match)) for match in matches]
         else:
-            found.photos.append(FoundPhoto(path))
+            listed.photos.append(FoundPhoto(path))
     places = Places()
     # The first of several ways to name a file is kept.
-    unique = {places.of(entry.path): entry for entry in reversed(found.photos)}
-    found.photos = [entry for entry in found.photos if unique[places.of(entry.path)] is entry]
-    return found
+    unique = {places.of(entry.path): entry for entry in reversed(listed.photos)}
+    listed.photos = [entry for entry in listed.photos if unique[places.of(entry.path)] is entry]
+    return listed
 
 
 def refuse_url(text: str, setting: str = "") -> None:

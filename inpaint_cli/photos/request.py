@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
+from inpaint_cli.declarations import Detail, drawing_option
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Detail, Family, drawing_option
+from inpaint_cli.family import Family
 
 CONTEXT = 0.5
 DetailSource = Literal["photo", "none"]

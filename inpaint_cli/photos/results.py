@@ -198,7 +198,8 @@ class ResultWriter:
                 spread.add(samples)
                 advance(text=names.photo.name)
             item["deviation"] = round(spread.deviation, 4)
-            if sentence := spread.sentence():
+            sentence = spread.sentence()
+            if sentence:
                 self.reporter.note(f"{names.photo}: {sentence}.")
             item |= self._write_details(names, completed, placing)
             item |= self._write_intervals(names, completed, placing)
@@ -206,8 +207,7 @@ class ResultWriter:
             if names.sheet:
                 text = mark("sheet") if self.metadata else None
                 with placing(self.folder / names.sheet) as temporary:
-                    sheet = overview.sheet(spread.sentence())
-                    sheet.save(temporary, format="PNG", pnginfo=text)
+                    overview.sheet(sentence).save(temporary, format="PNG", pnginfo=text)
         except Exception:
             self._discard(item)
             raise
@@ -229,7 +229,7 @@ class ResultWriter:
         placing: Placing,
     ) -> None:
         """Write one completion; tell once a photo what its format costs."""
-        made = write(
+        written = write(
             path,
             completed.photo,
             samples,
@@ -238,16 +238,16 @@ class ResultWriter:
             text=self._text(completed, index) if self.metadata else None,
             placing=placing,
         )
-        for note in self._costs(path, completed, made):
+        for note in self._costs(path, completed, written):
             if (photo, note) not in self._told:
                 self._told.add((photo, note))
                 self.reporter.note(f"{photo}: {note}.")
 
-    def _costs(self, path: Path, completed: CompletedPhoto, made: Written) -> list[str]:
-        notes = list(made.notes)
-        if not made.exact and completed is not self._measured:
+    def _costs(self, path: Path, completed: CompletedPhoto, written: Written) -> list[str]:
+        notes = list(written.notes)
+        if not written.exact and completed is not self._measured:
             change = visible_change(completed.photo, completed.visible, path)
-            notes.append(f"as {made.format}, {change}")
+            notes.append(f"as {written.format}, {change}")
             self._measured = completed
         return notes
 

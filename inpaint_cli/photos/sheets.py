@@ -186,12 +186,12 @@ def _flow(tiles: Sequence[Tile], width: int, text_px: int, pitch: int = 0) -> Im
     draw = ImageDraw.Draw(strip)
     left = 0
     for tile, room, text in zip(tiles, rooms, texts, strict=True):
-        high, wide = tile.pixels.shape[:2]
+        tile_height, tile_width = tile.pixels.shape[:2]
         # Round the picture, not over it, so that it stays whole.
-        draw.rectangle((left, 0, left + wide + 1, high + 1), outline=FRAME)
+        draw.rectangle((left, 0, left + tile_width + 1, tile_height + 1), outline=FRAME)
         strip.paste(Image.fromarray(np.ascontiguousarray(tile.pixels)), (left + 1, 1))
         for number, line in enumerate(text):
-            draw.text((left, high + 4 + number * line_px), line, INK, font)
+            draw.text((left, tile_height + 4 + number * line_px), line, INK, font)
         left += room
     return strip
 

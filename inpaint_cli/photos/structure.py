@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.family import Detail, Model
+from inpaint_cli.declarations import Detail
+from inpaint_cli.family import Model
 from inpaint_cli.photos.blending import fill_of
 from inpaint_cli.photos.cutting import model_input, window_colours
 from inpaint_cli.photos.details import joined

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from inpaint_cli.pictures import exif
-from inpaint_cli.pictures.ifd import Folder, Tag, long
+from inpaint_cli.pictures.ifd import Directory, Tag, long
 from inpaint_cli.pictures.picture import Metadata
 
 DESCRIPTION = 270
@@ -32,7 +32,7 @@ def true_of(metadata: Metadata, shape: tuple[int, int, int]) -> Metadata:
     if described is not None and counts_otherwise(described.data, shape):
         folder = folder.without((DESCRIPTION,))
     if exif.CAMERA in folder.folders:
-        folder = Folder(folder.tags, {**folder.folders, exif.CAMERA: _sides(folder, shape)})
+        folder = Directory(folder.tags, {**folder.folders, exif.CAMERA: _sides(folder, shape)})
     return metadata if folder == metadata.folder else replace(metadata, folder=folder)
 
 
@@ -63,7 +63,7 @@ def _product(text: bytes) -> int | None:
         return None
 
 
-def _sides(folder: Folder, shape: tuple[int, int, int]) -> Folder:
+def _sides(folder: Directory, shape: tuple[int, int, int]) -> Directory:
     """Return the camera's notes with the sides as they are, where it noted them."""
     camera = folder.folders[exif.CAMERA]
     now = zip(exif.SIDES, (shape[1], shape[0]), strict=True)

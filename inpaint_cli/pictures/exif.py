@@ -6,7 +6,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-from inpaint_cli.pictures.ifd import DamagedError, Folder, Layout, short
+from inpaint_cli.pictures.ifd import DamagedError, Directory, Layout, short
 from inpaint_cli.pictures.picture import Density
 
 ORIENTATION = 274
@@ -34,7 +34,7 @@ _XMP_PREVIEWS = re.compile(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", re.DOTALL)
 class CleanExif:
     """EXIF without orientation and previews, and what its orientation was."""
 
-    folder: Folder
+    folder: Directory
     orientation: int | None
     density: Density | None
     damaged: bool = False
@@ -44,16 +44,16 @@ def clean(raw: bytes) -> CleanExif:
     """Return what EXIF holds; nothing, and no error, where it is damaged."""
     raw = raw.removeprefix(b"Exif\0\0")
     if not raw:
-        return CleanExif(Folder(), None, None)
+        return CleanExif(Directory(), None, None)
     try:
         layout = Layout.of(raw)
         folder, _ = layout.folder(raw, layout.first)
     except DamagedError:
-        return CleanExif(Folder(), None, None, damaged=True)
+        return CleanExif(Directory(), None, None, damaged=True)
     return clean_folder(folder)
 
 
-def clean_folder(folder: Folder) -> CleanExif:
+def clean_folder(folder: Directory) -> CleanExif:
     """Return the tags of a first directory without orientation, previews and layout."""
     orientation = folder.integer(ORIENTATION, 0)
     kept = folder.without(LAYOUT | PREVIEWS | SEPARATE | {ORIENTATION})
@@ -63,7 +63,7 @@ def clean_folder(folder: Folder) -> CleanExif:
     return CleanExif(kept, known, density_of(folder, swapped=(known or 1) >= 5))
 
 
-def density_of(folder: Folder, swapped: bool = False) -> Density | None:
+def density_of(folder: Directory, swapped: bool = False) -> Density | None:
     """Return the resolution that the tags state, if they do."""
     values = [v for tag in RESOLUTIONS if tag in folder.tags for v in folder.tags[tag].numbers()]
     if len(values) != 2:
@@ -80,22 +80,22 @@ def sound(across: float, down: float, unit: str = "inch") -> Density | None:
     return Density(float(across), float(down), unit)  # type: ignore[arg-type]
 
 
-def _turned(folder: Folder) -> Folder:
+def _turned(folder: Directory) -> Directory:
     """Return tags that speak of width and height, exchanged for a picture turned by a quarter."""
     tags = _exchanged(folder, *RESOLUTIONS).tags
     folders = dict(folder.folders)
     if CAMERA in folders:
         folders[CAMERA] = _exchanged(folders[CAMERA], *SIDES)
-    return Folder(tags, folders)
+    return Directory(tags, folders)
 
 
-def _exchanged(folder: Folder, first: int, second: int) -> Folder:
+def _exchanged(folder: Directory, first: int, second: int) -> Directory:
     if first not in folder.tags or second not in folder.tags:
         return folder
     return folder.joined({first: folder.tags[second], second: folder.tags[first]})
 
 
-def with_orientation(folder: Folder) -> Folder:
+def with_orientation(folder: Directory) -> Directory:
     """Return tags that say that the picture is upright."""
     return folder.joined({ORIENTATION: short(1)}) if folder else folder
 

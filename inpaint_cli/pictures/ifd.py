@@ -49,11 +49,11 @@ class Tag:
 
 
 @dataclass(frozen=True)
-class Folder:
+class Directory:
     """A directory: its tags by number, and the directories that some of them lead to."""
 
     tags: dict[int, Tag] = field(default_factory=dict)
-    folders: dict[int, Folder] = field(default_factory=dict)
+    folders: dict[int, Directory] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.tags or self.folders)
@@ -69,15 +69,15 @@ class Folder:
         """Return the first whole number of a tag, or the default."""
         return next(iter(self.integers(number)), default)
 
-    def without(self, numbers: Sequence[int] | frozenset[int]) -> Folder:
+    def without(self, numbers: Sequence[int] | frozenset[int]) -> Directory:
         """Return the directory without some of its tags."""
         tags = {number: tag for number, tag in self.tags.items() if number not in numbers}
         folders = {n: folder for n, folder in self.folders.items() if n not in numbers}
-        return Folder(tags, folders)
+        return Directory(tags, folders)
 
-    def joined(self, tags: dict[int, Tag]) -> Folder:
+    def joined(self, tags: dict[int, Tag]) -> Directory:
         """Return the directory with further tags in place of its own of the same numbers."""
-        return Folder({**self.tags, **tags}, self.folders)
+        return Directory({**self.tags, **tags}, self.folders)
 
 
 def short(*values: int) -> Tag:
@@ -133,7 +133,7 @@ class Layout:
             raise DamagedError("cut off in the header") from error
         raise DamagedError("no TIFF header")
 
-    def folder(self, data: bytes, offset: int, depth: int = 0) -> tuple[Folder, int]:
+    def folder(self, data: bytes, offset: int, depth: int = 0) -> tuple[Directory, int]:
         """Return the directory at an offset and the offset of the next one, 0 = none.
 
         Tags whose values lie outside the file are left out. DamagedError if there is no directory.
@@ -146,7 +146,7 @@ class Layout:
             raise DamagedError("a directory lies outside the file") from error
         if count > MOST_TAGS:
             raise DamagedError(f"a directory of {count} tags")
-        folder = Folder()
+        folder = Directory()
         for place in range(start, start + count * entry, entry):
             self._add(folder, data, place, depth)
         pointer = "Q" if self.big else "I"
@@ -155,7 +155,7 @@ class Layout:
         following = struct.unpack(self.order + pointer, tail)[0] if len(tail) in (4, 8) else 0
         return folder, following
 
-    def _add(self, folder: Folder, data: bytes, place: int, depth: int) -> None:
+    def _add(self, folder: Directory, data: bytes, place: int, depth: int) -> None:
         """Put the entry at `place` into a directory, if it is whole."""
         pointer, inline = ("Q", 8) if self.big else ("I", 4)
         raw = data[place : place + 4 + 2 * inline]
@@ -176,7 +176,7 @@ class Layout:
             return
         folder.tags[number] = tag
 
-    def _nest(self, folder: Folder, number: int, data: bytes, tag: Tag, depth: int) -> None:
+    def _nest(self, folder: Directory, number: int, data: bytes, tag: Tag, depth: int) -> None:
         """Put the directory that a tag leads to into another, if it can be read."""
         try:
             inner, _ = self.folder(data, int(tag.numbers()[0]), depth + 1)
@@ -192,7 +192,7 @@ class Layout:
         return np.frombuffer(raw, f">u{size}").astype(f"<u{size}").tobytes()
 
 
-def packed(folder: Folder, start: int) -> bytes:
+def packed(folder: Directory, start: int) -> bytes:
     """Return the bytes of a directory that begins at offset `start` of a little-endian TIFF."""
     entries = {**folder.tags, **dict.fromkeys(folder.folders)}
     head = 2 + 12 * len(entries) + 4
@@ -213,6 +213,6 @@ def packed(folder: Folder, start: int) -> bytes:
     return b"".join(table) + b"\0\0\0\0" + bytes(body)
 
 
-def block(folder: Folder) -> bytes:
+def block(folder: Directory) -> bytes:
     """Return a directory as a TIFF of its own without pictures, which is what EXIF is."""
     return b"II*\0\x08\0\0\0" + packed(folder, 8) if folder else b""

@@ -11,7 +11,7 @@ from PIL import Image
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import exif, jpeg
 from inpaint_cli.pictures.converting import Plain
-from inpaint_cli.pictures.ifd import Folder, Tag, block, rational, short
+from inpaint_cli.pictures.ifd import Directory, Tag, block, rational, short
 from inpaint_cli.pictures.picture import LossyCoding, Metadata
 from inpaint_cli.pictures.tiff_writing import UNITS
 
@@ -66,7 +66,7 @@ def write_webp(handle: BinaryIO, form: Plain, quality: int | None, lossless: boo
     )
 
 
-def _with_density(metadata: Metadata) -> Folder:
+def _with_density(metadata: Metadata) -> Directory:
     """Return EXIF that states the density, for formats that have no other place for it."""
     density, folder = metadata.density, metadata.folder
     if density is None or all(tag in folder.tags for tag in exif.RESOLUTIONS):

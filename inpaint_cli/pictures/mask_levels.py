@@ -49,16 +49,16 @@ def mask_values(picture: Picture) -> MaskLevels:
     labels = picture.samples[..., 0] if picture.channels == 1 else None
     if picture.indices is not None:
         labels = picture.indices
-    found = _distinct(labels)
+    distinct = _distinct(labels)
     if picture.channels == 1 and not picture.extras and picture.indices is None:
         values = _own_range(picture)
     else:
         values = _luminance(picture)
     levels = np.unique(values)
-    if len(found) == 2 and len(levels) == 2 and int(levels[-1]) < HALF:
+    if len(distinct) == 2 and len(levels) == 2 and int(levels[-1]) < HALF:
         stretched = np.where(values == levels[-1], np.uint8(255), np.uint8(0))
-        return MaskLevels(stretched, found, stretched=True)
-    return MaskLevels(values, found)
+        return MaskLevels(stretched, distinct, stretched=True)
+    return MaskLevels(values, distinct)
 
 
 def _distinct(labels: Samples | None) -> tuple[float, ...]:
@@ -126,8 +126,10 @@ def with_values(picture: Picture, wanted: Collection[int], name: str = "mask") -
         raise UserError("a mask in colour has no single values to choose from.", where=name)
     chosen = np.isin(labels, list(wanted))
     if not chosen.any():
-        found = _distinct(labels)
-        has = f"it has {', '.join(f'{v:g}' for v in found)}" if found else "it has many others"
+        distinct = _distinct(labels)
+        has = (
+            f"it has {', '.join(f'{v:g}' for v in distinct)}" if distinct else "it has many others"
+        )
         values = ", ".join(map(str, sorted(wanted)))
         raise UserError(f"no pixel has the value {values}; {has}.", where=name)
     return np.asarray(chosen)
@@ -148,9 +150,9 @@ def alpha_of(picture: Picture) -> Grey | None:
     return np.rint(values).astype(np.uint8)
 
 
-def is_coloured(picture: Picture, least: int = 32) -> bool:
-    """Return whether any pixel is more than a shade of grey, by at least so much of 255."""
+def is_coloured(picture: Picture) -> bool:
+    """Return whether any pixel is more than a shade of grey, by at least an eighth of white."""
     if picture.channels == 1:
         return False
     colours = in_bytes(picture)[..., :3].astype(np.int16)
-    return bool(np.ptp(colours, axis=2).max(initial=0) >= least)
+    return bool(np.ptp(colours, axis=2).max(initial=0) >= 32)

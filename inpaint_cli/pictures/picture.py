@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.pictures.ifd import Folder
+from inpaint_cli.pictures.ifd import Directory
 
 Samples = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -43,7 +43,7 @@ class Density:
 class Metadata:
     """What a file says beside its pixels, without thumbnails and orientation."""
 
-    folder: Folder = field(default_factory=Folder)
+    folder: Directory = field(default_factory=Directory)
     """EXIF, or the tags of a TIFF that do not describe its layout."""
     icc: bytes = b""
     xmp: bytes = b""

@@ -115,9 +115,9 @@ def _stored(head: Header, data: bytes, name: str) -> Samples:
         row = (head.width + 7) // 8
         bits = _bytes(data, head.start, row * head.height, name).reshape(head.height, row)
         return np.unpackbits(bits, axis=1)[:, : head.width, None]
-    wide = head.most > 255
-    raw = _bytes(data, head.start, count * (2 if wide else 1), name)
-    return (raw.view(">u2").astype(np.uint16) if wide else raw).reshape(shape)
+    two_bytes = head.most > 255
+    raw = _bytes(data, head.start, count * (2 if two_bytes else 1), name)
+    return (raw.view(">u2").astype(np.uint16) if two_bytes else raw).reshape(shape)
 
 
 def _written_out(head: Header, data: bytes, count: int, name: str) -> Samples:

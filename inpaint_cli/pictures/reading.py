@@ -52,7 +52,7 @@ LOSSY = ("JPEG", "AVIF", "HEIF")
 
 
 @dataclass(frozen=True)
-class Look:
+class HeaderFacts:
     """What the header of a picture tells: its upright sides, and whether it is in colour."""
 
     height: int
@@ -90,9 +90,9 @@ def of_image(image: Image.Image, name: str = "image") -> Picture:
         return _of_loaded(_upright_image(image), image.format or "", frames)
 
 
-def look(source: Source, *, name: str = "") -> Look:
+def look(source: Source) -> HeaderFacts:
     """Return sides and colour of a picture from its header alone; UserError if it has none."""
-    name = name or name_of(source)
+    name = name_of(source)
     data, kind = content(source, name)
     with explained(name):
         if kind == "PNG":
@@ -118,9 +118,9 @@ def look(source: Source, *, name: str = "") -> Look:
             return _look(image.height, image.width, orientation, grey)
 
 
-def _look(height: int, width: int, orientation: int, grey: bool) -> Look:
+def _look(height: int, width: int, orientation: int, grey: bool) -> HeaderFacts:
     sides = (width, height) if 5 <= orientation <= 8 else (height, width)
-    return Look(*sides, grey)
+    return HeaderFacts(*sides, grey)
 
 
 def reduced_jpeg(data: bytes, name: str, side: int) -> Image.Image | None:

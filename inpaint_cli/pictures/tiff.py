@@ -9,7 +9,7 @@ from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import exif
-from inpaint_cli.pictures.ifd import DamagedError, Folder, Layout
+from inpaint_cli.pictures.ifd import DamagedError, Directory, Layout
 from inpaint_cli.pictures.opening import check_size
 from inpaint_cli.pictures.picture import (
     Extra,
@@ -37,7 +37,7 @@ MOST_PAGES = 65536
 ICC, XMP, IPTC, PHOTOSHOP = 34675, 700, 33723, 34377
 
 
-def first_folder(data: bytes, name: str) -> tuple[Folder, int, str]:
+def first_folder(data: bytes, name: str) -> tuple[Directory, int, str]:
     """Return the first directory of a TIFF, how many pages there are, and its byte order."""
     try:
         layout = Layout.of(data)
@@ -84,7 +84,7 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     )
 
 
-def _metadata(folder: Folder, cleaned: exif.CleanExif) -> Metadata:
+def _metadata(folder: Directory, cleaned: exif.CleanExif) -> Metadata:
     def raw(number: int) -> bytes:
         tag = folder.tags.get(number)
         return b"" if tag is None else tag.data
@@ -100,7 +100,7 @@ def _metadata(folder: Folder, cleaned: exif.CleanExif) -> Metadata:
     )
 
 
-def _held(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -> Picture:
+def _held(layout: TiffLayout, samples: Samples, folder: Directory, name: str) -> Picture:
     """Return the picture of upright samples as stored."""
     bits, notes = layout.bits, list[str]()
     if layout.photometric == PALETTE:
@@ -126,7 +126,7 @@ def _rgb_of_ycbcr(samples: Samples) -> Samples:
     return np.concatenate([np.asarray(shown), samples[..., 3:]], axis=2)
 
 
-def _coloured(layout: TiffLayout, samples: Samples, folder: Folder, name: str) -> Picture:
+def _coloured(layout: TiffLayout, samples: Samples, folder: Directory, name: str) -> Picture:
     """Return the colours of a palette, of 8 bits, beside further channels."""
     table = np.array(folder.integers(320), np.int64)
     if layout.kind != "u" or len(table) != 3 * 2**layout.bits:

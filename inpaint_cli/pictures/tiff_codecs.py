@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 
-from inpaint_cli.pictures.ifd import Folder, long, packed, short
+from inpaint_cli.pictures.ifd import Directory, long, packed, short
 from inpaint_cli.pictures.opening import lazily
 from inpaint_cli.pictures.tiff_layout import RGB, YCBCR, TiffLayout
 
@@ -41,7 +41,7 @@ def jpeg_rows(layout: TiffLayout, segment: bytes, height: int, width: int) -> by
 def fax_rows(layout: TiffLayout, segment: bytes, height: int, width: int) -> bytes:
     """Return the rows of a strip of CCITT's codes, eight pixels a byte."""
     t4, t6 = layout.fax_options
-    folder = Folder(
+    folder = Directory(
         {
             256: long(width),
             257: long(height),

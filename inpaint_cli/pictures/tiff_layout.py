@@ -9,7 +9,7 @@ import numpy as np
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import kinds
-from inpaint_cli.pictures.ifd import Folder
+from inpaint_cli.pictures.ifd import Directory
 from inpaint_cli.pictures.picture import COLOUR_CHANNELS, Colours, Extra
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 5, 6, 8, 9
@@ -96,7 +96,7 @@ class TiffLayout:
         return np.dtype(f"{self.kind}{size}")
 
 
-def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
+def layout_of(folder: Directory, order: str, name: str) -> TiffLayout:
     """Return the layout of a directory; UserError for what is missing or cannot be held."""
     _refuse_raw(folder, name)
     width, height = folder.integer(256, 0), folder.integer(257, 0)
@@ -137,7 +137,7 @@ def layout_of(folder: Folder, order: str, name: str) -> TiffLayout:
     return _with_segments(layout, folder, name)
 
 
-def _refuse_unread(compression: int, photometric: int, folder: Folder, name: str) -> None:
+def _refuse_unread(compression: int, photometric: int, folder: Directory, name: str) -> None:
     """Refuse compressions and colours that are not read, by their names."""
     if compression not in MOST_RATIO:
         what = UNREAD_COMPRESSIONS.get(compression, str(compression))
@@ -158,7 +158,7 @@ def _check_coding(layout: TiffLayout, name: str) -> None:
         )
 
 
-def _check_brightness(layout: TiffLayout, folder: Folder, name: str) -> None:
+def _check_brightness(layout: TiffLayout, folder: Directory, name: str) -> None:
     """Refuse brightness apart from colours in other forms than that of a JPEG (TIFF 6.0, 21)."""
     if layout.photometric != YCBCR or layout.compression == JPEG:
         return
@@ -176,7 +176,7 @@ def _check_brightness(layout: TiffLayout, folder: Folder, name: str) -> None:
 _SAVE = "Save it as an ordinary TIFF."
 
 
-def _refuse_raw(folder: Folder, name: str) -> None:
+def _refuse_raw(folder: Directory, name: str) -> None:
     """Refuse raw photos that pass for TIFF, whose first picture is a small preview."""
     preview = folder.integer(254, 0) & 1 and SUB_FOLDERS in folder.tags and MAKE in folder.tags
     raw = DNG_VERSION in folder.tags or folder.integer(262, 1) in RAW_PHOTOMETRIC
@@ -184,7 +184,7 @@ def _refuse_raw(folder: Folder, name: str) -> None:
         raise UserError(f"{kinds.advice('a raw photo' + (' (DNG)' if raw else ''))}", where=name)
 
 
-def _sample_type(folder: Folder, channels: int, name: str) -> tuple[int, str]:
+def _sample_type(folder: Directory, channels: int, name: str) -> tuple[int, str]:
     """Return bits and kind of the samples; UserError, by its name, for a type that is not held."""
     bits = set((folder.integers(258) or (1,))[:channels])
     formats = set((folder.integers(339) or (1,))[:channels])
@@ -203,14 +203,14 @@ def _sample_type(folder: Folder, channels: int, name: str) -> tuple[int, str]:
     return depth, kind
 
 
-def _extras(folder: Folder, count: int) -> tuple[Extra, ...]:
+def _extras(folder: Directory, count: int) -> tuple[Extra, ...]:
     kinds_of: dict[int, Extra] = {1: "premultiplied", 2: "alpha"}
     stated = folder.integers(338)[:count]
     stated += (0,) * (count - len(stated))
     return tuple(kinds_of.get(value, "unspecified") for value in stated)
 
 
-def _with_segments(layout: TiffLayout, folder: Folder, name: str) -> TiffLayout:
+def _with_segments(layout: TiffLayout, folder: Directory, name: str) -> TiffLayout:
     """Return the layout with the places of its strips or tiles."""
     tiled = 322 in folder.tags
     offsets = folder.integers(324 if tiled else 273)

@@ -10,7 +10,7 @@ import numpy as np
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import exif
-from inpaint_cli.pictures.ifd import Folder, Tag, long, opaque, packed, rational, short, text
+from inpaint_cli.pictures.ifd import Directory, Tag, long, opaque, packed, rational, short, text
 from inpaint_cli.pictures.picture import Metadata, Picture, Samples
 from inpaint_cli.pictures.tiff import ICC, IPTC, PHOTOSHOP, XMP
 
@@ -97,7 +97,7 @@ def _layout(picture: Picture, samples: Samples, rows: int) -> dict[int, Tag]:
     return tags
 
 
-def _metadata(metadata: Metadata, words: str | None) -> Folder:
+def _metadata(metadata: Metadata, words: str | None) -> Directory:
     folder, tags = metadata.folder, dict[int, Tag]()
     density = metadata.density
     if density and not all(tag in folder.tags for tag in exif.RESOLUTIONS):

@@ -86,8 +86,8 @@ def calibrate(
             f"{needed(order.alpha)}. Give more.",
             setting="data",
         )
-    found, visible = _scores(order, target, reporter)
-    return _calibration(order, contestant, target, found, visible)
+    scored, visible = _scores(order, target, reporter)
+    return _calibration(order, contestant, target, scored, visible)
 
 
 def _target(order: CalibrationOrder, contestant: Contestant, reporter: Reporter) -> ModelTarget:
@@ -101,16 +101,16 @@ def _scores(
     order: CalibrationOrder, target: ModelTarget, reporter: Reporter
 ) -> tuple[list[Scores], list[float]]:
     """Return the scores of each picture with something hidden, and its visible share."""
-    found, visible = list[Scores](), list[float]()
+    scored, visible = list[Scores](), list[float]()
     with reporter.progress(target.name, len(target.ids)) as advance:
         for index in range(len(target.ids)):
             case = target.case(index)
             members, truth = hidden_values(case)
             if truth.size:
-                found.append(scores(members, truth, order.spread))
+                scored.append(scores(members, truth, order.spread))
                 visible.append(visible_share(case))
             advance()
-    return found, visible
+    return scored, visible
 
 
 def hidden_values(case: Case) -> tuple[Values, Values]:
@@ -131,10 +131,10 @@ def _calibration(
     order: CalibrationOrder,
     contestant: Contestant,
     target: ModelTarget,
-    found: Sequence[Scores],
+    scored: Sequence[Scores],
     visible: Sequence[float],
 ) -> Calibration:
-    pooled, images = np.concatenate(found), target.images
+    pooled, images = np.concatenate(scored), target.images
     return Calibration(
         model=contestant.name,
         weights_sha256=contestant.weights_sha256,
@@ -151,21 +151,21 @@ def _calibration(
         seed=order.completed.seed,
         level=order.level / 100,
         spread=order.spread,
-        factors=_factors(order, found, visible),
+        factors=_factors(order, scored, visible),
         score_quantiles={str(q): float(np.quantile(pooled, q)) for q in QUANTILES},
         version=__version__,
     )
 
 
 def _factors(
-    order: CalibrationOrder, found: Sequence[Scores], visible: Sequence[float]
+    order: CalibrationOrder, scored: Sequence[Scores], visible: Sequence[float]
 ) -> tuple[RangeFactor, ...]:
     """Return one factor for all pictures, or one for each range of the visible share."""
     if not order.completed.by_visible:
-        return (RangeFactor(WHOLE, len(found), controlling_factor(found, order.alpha)),)
+        return (RangeFactor(WHOLE, len(scored), controlling_factor(scored, order.alpha)),)
     factors = []
     for number, ends in enumerate(BINS):
-        chosen = [r for r, share in zip(found, visible, strict=True) if bin_of(share) == number]
+        chosen = [r for r, share in zip(scored, visible, strict=True) if bin_of(share) == number]
         try:
             factor = controlling_factor(chosen, order.alpha)
         except UserError as error:

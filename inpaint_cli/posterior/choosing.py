@@ -46,7 +46,7 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenPlace:
     """Where to look, and the gains by which that was chosen, in nats."""
 
     place: int
@@ -89,7 +89,7 @@ class Tools:
 class Chooser(Protocol):
     """A way to choose."""
 
-    def choose(self, now: Situation) -> Choice:
+    def choose(self, now: Situation) -> ChosenPlace:
         """Return where to look next; some place is not wholly visible."""
         ...
 
@@ -111,10 +111,10 @@ class ByCompletions:
 
     tools: Tools
     estimator: gains.Estimator
-    _of_nothing: Choice | None = None
+    _of_nothing: ChosenPlace | None = None
     """It is the same for every picture."""
 
-    def choose(self, now: Situation) -> Choice:
+    def choose(self, now: Situation) -> ChosenPlace:
         if self._of_nothing is not None and not now.visible.any():
             return self._of_nothing
         judge, when = self.tools.judge, f" at look {now.step}"
@@ -131,9 +131,9 @@ class OfTrainingImages:
     """`uncond`: eq. 10 of IPA with training images, so the same places in every picture."""
 
     tools: Tools
-    _found: dict[bytes, Choice] = field(default_factory=dict)
+    _found: dict[bytes, ChosenPlace] = field(default_factory=dict)
 
-    def choose(self, now: Situation) -> Choice:
+    def choose(self, now: Situation) -> ChosenPlace:
         key = now.visible.tobytes()
         if key not in self._found:
             training = self.tools.training
@@ -151,7 +151,7 @@ class BestSequence:
     tools: Tools
     _found: dict[bytes, npt.NDArray[np.int64]] = field(default_factory=dict)
 
-    def choose(self, now: Situation) -> Choice:
+    def choose(self, now: Situation) -> ChosenPlace:
         key = now.start.tobytes()
         if key not in self._found:
             self._found[key] = self._sequence(now.start)
@@ -179,7 +179,7 @@ class AtRandom:
 
     tools: Tools
 
-    def choose(self, now: Situation) -> Choice:
+    def choose(self, now: Situation) -> ChosenPlace:
         key = content_key(now.image, torch.from_numpy(now.visible)[None, None])
         places = self.tools.looks.open_places(now.visible)
         drawn = stream(self.tools.seed, b"look" + key, now.row).random()
@@ -192,7 +192,7 @@ def best(
     now: Situation,
     expected: Probabilities,
     estimator: gains.Estimator,
-) -> Choice:
+) -> ChosenPlace:
     """Return the place of the largest gain over `pictures`; of equal ones the first.
 
     expected: [C], the class probabilities of what is visible.
@@ -205,14 +205,14 @@ def best(
     each = np.full((len(pictures), len(looks.corners)), np.nan)
     gain[places] = gains.estimate(p, expected, estimator)
     each[:, places] = gains.gains_of_each(p, expected, estimator)
-    return Choice(int(places[first_of_largest(gain[places])]), gain, each, pictures)
+    return ChosenPlace(int(places[first_of_largest(gain[places])]), gain, each, pictures)
 
 
-def without_gains(tools: Tools, place: int) -> Choice:
+def without_gains(tools: Tools, place: int) -> ChosenPlace:
     """Return a choice that was not made by gains."""
     none = np.full(len(tools.looks.corners), np.nan)
     pictures = torch.empty(0, tools.judge.network.channels, tools.looks.size, tools.looks.size)
-    return Choice(place, none, none[None][:0], pictures.to(torch.uint8))
+    return ChosenPlace(place, none, none[None][:0], pictures.to(torch.uint8))
 
 
 def first_of_largest(values: Gains) -> int:

@@ -64,8 +64,8 @@ class Judge:
         Of a label, p(it does not hold) and p(it holds), [N, 2]. when: where in the work that is,
         for the ResourceError if a probability is no number.
         """
-        found = self.all_outputs(images, visible, when)
-        return found if self.target is None else two_point(found[:, self.target])
+        outputs = self.all_outputs(images, visible, when)
+        return outputs if self.target is None else two_point(outputs[:, self.target])
 
     def all_outputs(
         self, images: Tensor, visible: npt.NDArray[np.bool_], when: str = ""
@@ -78,10 +78,10 @@ class Judge:
             some = images if len(images) == 1 else images[start : start + size]
             some = some.expand(len(masks), -1, -1, -1).to(self.device)
             parts.append(self.network.probabilities(some, masks.to(self.device)).cpu().numpy())
-        found = np.concatenate(parts)
-        if not np.isfinite(found).all():
+        outputs = np.concatenate(parts)
+        if not np.isfinite(outputs).all():
             raise ResourceError(f"{self.name}: its probabilities are no numbers (NaN){when}.")
-        return found
+        return outputs
 
     def each(
         self, pictures: Tensor, visible: npt.NDArray[np.bool_], when: str = ""

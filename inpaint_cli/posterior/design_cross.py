@@ -134,13 +134,15 @@ def _document(
                 for chosen in range(len(names))
             ]
             for chosen, other in enumerate(names):
-                for figure, own in zip(figures[chosen], figures[judged], strict=True):
+                for figure, of_target in zip(figures[chosen], figures[judged], strict=True):
                     entries.append(
                         {
                             **entry_of(figure, looks, labels.shape[1]),
                             "judged": name,
                             "chosen_for": other,
-                            "difference": None if chosen == judged else difference(figure, own),
+                            "difference": None
+                            if chosen == judged
+                            else difference(figure, of_target),
                         }
                     )
     facts = {**protocol(bench), "target": None, "data": images.protocol(), "labels": names}

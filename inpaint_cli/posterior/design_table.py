@@ -75,15 +75,17 @@ def tabulate(
     rows = subset(images, order.limit)
     labels = labels_of(images, rows, bench.judge)
     starts = starts_of(order, bench, len(rows), reporter)
-    found = np.empty((len(order.estimators), len(rows), order.steps + 2, bench.judge.classes))
+    probabilities = np.empty(
+        (len(order.estimators), len(rows), order.steps + 2, bench.judge.classes)
+    )
     with reporter.progress("looks", len(rows) * len(order.estimators) * order.steps) as advance:
         for place, row in enumerate(rows):
             image = torch.from_numpy(np.array(images.images[row]))[None]
             for number, estimator in enumerate(order.estimators):
-                found[number, place] = _looked_at(
+                probabilities[number, place] = _looked_at(
                     bench, cast(Estimator, estimator), image, starts[place], row, advance
                 )
-    return _document(bench, images, len(rows), found, labels)
+    return _document(bench, images, len(rows), probabilities, labels)
 
 
 def labels_of(images: ImageSet, rows: Sequence[int], judge: Judge) -> npt.NDArray[np.int64]:
@@ -134,14 +136,14 @@ def _looked_at(
 
     Once everything is visible, further looks change nothing.
     """
-    found = list[Probabilities]()
+    beliefs = list[Probabilities]()
     for step in bench.walk(estimator, image, start, row):
-        found += [step.after] if found else [step.before, step.after]
+        beliefs += [step.after] if beliefs else [step.before, step.after]
         advance(1, estimator)
-    missing = bench.order.steps + 1 - len(found)
+    missing = bench.order.steps + 1 - len(beliefs)
     advance(missing, estimator)
     whole = bench.judge.of(image, np.ones_like(start)[None])[0]
-    return np.stack([*found, *[found[-1]] * missing, whole])
+    return np.stack([*beliefs, *[beliefs[-1]] * missing, whole])
 
 
 def figures_of(p: Probabilities, labels: npt.NDArray[np.int64]) -> list[Figure]:
@@ -160,16 +162,16 @@ def _document(
     bench: Bench,
     images: ImageSet,
     count: int,
-    found: npt.NDArray[np.float64],
+    probabilities: npt.NDArray[np.float64],
     labels: npt.NDArray[np.int64],
 ) -> Document:
     order = bench.order
     entries = []
     stages: list[int | str] = [*range(order.steps + 1), WHOLE]
     for place, looks in enumerate(stages):
-        first = figures_of(found[0, :, place], labels)
+        first = figures_of(probabilities[0, :, place], labels)
         for number, estimator in enumerate(order.estimators):
-            figures = figures_of(found[number, :, place], labels)
+            figures = figures_of(probabilities[number, :, place], labels)
             for figure, reference in zip(figures, first, strict=True):
                 entry = entry_of(figure, looks, count) | {"estimator": estimator}
                 entry["difference"] = difference(figure, reference) if number else None

@@ -20,8 +20,8 @@ from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior.choosing import (
     ESTIMATORS,
     UNCONDITIONAL,
-    Choice,
     Chooser,
+    ChosenPlace,
     Estimator,
     Situation,
     Tools,
@@ -89,7 +89,7 @@ class DesignOrder:
 class Step:
     """One look at a picture."""
 
-    choice: Choice
+    choice: ChosenPlace
     seen_before: Mask
     seen: Mask
     before: Probabilities
@@ -214,13 +214,11 @@ def load_split(
     )
 
 
-def check_start(visible: Mask, looks: Looks, where: str = "") -> None:
+def check_start(visible: Mask, looks: Looks) -> None:
     """Raise UserError where there is no place left to look at."""
     if not len(looks.open_places(visible)):
         raise UserError(
-            "it shows every place already, so there is nowhere to look.",
-            setting="start",
-            where=where,
+            "it shows every place already, so there is nowhere to look.", setting="start"
         )
 
 

@@ -146,24 +146,24 @@ def compare(
 
 def _sides(order: CompareOrder, setting: Setting, reporter: Reporter) -> tuple[Side, list[Side]]:
     """Return the held-out pictures and what they are compared with; equally many, if they last."""
-    own = Pool("", [load_images(order.data, setting, reporter)], order.data.seed)
+    held_out = Pool("", [load_images(order.data, setting, reporter)], order.data.seed)
     wanted, names = order.data.limit or LIMIT, names_of(order.against)
     pools = {n: _pool(n, order, setting, reporter) for n in names if n not in SYNTHETIC}
-    same = [pool.is_of(own) for pool in pools.values()]
-    n = min(wanted, len(own) // 2 if any(same) else len(own))
+    same = [pool.is_of(held_out) for pool in pools.values()]
+    n = min(wanted, len(held_out) // 2 if any(same) else len(held_out))
     if n < 2:
-        raise UserError(f"{len(own)} pictures are too few to compare.", setting="data")
+        raise UserError(f"{len(held_out)} pictures are too few to compare.", setting="data")
     sides = []
     for name in names:
         if name in SYNTHETIC:
-            sides.append(Side(name, synthetic(name, own, order.data.seed), n))
+            sides.append(Side(name, synthetic(name, held_out, order.data.seed), n))
             continue
         pool = pools[name]
-        first = n if pool.is_of(own) else 0
+        first = n if pool.is_of(held_out) else 0
         sides.append(Side(name, _from(pool, first), min(n, len(pool) - first)))
         if sides[-1].n < 2:
             raise UserError(f"{name}: {len(pool)} pictures are too few.", setting="against")
-    return Side(" ".join(order.data.data), own, n), sides
+    return Side(" ".join(order.data.data), held_out, n), sides
 
 
 def _from(pool: Pool, first: int) -> Picture:
@@ -278,11 +278,11 @@ def _separations(
     """Return AUROC and standard error of the chosen pairs, by score; None where there is none."""
     if not len(chosen):
         return dict.fromkeys(inside)
-    found = {}
+    separations = {}
     for name, (scores, _) in inside.items():
         told = separation(scores[chosen], outside[name][0][chosen])
-        found[name] = {"value": told.area, "se": told.se}
-    return found
+        separations[name] = {"value": told.area, "se": told.se}
+    return separations
 
 
 def _uniformity(p: Values, calibration: int) -> dict[str, Any]:

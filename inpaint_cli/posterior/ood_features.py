@@ -18,9 +18,9 @@ from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.randomness import Noise, content_key, stream
 
 Values = npt.NDArray[np.float64]
-Kind = Literal["gradient", "likelihood", "agreement"]
+StatisticKind = Literal["gradient", "likelihood", "agreement"]
 Form = Literal["analytic", "sampled"]
-KINDS: tuple[Kind, ...] = ("gradient", "likelihood", "agreement")
+KINDS: tuple[StatisticKind, ...] = ("gradient", "likelihood", "agreement")
 BATCH_PIXELS = 2**15
 """Over all passes; more at a time leave the processor's caches and take longer."""
 HELD_BACK = 0.25
@@ -33,14 +33,14 @@ SMALLEST_ENERGY = 1e-6
 class Asking:
     """What is asked of a model about every picture."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[StatisticKind, ...]
     passes: int = 4
     """Walks down the layers; completions of `agreement`."""
     form: Form = "analytic"
     seed: int = 0
 
 
-def kinds_of(contestant: Contestant, wanted: Kind | None) -> tuple[Kind, ...]:
+def kinds_of(contestant: Contestant, wanted: StatisticKind | None) -> tuple[StatisticKind, ...]:
     """Return the statistics that a model is asked for; UserError where it has none such.
 
     wanted: None = gradient and likelihood, which one pass gives, else agreement.
@@ -69,14 +69,14 @@ def kinds_of(contestant: Contestant, wanted: Kind | None) -> tuple[Kind, ...]:
     return ("gradient", "likelihood")
 
 
-def length_of(contestant: Contestant, kind: Kind) -> int:
+def length_of(contestant: Contestant, kind: StatisticKind) -> int:
     """Return how many features a statistic has."""
     return contestant.model.typicality_layers() if kind == "gradient" else 1
 
 
 def features(
     contestant: Contestant, image: Tensor, visible: Tensor, asking: Asking
-) -> Mapping[Kind, Values]:
+) -> Mapping[StatisticKind, Values]:
     """Return the features [N, L] of what is visible of each picture, by statistic.
 
     image: uint8 [N, C, H, W]; visible: bool [N, 1, H, W], True somewhere; of one `Stratum`. They

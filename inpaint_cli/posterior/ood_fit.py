@@ -23,7 +23,7 @@ from inpaint_cli.posterior.ood_features import (
     KINDS,
     Asking,
     Form,
-    Kind,
+    StatisticKind,
     batch_size,
     features,
     kinds_of,
@@ -58,7 +58,7 @@ class FitOrder:
     """Validation pictures, at most."""
     masks: str | None = None
     """None = those that the model was trained with."""
-    statistic: Kind | None = None
+    statistic: StatisticKind | None = None
     passes: int = 4
     form: Form = "analytic"
     fit: Fit = "pooled"
@@ -82,7 +82,7 @@ class FitOrder:
 
 
 @dataclass(frozen=True)
-class Part:
+class MaskedPictures:
     """Pictures with their masks, in order."""
 
     images: ImageSet
@@ -165,7 +165,9 @@ def training_masks(contestant: Contestant) -> str:
     return next((training[s].masks for s in reversed(stages) if s in training), "freeform@mixture")
 
 
-def _parts(order: FitOrder, setting: Setting, masks: str, reporter: Reporter) -> dict[str, Part]:
+def _parts(
+    order: FitOrder, setting: Setting, masks: str, reporter: Reporter
+) -> dict[str, MaskedPictures]:
     if order.data.split == "validation":
         raise UserError("validation is for the calibration; fit to train.", setting="split")
     if order.data.split != "train":
@@ -177,8 +179,8 @@ def _parts(order: FitOrder, setting: Setting, masks: str, reporter: Reporter) ->
         masks, setting, len(rows) + len(held_rows), order.data.seed, False, reporter
     )
     return {
-        "fit": Part(train, rows, drawn, 0, setting.levels),
-        "held out": Part(held, held_rows, drawn, len(rows), setting.levels),
+        "fit": MaskedPictures(train, rows, drawn, 0, setting.levels),
+        "held out": MaskedPictures(held, held_rows, drawn, len(rows), setting.levels),
     }
 
 
@@ -186,7 +188,7 @@ def _parts(order: FitOrder, setting: Setting, masks: str, reporter: Reporter) ->
 class Table:
     """Features of many pictures, and their visible shares."""
 
-    features: Mapping[Kind, Values]
+    features: Mapping[StatisticKind, Values]
     """Statistic -> [N, L]."""
     shares: Values
     """[N]."""
@@ -205,7 +207,7 @@ def table_of(
     total: int,
 ) -> Table:
     """Return the features of pictures with their masks; those that are None are left out."""
-    rows, shares = list[Mapping[Kind, Values]](), list[float]()
+    rows, shares = list[Mapping[StatisticKind, Values]](), list[float]()
     size = batch_size(contestant, asking)
     with reporter.progress(title, total) as advance:
         while batch := list(islice(cases, size)):
@@ -224,7 +226,7 @@ def table_of(
 def _reference(
     order: FitOrder,
     contestant: Contestant,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, MaskedPictures],
     tables: Mapping[tuple[Stratum, str], Table],
     masks: str,
 ) -> Reference:

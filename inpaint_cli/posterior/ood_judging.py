@@ -20,7 +20,7 @@ from inpaint_cli.masks.files import resized
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.picture import Picture
-from inpaint_cli.posterior.ood_features import Asking, Kind, features
+from inpaint_cli.posterior.ood_features import Asking, StatisticKind, features
 from inpaint_cli.posterior.ood_fit import mask_of, tensor_of
 from inpaint_cli.posterior.ood_reference import (
     SCORES,
@@ -125,12 +125,12 @@ def judge(
     contestant: Contestant,
     reference: Reference,
     reporter: Reporter,
-    statistic: Kind | None = None,
+    statistic: StatisticKind | None = None,
     transform: Transform = "log",
 ) -> list[Judgement]:
     """Return how usual each picture is, by the score asked for and by all others."""
     chosen, asking = reference.chosen(statistic, transform), asking_of(reference.facts)
-    found = []
+    judgements = []
     with reporter.progress(contestant.name, len(pictures)) as advance:
         for picture in pictures:
             told = features(contestant, picture.image, picture.visible, asking)
@@ -140,8 +140,8 @@ def judge(
             for name in reference.facts.scores:
                 score, p = reference.judge(stratum, name, told, np.array([share]))
                 scores[name] = float(score[0]), float(p[0])
-            found.append(
+            judgements.append(
                 Judgement(picture.name, share, scores[chosen][1], scores[chosen][0], scores)
             )
             advance()
-    return found
+    return judgements

@@ -20,7 +20,7 @@ from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.parsing import json_of
-from inpaint_cli.posterior.ood_features import Form, Kind
+from inpaint_cli.posterior.ood_features import Form, StatisticKind
 from inpaint_cli.posterior.ood_scores import Scale, p_values, signed_log
 
 SCHEMA = 1
@@ -33,7 +33,7 @@ Fit = Literal["pooled", "by-visible"]
 Stratum = Literal["masked", "whole"]
 STRATA: tuple[Stratum, ...] = ("masked", "whole")
 """Pictures of which a part is visible, and such with nothing hidden."""
-SCORES: Mapping[str, tuple[Kind, str]] = {
+SCORES: Mapping[str, tuple[StatisticKind, str]] = {
     "gradient-log": ("gradient", "temperature gradient, signed logarithms"),
     "gradient": ("gradient", "temperature gradient as published"),
     "likelihood": ("likelihood", "bound of log p(visible) a value"),
@@ -88,7 +88,7 @@ class Reference:
     """(stratum, score) -> what is usual."""
 
     def judge(
-        self, stratum: str, name: str, features: Mapping[Kind, Values], shares: Values
+        self, stratum: str, name: str, features: Mapping[StatisticKind, Values], shares: Values
     ) -> tuple[Values, Values]:
         """Return scores and p-values [N] of pictures of one stratum.
 
@@ -114,7 +114,7 @@ class Reference:
                 setting="reference",
             )
 
-    def chosen(self, kind: Kind | None, transform: Transform) -> str:
+    def chosen(self, kind: StatisticKind | None, transform: Transform) -> str:
         """Return the name of the score that is asked for; UserError where it has none such."""
         wanted = kind or SCORES[self.facts.scores[0]][0]
         name = "gradient-log" if (wanted, transform) == ("gradient", "log") else wanted
@@ -126,7 +126,7 @@ class Reference:
         return name
 
 
-def transformed(name: str, features: Mapping[Kind, Values]) -> Values:
+def transformed(name: str, features: Mapping[StatisticKind, Values]) -> Values:
     """Return the features [N, L] that a score is made of."""
     values = features[SCORES[name][0]]
     return signed_log(values) if name == "gradient-log" else values

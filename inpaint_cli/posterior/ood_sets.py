@@ -70,17 +70,17 @@ def _enlarged(picture: Bytes, top: int, left: int, side: int) -> Bytes:
 
 
 SYNTHETIC: dict[str, Callable[[Bytes, np.random.Generator], Bytes]] = {
-    made.__name__: made for made in (noise, constant, flip, rotate, crop, translate)
+    change.__name__: change for change in (noise, constant, flip, rotate, crop, translate)
 }
 
 
 def synthetic(name: str, source: Picture, seed: int) -> Picture:
     """Return pictures made of those of `source`; picture i depends on name, seed and i alone."""
 
-    def made(index: int) -> Bytes:
+    def altered(index: int) -> Bytes:
         return SYNTHETIC[name](source(index), stream(seed, f"ood {name}", index))
 
-    return made
+    return altered
 
 
 def names_of(given: tuple[str, ...]) -> list[str]:

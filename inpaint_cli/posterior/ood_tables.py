@@ -50,10 +50,10 @@ def of_comparison(document: Mapping[str, Any]) -> str:
     return columns(rows)
 
 
-def _cells(found: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+def _cells(separations: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     cells = []
     for name in names:
-        one = found[name]
+        one = separations[name]
         error = "" if one is None or one["se"] is None else f" +- {one['se']:.3f}"
         cells.append("-" if one is None else f"{one['value']:.3f}{error}")
     return cells

@@ -37,7 +37,7 @@ WIDE = 50.0
 
 
 @dataclass(frozen=True)
-class Guide:
+class ScaledGuide:
     """A picture on 0..255 to follow, the side at which its model works, and how closely."""
 
     values: Array
@@ -58,25 +58,6 @@ class Guide:
 
 class TooLittleTexture(ValueError):
     """Fewer than `ENOUGH` whole patches are visible: there is nothing to take texture from."""
-
-
-def fill(
-    samples: Array,
-    hole: Array,
-    *,
-    seed: int,
-    key: int | tuple[int, ...] = 0,
-    scale: float = 255.0,
-    guide: Array | None = None,
-    guide_size: int = 0,
-    guide_weight: float = GUIDE_WEIGHT,
-    progress: Progress | None = None,
-) -> Array:
-    """Return completion `key` of `samples`; `Filler` says what all this is, and draws several."""
-    filler = Filler(samples, hole, seed=seed, scale=scale)
-    return filler.draw(
-        key, guide=guide, guide_size=guide_size, guide_weight=guide_weight, progress=progress
-    )
 
 
 class Filler:
@@ -112,13 +93,13 @@ class Filler:
         picture = np.where(hole[..., None], np.float32(0), near)
         picture *= np.float32(255.0 / scale)
         self.highest = max(255.0, float(picture.max(initial=0.0)))
-        self.surfaces, thin, wide = _sorted(
+        self.surfaces, thin, broad = _sorted(
             picture, hole, hidden, 255.0 / scale if scale > 1 else 0.0
         )
-        self.parts: list[Part] = []
+        self.parts: list[HolePart] = []
         # What later parts see: the samples, with all that was drawn before.
         self.near: Array | None = near
-        if not (thin.any() or wide.any()):
+        if not (thin.any() or broad.any()):
             return
         if whole_patches(hidden) < ENOUGH:
             raise TooLittleTexture(f"fewer than {ENOUGH} whole patches of the picture are visible")
@@ -127,10 +108,10 @@ class Filler:
         for surface in self.surfaces:
             picture[surface.span][surface.hole] = surface.smooth[surface.hole]
         # Thin parts first: what they hold is known by the time that the wide ones are drawn.
-        for part, unknown in ((thin, hidden), (wide, hidden & ~thin)):
+        for part, unknown in ((thin, hidden), (broad, hidden & ~thin)):
             if part.any():
                 alone = not self.surfaces and not self.parts
-                self.parts.append(Part(picture, part, unknown, hidden, self.highest, alone))
+                self.parts.append(HolePart(picture, part, unknown, hidden, self.highest, alone))
         if len(self.parts) == 1 and not self.surfaces:
             self.near = None
 
@@ -178,7 +159,7 @@ class Filler:
         rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
         given = None
         if guide is not None and guide_weight > 0:
-            given = Guide(self._scaled(guide), self.hole, guide_size, guide_weight)
+            given = ScaledGuide(self._scaled(guide), self.hole, guide_size, guide_weight)
         filled: Array
         if self.near is None:
             filled = self.parts[0].drawn(None, rng, given, progress)
@@ -190,7 +171,7 @@ class Filler:
         self,
         picture: Array,
         rng: np.random.Generator,
-        guide: Guide | None,
+        guide: ScaledGuide | None,
         progress: Progress | None,
     ) -> Array:
         """Return what surfaces and parts put into the hole, each seeing what was drawn before."""
@@ -208,7 +189,7 @@ class Filler:
         return scaled
 
 
-class Part:
+class HolePart:
     """All thin holes of a picture, or all wide ones; with what its completions share."""
 
     def __init__(
@@ -238,7 +219,7 @@ class Part:
         self,
         picture: Array | None,
         rng: np.random.Generator,
-        guide: Guide | None,
+        guide: ScaledGuide | None,
         progress: Progress | None,
     ) -> Array:
         """Return what fills this part, float32 [N, C] in raster order.
@@ -279,7 +260,7 @@ def _sorted(
     """Return the connected parts of the hole: those in plain surfaces, then thin and wide ones."""
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(hole.astype(np.uint8))
     surfaces = []
-    thin, wide = np.zeros_like(hole), np.zeros_like(hole)
+    thin, broad = np.zeros_like(hole), np.zeros_like(hole)
     depth = depth_of(hole)
     for number in range(1, count):
         left, top, width, height = boxes[number, :4]
@@ -291,9 +272,9 @@ def _sorted(
         if surface is not None:
             surfaces.append(surface.moved(y, x))
             continue
-        group = thin if depth[span][part].max() <= THIN else wide
+        group = thin if depth[span][part].max() <= THIN else broad
         group[span] |= part
-    return surfaces, thin, wide
+    return surfaces, thin, broad
 
 
 def _window(part: Array, hidden: Array) -> tuple[slice, slice]:

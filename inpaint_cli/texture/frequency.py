@@ -82,7 +82,7 @@ def depth_of(hole: Array) -> Array:
     height, width = hole.shape
     if hole.all():
         return np.full(hole.shape, float(max(height, width)), np.float32)
-    wide = max(height, width)
+    longest = max(height, width)
     rows, columns = np.nonzero(hole)
     if not len(rows):
         return np.zeros(hole.shape, np.float32)
@@ -92,7 +92,7 @@ def depth_of(hole: Array) -> Array:
         columns.min() == 0,
         columns.max() == width - 1,
     )
-    top, bottom, left, right = (wide if edge else 0 for edge in edges)
+    top, bottom, left, right = (longest if edge else 0 for edge in edges)
     padded = np.pad(hole.astype(np.uint8), ((top, bottom), (left, right)), mode="edge")
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     inner: Array = depth[top : top + height, left : left + width]

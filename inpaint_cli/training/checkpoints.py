@@ -62,7 +62,7 @@ class Checkpoint:
         return {n[cut:]: t for n, t in self.tensors.items() if n.startswith(f"{prefix}/")}
 
 
-class Damaged(Exception):
+class DamagedCheckpoint(Exception):
     """A checkpoint that is not what was written; the text says what is wrong with it."""
 
 
@@ -114,24 +114,24 @@ def load_newest(
     expected, optimisers: the tensors of a training by the run's settings before its first step, and
     its optimisers, to which the file must fit. UserError where it does not, or none is whole.
     """
-    found = paths(folder, stage)
-    for path in reversed(found):
+    saved = paths(folder, stage)
+    for path in reversed(saved):
         try:
             checkpoint = load(path, reporter)
             if checkpoint.progress.stage != stage:
-                raise Damaged(f"it is of the stage '{checkpoint.progress.stage}'")
+                raise DamagedCheckpoint(f"it is of the stage '{checkpoint.progress.stage}'")
             _check_fit(path, checkpoint, expected)
             _check_optimisers(path, checkpoint, optimisers)
             return checkpoint
-        except Damaged as error:
+        except DamagedCheckpoint as error:
             reporter.warn(f"{path}: damaged ({error}); the checkpoint before it is taken.")
-    if found:
+    if saved:
         raise UserError(f"{folder}: no checkpoint of '{stage}' can be read. Start a new run.")
     return None
 
 
 def load(path: Path, reporter: Reporter) -> Checkpoint:
-    """Return a checkpoint whose own parts are right. Damaged where they are not."""
+    """Return a checkpoint whose own parts are right. DamagedCheckpoint where they are not."""
     try:
         with safe_open(path, framework="pt") as handle:
             header: dict[str, Any] = handle.metadata() or {}
@@ -139,13 +139,13 @@ def load(path: Path, reporter: Reporter) -> Checkpoint:
             raise UserError(f"{path}: a checkpoint of another version of inpaint.")
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        raise Damaged(str(error)) from error
+        raise DamagedCheckpoint(str(error)) from error
     try:
         sealed.check(path)
     except UserError as error:
-        raise Damaged("its content is not what was written") from error
+        raise DamagedCheckpoint("its content is not what was written") from error
     if not is_finite(tensors):
-        raise Damaged("it holds values that are no numbers")
+        raise DamagedCheckpoint("it holds values that are no numbers")
     progress, unknown = _progress(header)
     if unknown:
         reporter.warn(f"{path}: {', '.join(unknown)}: left out, unknown to this version.")
@@ -172,7 +172,7 @@ def _progress(header: Mapping[str, str]) -> tuple[Progress, list[str]]:
         or not all(type(number) is int and number >= 0 for number in numbers)
         or not all(type(figure) in (int, float) and math.isfinite(figure) for figure in figures)
     ):
-        raise Damaged("its progress is not readable")
+        raise DamagedCheckpoint("its progress is not readable")
     return progress, sorted(table.keys() - names)
 
 
@@ -182,12 +182,15 @@ def _table(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         table = None
     if not isinstance(table, dict):
-        raise Damaged("its header is not readable")
+        raise DamagedCheckpoint("its header is not readable")
     return table
 
 
 def _check_fit(path: Path, checkpoint: Checkpoint, expected: Mapping[str, Tensor]) -> None:
-    """Compare names, shapes and types. UserError: of other settings; Damaged: parts are missing."""
+    """Compare names, shapes and types.
+
+    UserError where it is of other settings, DamagedCheckpoint where parts are missing.
+    """
     there = {n: t for n, t in checkpoint.tensors.items() if not n.startswith("optimiser/")}
     for name in expected.keys() & there.keys():
         ours, theirs = expected[name], there[name]
@@ -201,19 +204,19 @@ def _check_fit(path: Path, checkpoint: Checkpoint, expected: Mapping[str, Tensor
     if missing and checkpoint.is_whole:
         raise _misfit(path, f"'{missing[0]}' is missing there")
     if missing:
-        raise Damaged(f"'{missing[0]}' is missing")
+        raise DamagedCheckpoint(f"'{missing[0]}' is missing")
 
 
 def _check_optimisers(path: Path, checkpoint: Checkpoint, optimisers: Sequence[Optimiser]) -> None:
     for optimiser in optimisers:
         state = checkpoint.part(f"optimiser/{optimiser.name}")
         if not state and checkpoint.progress.updates:
-            raise Damaged(f"the state of the optimiser '{optimiser.name}' is missing")
+            raise DamagedCheckpoint(f"the state of the optimiser '{optimiser.name}' is missing")
         fault = optimiser.misfit(state)
         if fault and checkpoint.is_whole:
             raise _misfit(path, fault)
         if fault:
-            raise Damaged(fault)
+            raise DamagedCheckpoint(fault)
 
 
 def _misfit(path: Path, what: str) -> UserError:

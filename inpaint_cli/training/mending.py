@@ -54,7 +54,7 @@ def _newest(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> Checkpoint
         for path in reversed(checkpoints.paths(folder.checkpoints, stage)):
             try:
                 return checkpoints.load(path, reporter)
-            except checkpoints.Damaged:
+            except checkpoints.DamagedCheckpoint:
                 continue
     return None
 

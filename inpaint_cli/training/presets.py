@@ -15,7 +15,7 @@ ANY_SIZE = 256
 
 
 @dataclass(frozen=True)
-class Look:
+class StoredSize:
     """Side and channels of images as they are stored."""
 
     side: int
@@ -45,7 +45,7 @@ def named_after(family: Family, data: Sequence[str]) -> str | None:
     return next((name for name in names if name in family.presets), None)
 
 
-def smallest_that_takes(family: Family, look: Look) -> str:
+def smallest_that_takes(family: Family, look: StoredSize) -> str:
     """Return the preset for images that look like `look` (see `choose_preset`)."""
     sides = {name: config.size or ANY_SIZE for name, config in family.presets.items()}
     fitting = [n for n, config in family.presets.items() if config.channels == look.channels]
@@ -58,7 +58,7 @@ def smallest_that_takes(family: Family, look: Look) -> str:
     return min(candidates, key=lambda name: sides[name])
 
 
-def first_image(source: str, download: bool = False, split_map: str = "") -> Look:
+def first_image(source: str, download: bool = False, split_map: str = "") -> StoredSize:
     """Return the look of the first image of a data source that can be read."""
     from inpaint_cli.data import locate
     from inpaint_cli.data.split_words import SplitMap
@@ -72,7 +72,7 @@ def first_image(source: str, download: bool = False, split_map: str = "") -> Loo
                 seen = look(raw)
             except UserError:
                 continue
-            return Look(min(seen.height, seen.width), 1 if seen.grey else 3)
+            return StoredSize(min(seen.height, seen.width), 1 if seen.grey else 3)
         if not isinstance(raw, Exception):
-            return Look(min(raw.shape[:2]), 3 if raw.ndim == 3 and raw.shape[2] >= 3 else 1)
-    return Look(SMALLEST_FOR_PHOTOS, 3)
+            return StoredSize(min(raw.shape[:2]), 3 if raw.ndim == 3 and raw.shape[2] >= 3 else 1)
+    return StoredSize(SMALLEST_FOR_PHOTOS, 3)

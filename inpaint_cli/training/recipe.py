@@ -164,6 +164,23 @@ class RecipeChoices:
                 subject = f"{family.name} has no stage"
                 raise unknown_name(subject, stage, family.stage_names, setting="stage")
         split_map = self.split_map if self.split_map is not None else file.get("split_map", "")
+        preset, config = self._preset(family, data, split_map, file)
+        config = _override(config, parse_settings(tuple(self.settings)), family, stages)
+        seed = self.seed if self.seed is not None else file.get("seed", 0)
+        perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
+        if perceptual != NO_DISTANCE and not family.perceptual:
+            text = f"{family.name} trains without a perceptual distance."
+            raise UserError(text, setting="perceptual")
+        _check_whole(config)
+        _check_masks(config, stages)
+        return Recipe(
+            family.name, preset, data, seed, stages, config, perceptual, split_map=split_map
+        )
+
+    def _preset(
+        self, family: Family, data: Sequence[str], split_map: str, file: Mapping[str, Any]
+    ) -> tuple[str, Config]:
+        """Return the name of the preset, and its config with what the file changes of it."""
         preset = (
             self.preset
             or file.get("preset")
@@ -177,17 +194,7 @@ class RecipeChoices:
         config = _complete(family, family.presets[base])
         if "config" in file:
             config = _merge(config, file["config"], str(self.weights or self.config))
-        config = _override(config, parse_settings(tuple(self.settings)), family, stages)
-        seed = self.seed if self.seed is not None else file.get("seed", 0)
-        perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
-        if perceptual != NO_DISTANCE and not family.perceptual:
-            text = f"{family.name} trains without a perceptual distance."
-            raise UserError(text, setting="perceptual")
-        _check_whole(config)
-        _check_masks(config, stages)
-        return Recipe(
-            family.name, preset, data, seed, stages, config, perceptual, split_map=split_map
-        )
+        return preset, config
 
     def looks_at_the_data(self) -> bool:
         """Return whether the preset follows from an image, which may take a while to find."""

@@ -50,12 +50,12 @@ def places(recipe: Recipe, facts: Facts) -> tuple[str, ...]:
     """Return where the data of `recipe` lie: the recorded places, else as they were typed."""
     sources = _latest(facts, "data").get("sources", [])
     known = {source["given"]: source.get("path") for source in sources}
-    found = []
+    places = []
     for given in recipe.data:
         place = known.get(given)
         moved = place and not expanded(place).exists() and Path(given).exists()
-        found.append(given if moved or not place else place)
-    return tuple(found)
+        places.append(given if moved or not place else place)
+    return tuple(places)
 
 
 def place_of(given: str) -> str | None:

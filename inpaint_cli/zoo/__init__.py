@@ -19,24 +19,6 @@ DEFAULT = "latent-codes-photos64"
 FOR_PHOTOS = ("pcnn-photos32", "ipa-photos64", "picme-photos64")
 """What a family's name means where several of its models ship: the one that takes any photo."""
 
-CARD = {
-    "name": str,
-    "family": str,
-    "preset": str,
-    "summary": str,
-    "licence": str,
-    "data": str,
-    "use": str,
-    "limits": str,
-    "sha256": str,
-    "size": int,
-    "training": dict,
-    "figures": dict,
-}
-"""Fields of a card, all required, and the type of each (docs/models.md)."""
-CARD_TRAINING = {"command": str, "steps": int, "seed": int, "machine": str, "hours": float}
-"""Fields of the table [training] of a card, all required."""
-
 
 @dataclass(frozen=True)
 class Entry:

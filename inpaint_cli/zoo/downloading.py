@@ -137,12 +137,12 @@ def _check_answer(address: str, response: HTTPResponse) -> None:
 
 def _continues(response: HTTPResponse, start: int) -> bool:
     """Return whether a partial answer is the rest of the file from `start` on."""
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", response.headers.get("Content-Range", "")
     )
-    if not start or not found:
+    if not start or not match:
         return False
-    first, last, total = map(int, found.groups())
+    first, last, total = map(int, match.groups())
     length = response.headers.get("Content-Length")
     return first == start and last + 1 == total and length in (None, str(total - start))
 

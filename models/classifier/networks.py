@@ -139,8 +139,8 @@ class Classifier(CompletionModel):
 
     def _own(self, images: Tensor) -> Tensor:
         """Return uint8 images in the model's size, channels and scale, all of it visible."""
-        own = resized(with_channels(to_unit(images), self.channels), self.size)
-        return self._all_visible(own)
+        converted = resized(with_channels(to_unit(images), self.channels), self.size)
+        return self._all_visible(converted)
 
     def _all_visible(self, x: Tensor) -> Tensor:
         masked = self.config.masked

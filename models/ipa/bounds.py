@@ -34,8 +34,6 @@ SAMPLES = 16
 """Importance samples of `log_prob`."""
 AT_ONCE = 16
 """Samples that go through the networks together, which bounds memory."""
-ALONE: tuple[Name, Name] = ("q", "p")
-"""The prior in the place of c."""
 
 
 class LogBound(NamedTuple):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Self, TypeVar
 
-import torch
 from torch import Tensor
 
 from inpaint_cli.family import Completions, Typicality
@@ -31,10 +29,7 @@ class CompletingVae(VdVae):
 
     def for_completion(self) -> Self:
         """Return the same model, its weights shared, without the path of the VAE that it took."""
-        with torch.device("meta"):
-            plain = type(self)(replace(self.config, vae=""))
-        plain.load_state_dict(self.state_dict(), assign=True)
-        return plain.train(self.training)
+        return self.changed(vae="")
 
     def partial_sides(self, image: Tensor, visible: Tensor) -> Sides:
         """Return what the heads of c take of the visible part; of edges, `image` is the drawing."""

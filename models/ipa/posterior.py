@@ -32,7 +32,7 @@ REVERSE: tuple[Name, Name] = ("c", "p")
 
 
 @dataclass(frozen=True)
-class Step:
+class LayerStep:
     """What happened at one layer."""
 
     first: Gaussian
@@ -48,7 +48,7 @@ class Walk:
     states: Mapping[int, Tensor]
     nats: Tensor
     """[N, L]: KL of every layer, or log first(z) - log second(z) where `sampled`."""
-    steps: list[Step] = field(default_factory=list)
+    steps: list[LayerStep] = field(default_factory=list)
 
 
 def walk(
@@ -96,7 +96,7 @@ def _step(
     x: Tensor,
     eps: Tensor,
     *given: Tensor,
-) -> tuple[Step, Tensor, Tensor]:
+) -> tuple[LayerStep, Tensor, Tensor]:
     """Return what happens at a layer, its divergence [N], and the state it leaves.
 
     given: the sides there of those of `pair` that have an encoder.
@@ -109,7 +109,7 @@ def _step(
         first = first._replace(log_std=first.log_std.clamp(max=ceiling))
     z = first.sample(eps)
     terms = first.log_prob(z) - second.log_prob(z) if sampled else first.kl(second)
-    return Step(first, second, z), terms.flatten(1).sum(1), block.leave(x, skip, z)
+    return LayerStep(first, second, z), terms.flatten(1).sum(1), block.leave(x, skip, z)
 
 
 def _distributions(

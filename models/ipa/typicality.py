@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from inpaint_cli.family import Typicality
-from inpaint_cli.models.ipa.posterior import Name, Step, walk
+from inpaint_cli.models.ipa.posterior import LayerStep, Name, walk
 from inpaint_cli.models.ipa.sampling import LARGEST_LOG_STD
 from inpaint_cli.randomness import Noise
 
@@ -80,7 +80,7 @@ def _passes(
     )
 
 
-def temperature_gradients(steps: list[Step], *, sampled: bool = False) -> Tensor:
+def temperature_gradients(steps: list[LayerStep], *, sampled: bool = False) -> Tensor:
     """Return the gradients float64 [N, L] along a walk that kept its steps.
 
     With z ~ N(m, s) and the prior N(m', s'): the sum of (s^2 + (m - m')^2) / s'^2 - 1, or, sampled,
@@ -89,7 +89,7 @@ def temperature_gradients(steps: list[Step], *, sampled: bool = False) -> Tensor
     return torch.stack([_gradient(step, sampled) for step in steps], 1)
 
 
-def _gradient(step: Step, sampled: bool) -> Tensor:
+def _gradient(step: LayerStep, sampled: bool) -> Tensor:
     mean, log_std = (part.cpu().double() for part in step.first)
     prior_mean, prior_log_std = (part.cpu().double() for part in step.second)
     if sampled:

@@ -104,11 +104,7 @@ class LatentCodes(CompletionModel):
 
     def for_completion(self) -> Self:
         """Return the same model, its weights shared, without what only training needs."""
-        with torch.device("meta"):
-            lean = type(self)(replace(self.config, completion_only=True))
-        weights = self.state_dict()
-        lean.load_state_dict({name: weights[name] for name in lean.state_dict()}, assign=True)
-        return lean.train(self.training)
+        return self.changed(completion_only=True)
 
     def code_vectors(self, tokens: Tensor) -> Tensor:
         """Return the vectors [N, D, h, w] of tokens int64 [N, L] in reading order."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from inpaint_cli.family import Config, Detail, Family, Model, Option, Stage
+from inpaint_cli.declarations import Detail, Option
+from inpaint_cli.family import Config, Family, Model, Stage
 from inpaint_cli.models.pcnn.config import PRESETS, PixelConfig
 
 

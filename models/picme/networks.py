@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Self, cast
 
@@ -227,11 +226,7 @@ class MixtureOfPrimitives(CompletionModel):
 
     def for_completion(self) -> Self:
         """Return the same model, its weights shared, without what only training needs."""
-        with torch.device("meta"):
-            lean = type(self)(replace(self.config, completion_only=True))
-        weights = self.state_dict()
-        lean.load_state_dict({name: weights[name] for name in lean.state_dict()}, assign=True)
-        return lean.train(self.training)
+        return self.changed(completion_only=True)
 
     def seen(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return z_m and the features for the attention of g."""

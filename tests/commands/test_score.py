@@ -297,26 +297,11 @@ def test_the_bare_command_works_offline(tmp_path: Path, monkeypatch: pytest.Monk
 def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
     from tests.training.test_processes import torchrun
 
-    arguments = [
-        "-m",
-        "inpaint_cli",
-        "score",
-        "--model",
-        "telea",
-        "--size",
-        "16",
-        "--limit",
-        "40",
-        "--metrics",
-        "fid,kid,mae",
-        "--allow-biased",
-        "--features",
-        "classifier-mnist",
-        "--json",
-        "-q",
-        "--device",
-        "cpu",
-    ]
+    words = (
+        "score --model telea --size 16 --limit 40 --metrics fid,kid,mae --allow-biased "
+        "--features classifier-mnist --json -q --device cpu"
+    )
+    arguments = ["-m", "inpaint_cli", *words.split(" ")]
     environment = {
         **os.environ,
         "PYTHONPATH": str(top),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from inpaint_cli import data
 from inpaint_cli.data import ImageSet
-from inpaint_cli.data.value_ranges import Kind, decide
+from inpaint_cli.data.value_ranges import SampleKind, decide
 from inpaint_cli.errors import UserError
 from tests.data.image_files import folder_of, png
 
@@ -88,7 +88,7 @@ def test_hounsfield_units_take_the_range_of_all_pictures(tmp_path: Path) -> None
 )
 def test_ranges_that_cannot_be_told_are_refused(type: str, low: float, high: float) -> None:
     with pytest.raises(ValueError, match=r"neither|more than 16 bits"):
-        decide(Kind(type, 32), low, high)
+        decide(SampleKind(type, 32), low, high)
 
 
 def test_a_refusal_names_the_pictures_at_both_ends(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from inpaint_cli import models
-from inpaint_cli.family import Completions, Detail
+from inpaint_cli.declarations import Detail
+from inpaint_cli.family import Completions
 from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.details import (
     captions,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from inpaint_cli.family import Detail
+from inpaint_cli.declarations import Detail
 from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.overview import (
     COLUMNS,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inpaint_cli import models
-from inpaint_cli.family import Detail
+from inpaint_cli.declarations import Detail
 from inpaint_cli.photos import details
 from tests.models.test_registry import COMPLETING, noise, small, task
 

@@ -18,7 +18,7 @@ from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.posterior import gains
 from inpaint_cli.posterior.choosing import (
     ESTIMATORS,
-    Choice,
+    ChosenPlace,
     Estimator,
     Situation,
     Tools,
@@ -73,7 +73,7 @@ def image(*values: int) -> Tensor:
 
 def chosen(
     estimator: Estimator, made: Tools, picture: Tensor, visible: np.ndarray = NOTHING, row: int = 0
-) -> Choice:
+) -> ChosenPlace:
     start = np.zeros_like(visible)
     return chooser(estimator, made).choose(Situation(picture, visible, start, 1, row))
 
@@ -153,7 +153,7 @@ def test_completions_drawn_singly_or_in_one_batch_give_the_same(estimator: Estim
 def test_the_number_of_threads_does_not_matter(estimator: Estimator, tmp_path: Path) -> None:
     judge = load_judge(saved(tmp_path, 16, 3), "cpu")
     made = replace(pretending(training=pictures(6, 9)), judge=judge)
-    before, choices = torch.get_num_threads(), list[Choice]()
+    before, choices = torch.get_num_threads(), list[ChosenPlace]()
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)

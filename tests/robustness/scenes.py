@@ -202,7 +202,7 @@ def stage() -> Iterator[None]:
     import pytest
     import torch
 
-    from inpaint_cli import api
+    from inpaint_cli import api, contestants
     from inpaint_cli.zoo.published import PUBLISHED, Published
     from tests import pretend_model, tiny_family
 
@@ -227,6 +227,7 @@ def stage() -> Iterator[None]:
         tiny_family.register(patch)
         patch.setitem(PUBLISHED, "tried", Published("tried", "vdvae", "x/model.th", address))
         patch.setattr(api, "load_model", load_model)
+        patch.setattr(contestants, "load_model", load_model)
         _warm()
         yield
     server.communicate()

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inpaint_cli.texture import Filler, Scraps, TooLittleTexture, compiled, fill
+from inpaint_cli.texture import Filler, Scraps, TooLittleTexture, compiled
+from tests.texture.filling import fill
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inpaint_cli.texture import Filler, fill
+from inpaint_cli.texture import Filler
 from inpaint_cli.texture.surface import surface_of
+from tests.texture.filling import fill
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

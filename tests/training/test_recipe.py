@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.training.presets import Look, smallest_that_takes
+from inpaint_cli.training.presets import StoredSize, smallest_that_takes
 from inpaint_cli.training.recipe import RecipeChoices, from_file
 from tests.training import fake_family
 
@@ -127,9 +127,14 @@ def test_a_preset_named_after_the_data_is_taken() -> None:
 
 @pytest.mark.parametrize(
     ("look", "preset"),
-    [(Look(8, 1), "small"), (Look(16, 3), "large"), (Look(12, 3), "large"), (Look(9, 1), "small")],
+    [
+        (StoredSize(8, 1), "small"),
+        (StoredSize(16, 3), "large"),
+        (StoredSize(12, 3), "large"),
+        (StoredSize(9, 1), "small"),
+    ],
 )
-def test_else_the_smallest_that_takes_the_images(look: Look, preset: str) -> None:
+def test_else_the_smallest_that_takes_the_images(look: StoredSize, preset: str) -> None:
     assert smallest_that_takes(fake_family.FAMILIES["fake"], look) == preset
 
 

@@ -6,6 +6,10 @@ import torch
 
 from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.networks import CompletingVae
+from inpaint_cli.models.ipa.posterior import Name
+
+ALONE: tuple[Name, Name] = ("q", "p")
+"""The prior in the place of c."""
 
 
 def small_config(**changes: Any) -> VaeConfig:

@@ -9,7 +9,6 @@ from torch import Tensor
 from inpaint_cli import masks, zoo
 from inpaint_cli.metrics import sample_set
 from inpaint_cli.models.ipa.bounds import (
-    ALONE,
     LogBound,
     hidden_shares,
     log_prob_hidden,
@@ -19,7 +18,7 @@ from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.posterior import FORWARD
 from inpaint_cli.randomness import Noise
 from inpaint_cli.weights import load_weights
-from tests.models.ipa.small_vaes import random_vae
+from tests.models.ipa.small_vaes import ALONE, random_vae
 
 
 def shipped() -> CompletingVae:

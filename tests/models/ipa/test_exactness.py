@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaint_cli.models.ipa.bounds import ALONE, LogBound, log_weights
+from inpaint_cli.models.ipa.bounds import LogBound, log_weights
 from inpaint_cli.models.ipa.posterior import (
     FORWARD,
     REVERSE,
@@ -18,6 +18,7 @@ from inpaint_cli.models.ipa.posterior import (
     walk,
 )
 from tests.models.ipa.linear_toy import Toy, Truth, recorded
+from tests.models.ipa.small_vaes import ALONE
 
 pytestmark = [pytest.mark.golden, pytest.mark.ipa]
 CHAIN = recorded()["chain"]

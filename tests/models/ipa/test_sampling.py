@@ -9,8 +9,8 @@ from torch import Tensor
 
 from inpaint_cli import models
 from inpaint_cli.api import checked_options
+from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import not_as_scored
 from inpaint_cli.models.ipa import dmol, sampling
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.models.ipa.networks import CompletingVae
@@ -267,8 +267,8 @@ def test_photos_are_completed_without_pixel_noise_and_scores_with_it() -> None:
     }
     # A calibration was made of what `score` draws.
     assert checked_options(family, {}, as_scored=True) == {}
-    assert not_as_scored(family, {}) is None
-    assert "pixel_noise 1, not 0" in (not_as_scored(family, {"pixel_noise": 0.0}) or "")
+    assert not_as_scored(family.options, {}) is None
+    assert "pixel_noise 1, not 0" in (not_as_scored(family.options, {"pixel_noise": 0.0}) or "")
     with pytest.raises(UserError, match="at most 1"):
         checked_options(family, {"pixel_noise": 1.5})
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from inpaint_cli.family import Typicality
 from inpaint_cli.models.ipa.gaussians import Gaussian
 from inpaint_cli.models.ipa.networks import CompletingVae
-from inpaint_cli.models.ipa.posterior import REVERSE, Step, walk
+from inpaint_cli.models.ipa.posterior import REVERSE, LayerStep, walk
 from inpaint_cli.models.ipa.typicality import temperature_gradients
 from inpaint_cli.randomness import Noise, content_key
 from tests.models.ipa import recorded
@@ -24,11 +24,11 @@ def normals(*shape: int) -> Tensor:
     return torch.randn(*shape, generator=RNG, dtype=torch.float64)
 
 
-def some_steps(layers: int = 3) -> list[Step]:
+def some_steps(layers: int = 3) -> list[LayerStep]:
     steps = []
     for _ in range(layers):
         first, second = (Gaussian(normals(5, 2, 4, 4), 0.3 * normals(5, 2, 4, 4)) for _ in "cp")
-        steps.append(Step(first, second, first.sample(normals(5, 2, 4, 4))))
+        steps.append(LayerStep(first, second, first.sample(normals(5, 2, 4, 4))))
     return steps
 
 
@@ -74,7 +74,7 @@ def test_the_gradients_are_those_of_the_bound_by_the_heat_of_the_prior(sampled: 
 
 
 def test_where_the_encoder_is_the_prior_there_is_no_gradient_at_all() -> None:
-    steps = [Step(step.first, step.first, step.z) for step in some_steps()]
+    steps = [LayerStep(step.first, step.first, step.z) for step in some_steps()]
     assert not temperature_gradients(steps).any()
 
 

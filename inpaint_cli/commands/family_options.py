@@ -1,0 +1,84 @@
+"""Options of `inpaint complete` that only some families take: as the families declare them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from inpaint_cli import models
+from inpaint_cli.commands import options
+from inpaint_cli.declarations import Option
+from inpaint_cli.reporting import Reporter
+
+if TYPE_CHECKING:
+    from inpaint_cli.api import LoadedModel
+
+
+def every_option() -> Iterator[tuple[str, Option]]:
+    """Yield each family's name with each of its options."""
+    for family in models.usable():
+        for option in models.get(family).options:
+            yield family, option
+
+
+def options_by_family() -> dict[str, tuple[str, ...]]:
+    """Return heading -> parameters of the options that only some families take."""
+    owners: dict[str, list[str]] = {}
+    for family, option in every_option():
+        owners.setdefault(option.parameter, []).append(family)
+    sections: dict[str, tuple[str, ...]] = {}
+    for parameter, families in owners.items():
+        heading = f"Only with --model {', '.join(families)}"
+        sections[heading] = (*sections.get(heading, ()), parameter)
+    return sections
+
+
+def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what any family takes beyond the common options; `None` = not given."""
+    known: dict[str, Option] = {}
+    for _, option in every_option():
+        known.setdefault(option.name, option)
+    for name, option in reversed(known.items()):
+        kind: Any = click.Choice(option.choices) if option.choices else option.type
+        if option.type is int or option.type is float:
+            kind = options.of_a_family(option.type)  # whose own bounds may be closer
+        command = click.option(
+            f"--{name}",
+            type=None if option.type is bool else kind,
+            is_flag=option.type is bool,
+            default=None,
+            metavar={int: "N", float: "X"}.get(option.type),
+            help=option.help,
+        )(command)
+    return command
+
+
+def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `family_options` added and was given."""
+    # No set: its order differs between runs, and a completion keeps its options in their order.
+    names = dict.fromkeys(option.parameter for _, option in every_option())
+    return {name: given[name] for name in names if given[name] is not None}
+
+
+def refuse_foreign(given: Mapping[str, Any]) -> None:
+    """Refuse options of other families before torch is loaded, where the name says the family."""
+    if given["model"] not in models.FAMILIES:
+        return
+    from inpaint_cli.api import checked_options
+
+    checked_options(models.get(given["model"]), given_family_options(given))
+
+
+def ranked_options(
+    loaded: LoadedModel, given: Mapping[str, Any], reporter: Reporter
+) -> dict[str, Any]:
+    """Return a family's options with the one that its likelihoods need, if they need one."""
+    for option in loaded.family.options:
+        if option.for_rank is not None and option.parameter not in given:
+            reporter.note(
+                f"--rank log-prob: by lower bounds, as with --{option.name} {option.for_rank}."
+            )
+            return {**given, option.parameter: option.for_rank}
+    return dict(given)

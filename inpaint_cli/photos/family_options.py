@@ -1,0 +1,81 @@
+"""Options of a family that are given for a completion, checked against what it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from inpaint_cli import models
+from inpaint_cli.declarations import Option
+from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.family import Family
+from inpaint_cli.photos.arguments import number, whole
+
+COMMON = (
+    "n",
+    "seed",
+    "temperature",
+    "context",
+    "feather",
+    "detail",
+    "calibration",
+    "mask",
+    "visible",
+)
+"""What `LoadedModel.complete` takes for every family."""
+
+
+def checked_options(
+    family: Family, options: Mapping[str, Any], as_scored: bool = False
+) -> dict[str, Any]:
+    """Return options of a family, defaults left out; UserError for others and for odd values.
+
+    as_scored: what is not given is as in `score`, and not as photos have it (`Option.of_photos`).
+    """
+    known = {option.parameter: option for option in family.options}
+    for name, value in options.items():
+        if name not in known:
+            raise _not_its_option(family, name, known)
+        _check_value(known[name], value)
+    of_photos = {
+        name: option.of_photos
+        for name, option in known.items()
+        if option.of_photos is not None and not as_scored and options.get(name) is None
+    }
+    given = {name: value for name, value in options.items() if name not in of_photos}
+    return {n: value for n, value in given.items() if value != known[n].default} | of_photos
+
+
+def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:
+    others = [
+        other
+        for other in models.usable()
+        if any(option.parameter == name for option in models.get(other).options)
+    ]
+    if others:
+        return UserError(f"an option of {', '.join(others)}, not of {family.name}.", setting=name)
+    return unknown_name(f"{family.name}: no option", name, [*known, *COMMON])
+
+
+def _check_value(option: Option, value: Any) -> None:
+    if value is None:
+        return
+    _check_type(option, value)
+    if option.choices and value not in option.choices:
+        raise UserError(
+            f"must be one of {', '.join(option.choices)}, got {value}.", setting=option.parameter
+        )
+    low, high = option.minimum, option.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        limits = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
+        raise UserError(f"must be {' and '.join(limits)}, got {value}.", setting=option.parameter)
+
+
+def _check_type(option: Option, value: Any) -> None:
+    if option.type is int:
+        whole(value, option.parameter)
+    elif option.type is float:
+        number(value, option.parameter)
+    elif option.type in (bool, str) and not isinstance(value, option.type):
+        word = "true or false" if option.type is bool else "a word"
+        raise UserError(f"must be {word}, got {repr(value)[:60]}.", setting=option.parameter)
