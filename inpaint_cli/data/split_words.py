@@ -225,8 +225,8 @@ def is_plain(name: str) -> bool:
     >>> is_plain("val_256"), is_plain("test_set"), is_plain("test_tube")
     (True, True, False)
     """
-    others = [token for token in _tokens(name) if split_word(token) is None]
-    return all(token.isdecimal() or token in NEUTRAL for token in others)
+    others = [piece for piece in _tokens(name) if split_word(piece) is None]
+    return all(piece.isdecimal() or piece in NEUTRAL for piece in others)
 
 
 def without_splits(name: str) -> str:
@@ -235,7 +235,7 @@ def without_splits(name: str) -> str:
     >>> [without_splits(name) for name in ("x_t10k", "train_images", "arr_0", "trainY", "Xtest")]
     ['x', 'images', 'arr_0', 'y', 'x']
     """
-    left = (_parted(token)[1] for token in _tokens(name))
+    left = (_parted(piece)[1] for piece in _tokens(name))
     return "_".join(word for word in left if word not in ("", "set"))
 
 
@@ -265,5 +265,5 @@ def _content(name: str) -> tuple[str, ...]:
 
 def _tokens(name: str) -> list[str]:
     """Return the words and numbers of a name, in lower case: "trainA_256" has three."""
-    tokens = re.findall(r"(?i:t10k)|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", name)
-    return [token.lower() for token in tokens]
+    pieces = re.findall(r"(?i:t10k)|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+", name)
+    return [piece.lower() for piece in pieces]
