@@ -132,6 +132,8 @@ class CompletedPhoto:
     def notes(self) -> list[str]:
         """Return what a user should know about the way these were made."""
         notes = list(self.photo.notes)
+        if "unspecified" in self.photo.extras:
+            notes.append("further channels stay as they are, in the hole as well")
         if self.unseen > UNSEEN_SHARE:
             notes.append(
                 f"{100 * self.unseen:.0f} % of the hole is fully transparent and stays so: nothing "

@@ -40,7 +40,7 @@ def plain(picture: Picture, samples: Samples) -> Plain:
         return Plain(samples, picture.bits, picture.metadata)
     picture = replace(picture, samples=samples)
     deep = picture.bits > 8 and picture.colours in ("grey", "rgb")
-    values = shown(_in_its_type(picture)).astype(np.float64)
+    values = shown(in_its_type(picture)).astype(np.float64)
     parts = [values * (257 if deep else 1)]
     metadata, notes = picture.metadata, list(_costs(picture))
     if picture.colours not in ("grey", "rgb"):
@@ -54,7 +54,7 @@ def plain(picture: Picture, samples: Samples) -> Plain:
     )
 
 
-def _in_its_type(picture: Picture) -> Picture:
+def in_its_type(picture: Picture) -> Picture:
     """Return integers of up to 16 bits with their type's black and white again."""
     if picture.is_float or picture.bits > 16:
         return picture
@@ -68,9 +68,13 @@ def _costs(picture: Picture) -> list[str]:
     """Return what a plain picture cannot say of this one."""
     notes = []
     if picture.colours not in ("grey", "rgb"):
-        notes.append(f"{picture.colours.upper()} becomes RGB, so visible pixels change slightly")
+        notes.append(f"{picture.colours.upper()} becomes RGB, as it is shown")
     elif picture.is_float or picture.bits > 16:
-        notes.append(f"samples of {picture.bits} bits are cut to 16, as the range outside the hole")
+        what = "floats" if picture.is_float else "samples"
+        notes.append(
+            f"{what} of {picture.bits} bits are cut to whole numbers of 16, over the range outside "
+            "the hole"
+        )
     elif picture.samples.dtype.kind == "i":
         notes.append("signed samples are stored without sign, black at zero")
     elif picture.bits not in (1, 8, 16):

@@ -11,6 +11,7 @@ from PIL import JpegImagePlugin
 
 from inpaint_cli.pictures import exif
 from inpaint_cli.pictures.ifd import DamagedError, Layout
+from inpaint_cli.pictures.opening import UnreadError
 from inpaint_cli.pictures.picture import Density, LossyCoding, Metadata
 
 APP0, APP1, APP2, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
@@ -18,6 +19,13 @@ START_OF_SCAN = 0xDA
 EXIF_MARK, ICC_MARK, MPF_MARK = b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0"
 XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
 PHOTOSHOP_MARK = b"Photoshop 3.0\0"
+UNREAD_FRAMES = {
+    **dict.fromkeys((0xC3, 0xCB), "a lossless JPEG"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "a hierarchical JPEG"),
+    0xF7: "a JPEG-LS picture",
+}
+"""By the marker of the frame (ITU T.81, table B.1); JPEG-LS is another standard, T.87."""
+READ_FRAMES = (0xC0, 0xC1, 0xC2, 0xC9, 0xCA)
 LONGEST = 65533
 """Bytes that one segment can hold."""
 
@@ -35,11 +43,19 @@ class Segments:
 
 
 def taken_apart(data: bytes) -> Segments:
-    """Return the segments of a JPEG file; the file as it is where they cannot be told apart."""
+    """Return the segments of a JPEG file; the file as it is where they cannot be told apart.
+
+    UnreadError for kinds of JPEG that the decoder does not know.
+    """
     try:
         parts, scan = _walked(data)
     except (struct.error, IndexError, ValueError):
         return Segments(data)
+    for marker, raw in parts:
+        if marker in UNREAD_FRAMES:
+            raise UnreadError(UNREAD_FRAMES[marker])
+        if marker in READ_FRAMES and raw[4:5] not in (b"\x08", b""):
+            raise UnreadError(f"a JPEG of {raw[4]} bits")
     kept = [raw for marker, raw in parts if not 0xE1 <= marker <= 0xEF or marker == APP14]
     kept = [raw for raw in kept if raw[1] != COMMENT]
     plain = b"".join([b"\xff\xd8", *kept, data[scan:]])

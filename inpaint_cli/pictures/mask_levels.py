@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +46,8 @@ def mask_values(picture: Picture) -> MaskLevels:
     Two values that are both dark (labels 0 and 1) are stretched to black and white. More than two
     stay as they are, since any of them may be meant: see `with_values`.
     """
-    labels = picture.samples[..., 0] if picture.channels == 1 else None
-    if picture.indices is not None:
-        labels = picture.indices
-    distinct = _distinct(labels)
+    picture = _as_grey(picture)
+    distinct = _distinct(_labels(picture))
     if picture.channels == 1 and not picture.extras and picture.indices is None:
         values = _own_range(picture)
     else:
@@ -61,13 +59,39 @@ def mask_values(picture: Picture) -> MaskLevels:
     return MaskLevels(values, distinct)
 
 
+def _as_grey(picture: Picture) -> Picture:
+    """Return a picture that has shades of grey in three channels, or is all opaque, without them.
+
+    Labels are often saved so.
+    """
+    colours, extras = picture.samples[..., : picture.channels], picture.extras
+    if extras == ("alpha",) and (picture.samples[..., -1] == picture.opaque).all():
+        extras = ()
+    if picture.colours == "rgb" and (colours[..., 1:] == colours[..., :1]).all():
+        colours = colours[..., :1]
+    further = picture.samples[..., picture.samples.shape[2] - len(extras) :]
+    return replace(
+        picture,
+        samples=np.concatenate([colours, further], axis=2),
+        colours="grey" if colours.shape[2] == 1 else picture.colours,
+        extras=extras,
+    )
+
+
+def _labels(picture: Picture) -> Samples | None:
+    """Return one value for each pixel as the file holds it [H, W]; None where it has several."""
+    if picture.indices is not None:
+        return picture.indices
+    return picture.samples[..., 0] if picture.channels == 1 else None
+
+
 def _distinct(labels: Samples | None) -> tuple[float, ...]:
     if labels is None or not labels.size:
         return ()
     if labels.dtype == np.uint8:
         values = np.flatnonzero(np.bincount(labels.ravel(), minlength=256))
     else:
-        values = np.unique(labels)
+        values = np.unique(labels[np.isfinite(labels)])
     return tuple(float(value) for value in values) if len(values) <= MOST_LABELS else ()
 
 
@@ -119,9 +143,7 @@ def with_values(picture: Picture, wanted: Collection[int], name: str = "mask") -
 
     UserError for masks in colour, and for values that it does not have.
     """
-    labels = picture.indices
-    if labels is None and picture.channels == 1:
-        labels = picture.samples[..., 0]
+    labels = _labels(_as_grey(picture))
     if labels is None:
         raise UserError("a mask in colour has no single values to choose from.", where=name)
     chosen = np.isin(labels, list(wanted))

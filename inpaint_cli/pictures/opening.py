@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.util
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,14 @@ _PLUGINS = {
     "JPEG2000": ("Jpeg2KImagePlugin", "Jpeg2KImageFile"),
     "DDS": ("DdsImagePlugin", "DdsImageFile"),
 }
+
+
+_UNSUPPORTED = re.compile(r"unsupported|unimplemented|not (supported|implemented)", re.I)
+"""How libraries say that a file may be sound, but of a kind that they do not read."""
+
+
+class UnreadError(ValueError):
+    """A picture of a kind that is not read, by its name: "a JPEG of 12 bits"."""
 
 
 def no_such_file(path: Path) -> UserError:
@@ -106,9 +115,15 @@ def explained(name: str) -> Iterator[None]:
         raise UserError(
             "too many pixels for its format. Save it as PNG or TIFF.", where=name
         ) from error
+    except UnreadError as error:
+        raise UserError(kinds.advice(str(error)), where=name) from error
     # Decoders of damaged files raise anything: RuntimeError, TypeError, IndexError, ...
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
+        if _UNSUPPORTED.search(reason):
+            raise UserError(
+                f"of a kind that is not read ({reason}). Save it as PNG or TIFF.", where=name
+            ) from error
         raise UserError(
             f"damaged or truncated, it cannot be read ({reason}).", where=name
         ) from error

@@ -22,6 +22,13 @@ Extra = Literal["alpha", "premultiplied", "unspecified"]
 
 PIXEL_LIMIT = 400_000_000
 """Larger pictures are read only where the caller says so."""
+FIRST_OF = "the first of "
+"""How the note begins that a file holds more pictures than the one that was read."""
+
+
+def first_of(frames: int) -> list[str]:
+    """Return the note on a file of several frames; none where there is but one."""
+    return [f"{FIRST_OF}{frames} frames is taken"] if frames > 1 else []
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,8 @@ class Picture:
     notes: tuple[str, ...] = ()
     """What is not as it was in the file, as remarks for the user."""
     indices: Samples | None = None
-    """[H, W]: the indices of a picture with a palette, whose samples are its colours."""
+    """[H, W]: what the file holds where the samples are others: the indices of a palette, grey of
+    2 to 7 bits."""
     coding: LossyCoding | None = None
     lossless: bool = True
     """The file's format holds its pixels exactly."""

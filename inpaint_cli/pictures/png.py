@@ -17,7 +17,14 @@ from PIL import ImageFile, PngImagePlugin
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import png_metadata
 from inpaint_cli.pictures.opening import check_size
-from inpaint_cli.pictures.picture import Colours, Extra, Picture, Samples, upright
+from inpaint_cli.pictures.picture import (
+    Colours,
+    Extra,
+    Picture,
+    Samples,
+    first_of,
+    upright,
+)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
@@ -29,6 +36,14 @@ DEPTHS = {
     GREY_ALPHA: (8, 16),
     RGB_ALPHA: (8, 16),
 }
+TRANSPARENCIES = {
+    GREY: range(2, 3),
+    RGB: range(6, 7),
+    PALETTE: range(1, 257),
+    GREY_ALPHA: range(0),
+    RGB_ALPHA: range(0),
+}
+"""Bytes that a chunk tRNS may have (PNG specification, section 11.3.2.1)."""
 PASSES = (
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -39,6 +54,8 @@ PASSES = (
     (0, 1, 1, 2),
 )
 """Of interlaced files: left, top, step across, step down (PNG specification, section 8.2)."""
+SHADES = {2: 85, 4: 17}
+"""The step between shades of grey that have so many bits, stretched to 8."""
 MOST_RATIO = 1032
 """Deflate cannot shrink anything further than this."""
 
@@ -84,8 +101,7 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
 
 
 def _notes(file: PngFile, damaged: list[str]) -> Iterator[str]:
-    if file.frames > 1:
-        yield f"the first of {file.frames} frames is completed"
+    yield from first_of(file.frames)
     if file.coding == PALETTE:
         mode = "RGBA" if file.transparency else "RGB"
         yield f"a palette image; its completions are {mode}, since the fill needs other colours"
@@ -111,6 +127,8 @@ def opened(data: bytes, name: str, huge: bool = False) -> PngFile:
     file = PngFile(width, height, depth, coding, bool(interlaced))
     for kind, content, sound in chunks:
         _add(file, kind, content, sound, name)
+    if coding == PALETTE and len(file.palette) < 3:
+        raise UserError("damaged, it has no palette.", where=name)
     return file
 
 
@@ -136,8 +154,11 @@ def _add(file: PngFile, kind: bytes, content: memoryview, sound: bool, name: str
         )
     if kind == b"PLTE":
         file.palette = bytes(content)
-    elif kind == b"tRNS" and file.coding in (GREY, RGB, PALETTE):
-        file.transparency = bytes(content)
+    elif kind == b"tRNS":
+        if len(content) in TRANSPARENCIES[file.coding]:
+            file.transparency = bytes(content)
+        else:
+            file.damaged.append("tRNS")
     elif kind == b"IDAT":
         file.data.append(content)
     elif kind == b"acTL" and sound and len(content) == 8:
@@ -180,7 +201,7 @@ def _inflated(file: PngFile, name: str) -> bytes:
 
 
 def _samples(file: PngFile, rows: bytes) -> tuple[Samples, Samples | None]:
-    """Return samples [H, W, C], and the indices [H, W] of a picture with a palette."""
+    """Return samples [H, W, C], and what the file holds [H, W] where that is something else."""
     packed = zlib.compress(rows, 0)
     samples: Samples
     if file.coding == PALETTE:
@@ -200,9 +221,8 @@ def _samples(file: PngFile, rows: bytes) -> tuple[Samples, Samples | None]:
         samples = _decoded(file, packed, 16, file.coding, f"{kind};16B").astype(np.uint16) << 8
         samples |= _decoded(file, packed, 16, file.coding, f"{kind};16L")
     samples = samples if samples.ndim == 3 else samples[..., None]
-    if not file.transparency:
-        return samples, None
-    return _with_key(file, samples), None
+    held = samples[..., 0] // SHADES[file.depth] if file.depth in SHADES else None
+    return (_with_key(file, samples) if file.transparency else samples), held
 
 
 def _decoded(file: PngFile, packed: bytes, depth: int, coding: int, raw: str = "") -> Samples:
@@ -238,12 +258,9 @@ def _coloured(file: PngFile, indices: Samples) -> Samples:
 
 def _with_key(file: PngFile, samples: Samples) -> Samples:
     """Return samples with an alpha channel that is 0 where they have the transparent colour."""
-    wanted = 2 * samples.shape[2]
-    key = np.frombuffer(file.transparency[:wanted].rjust(wanted, b"\0"), ">u2").astype(np.int64)
+    key = np.frombuffer(file.transparency, ">u2").astype(np.int64)
     if file.coding == GREY and file.depth < 8:
-        top = 2**file.depth - 1
-        scale = 1 if file.depth == 1 else 255 // top
-        key = (key & top) * scale
+        key = (key & 2**file.depth - 1) * SHADES.get(file.depth, 1)
     clear = (samples == key).all(axis=2, keepdims=True)
     opaque = 255 if samples.dtype == np.uint8 else 65535
     if file.depth == 1 and file.coding == GREY:

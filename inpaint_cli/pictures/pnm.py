@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.pictures.opening import check_size
+from inpaint_cli.pictures.opening import UnreadError, check_size
 from inpaint_cli.pictures.picture import Colours, Extra, Picture, Samples
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n]*\n)*([^\s#]+)")
 _COMMENT = re.compile(rb"#[^\n]*")
 KINDS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
 """Channels of each kind with a header of bare numbers."""
+TUPLES = {1: (b"BLACKANDWHITE", b"GRAYSCALE"), 3: (b"RGB",)}
+"""Of PAM, by the channels that are no alpha; another kind of samples would be read as these."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def header_of(data: bytes) -> Header:
     if kind in (b"Pf", b"PF"):
         return Header(kind, width, height, KINDS[kind], 0, place + 1, float(numbers[2]) > 0)
     most = int(numbers[2]) if len(numbers) > 2 else 1
+    if data[place : place + 1] == b"#":  # a comment stands for the white space
+        place = data.index(b"\n", place)
     return Header(kind, width, height, KINDS[kind], _sound(most), place + 1)
 
 
@@ -65,13 +69,20 @@ def _pam_header(data: bytes) -> Header:
     if end < 0:
         raise ValueError("no end of the PAM header")
     fields: dict[bytes, int] = {}
+    kind = b""
     for line in data[2:end].split(b"\n"):
         name, _, value = line.strip().partition(b" ")
         if name in (b"WIDTH", b"HEIGHT", b"DEPTH", b"MAXVAL"):
             fields[name] = int(value[:32])
+        elif name == b"TUPLTYPE":
+            kind = value.strip()
     sides = fields[b"WIDTH"], fields[b"HEIGHT"], fields[b"DEPTH"]
     if not 1 <= sides[2] <= 4:
         raise ValueError(f"{sides[2]} channels, not 1 to 4")
+    colours = kind.removesuffix(b"_ALPHA")
+    if kind and colours not in TUPLES.get(sides[2] - (kind != colours), ()):
+        what = kind[:32].decode("ascii", "replace")
+        raise UnreadError(f"a PAM of {sides[2]} channels called {what}")
     return Header(b"P7", *sides, _sound(fields[b"MAXVAL"]), data.index(b"\n", end) + 1)
 
 
@@ -79,28 +90,30 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     """Return the picture of a PNM file; samples are stretched to 8 or 16 bits with a note."""
     head = header_of(data)
     check_size(head.width, head.height, name, huge)
-    if not head.most:
-        samples, notes = _floats(head, data, name), list[str]()
-    else:
-        samples, notes = _stretched(head, np.minimum(_stored(head, data, name), head.most))
+    stored = _floats(head, data, name) if not head.most else _stored(head, data, name)
+    samples, notes = (stored, list[str]()) if not head.most else _stretched(head, stored)
     extras: tuple[Extra, ...] = ("alpha",) if head.channels in (2, 4) else ()
     colours: Colours = "grey" if head.channels < 3 else "rgb"
     bits = 8 if head.bits == 1 and head.channels > 1 else head.bits
     high = 1.0 if not head.most else 2.0**bits - 1
-    return Picture(samples, colours, bits, 0.0, high, extras, "PNM", notes=tuple(notes))
+    held = stored[..., 0] if notes and head.channels == 1 else None
+    return Picture(
+        samples, colours, bits, 0.0, high, extras, "PNM", notes=tuple(notes), indices=held
+    )
 
 
 def _stretched(head: Header, stored: Samples) -> tuple[Samples, list[str]]:
-    """Return samples whose white is that of 1, 8 or 16 bits."""
+    """Return samples whose white is that of 1, 8 or 16 bits, and a note on other values."""
     if head.kind in (b"P1", b"P4"):
         return (1 - stored).astype(np.uint8), []  # 1 is black
+    stored = np.minimum(stored, head.most)
     top = 2**head.bits - 1
     if head.bits == 1 and head.channels > 1:
         return (stored * 255).astype(np.uint8), []
     dtype = np.uint16 if top > 255 else np.uint8
     if head.most == top:
         return stored.astype(dtype), []
-    scaled = (stored.astype(np.uint32) * np.uint32(2 * top) + head.most) // (2 * head.most)
+    scaled = (stored.astype(np.uint64) * np.uint64(2 * top) + head.most) // (2 * head.most)
     note = f"its values of 0 to {head.most} are stretched to 0 to {top}, white to white"
     return scaled.astype(dtype), [note]
 

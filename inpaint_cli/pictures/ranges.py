@@ -31,7 +31,10 @@ def ranged(picture: Picture, visible: Mask) -> Picture:
 
 def _of_wide(picture: Picture, known: Samples) -> Picture:
     if picture.is_float and not np.isfinite(known).all():
-        raise UserError("holds values that are no numbers (NaN or infinite) outside the hole.")
+        raise UserError(
+            "holds values that are no numbers (NaN or infinite) outside the hole. Replace them, or "
+            "hide them as well."
+        )
     low, high = (float(known.min()), float(known.max())) if known.size else picture.container
     low, high = _widened(low, high, picture)
     note = (

@@ -5,6 +5,7 @@ The one reader for photos, masks and training pictures.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from inpaint_cli.pictures.picture import (
     Metadata,
     Picture,
     Samples,
+    first_of,
     upright,
 )
 
@@ -86,8 +88,7 @@ def of_image(image: Image.Image, name: str = "image") -> Picture:
     with explained(name):
         count = frames_of(image)
         image.load()
-        frames = [f"the first of {count} frames is completed"] if count > 1 else []
-        return _of_loaded(_upright_image(image), image.format or "", frames)
+        return _of_loaded(_upright_image(image), image.format or "", first_of(count))
 
 
 def look(source: Source) -> HeaderFacts:
@@ -130,7 +131,8 @@ def reduced_jpeg(data: bytes, name: str, side: int) -> Image.Image | None:
     """
     if kinds.kind_of(data[: kinds.HEAD_BYTES]) != "JPEG":
         return None
-    segments = jpeg.taken_apart(data)
+    with explained(name):
+        segments = jpeg.taken_apart(data)
     with explained(name), lazily(segments.plain, "JPEG", name) as image:
         image.draft(None, (side, side))
         image.load()
@@ -149,9 +151,7 @@ def _upright_image(image: Image.Image) -> Image.Image:
 
 def _read_jpeg(data: bytes, name: str, huge: bool) -> Picture:
     segments = jpeg.taken_apart(data)
-    notes = []
-    if segments.frames > 1:
-        notes.append(f"the first of {segments.frames} frames is completed")
+    notes = first_of(segments.frames)
     if segments.damaged:
         notes.append(f"damaged, so left out: {', '.join(segments.damaged)}")
     with lazily(segments.plain, "JPEG", name, huge) as image:
@@ -180,17 +180,16 @@ def _read_other(data: bytes, kind: str, name: str, huge: bool) -> Picture:
     with lazily(data, kind, name, huge) as image:
         _refuse(image, kind, name)
         count = frames_of(image)
-        notes = [f"the first of {count} frames is completed"] if count > 1 else []
+        notes = first_of(count)
         if count > 1 or kind == "GIF":
             image.seek(0)
         image.load()
         check_size(*image.size, name, huge)  # icons hold several sizes
         metadata, orientation = _metadata_of(image)
-        if (bits := header_bits(data, kind, image)) > 8 and image.mode in ("L", "RGB", "RGBA"):
-            notes.append(f"its samples of {bits} bits are cut to 8")
-        picture = _of_loaded(image, kind, notes)
+        notes += _changes(data, kind, image)
+        picture = _of_loaded(_true_alpha(image, data, kind), kind, notes)
     indices = None if picture.indices is None else upright(picture.indices, orientation)
-    lossless = kind not in LOSSY and not (kind == "WEBP" and b"VP8L" not in data[:4096])
+    lossless = kind not in LOSSY and (kind != "WEBP" or _is_exact_webp(data))
     return replace(
         picture,
         samples=upright(picture.samples, orientation),
@@ -207,11 +206,50 @@ def _refuse(image: Image.Image, kind: str, name: str) -> None:
         raise UserError("a DDS texture of half floats. Save it as TIFF or PNG.", where=name)
 
 
-def header_bits(data: bytes, kind: str, image: Image.Image) -> int:
-    """Return the bits of a sample as the file's header states them, where Pillow may hold fewer."""
+def _changes(data: bytes, kind: str, image: Image.Image) -> list[str]:
+    """Return notes on what Pillow makes of samples that it cannot hold as they are."""
+    bits, signed = header_bits(data, kind, image)
+    held = 16 if image.mode.startswith("I;16") else 8
+    notes = ["its signed samples are stored without sign, black at zero"] if signed else []
+    if bits > held:
+        notes.append(f"its samples of {bits} bits are cut to {held}")
+    elif bits < held and kind == "JPEG2000":
+        notes.append(f"its samples of {bits} bits are stored in {held}, times {2 ** (held - bits)}")
+    if kind == "ICO" and (sizes := len(image.info.get("sizes", ()))) > 1:
+        notes.append(f"the largest of its {sizes} sizes is taken")
+    return notes
+
+
+def _true_alpha(image: Image.Image, data: bytes, kind: str) -> Image.Image:
+    """Return a Targa image without the alpha that its header does not state: a bit left over."""
+    if kind == "TGA" and image.mode == "RGBA" and data[16] == 16 and not data[17] & 15:
+        return image.convert("RGB")
+    return image
+
+
+def _is_exact_webp(data: bytes) -> bool:
+    """Return whether the first frame is coded without loss (RFC 9649, section 2)."""
+    place = 12
+    while place + 8 <= len(data):
+        kind, length = struct.unpack("<4sI", data[place : place + 8])
+        if kind in (b"VP8L", b"VP8 "):
+            return bool(kind == b"VP8L")
+        # A frame of an animation holds chunks of its own, behind 16 bytes.
+        place += 24 if kind == b"ANMF" else 8 + length + length % 2
+    return False
+
+
+def header_bits(data: bytes, kind: str, image: Image.Image) -> tuple[int, bool]:
+    """Return the bits of a sample as the file's header states them, and whether it has a sign."""
     if kind == "JPEG2000":
-        at = data.find(b"\xff\x51")  # the sizes: 36 bytes, then one for each channel
-        return (data[at + 40] & 0x7F) + 1 if 0 <= at < len(data) - 40 else 8
+        at = data.find(b"\xff\x51")  # the sizes: 38 bytes, then three for each channel
+        channels = int.from_bytes(data[at + 38 : at + 40])
+        each = data[at + 40 : at + 40 + 3 * channels : 3] if at >= 0 else b""
+        return max((size & 0x7F for size in each), default=7) + 1, any(s & 0x80 for s in each)
+    return _bits(data, kind, image), False
+
+
+def _bits(data: bytes, kind: str, image: Image.Image) -> int:
     if kind == "AVIF":
         at = data.find(b"av1C")
         flags = data[at + 6] if 0 <= at < len(data) - 6 else 0

@@ -12,10 +12,10 @@ from inpaint_cli.pictures import exif
 from inpaint_cli.pictures.ifd import DamagedError, Directory, Layout
 from inpaint_cli.pictures.opening import check_size
 from inpaint_cli.pictures.picture import (
-    Extra,
     Metadata,
     Picture,
     Samples,
+    first_of,
     natural_range,
     upright,
 )
@@ -69,7 +69,7 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     check_size(layout.width, layout.height, name, huge)
     cleaned = exif.clean_folder(folder.without((LAYERS, PAGE) if pages > 1 else (LAYERS,)))
     orientation = cleaned.orientation or 1
-    notes = [f"the first of {pages} frames is completed"] if pages > 1 else []
+    notes = first_of(pages)
     stored = samples_of(layout, data, name)
     picture = _held(layout, upright(stored, orientation), folder, name)
     kept = cleaned.folder
@@ -102,13 +102,14 @@ def _metadata(folder: Directory, cleaned: exif.CleanExif) -> Metadata:
 
 def _held(layout: TiffLayout, samples: Samples, folder: Directory, name: str) -> Picture:
     """Return the picture of upright samples as stored."""
-    bits, notes = layout.bits, list[str]()
+    bits, notes, indices = layout.bits, list[str](), None
     if layout.photometric == PALETTE:
         return _coloured(layout, samples, folder, name)
     if layout.photometric == YCBCR and layout.compression != JPEG:
         samples = _rgb_of_ycbcr(samples)
         notes.append("stored as YCbCr; its completions are RGB, as it is shown")
     if bits < 8 and (bits > 1 or layout.channels > 1):
+        indices = samples[..., 0] if layout.channels == 1 else None
         samples = (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
         notes.append(f"samples of {bits} bits; its completions have 8, in the same shades")
         bits = 8
@@ -116,7 +117,17 @@ def _held(layout: TiffLayout, samples: Samples, folder: Directory, name: str) ->
     if layout.photometric == WHITE_IS_ZERO:
         low, high = high, low
     colours = COLOURS[layout.photometric]
-    return Picture(samples, colours, bits, low, high, layout.extras, "TIFF", notes=tuple(notes))
+    return Picture(
+        samples,
+        colours,
+        bits,
+        low,
+        high,
+        layout.extras,
+        "TIFF",
+        notes=tuple(notes),
+        indices=indices,
+    )
 
 
 def _rgb_of_ycbcr(samples: Samples) -> Samples:
@@ -127,15 +138,34 @@ def _rgb_of_ycbcr(samples: Samples) -> Samples:
 
 
 def _coloured(layout: TiffLayout, samples: Samples, folder: Directory, name: str) -> Picture:
-    """Return the colours of a palette, of 8 bits, beside further channels."""
-    table = np.array(folder.integers(320), np.int64)
+    """Return the colours of a palette, in 8 bits if these hold them, beside further channels."""
+    table = np.array(folder.integers(320), np.uint16)
     if layout.kind != "u" or len(table) != 3 * 2**layout.bits:
         raise UserError(f"damaged, its palette has {len(table)} values.", where=name)
-    colours = (table.reshape(3, -1).T >> 8).astype(np.uint8)
-    indices = samples[..., 0]
-    flat = colours[indices]
-    extras: tuple[Extra, ...] = ()
-    if layout.extras and layout.bits == 8:
-        flat, extras = np.concatenate([flat, samples[..., 1:]], axis=2), layout.extras
-    note = "a palette image; its completions are RGB, since the fill needs other colours"
-    return Picture(flat, "rgb", 8, 0.0, 255.0, extras, "TIFF", notes=(note,), indices=indices)
+    indices, further = samples[..., 0], samples[..., 1:]
+    bits, table = _table_bits(table)
+    if layout.extras and layout.bits > 8 and bits == 8:
+        bits, table = 16, table * np.uint16(257)
+    dtype, top = (np.uint8, 255) if bits == 8 else (np.uint16, 65535)
+    flat = table.reshape(3, -1).T.astype(dtype)[indices]
+    further = (further.astype(np.int64) * top // (2**layout.bits - 1)).astype(dtype)
+    return Picture(
+        np.concatenate([flat, further], axis=2),
+        "rgb",
+        bits,
+        0.0,
+        float(top),
+        layout.extras,
+        "TIFF",
+        notes=("a palette image; its completions are RGB, since the fill needs other colours",),
+        indices=indices,
+    )
+
+
+def _table_bits(table: Samples) -> tuple[int, Samples]:
+    """Return 8 bits and the table as such where no colour has more, else 16 bits."""
+    if table.max(initial=0) < 256:  # as old programs wrote them, and libtiff reads them
+        return 8, table
+    high = table >> 8
+    narrow = not ((table & 255) * (table & 255 != high)).any()
+    return (8, high) if narrow else (16, table)

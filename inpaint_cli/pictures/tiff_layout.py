@@ -51,6 +51,8 @@ UNREAD_COMPRESSIONS = {
     50001: "WebP",
     50002: "JPEG XL",
 }
+WITH_PREDICTOR = (5, 8, 32946, 34925)
+"""Compressions that take a predictor; elsewhere its tag means nothing, as libtiff has it."""
 MOST_CHANNELS = 64
 WEIGHTS, SUBSAMPLING, BLACK_AND_WHITE = 529, 530, 532
 """Of YCbCr."""
@@ -121,7 +123,7 @@ def layout_of(folder: Directory, order: str, name: str) -> TiffLayout:
         folder.integer(284, 1) == 2 and channels > 1,
         photometric,
         compression,
-        folder.integer(317, 1),
+        folder.integer(317, 1) if compression in WITH_PREDICTOR else 1,
         folder.integer(266, 1) == 2,
         order,
         None,
@@ -150,11 +152,18 @@ def _refuse_unread(compression: int, photometric: int, folder: Directory, name: 
 
 
 def _check_coding(layout: TiffLayout, name: str) -> None:
-    """Refuse depths that a compression does not have, and brightness apart from colours."""
+    """Refuse depths that a compression or a predictor does not have."""
     wanted = 8 if layout.compression == JPEG else 1 if layout.compression in CCITT else layout.bits
     if layout.bits != wanted:
         raise UserError(
             f"a TIFF of {layout.bits} bits in a compression of {wanted}. {_SAVE}", where=name
+        )
+    whole_bytes = layout.bits in (8, 16, 32, 64)
+    if not {1: True, 2: whole_bytes, 3: layout.kind == "f"}.get(layout.predictor, False):
+        raise UserError(
+            f"a TIFF of {layout.bits} bits with predictor {layout.predictor}, which is not read. "
+            f"{_SAVE}",
+            where=name,
         )
 
 

@@ -129,7 +129,7 @@ def _read(layout: TiffLayout, rows: bytes, height: int, width: int, channels: in
     if layout.bits not in (8, 16, 32, 64):
         return _narrow(table, layout.bits, width * channels).reshape(height, width, channels)
     size = layout.bits // 8
-    if layout.predictor == 3 and layout.kind == "f":
+    if layout.predictor == 3:
         table = _float_differences_undone(table, width, channels, size)
         return table.view(f">f{size}").reshape(height, width, channels)
     stored = table.view(f"{layout.order}{layout.kind}{size}").reshape(height, width, channels)

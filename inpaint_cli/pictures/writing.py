@@ -15,7 +15,14 @@ from inpaint_cli.files import replacing
 from inpaint_cli.pictures import lossy_writing, png_writing, tiff_writing
 from inpaint_cli.pictures.claims import true_of
 from inpaint_cli.pictures.colours import in_bytes
-from inpaint_cli.pictures.converting import Plain, eight_bits, is_plain, on_white, plain
+from inpaint_cli.pictures.converting import (
+    Plain,
+    eight_bits,
+    in_its_type,
+    is_plain,
+    on_white,
+    plain,
+)
 from inpaint_cli.pictures.picture import Mask, Metadata, Picture, Samples
 from inpaint_cli.pictures.reading import read
 
@@ -152,12 +159,10 @@ def _lost(metadata: Metadata, chosen: Format) -> tuple[str, ...]:
 def visible_change(picture: Picture, visible: Mask, path: Path) -> Change:
     """Return how much the visible pixels of a written file differ from the photo's.
 
-    visible: bool [H, W], True = outside the hole. Alpha is not compared.
+    visible: bool [H, W], True = outside the hole. What is transparent is seen on white.
     """
-    before, after = in_bytes(picture), in_bytes(read(path, huge=True))
-    channels = 3 if max(before.shape[2], after.shape[2]) > 2 else 1
-    pair = [_colours(values, channels)[visible].astype(np.int16) for values in (before, after)]
-    difference = np.abs(pair[0] - pair[1])
+    before, after = (_on_white(p)[visible] for p in (picture, read(path, huge=True)))
+    difference = np.abs(before - after)
     if not difference.size:
         return Change(0.0, 0, 0.0)
     return Change(
@@ -167,7 +172,8 @@ def visible_change(picture: Picture, visible: Mask, path: Path) -> Change:
     )
 
 
-def _colours(values: Samples, channels: int) -> Samples:
-    if values.shape[2] > 2:
-        return values[..., :3]
-    return np.repeat(values[..., :1], channels, axis=2)
+def _on_white(picture: Picture) -> Samples:
+    """Return int16 [H, W, 3] in 0..255, black and white as the file's type has them."""
+    values = in_bytes(in_its_type(picture))
+    flat = on_white(Plain(values, 8, picture.metadata)).samples
+    return np.broadcast_to(flat, (*flat.shape[:2], 3)).astype(np.int16)

@@ -43,6 +43,12 @@ KINDS = {
 }
 
 
+def test_further_channels_stay_in_the_hole_and_a_note_says_so() -> None:
+    made = completed(KINDS["five channels"], "telea")
+    np.testing.assert_array_equal(made.samples(0)[..., 3:], KINDS["five channels"].samples[..., 3:])
+    assert "further channels stay as they are, in the hole as well" in made.notes()
+
+
 @pytest.mark.parametrize("model", ["telea", "patches"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_visible_samples_are_exact_and_the_fill_lies_in_their_range(kind: str, model: str) -> None:

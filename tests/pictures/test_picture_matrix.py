@@ -146,16 +146,18 @@ def test_grey_of_two_and_four_bits_becomes_eight_in_the_same_shades(bits: int) -
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_palettes_become_colours_and_their_indices_stay_known(bits: int) -> None:
     indices = make.samples("uint8", 1, bits)
-    colours = make.samples("uint16", 3, seed=1).reshape(-1, 3)[: 2**bits]
-    colours = np.resize(colours, (2**bits, 3))
-    palette = (320, "H", tuple(int(v) for v in colours.T.ravel()))
-    picture = read(make.tiff(indices, 3, bits=bits, more=[palette], orientation=6))
+    table = np.resize(make.samples("uint8", 3, seed=1).reshape(-1, 3), (2**bits, 3))
     upright = make.oriented(indices, 6)
-    np.testing.assert_array_equal(picture.samples, (colours >> 8)[upright[..., 0]])
-    assert "palette" in picture.notes[0]
-    assert picture.indices is not None
-    np.testing.assert_array_equal(picture.indices, upright[..., 0])
-    table = (colours >> 8).astype(np.uint8)
+    # As most programs write 8 bits in 16, as others do, and as old ones did.
+    for factor in (256, 257, 1):
+        colours = table.T.ravel().astype(int) * factor
+        palette = (320, "H", tuple(colours.tolist()))
+        picture = read(make.tiff(indices, 3, bits=bits, more=[palette], orientation=6))
+        assert picture.samples.dtype == np.uint8
+        np.testing.assert_array_equal(picture.samples, table[upright[..., 0]])
+        assert "palette" in picture.notes[0]
+        assert picture.indices is not None
+        np.testing.assert_array_equal(picture.indices, upright[..., 0])
     file = make.png(indices, bits, 3, before=[make.chunk(b"PLTE", table.tobytes())])
     np.testing.assert_array_equal(read(file).samples, table[indices[..., 0]])
 

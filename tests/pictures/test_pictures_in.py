@@ -208,7 +208,7 @@ def test_damage_behind_the_first_frame_hides_no_sound_frame() -> None:
     np.testing.assert_array_equal(whole.samples, cut.samples)
     assert "first of 2 frames" in " ".join(whole.notes)
     tiff = saved(frames[0], "TIFF", save_all=True, append_images=frames[1:])
-    assert read(tiff).notes == ("the first of 2 frames is completed",)
+    assert read(tiff).notes == ("the first of 2 frames is taken",)
     first = read(saved(frames[0], "TIFF"))
     np.testing.assert_array_equal(read(tiff[: len(tiff) - 700]).samples, first.samples)
 

@@ -244,7 +244,7 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
         (make.tiff(make.samples("uint16", 4), 5), "png", "CMYK becomes RGB"),
         (make.tiff(make.samples("int16", 1), 1), "png", "without sign"),
         (make.tiff(make.samples("uint16", 1, 12), 1, bits=12), "png", "stretched to 16"),
-        (make.tiff(make.samples("float32", 1), 1), "png", "cut to 16"),
+        (make.tiff(make.samples("float32", 1), 1), "png", "cut to whole numbers of 16"),
         (make.tiff(make.samples("uint8", 5), 2, extras=(2, 0)), "png", "1 further channel"),
         (make.tiff(make.samples("uint16", 3), 2), "jpeg", "16 bits are cut to 8"),
         (make.tiff(make.samples("uint8", 4), 2, extras=(2,)), "jpeg", "put on white"),
