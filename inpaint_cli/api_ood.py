@@ -47,7 +47,7 @@ def ood(
     reference.check(who)
     photo, _ = photo_of(image)
     everything = mask is None and visible is None
-    known = None if everything else visible_of(mask, visible, photo)
+    known = None if everything else visible_of(mask, visible, photo)[0]
     name = str(image) if isinstance(image, str | Path) else "image"
     picture = ood_judging.prepared(name, photo, known, who)
     (judged,) = ood_judging.judge(

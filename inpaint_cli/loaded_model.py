@@ -98,7 +98,8 @@ class LoadedModel:
         if drawing := drawing_option(self.family.options, options):
             known = _nothing(mask, visible, photo, drawing)
         else:
-            known = visible_of(mask, visible, photo)
+            known, remarks = visible_of(mask, visible, photo)
+            photo = photo.with_notes(*remarks)
         completed = complete_photo(photo, known, self.model, request)
         return CompletionResult.of(completed, flat, chosen)
 

@@ -21,13 +21,12 @@ from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.parsing import brief
 from inpaint_cli.pictures.mask_levels import (
     Grey,
-    MaskLevels,
     alpha_of,
     is_coloured,
     mask_values,
     with_values,
 )
-from inpaint_cli.pictures.picture import Picture, of_array
+from inpaint_cli.pictures.picture import FIRST_OF, Picture, of_array
 from inpaint_cli.pictures.reading import of_image, read
 from inpaint_cli.reporting import Reporter
 
@@ -37,8 +36,6 @@ SOFT = (16, 239)
 SOFT_SHARE = 0.05
 """A mask with more than this share of its values within SOFT is remarked on."""
 INVERTED_SHARE = 0.95
-HALF_HIDDEN = 0.5
-"""Turning a mask round is advised only where it would then hide less than this."""
 
 MaskSource = Path | Image.Image | npt.NDArray[Any]
 
@@ -90,6 +87,9 @@ def _grey(picture: Picture, name: str, reporter: Reporter | None) -> Grey:
     """Return one channel 0..255 [H, W]; remarks on masks that are not black and white."""
     levels = mask_values(picture)
     values = levels.values
+    if reporter:
+        for note in [note for note in picture.notes if note.startswith(FIRST_OF)]:
+            reporter.note(f"{name}: {note}.")
     if reporter and levels.note:
         reporter.note(f"{name}: {levels.note}.")
     if reporter and np.mean((values >= SOFT[0]) & (values <= SOFT[1])) > SOFT_SHARE:
@@ -201,25 +201,16 @@ def _empty_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:
             "no pixel is white. Paint the hole in white: other colours count by their brightness"
         )
         return f"{advice}; if it is transparent, add the setting mask_alpha."
-    if picture is not None and (levels := mask_values(picture)).found:
-        return _advice_on_values(picture, levels)
-    return (
-        "no pixel is white. If your mask is black on white, add the setting invert_mask; if its "
-        "hole is transparent, mask_alpha."
-    )
-
-
-def _advice_on_values(picture: Picture, levels: MaskLevels) -> str:
-    """Return what to do about a mask of a few values, of which none is bright."""
-    numbers = [f"{value:g}" for value in levels.found]
+    # Turned round, a mask that is dark everywhere would hide everything: that is no advice.
+    numbers = [] if picture is None else [f"{value:g}" for value in mask_values(picture).found]
+    if not numbers:
+        return "no pixel is white. Paint the hole in white."
     if len(numbers) == 1:
         return f"its only value is {numbers[0]}. Paint the hole in white."
-    named = f"its values are {', '.join(numbers[:-1])} and {numbers[-1]} of " + (
-        f"{picture.container[1]:g}, none of them bright. Choose what is filled in by the setting "
-        f"mask_values, such as {numbers[-1]}"
+    return (
+        f"its values are {', '.join(numbers[:-1])} and {numbers[-1]}, none of them bright. Choose "
+        f"what is filled in by the setting mask_values, such as {numbers[-1]}."
     )
-    darkest = float(np.mean(levels.values < THRESHOLD))
-    return named + ("; or add the setting invert_mask." if darkest < HALF_HIDDEN else ".")
 
 
 def write_mask(path: Path, visible: Mask) -> None:

@@ -120,6 +120,19 @@ def test_everything_hidden_is_a_plain_sample() -> None:
     assert (result.images[0] != result.images[1]).any()
 
 
+def test_remarks_on_a_mask_are_notes_of_the_result(visible: npt.NDArray[np.bool_]) -> None:
+    notes = loaded().complete(COLOUR, (~visible).astype(np.uint8), n=1).notes
+    assert "mask: a mask of the values 0 and 1: 1 counts as white" in notes
+
+
+def test_an_empty_hole_is_refused_without_a_word_of_the_command_line() -> None:
+    labels = np.arange(2000, dtype=np.uint8).reshape(40, 50) % 3
+    with pytest.raises(UserError, match=r"^mask: nothing to fill: .* labels != 3\.$"):
+        loaded().complete(COLOUR, labels)
+    with pytest.raises(UserError, match=r"^visible: nothing to fill: everything is known\.$"):
+        loaded().complete(COLOUR, visible=np.ones((40, 50), np.bool_))
+
+
 @pytest.mark.parametrize(
     ("image", "mask", "said"),
     [

@@ -5,6 +5,8 @@ An error names the argument at fault; nothing behind this door meets an odd type
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.masks.files import check_hole, read_mask
+from inpaint_cli.masks.files import read_mask
 from inpaint_cli.pictures.picture import Picture, of_array
 from inpaint_cli.pictures.reading import of_image, read
+from inpaint_cli.reporting import Reporter
 
 ImageSource = str | Path | Image.Image | npt.NDArray[Any]
 
@@ -62,11 +65,25 @@ def photo_of(image: Any) -> tuple[Picture, bool]:
     return picture, picture.samples.shape[2] == 1
 
 
-def visible_of(mask: Any, visible: Any, photo: Picture) -> npt.NDArray[np.bool_]:
-    """Return what is known of a photo, bool [H, W]; UserError if nothing is to be filled.
+@dataclass
+class _Heard(Reporter):
+    """A reporter that keeps its remarks, for the caller."""
 
-    Arrays are read as files are: white is filled in, from the middle of their range on.
+    lines: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        self.lines.append(text.removesuffix("."))
+
+
+def visible_of(
+    mask: Any, visible: Any, photo: Picture
+) -> tuple[npt.NDArray[np.bool_], Sequence[str]]:
+    """Return what is known of a photo, bool [H, W], and remarks on the mask.
+
+    Arrays are read as files are: white is filled in, from the middle of their range on. UserError
+    if nothing is to be filled.
     """
+    heard = _Heard()
     if (mask is None) == (visible is None):
         raise UserError("give either mask (white = fill in) or visible (True = known).")
     size = photo.height, photo.width
@@ -77,23 +94,26 @@ def visible_of(mask: Any, visible: Any, photo: Picture) -> npt.NDArray[np.bool_]
             )
         known = np.asarray(visible, np.bool_)
     elif isinstance(mask, str | Path):
-        known = read_mask(Path(mask), size=size)
+        known = read_mask(Path(mask), size=size, reporter=heard)
     elif isinstance(mask, Image.Image):
-        known = read_mask(mask, size=size)
+        known = read_mask(mask, size=size, reporter=heard)
     elif isinstance(mask, np.ndarray):
-        known = _of_mask_array(mask)
+        known = _of_mask_array(mask, heard)
     else:
         raise _wrong_type(mask, "mask")
     name = "mask" if visible is None else "visible"
     if known.shape != size:
         raise UserError(f"its shape is {known.shape}, the image's {size}.", setting=name)
-    check_hole(known, source=mask if isinstance(mask, np.ndarray) else None)
-    return known
+    if known.all():
+        why = "no pixel is white. For labels give visible, such as labels != 3"
+        why = "everything is known" if mask is None else why
+        raise UserError(f"nothing to fill: {why}.", setting=name)
+    return known, heard.lines
 
 
-def _of_mask_array(mask: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def _of_mask_array(mask: npt.NDArray[Any], reporter: Reporter) -> npt.NDArray[np.bool_]:
     try:
-        return read_mask(mask)
+        return read_mask(mask, reporter=reporter)
     except ValueError as error:
         raise UserError(
             f"expected numbers [H, W] or [H, W, C], got {mask.dtype} {list(mask.shape)}.",
