@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,8 +10,9 @@ import pytest
 from PIL import Image
 
 import inpaint_cli
-from inpaint_cli import api, models
+from inpaint_cli import api, load_model, models
 from inpaint_cli.errors import UserError
+from tests.pictures import pictures_of
 from tests.pretend_model import loaded
 
 RNG = np.random.default_rng(0)
@@ -120,6 +122,34 @@ def test_everything_hidden_is_a_plain_sample() -> None:
     assert (result.images[0] != result.images[1]).any()
 
 
+def test_an_opened_pillow_image_is_read_like_its_file(
+    tmp_path: Path, visible: npt.NDArray[np.bool_]
+) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (50, 40, 1), dtype=np.uint16)
+    path = tmp_path / "turned.tif"
+    path.write_bytes(pictures_of.tiff(deep, 0, rows=50, orientation=6))  # white is zero
+    with Image.open(path) as opened:
+        result = load_model("telea").complete(opened, visible=visible)
+    np.testing.assert_array_equal(
+        result.images[0][visible], pictures_of.oriented(deep, 6)[..., 0][visible]
+    )
+    assert result.completed.photo.low > result.completed.photo.high
+    with Image.open(path) as opened:
+        opened.load()  # from now on its pixels may be others than the file's
+        opened.paste(7, (0, 0, *opened.size))
+        photo = load_model("telea").complete(opened, visible=np.rot90(visible)).completed.photo
+    assert np.ptp(photo.samples) == 0
+
+
+@pytest.mark.parametrize("options", [{"folder": None}, {"quality": "x", "format": "jpeg"}])
+def test_what_a_result_cannot_be_saved_with_is_named(
+    options: dict[str, Any], tmp_path: Path, visible: npt.NDArray[np.bool_]
+) -> None:
+    result = load_model("telea").complete(COLOUR, visible=visible)
+    with pytest.raises(UserError, match=f"^{next(iter(options))}: must be"):
+        result.save(**{"folder": tmp_path, **options})
+
+
 def test_remarks_on_a_mask_are_notes_of_the_result(visible: npt.NDArray[np.bool_]) -> None:
     notes = loaded().complete(COLOUR, (~visible).astype(np.uint8), n=1).notes
     assert "mask: a mask of the values 0 and 1: 1 counts as white" in notes
@@ -139,6 +169,7 @@ def test_an_empty_hole_is_refused_without_a_word_of_the_command_line() -> None:
         (COLOUR, None, "either mask"),
         (COLOUR, np.zeros((40, 50), np.uint8), "nothing to fill"),
         (COLOUR, np.ones((4, 5), np.uint8), "shape"),
+        (COLOUR, np.ones((0, 0), np.uint8), "expected numbers"),
         (COLOUR.astype(np.float32), np.ones((40, 50), np.uint8), "uint8"),
         (np.zeros((0, 5), np.uint8), np.ones((0, 5), np.uint8), "uint8"),
         (np.zeros((4, 5, 7), np.uint8), np.ones((4, 5), np.uint8), "channels"),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
+from inpaint_cli.photos.arguments import whole
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.intervals import PhotoIntervals
@@ -85,6 +86,9 @@ class CompletionResult:
         """
         photo = self.completed.photo
         suffix = suffix_for(photo, format)
+        if not isinstance(folder, str | Path):
+            raise UserError(f"must be a path, got {type(folder).__name__}.", setting="folder")
+        quality = None if quality is None else whole(quality, "quality")
         paths = [Path(folder) / f"{stem}-{index}{suffix}" for index in range(len(self.images))]
         sheet = Path(folder) / f"{stem}-sheet.png"
         for path in (*paths, sheet):

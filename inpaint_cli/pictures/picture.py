@@ -165,7 +165,8 @@ def of_array(array: Samples) -> Picture:
     ValueError for other shapes and types.
     """
     samples = np.ascontiguousarray(array[..., None] if array.ndim == 2 else array)
-    if samples.ndim != 3 or not 1 <= samples.shape[2] <= 4 or samples.dtype.kind not in "buif":
+    channels = samples.shape[2] if samples.ndim == 3 else 0
+    if not 1 <= channels <= 4 or not samples.size or samples.dtype.kind not in "buif":
         raise ValueError(f"an array {list(array.shape)} of {array.dtype}, not of a picture")
     bits = samples.dtype.itemsize * 8
     if samples.dtype == np.bool_:

@@ -5,6 +5,7 @@ The one reader for photos, masks and training pictures.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -84,11 +85,27 @@ def read(source: Source, *, name: str = "", huge: bool = False) -> Picture:
 
 
 def of_image(image: Image.Image, name: str = "image") -> Picture:
-    """Return the picture of a Pillow image, upright; UserError where its pixels cannot be had."""
+    """Return the picture of a Pillow image, upright; UserError where its pixels cannot be had.
+
+    An image that was opened and not loaded yet is its file still, which says more than Pillow does.
+    """
+    if (file := _file_of(image)) is not None:
+        with contextlib.suppress(UserError):
+            picture = read(file, name=name, huge=True)
+            if image.size in ((picture.width, picture.height), (picture.height, picture.width)):
+                return picture
     with explained(name):
         count = frames_of(image)
         image.load()
         return _of_loaded(_upright_image(image), image.format or "", first_of(count))
+
+
+def _file_of(image: Image.Image) -> Path | None:
+    """Return the file of which an image is the first frame; None once its pixels are loaded."""
+    name, waiting = getattr(image, "filename", ""), getattr(image, "tile", ())
+    if not waiting or not isinstance(name, str | Path) or not str(name) or image.tell():
+        return None
+    return Path(name) if Path(name).is_file() else None
 
 
 def look(source: Source) -> HeaderFacts:
