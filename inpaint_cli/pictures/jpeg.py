@@ -18,6 +18,7 @@ APP0, APP1, APP2, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
 START_OF_SCAN = 0xDA
 EXIF_MARK, ICC_MARK, MPF_MARK = b"Exif\0\0", b"ICC_PROFILE\0", b"MPF\0"
 XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
+LONG_XMP_MARK = b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP_MARK = b"Photoshop 3.0\0"
 UNREAD_FRAMES = {
     **dict.fromkeys((0xC3, 0xCB), "a lossless JPEG"),
@@ -40,6 +41,8 @@ class Segments:
     orientation: int = 1
     frames: int = 1
     damaged: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Application segments of meanings that are not known here, so that they may show the hole."""
 
 
 def taken_apart(data: bytes) -> Segments:
@@ -87,7 +90,7 @@ def _add_metadata(segments: Segments, payloads: list[tuple[int, bytes]]) -> None
     """Fill in what the segments say beside the pixels."""
     first: dict[bytes, bytes] = {}
     profile: dict[int, bytes] = {}
-    photoshop, comments, density = [], [], None
+    photoshop, comments, density, others = [], [], None, dict[str, None]()
     for marker, raw in payloads:
         if marker == APP1 and raw.startswith((EXIF_MARK, XMP_MARK)):
             mark = EXIF_MARK if raw.startswith(EXIF_MARK) else XMP_MARK
@@ -102,6 +105,10 @@ def _add_metadata(segments: Segments, payloads: list[tuple[int, bytes]]) -> None
             comments.append(raw)
         elif marker == APP0 and raw.startswith(b"JFIF\0"):
             density = _jfif_density(raw)
+        elif APP1 <= marker <= 0xEF and marker != APP14:
+            long = raw.startswith(LONG_XMP_MARK)
+            others["extended XMP" if long else f"segments APP{marker - APP0}"] = None
+    segments.others = tuple(others)
     camera = exif.clean(first.get(EXIF_MARK, b""))
     xmp, stated = exif.clean_xmp(first.get(XMP_MARK, b""))
     segments.damaged = ("EXIF",) if camera.damaged else ()

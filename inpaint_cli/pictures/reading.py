@@ -171,6 +171,8 @@ def _read_jpeg(data: bytes, name: str, huge: bool) -> Picture:
     notes = first_of(segments.frames)
     if segments.damaged:
         notes.append(f"damaged, so left out: {', '.join(segments.damaged)}")
+    if segments.others:
+        notes.append(f"not kept: {', '.join(segments.others)}")
     with lazily(segments.plain, "JPEG", name, huge) as image:
         coding = jpeg.coding_of(image)
         image.load()

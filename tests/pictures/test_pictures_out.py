@@ -158,6 +158,18 @@ def test_iptc_and_comments_are_kept(tmp_path: Path, format: str) -> None:
     assert b"taken in 1999" in data
 
 
+def test_segments_of_a_jpeg_that_are_not_kept_are_named() -> None:
+    raw = io.BytesIO()
+    Image.new("RGB", (9, 8)).save(raw, format="JPEG")
+    long_xmp = b"http://ns.adobe.com/xmp/extension/\0" + bytes(80)
+    segments = b"".join(
+        struct.pack(">HH", 0xFF00 | marker, len(content) + 2) + content
+        for marker, content in ((0xE1, long_xmp), (0xEB, b"JP"), (0xE3, b"x"), (0xEB, b"JP"))
+    )
+    picture = read(raw.getvalue()[:2] + segments + raw.getvalue()[2:])
+    assert picture.notes == ("not kept: extended XMP, segments APP11, segments APP3",)
+
+
 def test_geotiff_and_unknown_tags_are_kept(tmp_path: Path) -> None:
     place = (33922, "I", tuple(range(12)))
     mine = (65000, "H", (7, 8, 9))
