@@ -29,7 +29,7 @@ UNITS = {"none": 1, "inch": 2, "cm": 3}
 def write(handle: BinaryIO, picture: Picture, samples: Samples, words: str | None = None) -> None:
     """Write samples of a picture as it was: depth, sign, kind of alpha, white at zero or not.
 
-    words: a text for the description, where the picture has none of its own.
+    words: a text for the description, where the picture has none of its own, nor a comment.
     """
     rows = max(1, STRIP_BYTES // max(samples[:1].nbytes, 1))
     handle.write(b"II*\0\0\0\0\0")
@@ -114,5 +114,5 @@ def _metadata(metadata: Metadata, words: str | None) -> Directory:
     if DESCRIPTION not in folder.tags:
         comment = b"\n".join(metadata.comments).decode("utf-8", "replace")
         if words or comment:
-            tags[DESCRIPTION] = text(words or comment)
+            tags[DESCRIPTION] = text(comment or words or "")
     return folder.joined(tags)

@@ -158,6 +158,14 @@ def test_iptc_and_comments_are_kept(tmp_path: Path, format: str) -> None:
     assert b"taken in 1999" in data
 
 
+def test_a_comment_is_worth_more_than_our_own_words(tmp_path: Path) -> None:
+    for comment, description in ((b"taken in 1999", "taken in 1999"), (b"", "made by us")):
+        picture = read(saved(smooth(), "JPEG", comment=comment))
+        write(tmp_path / "a.tiff", picture, picture.samples, format="tiff", text="made by us")
+        with Image.open(tmp_path / "a.tiff") as image:
+            assert image.getexif()[270] == description
+
+
 def test_segments_of_a_jpeg_that_are_not_kept_are_named() -> None:
     raw = io.BytesIO()
     Image.new("RGB", (9, 8)).save(raw, format="JPEG")
