@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.pictures.colours import in_bytes
 from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.pictures.ranges import ranged_whole
 
 Colour = tuple[int, int, int]
 
@@ -41,7 +43,7 @@ def of_colour(picture: Picture, colour: Colour) -> Mask:
 
     Fully transparent pixels have none.
     """
-    flat = in_bytes(picture)
+    flat = in_bytes(ranged_whole(picture))
     rgb = flat[..., :3] if flat.shape[2] > 2 else np.repeat(flat[..., :1], 3, axis=2)
     far = np.abs(rgb.astype(np.int16) - np.array(colour, np.int16)).max(axis=2) > TOLERANCE
     return far if flat.shape[2] in (1, 3) else np.asarray(far | (flat[..., -1] == 0))
@@ -65,6 +67,10 @@ def _difference(photo: Picture, copy: Picture) -> npt.NDArray[np.float32]:
     """Return how far two pictures differ, smoothed over 3 x 3 pixels: float32 [H, W] in 0..255."""
     import cv2
 
+    photo, copy = ranged_whole(photo), ranged_whole(copy)
+    same_way = (copy.low < copy.high) == (photo.low < photo.high)
+    if same_way and copy.samples.dtype == photo.samples.dtype:
+        copy = replace(copy, low=photo.low, high=photo.high)
     pair = []
     for picture in (photo, copy):
         flat = in_bytes(picture)

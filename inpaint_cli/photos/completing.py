@@ -104,7 +104,7 @@ class CompletedPhoto:
             if self.windows:
                 guide = Guide(samples.copy(), max(window.scale for window in self.windows))
             self.texturing.fill(samples, index, guide, corner)
-        channel = self.photo.alpha_channel
+        channel = self.photo.likely_alpha
         if self.request.opaque and channel is not None:
             samples[..., channel][hidden] = self.photo.opaque
         return hole, samples[hole.moved(-around.top, -around.left).slices]
@@ -132,7 +132,8 @@ class CompletedPhoto:
     def notes(self) -> list[str]:
         """Return what a user should know about the way these were made."""
         notes = list(self.photo.notes)
-        if "unspecified" in self.photo.extras:
+        made_opaque = self.request.opaque and self.photo.extras == ("unspecified",)
+        if "unspecified" in self.photo.extras and not made_opaque:
             notes.append("further channels stay as they are, in the hole as well")
         if self.unseen > UNSEEN_SHARE:
             notes.append(

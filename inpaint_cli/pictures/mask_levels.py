@@ -162,11 +162,9 @@ def alpha_of(picture: Picture) -> Grey | None:
 
     A further channel of unknown meaning counts, since the caller asked for alpha.
     """
-    channel = picture.alpha_channel
+    channel = picture.likely_alpha
     if channel is None:
-        if len(picture.extras) != 1:
-            return None
-        channel = picture.channels
+        return None
     stored = as_floats(picture.samples[..., channel])
     values = np.clip(np.nan_to_num(stored / picture.opaque), 0, 1) * 255
     return np.rint(values).astype(np.uint8)

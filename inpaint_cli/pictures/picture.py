@@ -154,6 +154,12 @@ class Picture:
                 return self.channels + number
         return None
 
+    @property
+    def likely_alpha(self) -> int | None:
+        """The index of the channel that is alpha, or of the only further one, for who asks so."""
+        unknown = self.channels if self.extras == ("unspecified",) else None
+        return unknown if self.alpha_channel is None else self.alpha_channel
+
     def with_notes(self, *notes: str) -> Picture:
         """Return the picture with further notes."""
         return replace(self, notes=(*self.notes, *notes)) if notes else self

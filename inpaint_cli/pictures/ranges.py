@@ -29,6 +29,12 @@ def ranged(picture: Picture, visible: Mask) -> Picture:
     return _of_integers(picture, known)
 
 
+def ranged_whole(picture: Picture) -> Picture:
+    """Return the picture with black and white from all its samples that are numbers."""
+    colours = picture.samples[..., : picture.channels]
+    return ranged(picture, np.asarray(np.isfinite(colours).all(axis=2)))
+
+
 def _of_wide(picture: Picture, known: Samples) -> Picture:
     if picture.is_float and not np.isfinite(known).all():
         raise UserError(

@@ -50,6 +50,16 @@ def test_further_channels_stay_in_the_hole_and_a_note_says_so() -> None:
 
 
 @pytest.mark.parametrize("model", ["telea", "patches"])
+def test_a_further_channel_that_was_taken_for_alpha_becomes_opaque(model: str) -> None:
+    samples = ramp(20, 200, np.uint8, 4)
+    samples[..., 3] = VISIBLE * 255
+    photo = Picture(samples, "rgb", 8, 0.0, 255.0, ("unspecified",))
+    made = completed(photo, model, opaque=True)
+    assert (made.samples(0)[..., 3] == 255).all()
+    assert not any("further channels" in note for note in made.notes())
+
+
+@pytest.mark.parametrize("model", ["telea", "patches"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_visible_samples_are_exact_and_the_fill_lies_in_their_range(kind: str, model: str) -> None:
     photo = KINDS[kind]
