@@ -9,7 +9,7 @@ import numpy as np
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures.opening import UnreadError, check_size
-from inpaint_cli.pictures.picture import Colours, Extra, Picture, Samples
+from inpaint_cli.pictures.picture import FIRST_OF, Colours, Extra, Picture, Samples
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n]*\n)*([^\s#]+)")
 _COMMENT = re.compile(rb"#[^\n]*")
@@ -94,12 +94,23 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     samples, notes = (stored, list[str]()) if not head.most else _stretched(head, stored)
     extras: tuple[Extra, ...] = ("alpha",) if head.channels in (2, 4) else ()
     colours: Colours = "grey" if head.channels < 3 else "rgb"
+    held = stored[..., 0] if notes and head.channels == 1 else None
+    if _end(head) and data[_end(head) :].lstrip()[:2] in (*KINDS, b"P7"):
+        notes.append(f"{FIRST_OF}several frames is taken")
     bits = 8 if head.bits == 1 and head.channels > 1 else head.bits
     high = 1.0 if not head.most else 2.0**bits - 1
-    held = stored[..., 0] if notes and head.channels == 1 else None
     return Picture(
         samples, colours, bits, 0.0, high, extras, "PNM", notes=tuple(notes), indices=held
     )
+
+
+def _end(head: Header) -> int:
+    """Return where the samples end; 0 where they are written out in digits."""
+    if head.kind in (b"P1", b"P2", b"P3"):
+        return 0
+    row = (head.width + 7) // 8 if head.kind == b"P4" else head.width * head.channels
+    size = 4 if not head.most else 2 if head.most > 255 else 1
+    return head.start + head.height * row * size
 
 
 def _stretched(head: Header, stored: Samples) -> tuple[Samples, list[str]]:

@@ -104,7 +104,11 @@ def write(
     metadata = true_of(picture.metadata, (height, width, channels))
     written = replace(picture, samples=samples, metadata=metadata)
     with placing(path) as temporary, temporary.open("wb") as handle:
-        return _write(handle, chosen, written, quality, text)
+        result = _write(handle, chosen, written, quality, text)
+    if format == "keep" and picture.format and picture.format not in _KEPT:
+        note = f"{picture.format} cannot be written, {chosen} is taken in its place"
+        return replace(result, notes=(note, *result.notes))
+    return result
 
 
 def check_quality(quality: int | None, chosen: Format) -> None:

@@ -85,6 +85,23 @@ def test_a_comment_may_follow_the_maximum_of_a_pnm() -> None:
     np.testing.assert_array_equal(read(b"P5 10 7 255#white\n" + array.tobytes()).samples, array)
 
 
+def test_several_pictures_in_a_pnm_are_told() -> None:
+    array = make.samples("uint8", 1)
+    one = b"P5 10 7 255\n" + array.tobytes()
+    bits = b"P4 10 7\n" + bytes(14)
+    floats = b"Pf 10 7 -1\n" + bytes(280)
+    for file in (one, bits, floats):
+        assert read(file + b"\n").notes == ()
+        assert read(file + file).notes == ("the first of several frames is taken",)
+
+
+def test_a_format_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
+    picture = read(saved(smooth(), "BMP"))
+    note = "BMP cannot be written, png is taken in its place"
+    assert write(tmp_path / "a.png", picture, picture.samples, format="keep").notes == (note,)
+    assert write(tmp_path / "a.png", picture, picture.samples).notes == ()
+
+
 def test_a_png_without_its_palette_is_refused() -> None:
     with pytest.raises(UserError, match="it has no palette"):
         read(make.png(make.samples("uint8", 1, 4), 4, 3))
