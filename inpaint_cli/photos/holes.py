@@ -57,12 +57,13 @@ class HoleSource:
             raise UserError(f"must not be negative, got {self.shrink}.", setting="shrink")
         if self.values and (self.alpha or self.colour is not None or self.path is None):
             raise UserError(
-                "it needs a mask file, and neither mask_alpha nor mask_colour.",
+                "it needs a mask file, without the setting mask_alpha or the setting mask_colour.",
                 setting="mask_values",
             )
         if self.colour is not None and (self.alpha or self.kind is not None):
             raise UserError(
-                "it is for a mask file or the photo, without mask_alpha. Leave one of them out.",
+                "it is for a mask file or the photo, without the setting mask_alpha. Leave one of "
+                "them out.",
                 setting="mask_colour",
             )
         if self.kind is not None and self.alpha:
