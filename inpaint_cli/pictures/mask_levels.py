@@ -69,6 +69,8 @@ def _as_grey(picture: Picture) -> Picture:
         extras = ()
     if picture.colours == "rgb" and (colours[..., 1:] == colours[..., :1]).all():
         colours = colours[..., :1]
+    if colours.shape[2] == picture.channels and extras == picture.extras:
+        return picture
     further = picture.samples[..., picture.samples.shape[2] - len(extras) :]
     return replace(
         picture,

@@ -165,8 +165,8 @@ def visible_change(picture: Picture, visible: Mask, path: Path) -> Change:
 
     visible: bool [H, W], True = outside the hole. What is transparent is seen on white.
     """
-    before, after = (_on_white(p)[visible] for p in (picture, read(path, huge=True)))
-    difference = np.abs(before - after)
+    pair = [_on_white(seen)[visible] for seen in (picture, read(path, huge=True))]
+    difference = np.abs(pair[0].astype(np.int16) - pair[1])
     if not difference.size:
         return Change(0.0, 0, 0.0)
     return Change(
@@ -177,7 +177,7 @@ def visible_change(picture: Picture, visible: Mask, path: Path) -> Change:
 
 
 def _on_white(picture: Picture) -> Samples:
-    """Return int16 [H, W, 3] in 0..255, black and white as the file's type has them."""
+    """Return uint8 [H, W, 3], black and white as the file's type has them."""
     values = in_bytes(in_its_type(picture))
     flat = on_white(Plain(values, 8, picture.metadata)).samples
-    return np.broadcast_to(flat, (*flat.shape[:2], 3)).astype(np.int16)
+    return np.broadcast_to(flat, (*flat.shape[:2], 3))
