@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
+from inpaint_cli.photos.completing import complete_photo
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.mask_levels import alpha_of, mask_values
 from inpaint_cli.pictures.picture import of_array
@@ -150,16 +153,25 @@ def test_bytes_of_no_kind_are_refused() -> None:
             read(head + rng.bytes(200))
 
 
-def test_a_mutated_picture_that_is_read_is_written_and_read_again(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    files = seeds()
-    for number in range(60):
-        data = mutated(files[number % len(files)], rng)
+@pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.slow)])
+def test_what_is_visible_of_a_mutated_picture_is_completed_written_and_read_unchanged(
+    count: int, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(count + 1)
+    files, model = seeds(), load_model("telea").model
+    compared = 0
+    for number in range(count):
         try:
-            picture = read(data)
+            picture = read(mutated(files[number % len(files)], rng))
+            visible = np.ones(picture.samples.shape[:2], np.bool_)
+            visible[: (picture.height + 1) // 2, picture.width // 2] = False
+            completed = complete_photo(picture, visible, model, CompletionRequest(n=1))
+            write(tmp_path / "a.tiff", completed.photo, completed.samples(0), format="tiff")
         except UserError:
             continue
-        path = tmp_path / "a.tiff"
-        write(path, picture, picture.samples, format="tiff")
-        np.testing.assert_array_equal(read(path).samples, picture.samples)
+        samples = read(tmp_path / "a.tiff").samples
+        assert samples.dtype == picture.samples.dtype
+        np.testing.assert_array_equal(samples[visible], picture.samples[visible])
+        compared += 1
+    assert compared > count // 10
     assert of_array(np.zeros((1, 1), np.bool_)).bits == 1
