@@ -28,7 +28,7 @@ from inpaint_cli.metrics.frechet import fid
 from inpaint_cli.metrics.identity import margins_of_sets, p_ids, u_ids
 from inpaint_cli.metrics.intervals import over_images
 from inpaint_cli.metrics.kid import kid, mmd2
-from inpaint_cli.metrics.measuring import Columns
+from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.protocol import BINS, bin_of
 from inpaint_cli.metrics.strata import Strata
 from inpaint_cli.reporting import Reporter

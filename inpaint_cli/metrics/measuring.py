@@ -24,7 +24,7 @@ from inpaint_cli import tensors as sealed
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.sets import pack
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.metric import Figures, MeasuredCase
+from inpaint_cli.metrics.metric import Column, Columns, Figures, MeasuredCase
 from inpaint_cli.metrics.protocol import MeasureOptions, digest_of
 from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.models.external import ToolFailure
@@ -38,7 +38,6 @@ HOPELESS = 3
 """A program that fails for so many images at first is not asked for others."""
 FEWEST, MOST = 4, 32
 """Images in a shard."""
-Column = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32]
 
 
@@ -146,20 +145,6 @@ def parts(count: int, k: int) -> list[range]:
     """
     size = min(MOST, max(FEWEST, COMPLETIONS // k))
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """All images of a target, measured."""
-
-    count: int
-    figures: dict[str, Column]
-    """Name -> [N, ...], NaN where an image has no such figure."""
-    real: Features | None
-    """[N, d], on the disk."""
-    sets: tuple[Features, ...]
-    """Likewise, of each completion set."""
-    masks_sha256: str | None
 
 
 @dataclass(frozen=True)

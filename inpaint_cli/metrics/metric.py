@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from inpaint_cli.metrics.features import FeatureExtractor
     from inpaint_cli.metrics.instruments import Instruments
-    from inpaint_cli.metrics.measuring import Columns
     from inpaint_cli.metrics.protocol import MeasureOptions
     from inpaint_cli.metrics.targets import Case, Target
 
@@ -40,6 +39,9 @@ SEED = 0
 """Of resamples, blocks and permutations: the same in every report."""
 SETS = 5
 """Most completion sets whose features p-ids, u-ids and div-fid take (PICME: five)."""
+
+
+Column = npt.NDArray[np.float64]
 
 
 @dataclass
@@ -70,6 +72,20 @@ class MeasuredCase:
         if compute not in self._shared:
             self._shared[compute] = compute(self)
         return cast(T, self._shared[compute])
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All images of a target, measured."""
+
+    count: int
+    figures: dict[str, Column]
+    """Name -> [N, ...], NaN where an image has no such figure."""
+    real: npt.NDArray[np.float32] | None
+    """[N, d], on the disk."""
+    sets: tuple[npt.NDArray[np.float32], ...]
+    """Likewise, of each completion set."""
+    masks_sha256: str | None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from inpaint_cli import __version__, metrics
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.intervals import RESAMPLES, holm, paired_difference
-from inpaint_cli.metrics.measuring import Columns
-from inpaint_cli.metrics.metric import SEED, Chosen, Line, Results
+from inpaint_cli.metrics.metric import SEED, Chosen, Columns, Line, Results
 from inpaint_cli.metrics.protocol import (
     BINS,
     RECONSTRUCTION,

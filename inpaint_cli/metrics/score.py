@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.masks import each
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
-from inpaint_cli.metrics.folders import CommonSize, target_of
+from inpaint_cli.metrics.folder_options import OF_FOLDERS, FolderOptions, folder_options
+from inpaint_cli.metrics.folders import target_of
 from inpaint_cli.metrics.protocol import (
     MeasureOptions,
     ModelSize,
@@ -43,22 +44,6 @@ from inpaint_cli.reporting import Reporter
 
 Loader = Callable[[str, str], Contestant]
 """Loads a model by name on a device."""
-OF_FOLDERS = ("reference", "resize", "crop", "unpaired")
-"""Options that belong to folders of pictures alone."""
-
-
-@dataclass(frozen=True)
-class FolderOptions:
-    """Pictures made beforehand."""
-
-    folders: tuple[Path, ...] = ()
-    reference: Path | None = None
-    masks: Path | None = None
-    k: int | None = None
-    """None = all that there are."""
-    size: CommonSize = field(default_factory=CommonSize)
-    unpaired: bool = False
-    """Pictures of both sides do not pair."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +95,7 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
         () if folders else tuple(models),
         MeasureOptions(**{n: v for n, v in options.items() if n in names[MeasureOptions]}),
         CompletionOptions(**{n: v for n, v in options.items() if n in names[CompletionOptions]}),
-        _folder_options(folders, options),
+        folder_options(folders, options),
         kinds=masks or (CompletionOptions.masks,),
         reconstruct=bool(options.get("reconstruct")),
         device=options.get("device", "auto"),
@@ -132,24 +117,6 @@ def _listed(text: str) -> list[str]:
 
 def _calibration_of(given: Calibration | str | Path) -> Calibration:
     return given if isinstance(given, Calibration) else load_calibration(Path(given))
-
-
-def _folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> FolderOptions:
-    if not folders:
-        for name in OF_FOLDERS:
-            if options.get(name) not in (None, False):
-                raise UserError("belongs to folders of pictures; none is given.", setting=name)
-        return FolderOptions()
-    for name in ("data", "size", "temperature", "detail", "reconstruct"):
-        if options.get(name):
-            raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
-    size = CommonSize(options.get("resize"), options.get("crop"))
-    if size.resize and size.crop:
-        raise UserError("give it or crop, not both.", setting="resize")
-    paths = [options.get(name) for name in ("reference", "masks")]
-    reference, masks = (None if path is None else Path(path) for path in paths)
-    unpaired = bool(options.get("unpaired"))
-    return FolderOptions(folders, reference, masks, options.get("k"), size, unpaired)
 
 
 def run(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[Document]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from inpaint_cli import metrics
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.measuring import Columns
+from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.report import Scored, document_of
 
 if TYPE_CHECKING:

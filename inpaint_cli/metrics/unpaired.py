@@ -27,7 +27,8 @@ from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import LOSSY, CommonSize, header, pictures_in
 from inpaint_cli.metrics.holes import completed
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.measuring import Columns, Features, WorkFolder, parts
+from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
+from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.moments import Moments
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.report import Document, document_of
@@ -39,7 +40,7 @@ from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
-    from inpaint_cli.metrics.score import FolderOptions
+    from inpaint_cli.metrics.folder_options import FolderOptions
     from inpaint_cli.metrics.scoring import Scoring
 
 PAIRS = "needs originals and completions that pair; these pictures do not"

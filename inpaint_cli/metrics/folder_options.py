@@ -1,0 +1,47 @@
+"""What is scored where pictures were made beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.folders import CommonSize
+
+OF_FOLDERS = ("reference", "resize", "crop", "unpaired")
+"""Options that belong to folders of pictures alone."""
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """Pictures made beforehand."""
+
+    folders: tuple[Path, ...] = ()
+    reference: Path | None = None
+    masks: Path | None = None
+    k: int | None = None
+    """None = all that there are."""
+    size: CommonSize = field(default_factory=CommonSize)
+    unpaired: bool = False
+    """Pictures of both sides do not pair."""
+
+
+def folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> FolderOptions:
+    """Return what was asked of folders. UserError for what means nothing with or without them."""
+    if not folders:
+        for name in OF_FOLDERS:
+            if options.get(name) not in (None, False):
+                raise UserError("belongs to folders of pictures; none is given.", setting=name)
+        return FolderOptions()
+    for name in ("data", "size", "temperature", "detail", "reconstruct"):
+        if options.get(name):
+            raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
+    size = CommonSize(options.get("resize"), options.get("crop"))
+    if size.resize and size.crop:
+        raise UserError("give it or crop, not both.", setting="resize")
+    paths = [options.get(name) for name in ("reference", "masks")]
+    reference, masks = (None if path is None else Path(path) for path in paths)
+    unpaired = bool(options.get("unpaired"))
+    return FolderOptions(folders, reference, masks, options.get("k"), size, unpaired)
