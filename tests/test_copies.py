@@ -37,8 +37,8 @@ def test_without_links_the_real_folders_are_found_beside_the_package(plain: Path
 def test_with_links_nothing_but_them_is_searched(top: Path) -> None:
     if not (top / "inpaint_cli" / "models").is_symlink():
         pytest.skip("this copy has no links")
-    program = "import inpaint_cli; print(*inpaint_cli.__path__)"
-    assert run(sys.executable, "-c", program, folder=top).split() == [str(top / "inpaint_cli")]
+    program = "import inpaint_cli; print(*inpaint_cli.__path__, sep='\\n')"
+    assert run(sys.executable, "-c", program, folder=top).splitlines() == [str(top / "inpaint_cli")]
 
 
 def test_without_links_a_photo_is_completed(plain: Path, tmp_path: Path) -> None:

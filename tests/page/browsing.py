@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,10 +44,21 @@ def browser() -> Iterator[Any]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         missing("playwright")
-    with sync_playwright() as playwright:
+    with a_home(), sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield started
         started.close()
+
+
+@contextmanager
+def a_home() -> Iterator[None]:
+    """Lends a home to a user who has none: neither playwright nor chromium starts without one."""
+    if os.path.expanduser("~") != "~":
+        yield
+        return
+    with tempfile.TemporaryDirectory() as lent, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", lent)
+        yield
 
 
 @dataclass
