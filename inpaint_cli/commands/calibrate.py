@@ -102,9 +102,10 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
         files.load(path)
     result = api.calibrate(given.pop("model"), reporter=reporter, **given)
     files.save(result, path)
+    unit = "deviation" if result.spread == "deviation" else "half the range"
     reporter.note(
         f"{result.model}: {100 * result.level:g} % of hidden values inside mean +- factor x "
-        f"{result.spread} of {result.k} completions; {result.data} ({result.split}), {result.masks}"
+        f"{unit} of {result.k} completions; {result.data} ({result.split}), {result.masks}"
     )
     for line in files.described(result):
         reporter.note(line)

@@ -10,13 +10,18 @@ import numpy as np
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.metric import Figures, Line, MeasuredCase, Metric, Results, mean_line
 from inpaint_cli.photos.calibration import Calibration
+from inpaint_cli.ranks import rank
+from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Target
 
 
-def check(calibration: Calibration | None, targets: Sequence[Target]) -> None:
-    """Raise UserError where a calibration says nothing on the completions to be scored."""
+def check(calibration: Calibration | None, targets: Sequence[Target], reporter: Reporter) -> None:
+    """Raise UserError where a calibration says nothing on the completions to be scored.
+
+    Masks of another kind are warned of: its intervals exist, but nothing is promised of them.
+    """
     if calibration is None:
         return
     targets = [target for target in targets if not target.is_reconstruction]
@@ -31,6 +36,13 @@ def check(calibration: Calibration | None, targets: Sequence[Target]) -> None:
         raise UserError(
             f"{why}. Make one for these with 'inpaint calibrate'.", setting="calibration"
         )
+    kinds = dict.fromkeys(str(one.facts().masks["distribution"]) for one in targets)
+    for kind in kinds:
+        if kind != calibration.masks and rank() == 0:
+            reporter.warn(
+                f"the calibration is of masks {calibration.masks}, and these are {kind}: its "
+                "intervals promise nothing here"
+            )
 
 
 def figures(case: MeasuredCase, calibration: Calibration) -> Figures:

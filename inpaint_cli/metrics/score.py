@@ -86,6 +86,8 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
     if isinstance(options.get("data"), str):
         options["data"] = (options["data"],)
     if options.get("calibration") is not None:
+        if "coverage" not in options.get("metrics", ("coverage",)):
+            raise UserError("serves coverage, which is not asked for.", setting="calibration")
         options["calibration"] = _calibration_of(options["calibration"])
     if len(masks) > 1 and folders:
         raise UserError("give one folder of masks.", setting="masks")
@@ -125,7 +127,7 @@ def run(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[Document]:
         if order.files.unpaired:
             return _unpaired(order, device, reporter).run()
         targets = targets_of(order, load, reporter, device)
-        calibrated.check(order.measured.calibration, targets)
+        calibrated.check(order.measured.calibration, targets, reporter)
         return scoring_of(order, device, reporter).run(targets)
 
 

@@ -29,6 +29,10 @@ SpreadKind = Literal["deviation", "range"]
 Both plus one level of 255, so that equal completions have intervals as well."""
 Values = npt.NDArray[np.float64]
 WHOLE = (0.0, 1.0)
+DIGITS = 9
+SLACK = 10.0**-DIGITS
+"""In multiples of the unit. Values of few levels often lie at the end of an interval exactly, and
+rounding must not decide whether they are inside: scores are rounded, intervals wider by this."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ class Calibration:
             raise UserError(f"must be deviation or range, got {self.spread}.", setting="spread")
         if not all(0 <= one.factor < float("inf") and one.n > 0 for one in self.factors):
             raise UserError("has a factor that is no number of at least 0.")
+        ends = [0.0, *(end for one in self.factors for end in one.visible), 1.0]
+        if ends[::2] != ends[1::2] or sorted(ends) != ends:
+            raise UserError("has factors whose visible ranges do not run from 0 to 1.")
 
     def factor(self, visible_share: float) -> float:
         """Return the factor for a picture, by the share of it that is visible."""
@@ -87,7 +94,7 @@ class Calibration:
     def intervals(self, members: Values, visible_share: float) -> tuple[Values, Values]:
         """Return the ends [...] in 0..1 of the intervals of K completions [K, ...] in 0..1."""
         middle, unit = centre_and_unit(members, self.spread)
-        reach = self.factor(visible_share) * unit
+        reach = (self.factor(visible_share) + SLACK) * unit
         return np.clip(middle - reach, 0, 1), np.clip(middle + reach, 0, 1)
 
     def mismatch(
@@ -134,7 +141,7 @@ def centre_and_unit(members: Values, spread: SpreadKind) -> tuple[Values, Values
 def scores(members: Values, truth: Values, spread: SpreadKind) -> Values:
     """Return |truth - mean| / unit of hidden values; members [K, M], truth [M], in 0..1."""
     middle, unit = centre_and_unit(members, spread)
-    return np.asarray(np.abs(truth - middle) / unit)
+    return np.asarray(np.round(np.abs(truth - middle) / unit, DIGITS))
 
 
 def save(calibration: Calibration, path: Path) -> None:

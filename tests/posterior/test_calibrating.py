@@ -65,6 +65,8 @@ def test_the_file_is_read_back_as_it_was(made: Calibration, tmp_path: Path) -> N
         ({"factors": []}, "needs factors"),
         ({"factors": [{"visible": [0, 1], "n": 3, "factor": -1}]}, "at least 0"),
         ({"level": 2}, "between 0.5 and 1"),
+        ({"factors": [{"visible": [0, 0.2], "n": 30, "factor": 2}]}, "run from 0 to 1"),
+        ({"factors": [{"visible": [0.5, 0.2], "n": 30, "factor": 2}] * 5}, "run from 0 to 1"),
         ({"more": 1}, "more"),
     ],
 )
@@ -163,3 +165,37 @@ def test_more_pictures_and_a_range_are_what_the_factor_is_of() -> None:
     assert controlling_factor([found] * 9, 0.2) == pytest.approx(found[0])
     ends = low.intervals(members, 0.5)
     np.testing.assert_allclose(ends[1] - ends[0], 4 * np.array([0.1 + 1 / 255, 1 / 255]))
+
+
+def test_values_at_the_very_end_of_an_interval_are_inside_whatever_rounding_does() -> None:
+    """Of 16 levels, completions that agree and a truth one level away: all lie 17 units away."""
+    levels = np.arange(16) * 17 / 255
+    scores = files.scores(np.tile(levels[:-1], (8, 1)), levels[1:], "deviation")
+    factor = controlling_factor([scores] * 20, 0.1)
+    assert set(scores) == {factor} == {17.0}
+    exact = Calibration(
+        *("m", None, "f", 8, 1, 16, "d", "0", "test", "box", 8, None, 0, 0.9, "deviation"),
+        (RangeFactor((0.0, 1.0), 20, factor),),
+        {},
+        "0",
+    )
+    for sure, truth in ((levels[:-1], levels[1:]), (levels[1:], levels[:-1])):
+        low, high = exact.intervals(np.tile(sure, (8, 1)), 0.5)
+        assert ((low <= truth) & (truth <= high)).all()
+
+
+def test_a_calibration_that_no_metric_asks_for_is_refused(made: Calibration) -> None:
+    with pytest.raises(UserError, match="calibration: serves coverage"):
+        inpaint_cli.score("pcnn-digits", **FEW, metrics="psnr", calibration=made)
+
+
+def test_masks_of_another_kind_than_the_calibration_s_are_warned_of(
+    made: Calibration, tmp_path: Path
+) -> None:
+    files.save(made, tmp_path / "c.json")
+    given = ("score", "--model", "pcnn-digits", "--data", "digits", "--limit", "2", "-k", "4")
+    more = ("--metrics", "coverage", "--calibration", str(tmp_path / "c.json"))
+    code, output = typed(*given, *more, "--masks", "centre")
+    assert code == 0
+    assert "of masks freeform@mixture, and these are centre" in output
+    assert "promise nothing" not in typed(*given, *more)[1]
