@@ -29,7 +29,7 @@ from inpaint_cli.data.value_ranges import LEAST_USED
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
-VERSION = 4
+VERSION = 5
 """Counts the changes of this code that alter pixels, splits or the index."""
 
 
