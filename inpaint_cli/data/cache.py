@@ -31,8 +31,6 @@ from inpaint_cli.reporting import Reporter
 
 VERSION = 5
 """Counts the changes of this code that alter pixels, splits or the index."""
-
-
 READ_FOR_A_PLAN = 1 << 24
 """Bytes of a set that a plan reads whole, so that it tells what is wrong with the images."""
 MADE_FOR_A_PLAN = 1 << 26
@@ -354,7 +352,11 @@ def _image_set(name: str, path: Path, index: Index, split: Split, is_read: bool 
     part = index["splits"][split]
     if not counts[split]:
         there = ", ".join(f"{count} {s}" for s, count in counts.items() if count)
-        raise UserError(f"{name} has no {split} images (there are {there}).", setting="data")
+        raise UserError(
+            f"{name} has no {split} images (there are {there}). Add some, or say with split_map "
+            "which they are.",
+            setting="data",
+        )
     size = int(np.prod(index["shape"]))
     offset = sum(counts[s] for s in SPLITS[: SPLITS.index(split)]) * size
     shape = (counts[split], *index["shape"])
@@ -385,8 +387,9 @@ def _names(plans: Sequence[SourcePlan]) -> str:
 def _looked_for(listings: Sequence[Listing]) -> str:
     odd = [text for listing in listings for text in listing.odd]
     others = counted(sum(listing.ignored for listing in listings) + len(odd), "other file")
-    named = f", {_named(odd)}" if odd else ""
-    return f"{others}{named}; looked for .png, .jpg, .webp, .tif and the like"
+    named = [others + (f", {_named(odd)}" if odd else "")]
+    named += [text for listing in listings for text in listing.remarks]
+    return "; ".join([*named, "looked for .png, .jpg, .webp, .tif and the like"])
 
 
 def _named(texts: Sequence[str]) -> str:
