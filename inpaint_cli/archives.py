@@ -98,14 +98,32 @@ def open_tar(path: Path) -> Iterator[Iterator[tuple[tarfile.TarFile, tarfile.Tar
     """
     with reading(path), path.open("rb") as raw:
         stream = cast(IO[bytes], _Unpacked(path, raw))
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE) as archive:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE, tarinfo=_WholeHead) as archive:
             yield _members(archive)
+
+
+class _WholeHead(tarfile.TarInfo):
+    """The head of a member; where it is damaged, tarfile would take that for the archive's end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _WholeHead:
+        """Return the head that a block is. ReadError for one that is none, nor the end's mark."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise
+            why = "a damaged head of a file" if buf else "no mark of its end: it is cut short"
+            raise tarfile.ReadError(why) from error
 
 
 def _members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
     while (info := archive.next()) is not None:
         cast(Any, archive).members.clear()  # which would keep them all
         yield archive, info
+    stream = cast(IO[bytes], archive.fileobj)
+    if any(any(piece) for piece in iter(lambda: stream.read(PIECE), b"")):
+        raise tarfile.ReadError("goes on behind the mark of its end: damaged, or several in one")
 
 
 class _Unpacked:

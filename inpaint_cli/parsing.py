@@ -18,6 +18,8 @@ MOST_BYTES = 1 << 28
 """A text file above this is not read: no record or config comes near it."""
 MOST_DIGITS = 4300
 """Python reads no whole number of more digits, which would take for ever."""
+BYTE_ORDER_MARK = "\ufeff"
+"""What editors on Windows put before a text."""
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -56,7 +58,9 @@ def json_of(text: str | bytes, where: str | Path, complaint: str = "damaged JSON
 
 def toml_of(text: str, where: str | Path) -> dict[str, Any]:
     """Return what a TOML text says; UserError about `where` if it says nothing."""
-    table: dict[str, Any] = _parsed(tomllib.loads, text, f"{where}: not a TOML file")
+    table: dict[str, Any] = _parsed(
+        tomllib.loads, text.removeprefix(BYTE_ORDER_MARK), f"{where}: not a TOML file"
+    )
     return table
 
 

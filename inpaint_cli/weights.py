@@ -174,8 +174,10 @@ def _not_ours(path: Path, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{path}: cannot be read ({error.strerror})."
     with path.open("rb") as handle:
-        start = handle.read(2)
-    if start == b"PK" or start[:1] == b"\x80":
+        start = handle.read(9)
+    # A safetensors file may begin like a pickle, with the length of its header, but not go on so.
+    is_pickle = start[:1] == b"\x80" and start[8:] != b"{"
+    if start[:2] == b"PK" or is_pickle:
         return (
             f"{path}: a PyTorch pickle, which could run code when loaded, so it is refused. Files "
             "of the papers' authors are read safely with 'inpaint convert --from LAYOUT FILE'."

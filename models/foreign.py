@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import re
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -56,8 +58,18 @@ PICKLE = b"\x80"
 MOST_REPEATED, FEW_BYTES = 16, 1 << 26
 """Tensors that share their values take no more than so many times the bytes of their file, and so
 many in all."""
+PIECE_BYTES = 1 << 20
 LEGACY_PICKLES = 4
 """A file from before 2020 begins with so many: two numbers, the machine, and what was saved."""
+
+
+UNSUPPORTED = re.compile(r"Unsupported operand (\d+)")
+GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+"""How torch names an operation of a pickle that it does not know, and a class that it refuses."""
+NEWER = range(0x8C, 0x99)
+"""The operations that protocols 4 and 5 of pickle added."""
+TORCH_SCRIPT = "constants.pkl"
+"""A file in archives of TorchScript alone."""
 
 
 class Inert:
@@ -151,14 +163,26 @@ def shape_text(shape: Sequence[int]) -> str:
 def _check_size(state: Mapping[str, Tensor], path: Path) -> None:
     """Raise UserError for tensors whose values are not all in the file, however large they are."""
     for name, tensor in state.items():
-        if tensor.layout is not torch.strided:
-            raise UserError(f"{path}: '{name}' is a sparse tensor, which is not read.")
+        if kind := _strange(tensor):
+            raise UserError(f"{path}: '{name}' is a {kind} tensor, which is not read.")
     size, claimed = path.stat().st_size, sum(t.numel() * t.element_size() for t in state.values())
     if claimed > MOST_REPEATED * size + FEW_BYTES:
         raise UserError(
             f"{path}: its tensors would take {claimed >> 20} MiB, but it has {size >> 10} KiB: it "
             "is damaged, or made to fill a machine."
         )
+
+
+def _strange(tensor: Tensor) -> str:
+    """Return what kind a tensor is of which the values are not plain numbers in the file."""
+    kinds = {
+        "nested": tensor.is_nested,
+        "sparse": tensor.layout is not torch.strided,
+        "quantised": tensor.is_quantized,
+        "complex": tensor.is_complex(),
+        "meta (empty)": tensor.is_meta,
+    }
+    return next((kind for kind, holds in kinds.items() if holds), "")
 
 
 def _table(content: Any, path: Path) -> dict[str, Tensor]:
@@ -223,18 +247,24 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _unpickled(path: Path) -> Any:
+    if not path.stat().st_size:
+        raise UserError(f"{path}: damaged: an empty file.")
     mapped = _is_zip(path)  # files from before 2020 are bare pickles
     classes = _classes(path, mapped)
     inert: list[Any] = [(_stand_in(name), name) for name in classes if _is_inert(name)]
     try:
-        with torch.serialization.safe_globals(inert):
+        # torch's remarks, such as on the version of a pickle; what it cannot read is an error.
+        with warnings.catch_warnings(), torch.serialization.safe_globals(inert):
+            warnings.simplefilter("ignore")
+            if mapped:
+                _check_sums(path)
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         with path.open("rb") as handle:
             if not mapped and handle.read(1) != PICKLE:
                 raise UserError(f"{path}: damaged, or not a PyTorch file.") from error
         raise _refused(path, classes, error) from error
-    except MemoryError:
+    except (MemoryError, UserError):
         raise
     # Of damaged files torch raises what comes: AssertionError, RuntimeError, LookupError, ...
     except Exception as error:
@@ -248,11 +278,44 @@ def _is_zip(path: Path) -> bool:
         return True
 
 
+def _check_sums(path: Path) -> None:
+    """Raise UserError for a file of which a part is not what was written, by the zip's own sums.
+
+    torch compares none of them. Files saved without sums have none that fits.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if any(name.rpartition("/")[2] == TORCH_SCRIPT for name in archive.namelist()):
+            raise UserError(f"{path}: a program (TorchScript). Save its state_dict() alone.")
+        fits = {info.filename: _fits(archive, info) for info in archive.infolist()}
+    damaged = [name for name, whole in fits.items() if not whole]
+    if damaged and any(fits.values()):
+        raise UserError(f"{path}: damaged: '{damaged[0]}' in it is not what was written.")
+
+
+def _fits(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    """Return whether a part of an archive has the sum that its directory says."""
+    try:
+        with archive.open(info) as handle:
+            while handle.read(PIECE_BYTES):
+                pass
+    except zipfile.BadZipFile:
+        return False
+    return True
+
+
 def _refused(path: Path, classes: Sequence[str], error: Exception) -> UserError:
     ours = ("torch.", "collections.OrderedDict", "collections.Counter")
     named = [name for name in classes if not _is_inert(name) and not name.startswith(ours)]
+    operand = UNSUPPORTED.search(str(error))
+    if not named and operand and int(operand[1]) in NEWER:
+        return UserError(
+            f"{path}: a pickle of protocol 4 or 5, which is not read. Save its state once more "
+            "with torch.save(state, FILE)."
+        )
+    refused = GLOBAL.findall(str(error))
     # Where no class is at fault, torch says what is, and advises to run it: its first sentence.
-    reason = ", ".join(named) or f"more than tensors ({str(error).split('. ')[0].strip()})"
+    told = str(error).split(". ")[0].strip()
+    reason = ", ".join(named or refused) or f"more than tensors ({told})"
     return UserError(
         f"{path}: refused: it holds {reason}, which could run code when loaded. Save its "
         "state_dict() alone."

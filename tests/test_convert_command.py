@@ -79,3 +79,11 @@ def test_an_unknown_layout_is_answered_with_the_nearest(theirs: Path, tmp_path: 
 def test_a_missing_file_is_named(tmp_path: Path, theirs: Path) -> None:
     refused = convert(tmp_path / "none.pt", tmp_path / "ours.safetensors")
     assert (refused.exit_code, "none.pt" in refused.stderr) == (2, True)
+
+
+def test_a_model_of_ours_is_not_converted(theirs: Path, tmp_path: Path) -> None:
+    ours = tmp_path / "ours.safetensors"
+    assert convert(theirs, ours).exit_code == 0
+    refused = convert(ours, tmp_path / "again.safetensors")
+    assert refused.exit_code == 2
+    assert "a model of inpaint already ('tiny')" in refused.stderr

@@ -65,10 +65,14 @@ def convert(
     """
     layouts = models.layouts()
     if layout in models.FAMILIES and layout not in layouts:
-        raise UserError(f"--from: '{layout}' has no files of its authors to read.")
+        theirs = " or ".join(f"'{name}'" for name, family in layouts.items() if family == layout)
+        advice = f"layouts of its own: {theirs}" if theirs else "no files of its authors to read"
+        raise UserError(f"--from: '{layout}' has {advice}.")
     if layout not in layouts:
         raise unknown_name("--from: no layout", layout, layouts)
     _check_output(output, files, layout, overwrite)
+    for file in files:
+        _check_foreign(file)
     reporter.loading(*map(str, files))
     from inpaint_cli.models.foreign import check_finite
     from inpaint_cli.weights import hash_of, preset_of, save_weights
@@ -101,6 +105,19 @@ def _check_output(output: Path, files: tuple[Path, ...], layout: str, overwrite:
         raise UserError(f"-o: {output} is one of the files to read. Give another name.")
     if output.exists() and not overwrite and not _is_converted(output, layout):
         raise _there(output)
+
+
+def _check_foreign(path: Path) -> None:
+    """Raise UserError for a weight file of ours."""
+    from inpaint_cli.weights import read_header
+
+    if not path.is_file() or path.suffix != ".safetensors":
+        return
+    try:
+        family = read_header(path)["family"]
+    except UserError:
+        return
+    raise UserError(f"{path}: a model of inpaint already ('{family}'). Give it as --model.")
 
 
 def _there(output: Path) -> UserError:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,8 @@ class Npz(PackedFile):
     def _names(self) -> list[str]:
         """The arrays of the file."""
         with open_zip(self.path, RATIO_OF_ARRAYS) as archive:
-            return [Path(name).stem for name in archive.namelist() if name.endswith(".npy")]
+            names = dict.fromkeys(archive.namelist())
+        return [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
 
     @cached_property
     def _chosen(self) -> tuple[dict[Split | None, str], dict[Split | None, str]]:
@@ -127,7 +128,7 @@ class Npz(PackedFile):
         splits: dict[str, Split] = {**splits_of(open_ones), **given}
         images, labels = dict[Split | None, str](), dict[Split | None, str]()
         for name in self._names:
-            role = without_splits(name)
+            role = without_splits(PurePosixPath(name).name)
             if role in LABEL_KEYS:
                 labels.setdefault(splits.get(name), name)
             elif name in given or (choices[name] is None and role in IMAGE_KEYS):
@@ -141,7 +142,7 @@ class Npz(PackedFile):
         images, labels = self._chosen
         if not images:
             raise UserError(
-                f"{self.path} holds {', '.join(self._names) or 'nothing'}; expected images and "
+                f"{self.path} holds {', '.join(self._names) or 'no arrays'}; expected images and "
                 "labels, or train_images, train_labels, test_images and so on. Say which are the "
                 "images with split_map, such as 'NAME=train'.",
                 setting="data",
@@ -187,6 +188,12 @@ class Npz(PackedFile):
         numbers = None
         if labels:
             with Npy(archive, labels) as array:
+                if len(array.shape) > 1 and math.prod(array.shape) != count:
+                    raise UserError(
+                        f"{self.path}: {labels} is {list(array.shape)}; expected one label for "
+                        f"each of {count} images, such as the argmax of one-hot ones.",
+                        setting="data",
+                    )
                 numbers = array.values().reshape(-1)
             if len(numbers) != count:
                 raise UserError(
@@ -253,7 +260,11 @@ class Npz(PackedFile):
             image = image.transpose(1, 2, 0)
         if image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4)):
             return image
-        raise UserError(f"{self.path}: {name} holds {list(image.shape)}, no image.", setting="data")
+        raise UserError(
+            f"{self.path}: {name} holds {list(image.shape)}, no image; expected [N, H, W], or "
+            "[N, H, W, C] or [N, C, H, W] of 1, 3 or 4 channels.",
+            setting="data",
+        )
 
 
 def digits() -> Arrays:

@@ -12,7 +12,6 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,19 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import files
-from inpaint_cli.data import label_table
+from inpaint_cli.data import doubts, label_table
 from inpaint_cli.data.decoding import Decoding, MemberRow, SourcePlan, check_skipped, decode_all
 from inpaint_cli.data.image_set import NAMED_IN_FULL, SPLITS, ImageSet, Split, counted
 from inpaint_cli.data.sources import Listing
 from inpaint_cli.data.splits import Member
-from inpaint_cli.data.value_ranges import LEAST_USED
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
-VERSION = 4
+VERSION = 5
 """Counts the changes of this code that alter pixels, splits or the index."""
-
-
 READ_FOR_A_PLAN = 1 << 24
 """Bytes of a set that a plan reads whole, so that it tells what is wrong with the images."""
 MADE_FOR_A_PLAN = 1 << 26
@@ -193,7 +189,7 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
         told = _index_of(rows, ends, result, len(plans) > 1)
         rules = _rules(plans, listed.rules, result, listed.listings)
         remarks = listed.remarks + result.guesses
-        warnings_ = _warnings(rows, ends, result)
+        warnings_ = doubts.found(rows, ends, result)
         index = {"shape": shape, "rules": rules, "remarks": remarks, "warnings": warnings_, **told}
         _add_hashes(handle, index)
     files.write_text(path, json.dumps(index))
@@ -208,32 +204,6 @@ def _check_said(plans: Sequence[SourcePlan], listings: Sequence[Listing]) -> Non
         raise UserError(
             f"'{unused[0]}' is no folder, file or array of {_names(plans)}.", setting="split_map"
         )
-
-
-def _warnings(
-    rows: Sequence[MemberRow], ends: npt.NDArray[np.int64], result: Decoding
-) -> list[str]:
-    """Return what makes figures or training wrong though every file could be read."""
-    texts = []
-    for name, (low, high) in result.extents.items():
-        if high - low < LEAST_USED * 255 and len(rows) > 1:
-            texts.append(
-                f"the pixels of {name} lie between {low} and {high}, less than a tenth of black "
-                "(0) to white (255). Is it scaled as it should be?"
-            )
-    first = [0, *ends.tolist()]
-    known = set[bytes]()
-    for place, (split, (start, end)) in enumerate(zip(SPLITS, pairwise(first), strict=True)):
-        held = [result.contents[row] for row in range(start, end) if row in result.contents]
-        same = sum(content in known for content in held)
-        if same:
-            others = " or ".join(SPLITS[:place])
-            texts.append(
-                f"{same} of {len(held)} {split} images are also in {others}, byte for byte: "
-                "figures on them say nothing of new pictures."
-            )
-        known.update(held)
-    return texts
 
 
 def _close_gaps(handle: IO[bytes], good: npt.NDArray[np.bool_], size: int) -> None:
@@ -354,7 +324,11 @@ def _image_set(name: str, path: Path, index: Index, split: Split, is_read: bool 
     part = index["splits"][split]
     if not counts[split]:
         there = ", ".join(f"{count} {s}" for s, count in counts.items() if count)
-        raise UserError(f"{name} has no {split} images (there are {there}).", setting="data")
+        raise UserError(
+            f"{name} has no {split} images (there are {there}). Add some, or say with split_map "
+            "which they are.",
+            setting="data",
+        )
     size = int(np.prod(index["shape"]))
     offset = sum(counts[s] for s in SPLITS[: SPLITS.index(split)]) * size
     shape = (counts[split], *index["shape"])
@@ -385,8 +359,9 @@ def _names(plans: Sequence[SourcePlan]) -> str:
 def _looked_for(listings: Sequence[Listing]) -> str:
     odd = [text for listing in listings for text in listing.odd]
     others = counted(sum(listing.ignored for listing in listings) + len(odd), "other file")
-    named = f", {_named(odd)}" if odd else ""
-    return f"{others}{named}; looked for .png, .jpg, .webp, .tif and the like"
+    named = [others + (f", {_named(odd)}" if odd else "")]
+    named += [text for listing in listings for text in listing.remarks]
+    return "; ".join([*named, "looked for .png, .jpg, .webp, .tif and the like"])
 
 
 def _named(texts: Sequence[str]) -> str:

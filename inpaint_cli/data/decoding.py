@@ -60,8 +60,8 @@ class Decoding:
     enlarged: int = 0
     converted: int = 0
     uncropped: int = 0
-    extents: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Name of the source -> darkest and brightest pixel of all its images, as prepared."""
+    pixels: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    """Name of the source -> how many pixels of its images, as prepared, have each value, [256]."""
     contents: dict[int, bytes] = field(default_factory=dict)
     """Row -> digest of the file or array as it was read."""
     guesses: list[str] = field(default_factory=list)
@@ -73,11 +73,8 @@ class Decoding:
         self.enlarged += decoded.enlarged
         self.converted += decoded.converted
         self.uncropped += decoded.uncropped
-        low, high = self.extents.get(name, (255, 0))
-        self.extents[name] = (
-            min(low, int(decoded.pixels.min())),
-            max(high, int(decoded.pixels.max())),
-        )
+        counts = np.bincount(decoded.pixels.reshape(-1), minlength=256)
+        self.pixels[name] = self.pixels.get(name, 0) + counts
 
 
 def decode_all(

@@ -111,11 +111,20 @@ class _Tree:
                 else:  # whatever it holds
                     self.unclear.update((key, path[: depth + 1]) for key, path in inside)
                 continue
+            if self._is_divided(inside, depth + 1):
+                self.walk(inside, depth + 1)
+                continue
             self.found[name, splits[name]] += len(inside)
             self.splits.update((key, splits[name]) for key, _ in inside)
             self.levels.update((key, depth) for key, _ in inside)
         if splits:
             self.beside += [key for key, path in files if len(path) - 1 == depth]
+
+    def _is_divided(self, inside: list[tuple[str, Path]], depth: int) -> bool:
+        """Return whether a split holds splits and nothing else, as trainval/ does train/, val/."""
+        names = {path[depth] if len(path) - 1 > depth else "" for _, path in inside}
+        splits = splits_of(names)
+        return splits.keys() == names and len(set(splits.values())) > 1
 
     def _splits(self, below: dict[str, list[tuple[str, Path]]], depth: int) -> dict[str, Split]:
         choices = {

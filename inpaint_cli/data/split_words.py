@@ -33,6 +33,13 @@ WORDS: dict[str, Split] = {
 }
 """Words, in lower case, that are splits."""
 ANY_WORD = re.compile("|".join(WORDS), re.IGNORECASE)
+TOGETHER: dict[frozenset[Split], Split] = {
+    frozenset(("train", "validation")): "train",
+    frozenset(("test", "validation")): "test",
+}
+"""What a name says that says two: "train_val" is trained on, and "test-dev" is not."""
+SHORT: dict[str, Split] = {"tr": "train", "ts": "test", "te": "test"}
+"""Short words, which mean a split beside the same name with another: imagesTr and imagesTs."""
 EVALUATION = ("eval", "evaluation")
 """Words for the test split, or for validation where another name says test."""
 NEUTRAL = frozenset(
@@ -69,8 +76,18 @@ PICTURES = frozenset(
     ("image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "input", "inputs")
 )
 """Words for pictures: "set-image" beside "set-mask" tells what the latter is."""
-GLUED_BEFORE = ("x", "y")
-"""Letters before a split word without a sign between, as in "Xtrain"."""
+GLUED_BEFORE = ("x", "y", *sorted(word for word in NEUTRAL if len(word) > len("px")))
+"""What stands before a split word without a sign between, as in "Xtrain" and "minival"."""
+MAPS = frozenset(
+    (
+        *("depth", "depths", "depthmap", "depthmaps", "disparity", "disparities", "disp"),
+        *("normals", "flow", "flows", "edge", "edges", "contours", "trimap", "trimaps"),
+        *("alpha", "alphas", "saliency"),
+    )
+)
+"""Folders named by words of `MAPS` hold what belongs to pictures, where these stand beside them."""
+COLOURS = frozenset(("rgb", "color", "colors", "colour", "colours", "frames"))
+"""Words for pictures that stand beside such maps."""
 CHOICES: dict[str, SplitChoice] = {
     "train": "train",
     "val": "validation",
@@ -104,7 +121,9 @@ class SplitMap:
                     f"got '{part}'.",
                     setting="split_map",
                 )
-            pairs[name.strip("/")] = CHOICES[value.lower()]
+            choice = CHOICES[value.lower()]
+            if pairs.setdefault(name.strip("/"), choice) != choice:
+                raise UserError(f"says two things of '{name}'. Leave one out.", setting="split_map")
         return cls(tuple(pairs.items()))
 
     def key_of(self, path: Sequence[str]) -> str | None:
@@ -174,14 +193,15 @@ def _parted(word: str) -> tuple[str | None, str]:
 
 
 def split_of(name: str) -> Split | None:
-    """Return the split that a name says; None where it says none, or two.
+    """Return the split that a name says; None where it says none, or train and test.
 
     >>> [split_of(n) for n in ("train_data_batch_1", "x_t10k", "val2017", "testA", "images")]
     ['train', 'test', 'validation', 'test', None]
-    >>> split_of("train_val")
+    >>> split_of("train_val"), split_of("test-dev2017"), split_of("train_test")
+    ('train', 'test', None)
     """
     splits = {WORDS[word] for word in map(split_word, _tokens(name)) if word}
-    return splits.pop() if len(splits) == 1 else None
+    return splits.pop() if len(splits) == 1 else TOGETHER.get(frozenset(splits))
 
 
 def splits_of(names: Collection[str]) -> dict[str, Split]:
@@ -194,7 +214,18 @@ def splits_of(names: Collection[str]) -> dict[str, Split]:
     evaluated = {name for name in splits if {*map(split_word, _tokens(name))} & {*EVALUATION}}
     if any(split == "test" for name, split in splits.items() if name not in evaluated):
         splits |= dict.fromkeys(evaluated, WORDS["val"])
-    return splits
+    return _short_ones(names) | splits
+
+
+def _short_ones(names: Collection[str]) -> dict[str, Split]:
+    """Return the splits that short words at the end of names say, which are alike otherwise."""
+    alike: dict[tuple[str, ...], dict[str, Split]] = {}
+    for name in names:
+        *rest, last = _tokens(name) or [""]
+        if rest and last in SHORT:
+            alike.setdefault(tuple(rest), {})[name] = SHORT[last]
+    groups = (group for group in alike.values() if len(set(group.values())) > 1)
+    return {name: split for group in groups for name, split in group.items()}
 
 
 def word_at_an_end(stem: str) -> NameWord | None:
@@ -246,15 +277,26 @@ def is_truth(name: str, beside: Collection[str] = ()) -> bool:
     (True, True, True)
     >>> is_truth("gas_mask"), is_truth("a-mask", ["a-image"]), is_truth("gas_mask", ["gas"])
     (False, True, False)
+    >>> is_truth("depth", ["rgb"]), is_truth("depth", ["width"])
+    (True, False)
     """
     words = _content(name)
     if not TRUTH & {*words}:
-        return False
+        return _is_map(words, beside)
     if {*words} <= TRUTH | BESIDE_TRUTH or words[-1] in ENDINGS:
         return True
     others = {frozenset(_content(other)) for other in beside}
     rest = {*words} - TRUTH
     return any(other & PICTURES and other - PICTURES == rest for other in others)
+
+
+def _is_map(words: Sequence[str], beside: Collection[str]) -> bool:
+    """Return whether a folder of these words holds maps of the pictures in one beside it."""
+    if not MAPS & {*words} or not {*words} <= MAPS | BESIDE_TRUTH | {"map", "maps"}:
+        return False
+    pictures = PICTURES | COLOURS
+    others = ({*_content(other)} for other in beside)
+    return any(other & pictures and other <= pictures | NEUTRAL for other in others)
 
 
 @cache

@@ -124,7 +124,8 @@ def load_newest(
             _check_optimisers(path, checkpoint, optimisers)
             return checkpoint
         except DamagedCheckpoint as error:
-            reporter.warn(f"{path}: damaged ({error}); the checkpoint before it is taken.")
+            after = "; the checkpoint before it is taken" if path != saved[0] else ""
+            reporter.warn(f"{path}: damaged ({error}){after}.")
     if saved:
         raise UserError(f"{folder}: no checkpoint of '{stage}' can be read. Start a new run.")
     return None
@@ -132,6 +133,8 @@ def load_newest(
 
 def load(path: Path, reporter: Reporter) -> Checkpoint:
     """Return a checkpoint whose own parts are right. DamagedCheckpoint where they are not."""
+    if not path.is_file():
+        raise DamagedCheckpoint("no ordinary file, nor a link to one")
     try:
         with safe_open(path, framework="pt") as handle:
             header: dict[str, Any] = handle.metadata() or {}

@@ -75,6 +75,12 @@ class RunFolder:
         refusal = f"{self.path}: another process is training in this folder."
         return locking.locked(self.path / ".lock", refusal)
 
+    def keep(self, recipe: Recipe) -> None:
+        """Write config.toml anew where `recipe` has other data or stages."""
+        saved = from_file(self.config)
+        if (saved.data, saved.stages) != (recipe.data, recipe.stages):
+            write_text(self.config, recipe.to_toml())
+
     def remove(self) -> None:
         """Remove the folder of a run that came to nothing."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -201,7 +207,7 @@ def resume_run(
 ) -> tuple[RunFolder, Recipe]:
     """Return the run folder `where`, or NEWEST below `runs`, to go on with, and its recipe.
 
-    accept_changes: other data take the place of the run's.
+    accept_changes: other data take the place of the run's. Nothing is written: this may be a plan.
     """
     for setting, value in (
         ("set", choices.settings),
@@ -229,7 +235,6 @@ def resume_run(
             text = f"{path} is a run on {', '.join(recipe.data)}. Other data need accept_changes."
             raise UserError(text, setting="data")
         recipe = replace(recipe, data=tuple(choices.data))
-        write_text(folder.config, recipe.to_toml())
     if choices.stage and choices.stage not in recipe.stages:
         recipe = _with_stage(folder, recipe, choices.stage)
     facts = record.read(path)
@@ -243,9 +248,7 @@ def _with_stage(folder: RunFolder, recipe: Recipe, name: str) -> Recipe:
     if name not in stages:
         raise unknown_name(f"{recipe.model} has no stage", name, stages, setting="stage")
     check_needs(stages[name], folder.finished_stages(), folder)
-    recipe = replace(recipe, stages=(*recipe.stages, name))
-    write_text(folder.config, recipe.to_toml())
-    return recipe
+    return replace(recipe, stages=(*recipe.stages, name))
 
 
 def check_needs(stage: Stage[Any], finished: Sequence[str], folder: RunFolder | None) -> None:

@@ -11,19 +11,23 @@ from inpaint_cli.training import checkpoints
 from inpaint_cli.training.checkpoints import Checkpoint
 from inpaint_cli.training.folder import RunFolder
 from inpaint_cli.training.recipe import Recipe
-from inpaint_cli.weights import load_weights, save_weights
+from inpaint_cli.weights import load_weights, read_header, save_weights
 
 
 def mend_weights(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> None:
     """Make the weight file again if it cannot be read. UserError where no checkpoint can, either.
 
+    UserError, too, where something else stands in its place, which is not ours to replace.
     The stage of the checkpoint counts as not finished: training it to its end is no step then.
     """
+    if not folder.weights.exists():
+        return
     if not folder.weights.is_file():
-        return
+        raise UserError(f"{folder.weights}: no ordinary file. Move it away, and resume.")
     try:
-        load_weights(folder.weights)
-        return
+        family = read_header(folder.weights)["family"]
+        if family == recipe.model:
+            load_weights(folder.weights)
     except UserError as error:
         checkpoint = _newest(folder, recipe, reporter)
         if checkpoint is None:
@@ -33,6 +37,13 @@ def mend_weights(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> None:
             f"{error} It is made again from the checkpoint of '{progress.stage}', step "
             f"{progress.step}."
         )
+    else:
+        if family != recipe.model:
+            raise UserError(
+                f"{folder.weights}: a model of '{family}' in a run of '{recipe.model}'. Move it "
+                "away, and resume."
+            )
+        return
     model = recipe.build()
     try:
         model.load_state_dict(checkpoint.part("average") or checkpoint.part("model"))

@@ -159,10 +159,7 @@ class RecipeChoices:
         for source in data:
             check_utf8(source, setting="data")
         stages = (self.stage,) if self.stage else tuple(file.get("stages", family.stage_names))
-        for stage in stages:
-            if stage not in family.stage_names:
-                subject = f"{family.name} has no stage"
-                raise unknown_name(subject, stage, family.stage_names, setting="stage")
+        _check_stages(stages, family)
         split_map = self.split_map if self.split_map is not None else file.get("split_map", "")
         preset, config = self._preset(family, data, split_map, file)
         config = _override(config, parse_settings(tuple(self.settings)), family, stages)
@@ -220,8 +217,14 @@ class RecipeChoices:
 
 
 def from_file(path: Path) -> Recipe:
-    """Read a config.toml."""
-    return RecipeChoices(config=path).recipe()
+    """Read the config.toml of a run. UserError names the file, from which everything comes."""
+    try:
+        return RecipeChoices(config=path).recipe()
+    except UserError as error:
+        if not error.setting:
+            raise
+        field = "" if error.setting == "set" else f"{error.setting}: "
+        raise UserError(f"{path}: {field}{error.text}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -313,6 +316,20 @@ def _check_whole(config: Config) -> None:
         raise UserError(
             "completion_only: such a model lacks what training needs, as those that ship do. "
             "Train a new one, or go on with a run of your own."
+        )
+
+
+def _check_stages(stages: Sequence[str], family: Family) -> None:
+    """Raise UserError where `stages` are not some of the family's, each once and in their order."""
+    for stage in stages:
+        if stage not in family.stage_names:
+            subject = f"{family.name} has no stage"
+            raise unknown_name(subject, stage, family.stage_names, setting="stage")
+    if not stages or list(stages) != [name for name in family.stage_names if name in stages]:
+        raise UserError(
+            f"the stages are {', '.join(stages) or 'none'}; name one or more of "
+            f"{', '.join(family.stage_names)}, each once and in this order.",
+            setting="stage",
         )
 
 

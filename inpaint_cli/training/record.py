@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ def read(run: Path, reporter: Reporter | None = None) -> Facts:
         facts = json.loads(read_bytes(run / FILE))
         if not isinstance(facts, dict) or not isinstance(facts.get("sittings", []), list):
             raise ValueError("no table")
+        _check_types([facts, *facts.get("sittings", [])])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -44,6 +46,25 @@ def read(run: Path, reporter: Reporter | None = None) -> Facts:
         data = facts.pop("data", {})
         return {"data": data, "sittings": [facts]}
     return facts
+
+
+def _check_types(states: Sequence[Any]) -> None:
+    """Raise ValueError where what is compared with later sittings is of other types."""
+    for state in states:
+        if not isinstance(state, dict):
+            raise ValueError("a sitting is no table")
+        for name in ("settings", "data", "perceptual"):
+            if not isinstance(state.get(name, {}), dict):
+                raise ValueError(f"{name} is no table")
+        sources = state.get("data", {}).get("sources", [])
+        if not isinstance(sources, list) or not all(map(_is_source, sources)):
+            raise ValueError("the sources of its data cannot be read")
+
+
+def _is_source(source: Any) -> bool:
+    if not isinstance(source, dict) or not isinstance(source.get("given"), str):
+        return False
+    return isinstance(source.get("path", ""), str)
 
 
 def places(recipe: Recipe, facts: Facts) -> tuple[str, ...]:
@@ -87,6 +108,18 @@ def distance_of(recipe: Recipe, facts: Facts) -> str:
     return perceptual.with_file(recipe.perceptual, there) if there.exists() else recipe.perceptual
 
 
+@dataclass(frozen=True)
+class Admission:
+    """A sitting that may begin: how it differs from those before, and what is recorded of it."""
+
+    differences: list[str]
+    facts: Facts
+
+    def write(self, run: Path) -> None:
+        """Add the sitting to the record of `run`, once it is known that it can begin."""
+        write_text(run / FILE, json.dumps(self.facts, indent=2) + "\n")
+
+
 def admit(
     run: Path,
     recipe: Recipe,
@@ -95,8 +128,8 @@ def admit(
     device: str,
     accept_changes: bool,
     reporter: Reporter,
-) -> list[str]:
-    """Add a sitting to the record; return how it differs from the ones before.
+) -> Admission:
+    """Compare a sitting with the ones before; nothing is written.
 
     images: those of training, and the held-out ones. distance: SHA-256 of the weights of the
     perceptual distance, if there is one. UserError where it differs and that is not accepted.
@@ -120,8 +153,7 @@ def admit(
     if differences:
         sitting |= {"accepted": differences, **now}
     whole = {**now, **facts, "sittings": [*facts.get("sittings", []), sitting]}
-    write_text(run / FILE, json.dumps(whole, indent=2) + "\n")
-    return differences
+    return Admission(differences, whole)
 
 
 def _latest(facts: Facts, what: str) -> Facts:

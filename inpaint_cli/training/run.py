@@ -174,10 +174,14 @@ class TrainingRun:
             images, held_out = self.images or self.recipe.load_images(
                 self.machine.download, self.reporter
             )
-            self._describe(images, held_out)
+            admission: record.Admission | None = self._describe(images, held_out)
             stack.enter_context(self.stop.listening())
             for stage in stages:
-                finished = StageRun(self, self.trainer(stage, images), held_out).train()
+                trainer = self.trainer(stage, images)
+                if admission:  # whatever could refuse this sitting has been asked
+                    self._record(admission)
+                    admission = None
+                finished = StageRun(self, trainer, held_out).train()
                 ranks.wait()
                 if not finished:
                     break
@@ -233,12 +237,12 @@ class TrainingRun:
             )
         return trainer
 
-    def _describe(self, images: ImageSet, held_out: ImageSet) -> None:
-        """Tell of the data, and record the sitting. UserError if the run was begun on others."""
+    def _describe(self, images: ImageSet, held_out: ImageSet) -> record.Admission:
+        """Tell of the data, and compare. UserError if the run was begun on others."""
         for line in images.describe():
             self.reporter.note(line)
         distance = self._distance if self.recipe.family.perceptual else None
-        self.accepted = ranks.of_the_first(
+        admission = ranks.of_the_first(
             lambda: record.admit(
                 self.folder.path,
                 self.recipe,
@@ -249,8 +253,16 @@ class TrainingRun:
                 self.reporter,
             )
         )
+        self.accepted = admission.differences
         for difference in self.accepted:
             self.reporter.note(f"accepted: {difference}")
+        return admission
+
+    def _record(self, admission: record.Admission) -> None:
+        """Write down the sitting, and data or stages that it was given in place of the run's."""
+        if ranks.is_first():
+            self.folder.keep(self.recipe)
+            admission.write(self.folder.path)
 
     def _model(self, stage: Stage[Any], begins: bool) -> nn.Module:
         """Return the model on its device, ready for the first step of `stage` or a checkpoint."""

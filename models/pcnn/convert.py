@@ -39,7 +39,7 @@ def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
     """
     config_path, weights_path = _locate(files)
     config = read_config(config_path)
-    state = read_state(weights_path)
+    state = _unwrapped(read_state(weights_path), weights_path)
     if not any(name.startswith("prior_net.") for name in state):
         raise UserError(
             f"{weights_path}: no 'prior_net.' in it: an unconstrained model of the authors, which "
@@ -52,6 +52,23 @@ def convert(files: Sequence[Path]) -> PixelConstrainedCNN:
     _check_masks(left, model, weights_path)
     model.load_state_dict(ours)
     return model.eval()
+
+
+def _unwrapped(state: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
+    """Return tensors by their names without what a trainer put before them, such as "model."."""
+    beginnings = {head for name in state if (head := _before_the_network(name)) is not None}
+    if len(beginnings) > 1:
+        names = ", ".join(f"'{head}'" for head in sorted(beginnings))
+        raise UserError(
+            f"{where}: holds several networks, which begin with {names}. Save the one to use alone."
+        )
+    head = min(beginnings, default="")
+    return {name.removeprefix(head): tensor for name, tensor in state.items()}
+
+
+def _before_the_network(name: str) -> str | None:
+    head, found, _ = f".{name}".partition(".prior_net.")
+    return f"{head[1:]}." * bool(head) if found else None
 
 
 def read_config(path: Path) -> PixelConfig:

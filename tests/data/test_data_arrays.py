@@ -122,6 +122,23 @@ def test_an_npz_with_too_few_labels_is_refused(tmp_path: Path) -> None:
         opened(npz(tmp_path / "a.npz", images=IMAGES, labels=np.arange(3)))
 
 
+def test_labels_of_one_hot_are_named_by_their_shape(tmp_path: Path) -> None:
+    source = npz(tmp_path / "a.npz", images=IMAGES, labels=np.eye(5)[np.arange(20) % 5])
+    with pytest.raises(UserError, match=r"labels is \[20, 5\]; expected one label for each of 20"):
+        opened(source)
+
+
+def test_arrays_in_a_folder_of_the_archive_are_read(tmp_path: Path) -> None:
+    source = npz(tmp_path / "a.npz", **{"set/x_train": IMAGES, "set/x_test": IMAGES[:3]})
+    assert (opened(source).counts["train"], opened(source).counts["test"]) == (19, 3)
+
+
+def test_an_array_of_other_axes_says_what_is_read(tmp_path: Path) -> None:
+    source = npz(tmp_path / "a.npz", images=np.zeros((8, 8, 3, 40), np.uint8))
+    with pytest.raises(UserError, match=r"\[8, 3, 40\], no image; expected \[N, H, W\]"):
+        opened(source)
+
+
 def test_digits_need_no_file_and_keep_their_seventeen_values() -> None:
     image_set = [opened("digits", split) for split in data.SPLITS]
     assert sum(len(part) for part in image_set) == 1797

@@ -40,6 +40,9 @@ def opened(source: str, split: data.Split = "train", **options: Any) -> ImageSet
         ("train_256", "eval_256", "test_256"),
         ("x_train", "x_dev", "x_t10k"),
         ("trainset", "valset", "testset"),
+        ("minitrain", "minival", "minitest"),
+        ("imagestrain", "imagesval", "imagestest"),
+        ("train_val", "dev", "test-dev2017"),
     ],
 )
 @pytest.mark.parametrize("around", ["", "set/", "a/b/", "{}"])
@@ -97,6 +100,9 @@ def test_masks_beside_pictures_are_left_out_and_counted() -> None:
         ("CelebA-HQ-img", "CelebAMask-HQ-mask-anno"),
         ("ISIC2018_Training_Input", "ISIC2018_Training_GroundTruth"),
         ("images/training", "annotations/training"),
+        ("train/rgb", "train/depth"),
+        ("image", "depth_map"),
+        ("frames", "disparities"),
     ],
 )
 def test_masks_of_published_sets_are_left_out(pictures: str, truth: str) -> None:
@@ -105,6 +111,41 @@ def test_masks_of_published_sets_are_left_out(pictures: str, truth: str) -> None
 
 def test_classes_with_mask_in_their_name_stay() -> None:
     assert len(splits(placed("with_mask", "without_mask", "gas_mask", "gas"))) == 4
+
+
+def test_classes_called_like_maps_stay_where_no_pictures_stand_beside_them() -> None:
+    assert len(splits(placed("depth", "edges", "normals", "drawings"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("train", "test"), [("imagesTr", "imagesTs"), ("DUTS-TR", "DUTS-TE"), ("x_tr", "x_te")]
+)
+def test_short_words_are_splits_where_the_names_are_alike(train: str, test: str) -> None:
+    assert splits(placed(train, test)) == {train: "train", test: "test"}
+
+
+def test_short_words_alone_are_classes() -> None:
+    assert set(splits(placed("tr", "te", "news_tr", "news_de")).values()) == {None}
+
+
+def test_a_split_that_holds_others_is_divided_by_them() -> None:
+    inside = {"trainval/train": "train", "trainval/val": "validation", "test": "test"}
+    assert splits(placed(*inside)) == inside
+    vehicles = {"train/train": "train", "train/car": "train", "test/car": "test"}
+    assert splits(placed(*vehicles)) == vehicles
+
+
+def test_a_split_map_that_says_two_things_of_a_folder_is_refused() -> None:
+    with pytest.raises(UserError, match="says two things of 'a'"):
+        SplitMap.parse("a=train,b=test,a=test")
+
+
+def test_a_set_of_held_out_pictures_alone_says_what_to_do(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "a", photos("val/1.png", "val/2.png"))
+    with pytest.raises(UserError, match=r"no train images \(there are 2 validation\).*split_map"):
+        opened(source)
+    with pytest.raises(UserError, match=r"no images found .*2 pictures left out \(as said\)"):
+        opened(source, split_map="*=ignore")
 
 
 def test_the_advice_names_a_folder_by_its_path_where_its_name_is_not_one() -> None:

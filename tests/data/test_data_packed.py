@@ -7,6 +7,7 @@ import os
 import tarfile
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -257,6 +258,25 @@ def test_a_tar_packed_in_other_ways_is_read(pack: object, tmp_path: Path) -> Non
     packed = tmp_path / "b.tar.xz"
     packed.write_bytes(pack(plain.read_bytes()))  # type: ignore[operator]
     assert opened(str(packed)) == {"0.png": 0, "1.png": 1, "2.png": 2}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda raw: raw[:3072], "no mark of its end"),  # between two members
+        (lambda raw: raw[:3072] + bytes(1024) + raw[4096:], "goes on behind the mark"),
+        (lambda raw: raw[:3072] + b"x" * 512 + raw[3584:], "a damaged head"),
+        (lambda raw: raw + raw, "goes on behind the mark"),
+    ],
+)
+def test_a_tar_of_which_a_part_is_damaged_is_no_smaller_set(
+    spoil: Callable[[bytes], bytes], why: str, tmp_path: Path
+) -> None:
+    members = [(f"{i}.png", grey(i), FILE) for i in range(9)]
+    source = Path(tar_with(tmp_path / "a.tar", *members))
+    source.write_bytes(spoil(source.read_bytes()))
+    with pytest.raises(UserError, match=rf"a\.tar cannot be read, or not to its end \({why}"):
+        loaded(str(source))
 
 
 def test_a_picture_that_claims_too_much_is_skipped_wherever_it_stands(tmp_path: Path) -> None:

@@ -123,6 +123,33 @@ def test_a_set_that_hardly_uses_its_range_is_warned_of(
     assert "the pixels of a lie between 0 and 20, less than a tenth" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("images", "stray"),
+    [
+        ((SHARES * 4095).astype(np.uint16), 65535),  # a dead pixel of a camera of 12 bits
+        ((SHARES * 255).astype(np.uint16), 4095),
+        (SHARES.copy(), 200),
+    ],
+)
+def test_a_stray_sample_that_makes_all_others_dark_is_warned_of(
+    images: npt.NDArray[Any], stray: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images[7, 3, 3] = stray
+    np.savez(tmp_path / "a.npz", images=images)
+    opened(str(tmp_path / "a.npz"))
+    assert "99.9 % of the pixels of a lie between 0 and " in capsys.readouterr().err
+
+
+def test_a_few_bright_pixels_on_black_are_no_strays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.zeros((40, 8, 8), np.uint8)
+    images[:, 3, 3] = 255
+    np.savez(tmp_path / "a.npz", images=images)
+    opened(str(tmp_path / "a.npz"))
+    assert "pixels of a lie" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("broken", "refused"), [(1, False), (2, False), (3, True)])
 def test_more_than_a_twentieth_of_broken_pictures_is_an_error(
     broken: int, refused: bool, tmp_path: Path

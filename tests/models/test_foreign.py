@@ -2,6 +2,7 @@
 
 import struct
 import sys
+import zipfile
 from argparse import Namespace
 from collections import defaultdict
 from pathlib import Path
@@ -193,6 +194,64 @@ def test_what_is_no_state_dict_is_refused(tmp_path: Path, content: object) -> No
     torch.save(content, tmp_path / "model.ckpt")
     with pytest.raises(UserError, match="not a state dict"):
         read_state(tmp_path / "model.ckpt")
+
+
+@pytest.mark.parametrize("sums", [True, False])
+def test_a_part_that_is_not_what_was_written_is_refused_where_there_are_sums(
+    tmp_path: Path, sums: bool
+) -> None:
+    path, before = tmp_path / "model.pt", torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(sums)
+    try:
+        torch.save(STATE, path)
+    finally:
+        torch.serialization.set_crc32_options(before)
+    assert_state(path)
+    values = STATE["a.weight"].numpy().tobytes()
+    whole = path.read_bytes()
+    assert whole.count(values) == 1
+    path.write_bytes(whole.replace(values, bytes(len(values))))
+    if sums:
+        with pytest.raises(UserError, match=r"model\.pt: damaged: '.*/data/0' in it is not what"):
+            read_state(path)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "kind"),
+    [
+        (torch.ones(2, 2).to_sparse(), "sparse"),
+        (torch.ones(2, dtype=torch.complex64), "complex"),
+        (torch.ones(2, device="meta"), "meta"),
+    ],
+)
+def test_tensors_that_are_no_plain_numbers_are_refused_by_kind(
+    tmp_path: Path, tensor: torch.Tensor, kind: str
+) -> None:
+    torch.save({**STATE, "c": tensor}, tmp_path / "model.pt")
+    with pytest.raises(UserError, match=f"'c' is a {kind}.* tensor, which is not read"):
+        read_state(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_what_is_refused_is_named(
+    tmp_path: Path, new: bool, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "model.pt"
+    torch.save(torch.nn.Linear(2, 2), path, _use_new_zipfile_serialization=new)
+    with pytest.raises(UserError, match=r"it holds torch\.nn\.modules\.linear\.Linear"):
+        read_state(path)
+    torch.save(STATE, path, pickle_protocol=4, _use_new_zipfile_serialization=new)
+    with pytest.raises(UserError, match="a pickle of protocol 4 or 5"):
+        read_state(path)
+    assert not recwarn.list
+
+
+def test_a_program_of_torch_is_no_damaged_file(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "model.pt")
+    with zipfile.ZipFile(tmp_path / "model.pt", "a") as archive:
+        archive.writestr("archive/constants.pkl", b"")
+    with pytest.raises(UserError, match=r"a program \(TorchScript\)"):
+        read_state(tmp_path / "model.pt")
 
 
 def test_a_folder_is_refused_with_advice(tmp_path: Path) -> None:

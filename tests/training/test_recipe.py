@@ -147,3 +147,25 @@ def test_a_split_map_is_kept_in_the_config_file(tmp_path: Path) -> None:
     path.write_text(recipe.to_toml().replace('"extra=ignore"', "3"))
     with pytest.raises(UserError, match="split_map must be a text"):
         from_file(path)
+
+
+@pytest.mark.parametrize("stages", ["[]", '["paint", "paint"]'])
+def test_stages_are_named_once_each_and_never_none(stages: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    text = RecipeChoices("fake", ["noise"], "small").recipe().to_toml()
+    path.write_text(text.replace('stages = ["paint"]', f"stages = {stages}"))
+    with pytest.raises(UserError, match=r"config\.toml: stage: the stages are .*each once"):
+        from_file(path)
+
+
+def test_a_config_that_says_no_model_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("")
+    with pytest.raises(UserError, match=r"config\.toml: model: say what to train"):
+        from_file(path)
+
+
+def test_a_config_saved_on_windows_is_read(tmp_path: Path) -> None:
+    path, recipe = tmp_path / "config.toml", RecipeChoices("fake", ["noise"], "small").recipe()
+    path.write_text(recipe.to_toml(), encoding="utf-8-sig")
+    assert from_file(path) == recipe

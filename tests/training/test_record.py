@@ -1,5 +1,6 @@
 """What a run remembers of its data and settings, and what a resumption does where they differ."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -115,7 +116,14 @@ def test_a_record_of_an_earlier_version_becomes_the_first_sitting(tmp_path: Path
     assert len(facts_of(path)["sittings"]) == 2
 
 
-@pytest.mark.parametrize("content", ["", "null", "12", '{"sittings": 3}', "\0\0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "null", "12", '{"sittings": 3}', "\0\0", '{"sittings": [3]}', '{"settings": 3}'),
+        *('{"data": {"sources": 3}}', '{"data": {"sources": [{}]}}'),
+        '{"sittings": [{"data": {"sources": [{"given": "noise", "path": 3}]}}]}',
+    ],
+)
 def test_a_damaged_record_is_said_so_and_stops_nothing(
     tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +132,45 @@ def test_a_damaged_record_is_said_so_and_stops_nothing(
     resumed_at(path).train()
     assert "environment.json: damaged" in capsys.readouterr().err
     assert facts_of(path)["sittings"]
+
+
+def test_changes_of_a_sitting_that_cannot_begin_are_not_accepted(tmp_path: Path) -> None:
+    path = stopped_run(tmp_path)
+    config, before = path / "config.toml", (path / "environment.json").read_text()
+    text = config.read_text()
+    config.write_text(text.replace("filters = 4", "filters = 6"))
+    with pytest.raises(UserError, match="does not fit this checkpoint"):
+        resumed_at(path, accept_changes=True).train()
+    assert (path / "environment.json").read_text() == before
+    config.write_text(text)
+    resumed_at(path).train()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_plan_or_a_refused_sitting_on_other_data_leaves_the_config(
+    dry_run: bool, tmp_path: Path
+) -> None:
+    path = stopped_run(tmp_path)
+    config = path / "config.toml"
+    if not dry_run:  # which the checkpoint does not fit
+        config.write_text(config.read_text().replace("filters = 4", "filters = 6"))
+    before = config.read_bytes()
+    options: dict[str, Any] = {"resume": str(path), "accept_changes": True, "dry_run": dry_run}
+    with contextlib.suppress(UserError):
+        train(RecipeChoices(data=["elsewhere"]), CPU, QUIET, runs=tmp_path, **options)
+    assert config.read_bytes() == before
+
+
+def test_a_model_of_another_family_in_a_run_is_not_replaced(tmp_path: Path) -> None:
+    path = stopped_run(tmp_path)
+    model = models.get("pcnn").build(models.get("pcnn").presets["digits"])
+    save_weights(path / "model.safetensors", model, family="pcnn", preset="digits")
+    with pytest.raises(UserError, match="a model of 'pcnn' in a run of 'fake'"):
+        resumed_at(path).train()
+    (path / "model.safetensors").unlink()
+    (path / "model.safetensors").mkdir()
+    with pytest.raises(UserError, match="no ordinary file"):
+        resumed_at(path).train()
 
 
 def test_changes_are_accepted_of_a_resumed_run_alone(tmp_path: Path) -> None:

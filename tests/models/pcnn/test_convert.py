@@ -49,6 +49,17 @@ def test_older_files_without_batch_counts_are_read(theirs: Path) -> None:
     assert not convert([theirs]).training
 
 
+@pytest.mark.parametrize("head", ["model.", "ema.", "net.inner."])
+def test_what_a_trainer_puts_before_the_names_is_left_out(theirs: Path, head: str) -> None:
+    whole, state = convert([theirs]).state_dict(), state_of(theirs)
+    save(theirs, {f"{head}{name}": tensor for name, tensor in state.items()})
+    converted = convert([theirs]).state_dict()
+    assert all(torch.equal(converted[name], tensor) for name, tensor in whole.items())
+    save(theirs, {f"{start}{n}": t for n, t in state.items() for start in (head, "average.")})
+    with pytest.raises(UserError, match=r"several networks, which begin with 'average\.', '"):
+        convert([theirs])
+
+
 def test_a_missing_tensor_is_named(theirs: Path) -> None:
     state = state_of(theirs)
     del state["prior_net.gated_stacks.1.vertical_conv.weight"]
