@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inpaint_cli.device import rank
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.metric import Figures, Line, MeasuredCase, Metric, Results, mean_line
 from inpaint_cli.photos.calibration import Calibration
-from inpaint_cli.ranks import rank
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
