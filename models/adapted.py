@@ -24,6 +24,10 @@ class Adapted(ModelDefaults):
     """
 
     def __init__(self, thing: Any) -> None:
+        if isinstance(thing, type):
+            raise UserError(
+                f"{thing.__name__} is a class. Give an object of it.", setting="models"
+            )
         if not callable(getattr(thing, "complete", None)):
             raise UserError(
                 f"{type(thing).__name__} is no model: it has no method complete(image, visible, "
@@ -51,13 +55,15 @@ class Adapted(ModelDefaults):
             given = self.thing.complete(image, visible, noise, **options)
         if isinstance(given, Completions):
             given = given.images
-        images = given if isinstance(given, Tensor) else torch.from_numpy(np.asarray(given))
+        images = given if isinstance(given, Tensor) else np.asarray(given)
         wanted = (len(noise), *image.shape[1:])
-        if tuple(images.shape) != wanted or images.dtype != torch.uint8:
+        if tuple(images.shape) != wanted or images.dtype not in (torch.uint8, np.uint8):
+            gave = f"{images.dtype} {list(images.shape)}" if images.ndim else type(given).__name__
             raise UserError(
-                f"{self.label}: complete gave {images.dtype} {list(images.shape)}; uint8 "
-                f"{list(wanted)} is needed: as many completions as the noise has streams."
+                f"{self.label}: complete gave {gave}; uint8 {list(wanted)} is needed: as many "
+                "completions as the noise has streams."
             )
+        images = torch.as_tensor(images)
         return Completions(torch.where(visible, image, images.to(image.device)))
 
     def parameters(self) -> list[nn.Parameter]:

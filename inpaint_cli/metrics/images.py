@@ -123,16 +123,12 @@ class PictureMetric(Metric):
             if base not in results.columns.figures:
                 continue
             over = "" if k == 1 else f", mean over {k}"
-            yield self.first(mean_line(self, results, base, where + over), results)
+            yield mean_line(self, results, base, where + over)
             if k > 1:
                 best, variant = f"{base} best of {k} (oracle)", f"{where}, best of {k} (oracle)"
                 yield mean_line(self, results, f"{base}-best", variant, label=best, warnings=oracle)
                 label, variant = f"{base} of mean image", f"{where}, of the mean image"
                 yield mean_line(self, results, f"{base}-of-mean", variant, label=label)
-
-    def first(self, line: Line, results: Results) -> Line:
-        """Return the line of the mean over completions as this metric has it."""
-        return line
 
     def summed_up(
         self, column: str, values: Sequence[float] | _Array, best: float, of_mean: float
@@ -146,7 +142,7 @@ class PictureMetric(Metric):
 
 
 class Psnr(PictureMetric):
-    """Peak signal-to-noise ratio; `psnr-infinite` is the share of completions without an error."""
+    """Peak signal-to-noise ratio; `...-infinite` is the share of completions without an error."""
 
     name = "psnr"
     summary = "peak signal-to-noise ratio; hole only, best of K, mean image"
@@ -155,24 +151,35 @@ class Psnr(PictureMetric):
 
     def figures(self, case: MeasuredCase) -> Figures:
         each, of_mean = case.once(errors_of)
-        figures: Figures = {"psnr-infinite": float(np.mean(each.squared[0] == 0))}
+        figures: Figures = {}
         for place, column in enumerate(["psnr", "psnr-hole"][: 2 if each.hidden else 1]):
+            figures[f"{column}-infinite"] = float(np.mean(each.squared[place] == 0))
             values = [min(psnr_of(float(error)), CAP_DB) for error in each.squared[place]]
             mean_image = min(psnr_of(float(of_mean.squared[place][0])), CAP_DB)
             figures |= self.summed_up(column, values, max(values), mean_image)
         return figures
 
-    def first(self, line: Line, results: Results) -> Line:
-        if line.label != self.name:
-            return line
+    def lines(self, results: Results) -> Iterator[Line]:
+        for line in super().lines(results):
+            yield self._told(line, results)
+
+    def _told(self, line: Line, results: Results) -> Line:
+        """Return a line that is infinite if all are copies, and else says how many count as cap."""
+        column = str(line.column)
 
         def compute(chosen: Chosen) -> Estimate:
-            values, strata = results.sample("psnr", chosen)
-            infinite = results.columns.figures["psnr-infinite"][chosen]
-            count = int((infinite > 0).sum())
+            plain, (values, strata) = line.compute(chosen), results.sample(column, chosen)
+            infinite = (values >= CAP_DB).astype(np.float64)  # of one picture: best, mean image
+            if f"{column}-infinite" in results.columns.figures:
+                infinite, _ = results.sample(f"{column}-infinite", chosen)
+            count = {"n_infinite": int((infinite > 0).sum())} if column == self.name else {}
             estimate = psnr_estimate(values, infinite, strata)
             return replace(
-                estimate, k=results.k, parameters={"cap_db": 100}, entries={"n_infinite": count}
+                estimate,
+                k=results.k,
+                parameters={"cap_db": 100},
+                entries=count,
+                warnings=(*plain.warnings, *estimate.warnings),
             )
 
         return replace(line, compute=compute)

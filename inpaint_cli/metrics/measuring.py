@@ -30,7 +30,7 @@ from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.reporting import Advance
 
-VERSION = 3
+VERSION = 4
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
 COMPLETIONS = 512
 """About so many completions make a shard."""

@@ -159,10 +159,20 @@ def error_of(entry_name: str, se: float | None) -> str:
     >>> error_of("p-ids", 0.013), error_of("p-ids", 0.0002), error_of("p-ids", 0.0)
     ('1.3', '0.02', '')
     """
+    metric = metrics.get(entry_name)
+    return shown_error(se, metric.factor, metric.digits)
+
+
+def shown_error(se: float | None, factor: float, digits: int) -> str:
+    """Return factor * se with so many decimals, with more where it would be rounded to 0; "" for 0.
+
+    >>> shown_error(0.0, 1, 3), shown_error(0.0001, 1, 3), shown_error(0.0123, 100, 1)
+    ('', '0.0001', '1.2')
+    """
     if not se:
         return ""
-    text = shown(entry_name, se)
-    return text if float(text) else f"{se * metrics.get(entry_name).factor:.1g}"
+    text = f"{factor * se:.{digits}f}"
+    return text if float(text) else f"{factor * se:.1g}"
 
 
 def with_error(entry_name: str, figure: Document, sd: bool = False) -> str:

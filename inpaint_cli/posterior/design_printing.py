@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any
 
 from inpaint_cli.metrics.metric import ARROWS
-from inpaint_cli.metrics.tables import aligned, markdown_table
+from inpaint_cli.metrics.tables import aligned, markdown_table, shown_error
 from inpaint_cli.posterior.design_table import WHOLE, Document
 
 LABELS = {"accuracy": "accuracy [%]", "nll": "NLL [nats]", "auroc": "AUROC"}
@@ -107,7 +106,7 @@ def _after(looks: int | str) -> str:
 def cell_of(figure: str, entry: dict[str, Any]) -> str:
     """Return a figure with its standard error, marked if it is a difference that is there."""
     factor, digits = FACTORS.get(figure, 1), DIGITS[figure]
-    numbers: Sequence[float] = [entry["value"], *[entry["se"]] * (entry["se"] is not None)]
-    text = " ± ".join(f"{factor * number:.{digits}f}" for number in numbers)
+    text, error = f"{factor * entry['value']:.{digits}f}", shown_error(entry["se"], factor, digits)
+    text += f" ± {error}" if error else ""
     ends = entry.get("ci95")
     return f"{text} ≠" if ends and ends[0] * ends[1] > 0 else text

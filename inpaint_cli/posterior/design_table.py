@@ -30,8 +30,7 @@ WHOLE = "whole"
 """In place of a number of looks: the whole picture is visible."""
 LEAST = float(np.finfo(np.float64).tiny)
 """Probabilities below this count as this, so that one picture cannot make an NLL infinite."""
-Z95 = 1.959963984540054
-"""Of normal 95 % intervals."""
+LEVEL = 0.95
 Document = dict[str, Any]
 Values = npt.NDArray[np.float64]
 
@@ -198,9 +197,19 @@ def entry_of(figure: Figure, looks: int | str, count: int) -> Document:
 
 
 def difference(figure: Figure, reference: Figure) -> Document:
-    """Return the paired difference of two ways, with a normal 95 % interval."""
-    value, se = figure.minus(reference).estimate()
-    ends = None if se is None else [value - Z95 * se, value + Z95 * se]
+    """Return the paired difference of two ways, with a 95 % interval.
+
+    Student's t of the pictures, of areas the normal one. None where all pictures differ alike,
+    which says nothing of others.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    apart = figure.minus(reference)
+    value, se = apart.estimate()
+    of_areas = isinstance(apart.values, auroc.Placements)
+    upper = (1 + LEVEL) / 2
+    beyond = ndtri(upper) if of_areas else stdtrit(len(cast(Values, apart.values)) - 1, upper)
+    ends = [float(value - beyond * se), float(value + beyond * se)] if se else None
     return {"value": value, "se": se, "ci95": ends}
 
 

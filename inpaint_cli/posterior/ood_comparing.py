@@ -152,7 +152,10 @@ def _sides(order: CompareOrder, setting: Setting, reporter: Reporter) -> tuple[S
     same = [pool.is_of(held_out) for pool in pools.values()]
     n = min(wanted, len(held_out) // 2 if any(same) else len(held_out))
     if n < 2:
-        raise UserError(f"{len(held_out)} pictures are too few to compare.", setting="data")
+        raise UserError(
+            f"{n} of {len(held_out)} pictures a side are too few to compare: at least 2.",
+            setting="limit" if wanted < 2 else "data",
+        )
     sides = []
     for name in names:
         if name in SYNTHETIC:
@@ -162,7 +165,10 @@ def _sides(order: CompareOrder, setting: Setting, reporter: Reporter) -> tuple[S
         first = n if pool.is_of(held_out) else 0
         sides.append(Side(name, _from(pool, first), min(n, len(pool) - first)))
         if sides[-1].n < 2:
-            raise UserError(f"{name}: {len(pool)} pictures are too few.", setting="against")
+            raise UserError(
+                f"{name}: too few pictures ({len(pool)}), at least {first + 2} are needed.",
+                setting="against",
+            )
     return Side(" ".join(order.data.data), held_out, n), sides
 
 

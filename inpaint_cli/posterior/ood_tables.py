@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inpaint_cli.metrics.protocol import bin_name
+from inpaint_cli.metrics.tables import shown_error
 from inpaint_cli.posterior.ood_judging import Judgement
 from inpaint_cli.posterior.ood_reference import SCORES, Facts
 from inpaint_cli.streams import shown
@@ -54,8 +55,9 @@ def _cells(separations: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     cells = []
     for name in names:
         one = separations[name]
-        error = "" if one is None or one["se"] is None else f" +- {one['se']:.3f}"
-        cells.append("-" if one is None else f"{one['value']:.3f}{error}")
+        error = "" if one is None else shown_error(one["se"], 1, 3)
+        apart = f" +- {error}" if error else ""
+        cells.append("-" if one is None else f"{one['value']:.3f}{apart}")
     return cells
 
 

@@ -1,13 +1,16 @@
 """Folders of pictures: paired by name, refused where pairs are missing, doubled or unequal."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import inpaint_cli
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.folders import CommonSize, FilesTarget, target_of
@@ -232,3 +235,25 @@ def test_a_limit_draws_pictures_at_random_and_not_the_first_ones(tmp_path: Path)
     assert set(few) < set(more)
     assert more != [f"{n:02}" for n in range(15)]
     assert few != [f"{n:02}" for n in range(5)]
+
+
+def test_copies_of_the_hidden_pixels_are_told_of_and_infinite_if_all_are(
+    originals: Path, tmp_path: Path
+) -> None:
+    """A perfect hole counts as 100 dB in a mean, and never without a word."""
+    masks, done = holes(originals, tmp_path / "masks"), tmp_path / "done"
+    shutil.copytree(originals, done)
+    given: dict[str, Any] = {
+        "folders": [done],
+        "reference": originals,
+        "masks": masks,
+        "metrics": "psnr",
+    }
+    (report,) = inpaint_cli.score((), **given)
+    assert {line["value"] for line in report["metrics"]} == {"inf"}
+    one = sorted(done.iterdir())[0]
+    Image.fromarray(255 - np.asarray(Image.open(one))).save(one)
+    (report,) = inpaint_cli.score((), **given)
+    for line in report["metrics"]:
+        assert line["value"] != "inf"
+        assert any("each counts as 100 dB" in warning for warning in line["warnings"]), line

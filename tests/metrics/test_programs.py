@@ -93,7 +93,22 @@ class Wrong(Even):
         return image.double()
 
 
-@pytest.mark.parametrize("odd", [Wrong(), object()])
-def test_an_object_that_gives_no_completions_is_refused_in_words(odd: object) -> None:
-    with pytest.raises(UserError, match=r"uint8 \[2, 3, 16, 16\] is needed|no method complete"):
+class Nothing(Even):
+    def complete(self, image: torch.Tensor, visible: torch.Tensor, noise: Any) -> Any:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("odd", "sentence"),
+    [
+        (Wrong(), r"uint8 \[2, 3, 16, 16\] is needed"),
+        (object(), "no method complete"),
+        (Nothing(), r"gave NoneType; uint8 \[2, 3, 16, 16\] is needed"),
+        (Even, "Even is a class. Give an object"),
+    ],
+)
+def test_an_object_that_gives_no_completions_is_refused_in_words(
+    odd: object, sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
         inpaint_cli.score(odd, metrics="mae", limit=2, k=2, size=16)

@@ -16,7 +16,8 @@ from PIL import Image
 import inpaint_cli
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
-from inpaint_cli.posterior import design_table
+from inpaint_cli.posterior import auroc, design_table
+from inpaint_cli.posterior.design_printing import cell_of
 from tests.masked_classifiers import saved
 from tests.pretend_model import PretendModel, pretend
 
@@ -285,3 +286,24 @@ def test_a_record_of_somebody_else_is_not_replaced(
     (tmp_path / "design.json").unlink()
     for _ in range(2):  # its own is replaced
         assert typed(photo, *words(classifier), "--grid", 4, "-o", tmp_path)[0] == 0
+
+
+def told(values: list[float]) -> dict[str, Any]:
+    pair = (design_table.Figure("nll", "lower", np.array(v)) for v in (values, [0.0] * len(values)))
+    return design_table.difference(*pair)
+
+
+def test_intervals_of_few_pictures_are_student_s_and_cover_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    ends = [told(list(row))["ci95"] for row in rng.normal(0, 1, (2000, 4))]
+    held = [low <= 0 <= high for low, high in ends]
+    assert 0.935 < np.mean(held) < 0.965
+
+
+def test_no_error_of_nought_is_printed_and_none_proves_a_difference() -> None:
+    alike = told([0.5, 0.5])
+    assert alike["ci95"] is None
+    assert cell_of("nll", alike) == "0.500"
+    assert cell_of("accuracy", {"value": 0.9, "se": 0.0002}) == "90.0 ± 0.02"
+    apart = auroc.placements(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
+    assert cell_of("auroc", {"value": apart.area, "se": apart.se}) == "1.000"

@@ -20,7 +20,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.completion_options import completion_options
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.picture import of_array
-from inpaint_cli.posterior import ood_judging, ood_reference
+from inpaint_cli.posterior import ood_judging, ood_reference, ood_tables
 from inpaint_cli.posterior.ood_comparing import CompareOrder, Pool, compare
 from inpaint_cli.posterior.ood_features import Asking, features, held_back
 from inpaint_cli.posterior.ood_fit import FitOrder, fit_reference, mask_of, tensor_of
@@ -194,7 +194,7 @@ def test_bad_requests_are_answered_before_the_first_pass(
     for given, sentence in (
         ({"against": ("nosie",)}, "against.*'nosie'.*noise"),
         ({"masks": "nothing"}, "masks: nothing or everything"),
-        ({"data": {"limit": 1}}, "too few"),
+        ({"data": {"limit": 1}}, "limit: 1 of 106 pictures a side are too few"),
     ):
         with pytest.raises(UserError, match=sentence):
             compared(file, **given)
@@ -316,3 +316,9 @@ def test_a_file_that_is_no_reference_is_not_replaced(tmp_path: Path) -> None:
     words = ("--fit", "--model", "ipa-mnist", "--data", "digits", "-o", str(photo))
     code, output = typed(*words)
     assert (code, "not a reference" in output, photo.read_bytes()) == (2, True, b"mine")
+
+
+def test_sets_wholly_apart_have_no_error_of_nought() -> None:
+    part = {"value": 1.0, "se": 0.0}, {"value": 0.999, "se": 0.0004}, {"value": 0.8, "se": None}
+    cells = [ood_tables._cells({"s": one}, ["s"])[0] for one in part]
+    assert cells == ["1.000", "0.999 +- 0.0004", "0.800"]
