@@ -25,9 +25,7 @@ class Adapted(ModelDefaults):
 
     def __init__(self, thing: Any) -> None:
         if isinstance(thing, type):
-            raise UserError(
-                f"{thing.__name__} is a class. Give an object of it.", setting="models"
-            )
+            raise UserError(f"{thing.__name__} is a class. Give an object of it.", setting="models")
         if not callable(getattr(thing, "complete", None)):
             raise UserError(
                 f"{type(thing).__name__} is no model: it has no method complete(image, visible, "
