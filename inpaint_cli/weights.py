@@ -82,15 +82,15 @@ def load_weights(path: Path) -> Model:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(_not_ours(path, error)) from error
-    cast = {n: t.to(torch.float32) if t.is_floating_point() else t for n, t in state.items()}
-    broken = [n for n, t in cast.items() if not torch.isfinite(t).all()]
-    if broken:
-        raise UserError(f"{path}: {broken[0]} holds values that are no numbers; it is damaged.")
+    for name, tensor in state.items():  # one by one: together they would be held twice
+        held = tensor.to(torch.float32) if tensor.is_floating_point() else tensor
+        if not torch.isfinite(held).all():
+            raise UserError(f"{path}: {name} holds values that are no numbers; it is damaged.")
     tensors.check(path)
     # The weights that it starts from are random, but no business of the caller's generator.
     with torch.random.fork_rng(devices=[]):
         model = family.build(config)
-    model.load_state_dict(cast)  # type: ignore[attr-defined]
+    model.load_state_dict(state)  # type: ignore[attr-defined]
     model.eval()  # type: ignore[attr-defined]
     return model
 
