@@ -180,6 +180,8 @@ def design_table(
 def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bool_]:
     """Draw n masks of a kind: bool [n, size, size], True = visible (`inpaint masks --help`).
 
+    UserError for an unknown kind, and where no mask has a hole.
+
     >>> draw_masks("freeform", 2, 32).shape
     (2, 32, 32)
     """
@@ -187,4 +189,9 @@ def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bo
         raise UserError(f"must be the name of a kind, got {repr(kind)[:60]}.", setting="kind")
     size, seed = whole(size, "size", 1, LARGEST_MASK), whole(seed, "seed", 0)
     n = whole(n, "n", 1, min(MOST_MASKS, MOST_MASK_BYTES // size**2))
-    return np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
+    masks = np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
+    if masks.all():
+        from inpaint_cli.masks.sets import no_hole
+
+        raise no_hole(kind, size, size)
+    return masks

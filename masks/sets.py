@@ -171,6 +171,15 @@ def draw_set(
     return MaskSet(kind, height, width, seed, packed)
 
 
+def no_hole(kind: str, height: int, width: int) -> UserError:
+    """Return the refusal of masks of which none hides anything."""
+    return UserError(
+        f"'{kind}' leaves all of {height}x{width} pixels visible: there is no hole. Take another "
+        "kind, size or seed.",
+        setting="kind",
+    )
+
+
 def write_set(masks: MaskSet, target: Path, reporter: Reporter | None = None) -> list[Path]:
     """Write a set and its manifest: a folder of PNG files and masks.json, or one .npz file.
 

@@ -202,6 +202,11 @@ def test_an_unknown_model_is_named_with_the_nearest() -> None:
         api.load_model("teela")
 
 
+def test_masks_without_a_hole_are_refused() -> None:
+    with pytest.raises(UserError, match="leaves all of 64x64 pixels visible: there is no hole"):
+        inpaint_cli.draw_masks("edge:200", 2, 64)
+
+
 def test_drawn_masks_repeat_with_their_seed() -> None:
     first = inpaint_cli.draw_masks("freeform", 3, 32, seed=5)
     np.testing.assert_array_equal(first, inpaint_cli.draw_masks("freeform", 3, 32, seed=5))

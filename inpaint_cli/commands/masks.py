@@ -136,14 +136,12 @@ def describe(drawn: MaskSet, size: str, reporter: Reporter) -> None:
 
 def check_holes(drawn: MaskSet, reporter: Reporter) -> None:
     """Raise UserError where no mask has a hole, as `complete` does; tell of single ones."""
+    from inpaint_cli.masks.sets import no_hole
+
     whole = drawn.height * drawn.width
     without = sum(visible == whole for visible in drawn.visible)
     if without == len(drawn):
-        raise UserError(
-            f"'{drawn.kind}' leaves all of {drawn.height}x{drawn.width} pixels visible: there is "
-            "no hole. Take another kind, size or seed.",
-            setting="kind",
-        )
+        raise no_hole(drawn.kind, drawn.height, drawn.width)
     if without:
         reporter.note(f"{drawn.kind}: {without} of {len(drawn)} masks have no hole.")
 

@@ -189,7 +189,7 @@ def _build(plans: Sequence[SourcePlan], path: Path, reporter: Reporter) -> Index
         told = _index_of(rows, ends, result, len(plans) > 1)
         rules = _rules(plans, listed.rules, result, listed.listings)
         remarks = listed.remarks + result.guesses
-        warnings_ = doubts.found(rows, ends, result)
+        warnings_ = [*doubts.doubles(plans), *doubts.found(rows, ends, result)]
         index = {"shape": shape, "rules": rules, "remarks": remarks, "warnings": warnings_, **told}
         _add_hashes(handle, index)
     files.write_text(path, json.dumps(index))

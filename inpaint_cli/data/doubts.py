@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.data.decoding import Decoding, MemberRow
+from inpaint_cli.data.decoding import Decoding, MemberRow, SourcePlan
 from inpaint_cli.data.image_set import SPLITS
 from inpaint_cli.data.value_ranges import LEAST_USED
 
@@ -22,6 +22,15 @@ def found(rows: Sequence[MemberRow], ends: Counts, result: Decoding) -> list[str
     """Return a sentence for each doubt: hardly any contrast, or files that are in two splits."""
     ranges = _ranges(result.pixels) if len(rows) > 1 else ()
     return [*ranges, *_copies(ends, result.contents)]
+
+
+def doubles(plans: Sequence[SourcePlan]) -> Iterator[str]:
+    """Yield a sentence for each source that is given again."""
+    known: list[object] = []
+    for plan in plans:
+        if (source := plan.source.fingerprint()) in known:
+            yield f"{plan.source.name} is given more than once: its images count as often."
+        known.append(source)
 
 
 def _ranges(pixels: Mapping[str, Counts]) -> Iterator[str]:

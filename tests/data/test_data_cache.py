@@ -175,6 +175,16 @@ def test_a_cache_with_a_flipped_bit_is_built_again(
     assert len(builds) == 2
 
 
+def test_a_source_that_is_given_twice_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = zip_of(tmp_path / "a.zip", TREE)
+    reporter = Reporter()
+    for split in ("train", "test"):
+        data.load_images([source, source], size=8, channels=3, split=split, reporter=reporter)
+    assert capsys.readouterr().err.count("a is given more than once") == 1
+
+
 def test_a_plan_counts_a_large_set_and_reads_nothing(
     tmp_path: Path, home: Path, builds: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
