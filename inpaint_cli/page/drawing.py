@@ -158,7 +158,8 @@ class Round:
             raise Stopped
 
     def _forget(self) -> None:
-        self.completed, self.previews = None, []
+        # The previews stay until the next round: the page may be asking for one just now.
+        self.completed = None
 
     def _remark(self, loaded: Loaded) -> None:
         """Tell on stderr what `inpaint complete` tells of a photo."""

@@ -130,10 +130,10 @@ class RoundRoutes:
 
     def preview(self, request: Request, body: bytes) -> Any:
         """Return the surroundings of the hole as they became, reduced."""
-        done, index = self.session.done(_number(request), _index(request)), _index(request)
-        if index >= len(done.previews):
+        previews, index = self.session.round(_number(request)).previews, _index(request)
+        if index >= len(previews):
             raise NoSuchRound("not drawn yet.")
-        return picture(done.previews[index], "image/png")
+        return picture(previews[index], "image/png")
 
     def patch(self, request: Request, body: bytes) -> Any:
         """Return the pixels of the hole as they became."""

@@ -30,6 +30,8 @@ def checked_options(
 ) -> dict[str, Any]:
     """Return options of a family, defaults left out; UserError for others and for odd values.
 
+    They are in the order in which the family declares them, since files record them.
+
     as_scored: what is not given is as in `score`, and not as photos have it (`Option.of_photos`).
     """
     known = {option.parameter: option for option in family.options}
@@ -42,8 +44,12 @@ def checked_options(
         for name, option in known.items()
         if option.of_photos is not None and not as_scored and options.get(name) is None
     }
-    given = {name: value for name, value in options.items() if name not in of_photos}
-    return {n: value for n, value in given.items() if value != known[n].default} | of_photos
+    chosen = {**options, **of_photos}
+    return {
+        name: chosen[name]
+        for name, option in known.items()
+        if name in of_photos or (name in chosen and chosen[name] != option.default)
+    }
 
 
 def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:

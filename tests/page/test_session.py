@@ -275,6 +275,8 @@ def test_a_cancelled_round_leaves_nothing(served: Served, held: Held) -> None:
     held.go.set()
     wait_for(lambda: drawn.state == "cancelled")
     assert sum(held.batches) < 16
+    # A page that heard of a preview before it heard of the end is not answered with an error.
+    assert served.ask("GET", "/api/rounds/1/0/preview.png").status == 200
     assert served.ask("GET", "/api/rounds/1/0/patch.png").status == 404
     assert served.ask("GET", "/api/state").json["rounds"] == []
     assert start(served, n=1).status == 200

@@ -266,6 +266,9 @@ def test_photos_are_completed_without_pixel_noise_and_scores_with_it() -> None:
         "bound": 2,
     }
     # A calibration was made of what `score` draws.
+    # Files record them, so their order must not be that of whoever gave them.
+    orders = [{"bound": 2, "pixel_noise": 0.5}, {"pixel_noise": 0.5, "bound": 2}, {"bound": 2}]
+    assert len({tuple(checked_options(family, given)) for given in orders}) == 1
     assert checked_options(family, {}, as_scored=True) == {}
     assert not_as_scored(family.options, {}) is None
     assert "pixel_noise 1, not 0" in (not_as_scored(family.options, {"pixel_noise": 0.0}) or "")
