@@ -267,7 +267,11 @@ def test_photos_are_completed_without_pixel_noise_and_scores_with_it() -> None:
     }
     # A calibration was made of what `score` draws.
     # Files record them, so their order must not be that of whoever gave them.
-    orders = [{"bound": 2, "pixel_noise": 0.5}, {"pixel_noise": 0.5, "bound": 2}, {"bound": 2}]
+    orders: list[dict[str, Any]] = [
+        {"bound": 2, "pixel_noise": 0.5},
+        {"pixel_noise": 0.5, "bound": 2},
+        {"bound": 2},
+    ]
     assert len({tuple(checked_options(family, given)) for given in orders}) == 1
     assert checked_options(family, {}, as_scored=True) == {}
     assert not_as_scored(family.options, {}) is None
