@@ -158,10 +158,12 @@ def _figure(
     """Return what the whole and each range have alike."""
     features = "features" in line.metric.needs
     n_real, n_fake = estimate.sides or (estimate.n, estimate.n)
+    # Images that all share a figure tell nothing of its error, least of all that there is none.
+    se = number(estimate.se or None)
     figure: Document = {
         "value": number(estimate.value),
-        "se": number(estimate.se),
-        "se_method": METHODS.get(estimate.se_method, estimate.se_method) or None,
+        "se": se,
+        "se_method": METHODS.get(estimate.se_method, estimate.se_method) if se else None,
         "sd": number(estimate.sd),
         "ci95": None,
         "bias": number(estimate.bias),
@@ -173,7 +175,7 @@ def _figure(
         "warnings": [],
     }
     bounds = line.bounds(results, chosen)
-    if bounds:
+    if bounds and bounds[0] != bounds[1]:
         figure["ci95"] = [number(end) for end in bounds]
         within = " within ranges" if are_used(estimate.n, results.ranges(chosen)) else ""
         how = f"percentile bootstrap of {RESAMPLES} over images{within}, seed {SEED}"
@@ -311,11 +313,12 @@ def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
         estimate = paired_difference(a[both], b[both], SEED, strata)
     except Refused:
         return None
+    low, high = estimate.extra.get("low"), estimate.extra.get("high")
     return {
         "against": theirs.target.name,
         "difference": number(estimate.value),
-        "se": number(estimate.se),
-        "ci95": plain([estimate.extra.get("low"), estimate.extra.get("high")]),
+        "se": number(estimate.se or None),
+        "ci95": plain([low, high]) if low != high else None,
         "n_images": estimate.n,
         "p": estimate.extra.get("p"),
     }
