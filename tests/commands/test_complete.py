@@ -54,19 +54,19 @@ def photo(tmp_path: Path) -> Path:
 
 def results_of(photo: Path, folder: str, *arguments: object) -> dict[str, bytes]:
     place = photo.parent / folder
-    made = complete(photo, "--mask", photo.parent / "m.png", "-o", place, *arguments)
-    assert made.exit_code == 0, made.output
+    result = complete(photo, "--mask", photo.parent / "m.png", "-o", place, *arguments)
+    assert result.exit_code == 0, result.output
     return {file.name: file.read_bytes() for file in place.iterdir()}
 
 
 def test_visible_pixels_are_the_inputs_and_completions_differ(photo: Path) -> None:
     results_of(photo, "o", "-n", 3)
     visible = pixels(photo.parent / "m.png") == 0
-    made = [pixels(photo.parent / "o" / f"ä b-{i}.png") for i in range(3)]
-    for completion in made:
+    completions = [pixels(photo.parent / "o" / f"ä b-{i}.png") for i in range(3)]
+    for completion in completions:
         np.testing.assert_array_equal(completion[visible], pixels(photo)[visible])
-    assert (made[0] != made[1]).any()
-    assert (made[1] != made[2]).any()
+    assert (completions[0] != completions[1]).any()
+    assert (completions[1] != completions[2]).any()
 
 
 def test_the_same_command_gives_the_same_files_and_fewer_are_the_first(photo: Path) -> None:
@@ -114,10 +114,10 @@ def test_no_global_generator_is_touched(photo: Path) -> None:
 
 
 def test_stdout_is_the_sheet_and_the_hidden_share_is_on_stderr(photo: Path) -> None:
-    made = complete(photo, "--box", "0,0,8,6", "-o", photo.parent / "o")
-    assert made.stdout == f"{photo.parent / 'o' / 'ä b-sheet.png'}\n"
-    assert "1.0 % hidden" in made.stderr
-    assert "seed 0" in made.stderr
+    result = complete(photo, "--box", "0,0,8,6", "-o", photo.parent / "o")
+    assert result.stdout == f"{photo.parent / 'o' / 'ä b-sheet.png'}\n"
+    assert "1.0 % hidden" in result.stderr
+    assert "seed 0" in result.stderr
     quiet = complete(photo, "--box", "0,0,8,6", "-o", photo.parent / "o", "-q")
     assert quiet.stderr == ""
 
@@ -136,7 +136,7 @@ NO_HOLE: dict[str, Any] = {
 
 
 def test_the_record_describes_each_completion(photo: Path) -> None:
-    made = complete(
+    result = complete(
         photo,
         "--mask",
         photo.parent / "m.png",
@@ -148,7 +148,7 @@ def test_the_record_describes_each_completion(photo: Path) -> None:
         "-o",
         photo.parent / "o",
     )
-    document = json.loads(made.stdout)
+    document = json.loads(result.stdout)
     assert (document.pop("failed"), document.pop("skipped")) == ([], [])
     assert document == json.loads((photo.parent / "o" / "completions.json").read_text())
     (item,) = document["items"]
@@ -184,8 +184,8 @@ def test_ranked_files_begin_with_the_likeliest_and_keep_their_index(photo: Path)
 
 
 def test_a_trace_is_written_as_a_moving_picture(photo: Path) -> None:
-    made = results_of(photo, "o", "-n", 1, "--trace")
-    (item,) = json.loads(made["completions.json"])["items"]
+    files = results_of(photo, "o", "-n", 1, "--trace")
+    (item,) = json.loads(files["completions.json"])["items"]
     with Image.open(photo.parent / "o" / item["trace"]) as image:
         assert getattr(image, "n_frames", 1) >= 2
 
@@ -204,20 +204,20 @@ def test_any_size_comes_back_at_its_size(
     tmp_path: Path, shape: tuple[int, int], model: str
 ) -> None:
     photo = draw_photo(tmp_path / "a.png", *shape)
-    made = complete(photo, "--box", "0,0,1,1", "--model", model, "-o", tmp_path / "o")
-    assert made.exit_code == 0, made.output
-    result = pixels(tmp_path / "o" / "a-0.png")
+    result = complete(photo, "--box", "0,0,1,1", "--model", model, "-o", tmp_path / "o")
+    assert result.exit_code == 0, result.output
+    fill = pixels(tmp_path / "o" / "a-0.png")
     visible = np.ones(shape, bool)
     visible[0, 0] = False
-    np.testing.assert_array_equal(result[visible], pixels(photo)[visible])
+    np.testing.assert_array_equal(fill[visible], pixels(photo)[visible])
 
 
 def test_transparent_pixels_are_the_hole_and_become_opaque(tmp_path: Path) -> None:
     rgba = np.full((40, 40, 4), 200, np.uint8)
     rgba[10:20, 10:20, 3] = 0
     Image.fromarray(rgba).save(tmp_path / "a.png")
-    made = complete(tmp_path / "a.png", "--mask-alpha", "--model", "telea", "-o", tmp_path / "o")
-    assert made.exit_code == 0, made.output
+    result = complete(tmp_path / "a.png", "--mask-alpha", "--model", "telea", "-o", tmp_path / "o")
+    assert result.exit_code == 0, result.output
     alpha = pixels(tmp_path / "o" / "a-0.png")[..., 3]
     assert (alpha[10:20, 10:20] == 255).all()
     assert (alpha[:10] == 200).all()
@@ -233,7 +233,7 @@ def test_alpha_is_kept_when_the_hole_comes_from_elsewhere(tmp_path: Path) -> Non
 def test_a_drawn_mask_depends_on_the_seed(photo: Path) -> None:
     shares = set()
     for seed in range(3):
-        made = complete(
+        result = complete(
             photo,
             "--mask",
             "freeform",
@@ -245,7 +245,7 @@ def test_a_drawn_mask_depends_on_the_seed(photo: Path) -> None:
             "-o",
             photo.parent / f"o{seed}",
         )
-        shares.add(json.loads(made.stdout)["items"][0]["hole_fraction"])
+        shares.add(json.loads(result.stdout)["items"][0]["hole_fraction"])
     assert len(shares) == 3
 
 
@@ -297,12 +297,12 @@ def test_a_mistake_is_one_clear_line_and_leaves_nothing(photo: Path, mistake: st
     Image.new("L", (80, 60)).save(folder / "black.png")
     names = {name: folder / f"{name}.png" for name in ("small", "black")}
     names |= {"photo": photo, "folder": folder, "text": folder / "t.png", "empty": folder / "empty"}
-    arguments, said = MISTAKES[mistake]
-    made = complete(*[a.format(**names) for a in arguments], "-o", folder / "o")
-    assert made.exit_code == 2
-    assert said in made.stderr
-    assert "Traceback" not in made.stderr
-    assert made.stdout == ""
+    arguments, message = MISTAKES[mistake]
+    result = complete(*[a.format(**names) for a in arguments], "-o", folder / "o")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
     assert not (folder / "o").exists()
 
 
@@ -316,21 +316,21 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_folders_are_paired_by_name_and_keep_their_shape(folder: Path) -> None:
-    made = complete(folder / "in", "-r", "--mask", folder / "masks", "-n", 1, "-o", folder / "o")
-    assert made.exit_code == 0, made.output
+    result = complete(folder / "in", "-r", "--mask", folder / "masks", "-n", 1, "-o", folder / "o")
+    assert result.exit_code == 0, result.output
     written = {str(p.relative_to(folder / "o")) for p in (folder / "o").rglob("*-0.png")}
     assert written == {"a-0.png", "b-0.png", "sub/c-0.png"}
-    assert "lonely.png: no photo for this mask" in made.stderr
-    assert len(made.stdout.splitlines()) == 3
+    assert "lonely.png: no photo for this mask" in result.stderr
+    assert len(result.stdout.splitlines()) == 3
 
 
 def test_a_bad_file_does_not_stop_the_others(folder: Path) -> None:
     (folder / "in" / "a.png").write_text("no picture")
     (folder / "masks" / "b_mask001.png").unlink()
-    made = complete(folder / "in", "-r", "--mask", folder / "masks", "-n", 1, "-o", folder / "o")
-    assert made.exit_code == 3
-    assert made.stdout == f"{folder / 'o' / 'sub' / 'c-sheet.png'}\n"
-    tail = made.stderr.splitlines()[-3:]
+    result = complete(folder / "in", "-r", "--mask", folder / "masks", "-n", 1, "-o", folder / "o")
+    assert result.exit_code == 3
+    assert result.stdout == f"{folder / 'o' / 'sub' / 'c-sheet.png'}\n"
+    tail = result.stderr.splitlines()[-3:]
     assert "a.png: not an image" in tail[0]
     assert "b.png: " in tail[1]
     assert "no mask for it" in tail[1]
@@ -367,22 +367,22 @@ def test_own_results_are_replaced_and_foreign_files_only_on_demand(photo: Path) 
 
 
 def test_boxes_are_never_called_inverted(photo: Path) -> None:
-    made = complete(photo, "--box", "0,0,80,60", "-n", 1, "-o", photo.parent / "o")
-    assert made.exit_code == 0
-    assert "inverted" not in made.stderr
+    result = complete(photo, "--box", "0,0,80,60", "-n", 1, "-o", photo.parent / "o")
+    assert result.exit_code == 0
+    assert "inverted" not in result.stderr
 
 
 def test_a_kind_misspelt_is_said_once(photo: Path) -> None:
-    made = complete(photo, "--mask", "freefrom", "-o", photo.parent / "o")
-    assert made.stderr.count("called") == 1
-    assert "called 'freefrom'. Did you mean 'freeform'?" in made.stderr
+    result = complete(photo, "--mask", "freefrom", "-o", photo.parent / "o")
+    assert result.stderr.count("called") == 1
+    assert "called 'freefrom'. Did you mean 'freeform'?" in result.stderr
 
 
 def test_an_input_is_never_replaced(tmp_path: Path) -> None:
     draw_photo(tmp_path / "a.png")
     draw_photo(tmp_path / "a-0.png")
     before = (tmp_path / "a-0.png").read_bytes()
-    made = complete(
+    result = complete(
         tmp_path / "a.png",
         tmp_path / "a-0.png",
         "--box",
@@ -393,8 +393,8 @@ def test_an_input_is_never_replaced(tmp_path: Path) -> None:
         tmp_path,
         "--overwrite",
     )
-    assert made.exit_code == 3
-    assert "never replaced" in made.stderr
+    assert result.exit_code == 3
+    assert "never replaced" in result.stderr
     assert (tmp_path / "a-0.png").read_bytes() == before
 
 
@@ -403,8 +403,8 @@ def test_finished_photos_can_be_skipped(folder: Path, pretend: PretendModel) -> 
     complete(*arguments)
     count = len(pretend.batches)
     (folder / "o" / "b-sheet.png").unlink()
-    made = complete(*arguments, "--skip-existing")
-    assert made.stdout == f"{folder / 'o' / 'b-sheet.png'}\n"
+    result = complete(*arguments, "--skip-existing")
+    assert result.stdout == f"{folder / 'o' / 'b-sheet.png'}\n"
     assert len(pretend.batches) == count + 1
 
 
@@ -423,9 +423,9 @@ def test_results_made_with_other_settings_are_not_skipped(photo: Path, change: l
     complete(*arguments)
     assert "skipped" in complete(*arguments, "--skip-existing").stderr
     assert "skipped" in complete(*arguments, "-n", 2, "--skip-existing").stderr
-    made = complete(*arguments, *change, "--skip-existing")
-    assert made.exit_code == 0, made.output
-    assert "made with other settings, done again" in made.stderr
+    result = complete(*arguments, *change, "--skip-existing")
+    assert result.exit_code == 0, result.output
+    assert "made with other settings, done again" in result.stderr
     again = complete(*arguments, *change, "--skip-existing")
     assert "skipped" in again.stderr
 
@@ -455,14 +455,14 @@ def test_results_of_another_photo_of_the_same_name_stay(tmp_path: Path, more: li
 def test_each_failure_begins_with_its_photo_and_is_in_the_json(folder: Path) -> None:
     draw_photo(folder / "in" / "b.png", 1, 1)
     arguments = [folder / "in", "--box", "1,1,5,5", "-n", 1, "-o", folder / "o", "--json"]
-    made = complete(*arguments, "--skip-existing")
-    assert made.exit_code == 3
-    (failure,) = json.loads(made.stdout)["failed"]
+    result = complete(*arguments, "--skip-existing")
+    assert result.exit_code == 3
+    (failure,) = json.loads(result.stdout)["failed"]
     assert failure["image"] == str(folder / "in" / "b.png")
     assert failure["message"].startswith("--box")
     assert "1,1,5,5 holds no pixel" in failure["message"]
     line = f"warning: failed: {failure['image']}: {failure['message']}"
-    assert line in made.stderr.splitlines()
+    assert line in result.stderr.splitlines()
     again = json.loads(complete(*arguments, "--skip-existing").stdout)
     assert again["skipped"] == [str(folder / "in" / "a.png")]
     assert again["items"] == []
@@ -487,8 +487,8 @@ def test_a_failed_write_leaves_no_half_of_a_photo(
         return write(path, *rest, **more)
 
     monkeypatch.setattr(results, "write", full)
-    made = complete(photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o")
-    assert made.exit_code == 1
+    result = complete(photo, "--box", "0,0,5,5", "-n", 4, "-o", photo.parent / "o")
+    assert result.exit_code == 1
     assert list((photo.parent / "o").iterdir()) == []
 
 
@@ -552,18 +552,18 @@ def test_an_old_hole_that_means_nothing_is_completed_again(photo: Path) -> None:
     del document["items"][0]["hole"]
     document["items"][0]["mask"] = ", inverted"
     record.write_text(json.dumps({**document, "schema": 1}))
-    made = complete(
+    result = complete(
         *(photo, "--mask", photo.parent / "m.png", "-n", 1, "-o", photo.parent / "o"),
         "--skip-existing",
     )
-    assert "made with other settings, done again" in made.stderr
+    assert "made with other settings, done again" in result.stderr
 
 
 def test_a_record_keeps_all_that_makes_the_hole(photo: Path) -> None:
     out = photo.parent / "o"
     asked = ["--mask", "freeform", "--box", "0,0,5,5", "--box", "50%,50%,10%,10%", "--grow", 3]
-    made = complete(photo, *asked, "--seed", 7, "-n", 1, "--json", "-o", out)
-    (item,) = json.loads(made.stdout)["items"]
+    result = complete(photo, *asked, "--seed", 7, "-n", 1, "--json", "-o", out)
+    (item,) = json.loads(result.stdout)["items"]
     boxes = [[0, 0, 5, 5], [40, 30, 8, 6]]
     wanted = {"kind": "freeform", "seed": 7, "boxes": boxes, "grow": 3}
     assert item["hole"] == {**NO_HOLE, **wanted}
@@ -572,16 +572,16 @@ def test_a_record_keeps_all_that_makes_the_hole(photo: Path) -> None:
 def test_a_record_of_a_later_version_is_refused(photo: Path) -> None:
     (photo.parent / "o").mkdir()
     (photo.parent / "o" / "completions.json").write_text('{"schema": 3, "items": []}')
-    made = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "o")
-    assert (made.exit_code, "not a record of this version" in made.stderr) == (2, True)
+    result = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "o")
+    assert (result.exit_code, "not a record of this version" in result.stderr) == (2, True)
 
 
 def test_a_foreign_record_is_refused(photo: Path) -> None:
     (photo.parent / "o").mkdir()
     (photo.parent / "o" / "completions.json").write_text('{"schema": 1, "items": [5]}')
-    made = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "o")
-    assert made.exit_code == 2
-    assert "not a record" in made.stderr
+    result = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "o")
+    assert result.exit_code == 2
+    assert "not a record" in result.stderr
 
 
 def test_a_record_cannot_make_us_remove_other_files(photo: Path) -> None:
@@ -601,9 +601,9 @@ def test_a_record_cannot_make_us_remove_other_files(photo: Path) -> None:
 
 def test_an_output_place_that_is_a_file_is_refused(photo: Path) -> None:
     (photo.parent / "notes").write_text("text")
-    made = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "notes")
-    assert made.exit_code == 1
-    assert "not a folder" in made.stderr
+    result = complete(photo, "--box", "0,0,5,5", "-o", photo.parent / "notes")
+    assert result.exit_code == 1
+    assert "not a folder" in result.stderr
 
 
 PRETENDING = """

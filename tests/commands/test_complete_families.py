@@ -55,14 +55,14 @@ def ipa(path: Path, **changes: Any) -> Path:
 def test_components_are_recorded_and_drawn_in_rows(photo: Path, picme: Path) -> None:
     out = photo.parent / "o"
     asked = (photo, "--box", "2,2,4,4", "--model", picme, "-n", 3, "--stratify", "-o", out)
-    made = complete(*asked, "--by-primitive")
-    assert made.exit_code == 0, made.output
+    result = complete(*asked, "--by-primitive")
+    assert result.exit_code == 0, result.output
     item = record_of(out)
     assert [line["primitive"] for line in item["completions"]] == [0, 1, 2]
     assert sum(line["weight"] for line in item["completions"]) == pytest.approx(1)
     assert set(item["separation"]) == {"silhouette", "distance_ratio"}
     assert (item["by_primitive"], item["latents"]) == ("p-by-primitive.png", "p-latents.png")
-    assert f"by primitive in {out / 'p-by-primitive.png'}" in made.stderr
+    assert f"by primitive in {out / 'p-by-primitive.png'}" in result.stderr
     assert item["log_prob_kind"] is None
     again = complete(*asked)
     assert again.exit_code == 0
@@ -79,28 +79,28 @@ def test_components_are_recorded_and_drawn_in_rows(photo: Path, picme: Path) -> 
 def test_holes_far_apart_have_a_component_each(photo: Path, picme: Path) -> None:
     Image.new("L", (40, 8), 90).save(photo)
     out, boxes = photo.parent / "o", ("--box", "1,2,4,4", "--box", "34,2,4,4")
-    made = complete(
+    result = complete(
         *(photo, *boxes, "--model", picme, "--detail", "none"),
         *("-n", 2, "--stratify", "--by-primitive", "-o", out),
     )
-    assert made.exit_code == 0, made.output
+    assert result.exit_code == 0, result.output
     item = record_of(out)
     assert len(item["windows"]) == 2
     assert [line["primitive"] for line in item["completions"]] == [[0, 0], [1, 1]]
     weights = item["completions"][0]["weight"]
     assert weights[0] != weights[1], "each window has a mixture of its own"
-    assert "p-latents.png (of the first of 2 windows)" in made.stderr
+    assert "p-latents.png (of the first of 2 windows)" in result.stderr
 
 
 def test_a_foreign_picture_stays_and_no_half_is_left(photo: Path, picme: Path) -> None:
     out = photo.parent / "o"
     out.mkdir()
     (out / "p-latents.png").write_text("mine")
-    made = complete(
+    result = complete(
         photo, "--box", "2,2,4,4", "--model", picme, "-n", 2, "--by-primitive", "-o", out
     )
-    assert made.exit_code == 2
-    assert "p-latents.png: exists and is no result" in made.stderr
+    assert result.exit_code == 2
+    assert "p-latents.png: exists and is no result" in result.stderr
     assert {file.name for file in out.iterdir()} == {"p-latents.png"}
     assert (out / "p-latents.png").read_text() == "mine"
 
@@ -108,9 +108,9 @@ def test_a_foreign_picture_stays_and_no_half_is_left(photo: Path, picme: Path) -
 def test_ranking_by_bounds_is_said_and_can_be_made_finer(photo: Path) -> None:
     out, model = photo.parent / "o", ipa(photo.parent / "m.safetensors")
     asked = (photo, "--box", "2,2,4,4", "--model", model, "-n", 3, "--rank", "log-prob", "-o", out)
-    made = complete(*asked)
-    assert made.exit_code == 0, made.output
-    assert "as with --bound 16" in made.stderr
+    result = complete(*asked)
+    assert result.exit_code == 0, result.output
+    assert "as with --bound 16" in result.stderr
     item = record_of(out)
     log_probs = [line["log_prob"] for line in item["completions"]]
     assert log_probs == sorted(log_probs, reverse=True)
@@ -123,8 +123,8 @@ def test_ranking_by_bounds_is_said_and_can_be_made_finer(photo: Path) -> None:
 
 def test_without_a_bound_there_is_no_likelihood(photo: Path) -> None:
     out, model = photo.parent / "o", ipa(photo.parent / "m.safetensors")
-    made = complete(photo, "--box", "2,2,4,4", "--model", model, "-n", 1, "-o", out)
-    assert made.exit_code == 0, made.output
+    result = complete(photo, "--box", "2,2,4,4", "--model", model, "-n", 1, "-o", out)
+    assert result.exit_code == 0, result.output
     item = record_of(out)
     assert (item["log_prob_kind"], item["completions"][0]["log_prob"]) == (None, None)
 
@@ -135,7 +135,7 @@ EDGES = {"condition": "edges", "predicted": "whole"}
 def test_a_drawing_reaches_the_model_and_all_of_it_is_filled(photo: Path) -> None:
     model = ipa(photo.parent / "m.safetensors", **EDGES)
     drawings = [np.full((8, 8), 255, np.uint8), np.zeros((8, 8), np.uint8)]
-    made = []
+    fills = []
     for number, drawing in enumerate(drawings):
         Image.fromarray(drawing).save(photo)
         out = photo.parent / f"o{number}"
@@ -144,12 +144,12 @@ def test_a_drawing_reaches_the_model_and_all_of_it_is_filled(photo: Path) -> Non
         item = record_of(out)
         assert (item["hole"]["everything"], item["hole_fraction"]) == (True, 1)
         assert item["hidden_values"] == 3 * 8 * 8
-        made.append(pixels(out / "p-0.png"))
-        assert (made[-1] != pixels(out / "p-1.png")).any()
-    assert made[0].shape == (8, 8, 3), "a grey drawing is filled in colour"
-    assert (made[0] != made[1]).any()
+        fills.append(pixels(out / "p-0.png"))
+        assert (fills[-1] != pixels(out / "p-1.png")).any()
+    assert fills[0].shape == (8, 8, 3), "a grey drawing is filled in colour"
+    assert (fills[0] != fills[1]).any()
     direct = api.load_model(model, "cpu").complete(drawings[1], n=1, condition="edges")
-    np.testing.assert_array_equal(direct.images[0], made[1])
+    np.testing.assert_array_equal(direct.images[0], fills[1])
 
 
 def test_paper_beyond_a_drawing_is_white(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,9 +162,9 @@ def test_paper_beyond_a_drawing_is_white(photo: Path, monkeypatch: pytest.Monkey
         return complete_one(image, visible, *rest, **options)
 
     monkeypatch.setattr(loaded.model, "complete", watched)
-    (made,) = loaded.complete(np.full((4, 8), 7, np.uint8), n=1, condition="edges").images
+    (fill,) = loaded.complete(np.full((4, 8), 7, np.uint8), n=1, condition="edges").images
     ((image, visible),) = seen
-    assert made.shape == (4, 8, 3)
+    assert fill.shape == (4, 8, 3)
     assert visible.all()
     assert sorted(image.unique().tolist()) == [7, 255]
     assert int((image[0, 0] == 7).sum()) == 4 * 8
@@ -200,8 +200,8 @@ def test_temperature_zero_gives_one_completion_whatever_the_seed(
     model = picme if family == "picme" else ipa(photo.parent / "ipa.safetensors")
     out, asked = photo.parent / "o", (photo, "--box", "2,2,4,4", "--model", model)
     for seed in (0, 5):
-        made = complete(*asked, "--temperature", 0, "--seed", seed, "-o", out)
-        assert made.exit_code == 0, made.output
+        result = complete(*asked, "--temperature", 0, "--seed", seed, "-o", out)
+        assert result.exit_code == 0, result.output
     assert {file.name for file in out.glob("p-*[0-9].png")} == {"p-0.png", "p-s5-0.png"}
     np.testing.assert_array_equal(pixels(out / "p-0.png"), pixels(out / "p-s5-0.png"))
     items = json.loads((out / "completions.json").read_text())["items"]
@@ -209,9 +209,9 @@ def test_temperature_zero_gives_one_completion_whatever_the_seed(
 
 
 def test_texture_has_no_temperature(photo: Path) -> None:
-    made = complete(photo, "--box", "2,2,4,4", "--model", "patches", "--temperature", 0.5)
-    assert (made.exit_code, made.stdout) == (2, "")
-    assert "--temperature: texture has none. Leave it out." in made.stderr
+    result = complete(photo, "--box", "2,2,4,4", "--model", "patches", "--temperature", 0.5)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--temperature: texture has none. Leave it out." in result.stderr
 
 
 def test_what_an_autoencoder_makes_of_the_whole_photo_is_written_beside_completions(
@@ -220,11 +220,11 @@ def test_what_an_autoencoder_makes_of_the_whole_photo_is_written_beside_completi
     out = photo.parent / "o"
     assert complete(photo, "--box", "2,2,4,4", "--model", picme, "-n", 2, "-o", out).exit_code == 0
     before = pixels(out / "p-0.png")
-    made = complete(photo, "--reconstruct", "--model", picme, "-o", out)
-    assert made.exit_code == 0, made.output
-    assert made.stdout == f"{out / 'p-reconstruction-sheet.png'}\n"
-    assert "p.png: reconstructed at 8 x 8 pixels with" in made.stderr
-    assert "hidden" not in made.stderr
+    result = complete(photo, "--reconstruct", "--model", picme, "-o", out)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{out / 'p-reconstruction-sheet.png'}\n"
+    assert "p.png: reconstructed at 8 x 8 pixels with" in result.stderr
+    assert "hidden" not in result.stderr
     given = api.load_model(picme).reconstruct(photo)
     np.testing.assert_array_equal(pixels(out / "p-reconstruction-0.png"), given.images[0])
     assert given.notes[0].startswith("reconstructed at 8 x 8")
@@ -238,7 +238,7 @@ def test_what_an_autoencoder_makes_of_the_whole_photo_is_written_beside_completi
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [
         (("--box", "1,1,4,4"), "--reconstruct: the whole photo is seen and given back"),
         (("--mask", "centre"), "--reconstruct: the whole photo"),
@@ -250,16 +250,16 @@ def test_what_an_autoencoder_makes_of_the_whole_photo_is_written_beside_completi
     ],
 )
 def test_what_means_nothing_beside_a_reconstruction_is_refused(
-    photo: Path, picme: Path, asked: tuple[Any, ...], said: str
+    photo: Path, picme: Path, asked: tuple[Any, ...], message: str
 ) -> None:
-    made = complete(photo, "--reconstruct", "--model", picme, *asked, "-o", photo.parent / "o")
-    assert (made.exit_code, made.stdout) == (2, "")
-    assert said in made.stderr
+    result = complete(photo, "--reconstruct", "--model", picme, *asked, "-o", photo.parent / "o")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
     assert not (photo.parent / "o").exists()
 
 
 @pytest.mark.parametrize(
-    ("model", "said"),
+    ("model", "message"),
     [
         ("pcnn-digits", "pcnn-digits has no autoencoder, so it reconstructs nothing"),
         ("telea", "telea has no autoencoder"),
@@ -268,11 +268,11 @@ def test_what_means_nothing_beside_a_reconstruction_is_refused(
     ],
 )
 def test_a_model_that_cannot_reconstruct_says_so_in_one_sentence(
-    photo: Path, model: str, said: str
+    photo: Path, model: str, message: str
 ) -> None:
-    made = complete(photo, "--reconstruct", "--model", model, "-q")
-    assert made.exit_code == 2
-    (line,) = made.stderr.splitlines()
-    assert line.startswith(f"error: --reconstruct: {said}")
+    result = complete(photo, "--reconstruct", "--model", model, "-q")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: --reconstruct: {message}")
     with pytest.raises(UserError, match="reconstruct: "):
         api.load_model(model).reconstruct(photo)

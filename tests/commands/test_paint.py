@@ -18,7 +18,7 @@ from tests.page.served import photo_at
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["none.png"], 2, "none.png: no such file."),
         (["text.txt"], 2, "text.txt: "),
@@ -36,7 +36,7 @@ from tests.page.served import photo_at
     ],
 )
 def test_what_cannot_be_had_is_refused_before_the_server_starts(
-    words: list[str], code: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], code: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("inpaint_cli.page.serving.serve", lambda page, at: at.close())
@@ -45,7 +45,7 @@ def test_what_cannot_be_had_is_refused_before_the_server_starts(
     Path("text.txt").write_text("no picture")
     result = CliRunner().invoke(main, ["paint", *words])
     assert (result.exit_code, result.stdout) == (code, "")
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stderr.count("\n") == 1
 
 
@@ -75,9 +75,9 @@ def test_it_prints_one_address_and_ends_well(
     )
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)#([\w-]{32})\n", line)
-    assert found, line
-    address, token = found.groups()
+    match = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)#([\w-]{32})\n", line)
+    assert match, line
+    address, token = match.groups()
     fields = {"X-Inpaint-Token": token}
     with urllib.request.urlopen(
         urllib.request.Request(f"{address}api/state", headers=fields), timeout=20

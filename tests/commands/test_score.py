@@ -180,7 +180,7 @@ def test_some_refused_for_a_missing_file_is_exit_code_3(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--metrics", "fidd"), "Did you mean 'fid'?"),
         (("--metrics", ","), "give names"),
@@ -199,10 +199,10 @@ def test_some_refused_for_a_missing_file_is_exit_code_3(
         (("nowhere", "--resize", "x"), "--resize: x: write a side"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], message: str) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert said in result.stderr.splitlines()[-1]
+    assert message in result.stderr.splitlines()[-1]
 
 
 def test_check_computes_nothing_and_says_why_not() -> None:
@@ -278,11 +278,11 @@ def test_python_gives_the_same_report() -> None:
 
 
 def test_all_means_the_methods_and_the_models_that_ship_of_one_size() -> None:
-    found = api.every_model()
-    assert found[:3] == ["patches", "telea", "navier-stokes"]
-    assert zoo.DEFAULT in found
+    names = api.every_model()
+    assert names[:3] == ["patches", "telea", "navier-stokes"]
+    assert zoo.DEFAULT in names
     assert "pcnn-mnist" in api.every_model(28)
-    assert "pcnn-mnist" not in found
+    assert "pcnn-mnist" not in names
 
 
 @pytest.mark.slow
