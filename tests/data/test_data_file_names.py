@@ -11,14 +11,14 @@ from inpaint_cli.errors import UserError
 from tests.data.image_files import folder_of, photos, tar_of, zip_of
 
 
-def sorted_of(*patterns: str, said: str = "", count: int = 8) -> Sorted:
+def sorted_of(*patterns: str, split_map: str = "", count: int = 8) -> Sorted:
     """Files by patterns with a place for a number."""
     keys = [pattern.format(i) for pattern in patterns for i in range(count)]
-    return sort(list(dict.fromkeys(keys)), False, SplitMap.parse(said))
+    return sort(list(dict.fromkeys(keys)), False, SplitMap.parse(split_map))
 
 
-def splits(found: Sorted) -> dict[str, str | None]:
-    return {member.key: member.split for member in found.members}
+def splits(sorting: Sorted) -> dict[str, str | None]:
+    return {member.key: member.split for member in sorting.members}
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def splits(found: Sorted) -> dict[str, str | None]:
 def test_split_words_that_begin_or_end_file_names_are_splits(
     train: str, validation: str, test: str
 ) -> None:
-    found = sorted_of(train, validation, test)
+    sorting = sorted_of(train, validation, test)
     expected = [split for split in data.SPLITS for _ in range(8)]
-    assert list(splits(found).values()) == expected
-    assert found.remarks[0].startswith("file names: ")
+    assert list(splits(sorting).values()) == expected
+    assert sorting.remarks[0].startswith("file names: ")
     for split in data.SPLITS:
-        assert f" is {split} (8)" in found.remarks[0]
+        assert f" is {split} (8)" in sorting.remarks[0]
 
 
 def test_names_of_a_word_and_a_hash_are_recognised_where_nearly_all_have_it() -> None:
@@ -83,9 +83,9 @@ def test_test_pictures_of_a_flat_set_are_not_trained_on(pack: type, tmp_path: Pa
     ],
 )
 def test_ordinary_names_raise_no_alarm(names: list[str]) -> None:
-    found = sort(names, False)
-    assert set(splits(found).values()) == {None}
-    assert not found.remarks
+    sorting = sort(names, False)
+    assert set(splits(sorting).values()) == {None}
+    assert not sorting.remarks
 
 
 def test_names_that_are_splits_in_part_are_refused_with_the_list() -> None:
@@ -101,34 +101,36 @@ def test_names_that_are_splits_in_part_are_refused_with_the_list() -> None:
 
 def test_a_split_map_says_by_patterns_what_names_do_not() -> None:
     three = ("train_{}.png", "test_{}.png", "photo_{}.png")
-    found = sorted_of(*three, said="photo*=val")
-    assert [splits(found)[f"{n}_0.png"] for n in ("train", "test", "photo")] == [
+    sorting = sorted_of(*three, split_map="photo*=val")
+    assert [splits(sorting)[f"{n}_0.png"] for n in ("train", "test", "photo")] == [
         "train",
         "test",
         "validation",
     ]
-    left = sorted_of(*three, said="test*=test,train*=train,*=ignore")
+    left = sorted_of(*three, split_map="test*=test,train*=train,*=ignore")
     assert "photo_0.png" not in splits(left)
     assert "8 pictures left out (as said)" in left.remarks
-    assert set(splits(sorted_of(*three, said="*=class")).values()) == {None}
-    one = sorted_of("a{}.png", said="a3.png=test,*=train")
+    assert set(splits(sorted_of(*three, split_map="*=class")).values()) == {None}
+    one = sorted_of("a{}.png", split_map="a3.png=test,*=train")
     assert [key for key, split in splits(one).items() if split == "test"] == ["a3.png"]
     with pytest.raises(UserError, match=r"test as said \(8\)\), those of 8 do not"):
-        sorted_of("a{}.png", "b{}.png", said="b*=test")
+        sorted_of("a{}.png", "b{}.png", split_map="b*=test")
 
 
 def test_patterns_hold_among_folders_that_are_splits() -> None:
-    found = sorted_of("train/{}.png", "test/{}.png", "{}.png", said="test/7*=train,3.png=ignore")
-    assert splits(found)["test/7.png"] == "train"
-    assert "train/3.png" not in splits(found)
-    assert splits(found)["test/6.png"] == "test"
-    assert found.beside == 7
+    sorting = sorted_of(
+        "train/{}.png", "test/{}.png", "{}.png", split_map="test/7*=train,3.png=ignore"
+    )
+    assert splits(sorting)["test/7.png"] == "train"
+    assert "train/3.png" not in splits(sorting)
+    assert splits(sorting)["test/6.png"] == "test"
+    assert sorting.beside == 7
 
 
 def test_held_out_words_that_are_no_splits_are_said(tmp_path: Path) -> None:
-    found = sorted_of("{:03}.png", "test_{:03}.png")
-    assert set(splits(found).values()) == {None}
-    assert found.remarks == (
+    sorting = sorted_of("{:03}.png", "test_{:03}.png")
+    assert set(splits(sorting).values()) == {None}
+    assert sorting.remarks == (
         "8 file names with the word of a split, as test*, are not taken for test; a split map "
         "(test*=test) says so",
     )

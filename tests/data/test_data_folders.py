@@ -14,13 +14,13 @@ from inpaint_cli.errors import UserError
 from tests.data.image_files import folder_of, photos, png
 
 
-def placed(*folders: str, said: str = "", unwrap: bool = False) -> Sorted:
+def placed(*folders: str, split_map: str = "", unwrap: bool = False) -> Sorted:
     keys = [f"{folder}/{i}.png" for folder in folders for i in range(3)]
-    return sort(keys, unwrap, SplitMap.parse(said))
+    return sort(keys, unwrap, SplitMap.parse(split_map))
 
 
-def splits(found: Sorted) -> dict[str, str | None]:
-    return {member.key.rpartition("/")[0]: member.split for member in found.members}
+def splits(sorting: Sorted) -> dict[str, str | None]:
+    return {member.key.rpartition("/")[0]: member.split for member in sorting.members}
 
 
 def opened(source: str, split: data.Split = "train", **options: Any) -> ImageSet:
@@ -54,8 +54,8 @@ def test_split_words_are_found_with_years_prefixes_and_suffixes(
         folders = [f"{kind}/{name}" for kind in ("cat", "dog") for name in names]
     else:
         folders = [f"{around}{name}" for name in names]
-    found = splits(placed(*folders))
-    assert {folder: found[folder] for folder in folders} == dict(
+    split_of = splits(placed(*folders))
+    assert {folder: split_of[folder] for folder in folders} == dict(
         zip(folders, ["train", "validation", "test"] * (len(folders) // 3), strict=True)
     )
 
@@ -67,9 +67,9 @@ def test_eval_is_test_unless_another_folder_is() -> None:
 
 @pytest.mark.parametrize("name", ["test_tube", "weight training", "train_station", "gas_mask"])
 def test_a_thing_whose_name_has_such_a_word_is_a_class(name: str) -> None:
-    found = placed("bottle", "cup", name)
-    assert set(splits(found).values()) == {None}
-    assert {member.label for member in found.members} == {"bottle", "cup", name}
+    sorting = placed("bottle", "cup", name)
+    assert set(splits(sorting).values()) == {None}
+    assert {member.label for member in sorting.members} == {"bottle", "cup", name}
 
 
 def test_classes_stand_above_or_below_the_splits() -> None:
@@ -80,9 +80,9 @@ def test_classes_stand_above_or_below_the_splits() -> None:
 
 
 def test_masks_beside_pictures_are_left_out_and_counted() -> None:
-    found = placed("bottle/train/good", "bottle/test/broken", "bottle/ground_truth/broken")
-    assert set(splits(found)) == {"bottle/train/good", "bottle/test/broken"}
-    assert "3 pictures in ground_truth/ left out (masks or annotations" in " ".join(found.remarks)
+    sorting = placed("bottle/train/good", "bottle/test/broken", "bottle/ground_truth/broken")
+    assert set(splits(sorting)) == {"bottle/train/good", "bottle/test/broken"}
+    assert "3 pictures in ground_truth/ left out (masks or annotations" in " ".join(sorting.remarks)
     for truth in ("masks", "gt", "Annotations", "train_masks", "SegmentationClass", "labels"):
         assert set(splits(placed("images", truth))) == {"images"}
     assert set(splits(placed("train/images", "train/masks", "test/images"))) == {
@@ -155,7 +155,7 @@ def test_the_advice_names_a_folder_by_its_path_where_its_name_is_not_one() -> No
 
 def test_pictures_that_are_masks_alone_are_pictures() -> None:
     assert set(splits(placed("masks/a", "masks/b"))) == {"masks/a", "masks/b"}
-    assert set(splits(placed("mask", "no_mask", said="mask=class"))) == {"mask", "no_mask"}
+    assert set(splits(placed("mask", "no_mask", split_map="mask=class"))) == {"mask", "no_mask"}
 
 
 def test_folders_that_are_splits_in_part_are_refused_with_the_list() -> None:
@@ -168,12 +168,12 @@ def test_folders_that_are_splits_in_part_are_refused_with_the_list() -> None:
 
 
 def test_a_split_map_says_what_names_do_not() -> None:
-    found = placed("train", "test", "extra", "more", said="extra=ignore,more=val")
-    assert splits(found) == {"train": "train", "test": "test", "more": "validation"}
-    assert "3 pictures in extra/ left out (as said)" in found.remarks
-    by_path = placed("a/one", "a/two", "b/one", said="a/one=test,a/two=train,b/one=train")
+    sorting = placed("train", "test", "extra", "more", split_map="extra=ignore,more=val")
+    assert splits(sorting) == {"train": "train", "test": "test", "more": "validation"}
+    assert "3 pictures in extra/ left out (as said)" in sorting.remarks
+    by_path = placed("a/one", "a/two", "b/one", split_map="a/one=test,a/two=train,b/one=train")
     assert splits(by_path) == {"a/one": "test", "a/two": "train", "b/one": "train"}
-    cifar = placed("train", "car", said="train=class")
+    cifar = placed("train", "car", split_map="train=class")
     assert splits(cifar) == {"train": None, "car": None}
 
 
@@ -190,9 +190,9 @@ def test_an_entry_about_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_lone_folder_around_everything_is_no_split() -> None:
-    found = placed("test2017", unwrap=True)
-    assert splits(found) == {"test2017": None}
-    assert found.remarks == ("test2017/ is around everything, so it is not taken for a split",)
+    sorting = placed("test2017", unwrap=True)
+    assert splits(sorting) == {"test2017": None}
+    assert sorting.remarks == ("test2017/ is around everything, so it is not taken for a split",)
     assert splits(placed("test")) == {"test": "test"}
 
 
@@ -201,9 +201,9 @@ def test_arrays_of_an_npz_are_recognised_by_the_same_words(tmp_path: Path) -> No
     for train, test in (("x_train", "x_t10k"), ("trainX", "testX"), ("Xtrain", "Xtest")):
         labels = {test.replace("x_", "y_").replace("X", "Y"): np.arange(4)}
         np.savez(tmp_path / f"{test}.npz", **{train: images, test: images[:4] + 100}, **labels)  # type: ignore[arg-type]
-        found = opened(str(tmp_path / f"{test}.npz"), "test")
-        assert len(found) == 4
-        assert f"arrays: {train} is train (20), {test} is test (4)" in found.describe()
+        test_set = opened(str(tmp_path / f"{test}.npz"), "test")
+        assert len(test_set) == 4
+        assert f"arrays: {train} is train (20), {test} is test (4)" in test_set.describe()
 
 
 def test_two_arrays_of_images_are_never_chosen_from_in_silence(tmp_path: Path) -> None:
@@ -225,9 +225,9 @@ def test_labels_that_are_no_numbers_leave_no_class_called_nan(tmp_path: Path) ->
     assert opened(str(tmp_path / "a.npz")).classes == ("0", "1", "2")
     labels[4] = np.nan
     np.savez(tmp_path / "b.npz", images=images, labels=labels)
-    found = opened(str(tmp_path / "b.npz"))
-    assert found.classes == ()
-    assert "1 label of images are NaN, so there are no classes" in found.describe()
+    labelled = opened(str(tmp_path / "b.npz"))
+    assert labelled.classes == ()
+    assert "1 label of images are NaN, so there are no classes" in labelled.describe()
 
 
 @pytest.mark.parametrize("copies", [0, 10])
@@ -240,8 +240,8 @@ def test_test_pictures_that_are_in_train_are_warned_of_once(
     for split in data.SPLITS:
         opened(source, split)
     told = capsys.readouterr().err
-    said = "warning: a: 10 of 10 test images are also in train or validation, byte for byte"
-    assert told.count(said) == (copies > 0)
+    warning = "warning: a: 10 of 10 test images are also in train or validation, byte for byte"
+    assert told.count(warning) == (copies > 0)
 
 
 def test_near_equal_pictures_are_found_where_it_is_asked_for(

@@ -36,12 +36,14 @@ FILE, HARD, SYMBOLIC, PIPE = tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, 
 
 def opened(source: str) -> dict[str, int]:
     """The first pixel of every image by its id, over all splits."""
-    found: dict[str, int] = {}
+    first_pixels: dict[str, int] = {}
     for split in data.SPLITS:
         with contextlib.suppress(UserError):  # a split without images
             images = loaded(source, split)
-            found |= dict(zip(images.ids, (int(i[0, 0, 0]) for i in images.images), strict=True))
-    return found
+            first_pixels |= dict(
+                zip(images.ids, (int(i[0, 0, 0]) for i in images.images), strict=True)
+            )
+    return first_pixels
 
 
 def loaded(source: str, split: data.Split = "train") -> ImageSet:
@@ -68,8 +70,8 @@ def test_symbolic_links_of_a_tar_are_pictures_wherever_they_stand(tmp_path: Path
         ("x/later/3.png", "../1.png", SYMBOLIC),
         ("x/4.png", "0.png", SYMBOLIC),
     )
-    found = {"0.png": 2, "1.png": 1, "later/2.png": 2, "later/3.png": 1, "4.png": 2}
-    assert opened(source) == found
+    first_pixels = {"0.png": 2, "1.png": 1, "later/2.png": 2, "later/3.png": 1, "4.png": 2}
+    assert opened(source) == first_pixels
 
 
 def test_the_last_of_two_members_of_one_name_counts(tmp_path: Path) -> None:
@@ -169,8 +171,8 @@ def test_broken_links_and_pipes_of_a_folder_are_counted(tmp_path: Path) -> None:
     (tmp_path / "odd" / "dir.png").mkdir()
     (tmp_path / "odd" / "dir.png" / "in.png").write_bytes(png())
     images = loaded(folder)
-    said = "2 files left out: broken.png (a broken link), pipe.png (no ordinary file)"
-    assert said in images.describe()
+    remark = "2 files left out: broken.png (a broken link), pipe.png (no ordinary file)"
+    assert remark in images.describe()
     assert sum(images.counts.values()) == 6
 
 

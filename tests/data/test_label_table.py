@@ -46,8 +46,8 @@ def test_a_table_labels_the_pictures_of_a_folder_and_of_an_archive(
     path = make(tmp_path / {"folder": "set", "zip": "set.zip", "tar": "set.tar.gz"}[kind], files)
     train, test = opened(path), opened(path, "test")
     assert train.classes == test.classes == ("blue", "tall", "any")
-    found = by_id(train) | by_id(opened(path, "validation")) | by_id(test)
-    assert found == {
+    labels = by_id(train) | by_id(opened(path, "validation")) | by_id(test)
+    assert labels == {
         "a.png": ["blue", "tall", "any"],
         "b.png": [],
         "c.png": ["blue", "any"],

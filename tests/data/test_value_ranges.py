@@ -41,7 +41,7 @@ def assert_right(path: Path, images: npt.NDArray[Any]) -> ImageSet:
 
 
 @pytest.mark.parametrize(
-    ("white", "dtype", "said"),
+    ("white", "dtype", "remark"),
     [
         (255, np.uint16, "0 (black) to 255"),
         (255, np.int64, "0 (black) to 255"),
@@ -61,12 +61,12 @@ def assert_right(path: Path, images: npt.NDArray[Any]) -> ImageSet:
 )
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_every_type_range_and_order_gives_the_same_pictures(
-    white: int, dtype: Any, said: str, order: Any, tmp_path: Path
+    white: int, dtype: Any, remark: str, order: Any, tmp_path: Path
 ) -> None:
     values = SHARES * white if np.dtype(dtype).kind == "f" else np.rint(SHARES * white)
-    found = assert_right(tmp_path / "a.npz", np.asarray(values, dtype, order=order))
-    told = [line for line in found.describe() if line.startswith("values: ")]
-    assert (said in told[0]) if said else not told
+    images = assert_right(tmp_path / "a.npz", np.asarray(values, dtype, order=order))
+    told = [line for line in images.describe() if line.startswith("values: ")]
+    assert (remark in told[0]) if remark else not told
 
 
 def test_floats_from_minus_one_to_one_are_read(tmp_path: Path) -> None:
