@@ -67,10 +67,12 @@ class Served:
             content = b""
         given = {"X-Inpaint-Token": self.page.token} if token else {}
         connection.request(method, path, content, {**given, **(headers or {})})
-        answer = connection.getresponse()
-        found = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        response = connection.getresponse()
+        answer = Answer(
+            response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+        )
         connection.close()
-        return found
+        return answer
 
     def round(self, **order: Any) -> tuple[int, list[dict[str, Any]]]:
         """Draws a round to its end; its number and its events."""

@@ -86,8 +86,8 @@ def test_a_request_of_another_page_is_refused_with_the_token_too(
 
 
 def test_the_page_itself_may_ask(served: Served) -> None:
-    own = {"Origin": f"http://127.0.0.1:{served.port}", "Sec-Fetch-Site": "same-origin"}
-    assert served.ask("GET", "/api/state", headers=own).status == 200
+    headers = {"Origin": f"http://127.0.0.1:{served.port}", "Sec-Fetch-Site": "same-origin"}
+    assert served.ask("GET", "/api/state", headers=headers).status == 200
     assert served.ask("GET", "/", headers={"Sec-Fetch-Site": "none"}).status == 200
 
 

@@ -235,8 +235,8 @@ def test_text_can_be_read_controls_have_names_and_are_large_enough(
     assert at.page.evaluate(CONTRAST) == []
     assert at.page.evaluate(NAMES) == []
     assert at.page.evaluate(SMALL) == []
-    wide = at.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
-    assert wide <= 0
+    overflow = at.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0
     ids = at.page.evaluate("() => [...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids))
     at.page.context.close()

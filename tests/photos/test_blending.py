@@ -58,6 +58,6 @@ def test_what_is_known_stays_and_a_plane_continues_smoothly() -> None:
     plane = np.add.outer(np.arange(40.0), np.arange(50.0)).astype(np.float32)
     known = np.ones((40, 50), bool)
     known[15:25, 20:30] = False
-    wide = extend(plane, known)
-    np.testing.assert_array_equal(wide[known], plane[known])
-    assert np.abs(wide - plane).max() < 6  # of a range of 88; smooth, not exact
+    extended = extend(plane, known)
+    np.testing.assert_array_equal(extended[known], plane[known])
+    assert np.abs(extended - plane).max() < 6  # of a range of 88; smooth, not exact

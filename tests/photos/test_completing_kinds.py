@@ -44,9 +44,11 @@ KINDS = {
 
 
 def test_further_channels_stay_in_the_hole_and_a_note_says_so() -> None:
-    made = completed(KINDS["five channels"], "telea")
-    np.testing.assert_array_equal(made.samples(0)[..., 3:], KINDS["five channels"].samples[..., 3:])
-    assert "further channels stay as they are, in the hole as well" in made.notes()
+    filled = completed(KINDS["five channels"], "telea")
+    np.testing.assert_array_equal(
+        filled.samples(0)[..., 3:], KINDS["five channels"].samples[..., 3:]
+    )
+    assert "further channels stay as they are, in the hole as well" in filled.notes()
 
 
 @pytest.mark.parametrize("model", ["telea", "patches"])
@@ -54,9 +56,9 @@ def test_a_further_channel_that_was_taken_for_alpha_becomes_opaque(model: str) -
     samples = ramp(20, 200, np.uint8, 4)
     samples[..., 3] = VISIBLE * 255
     photo = Picture(samples, "rgb", 8, 0.0, 255.0, ("unspecified",))
-    made = completed(photo, model, opaque=True)
-    assert (made.samples(0)[..., 3] == 255).all()
-    assert not any("further channels" in note for note in made.notes())
+    filled = completed(photo, model, opaque=True)
+    assert (filled.samples(0)[..., 3] == 255).all()
+    assert not any("further channels" in note for note in filled.notes())
 
 
 @pytest.mark.parametrize("model", ["telea", "patches"])

@@ -65,11 +65,11 @@ def check(name: str, hidden: npt.NDArray[np.bool_], **settings: object) -> None:
     request = CompletionRequest(n=N, **settings)  # type: ignore[arg-type]
     model = api.load_model(name, "cpu").model
     completed = complete_photo(of_array(photo_values()), ~hidden, model, request)
-    spread, made = Spread(completed), []
+    spread, fills = Spread(completed), []
     for index in range(N):
-        made.append(completed.samples(index))
-        spread.add(made[-1])
-    assert all((one != two).any() for one, two in combinations(made, 2)), spread.sentence()
+        fills.append(completed.samples(index))
+        spread.add(fills[-1])
+    assert all((one != two).any() for one, two in combinations(fills, 2)), spread.sentence()
     assert spread.sentence().startswith("the completions differ by ")
     assert spread.deviation > 0.1
 

@@ -122,12 +122,12 @@ PHOTOS = {
 @pytest.mark.parametrize("mode", PHOTOS)
 def test_visible_samples_are_exact_in_every_mode(mode: str, detail: str) -> None:
     photo, hidden = PHOTOS[mode], HOLES["several windows"]
-    made = completed_of(photo, hidden, detail=detail).samples(0)
-    assert (made.dtype, made.shape) == (photo.samples.dtype, photo.samples.shape)
-    np.testing.assert_array_equal(made[~hidden], photo.samples[~hidden])
+    samples = completed_of(photo, hidden, detail=detail).samples(0)
+    assert (samples.dtype, samples.shape) == (photo.samples.dtype, photo.samples.shape)
+    np.testing.assert_array_equal(samples[~hidden], photo.samples[~hidden])
     bands = photo.samples.shape[2] - len(photo.extras)
-    assert (made[hidden][:, :bands] != photo.samples[hidden][:, :bands]).any()
-    np.testing.assert_array_equal(made[hidden][:, bands:], photo.samples[hidden][:, bands:])
+    assert (samples[hidden][:, :bands] != photo.samples[hidden][:, :bands]).any()
+    np.testing.assert_array_equal(samples[hidden][:, bands:], photo.samples[hidden][:, bands:])
 
 
 @pytest.mark.parametrize("box", [Box(30, 40, 60, 70), Box(20, 20, 26, 90), Box(0, 0, 40, 110)])
@@ -146,10 +146,10 @@ def test_paper_with_grain_goes_on_with_its_own_grain(box: Box) -> None:
     rng = np.random.default_rng(0)
     paper = np.rint(rng.normal(245, 4, (200, 200))).clip(0, 255).astype(np.uint8)
     hidden = hidden_of(paper.shape, box)
-    made = completed_of(of_array(paper), hidden).samples(0)[..., 0][hidden].astype(float)
+    grain = completed_of(of_array(paper), hidden).samples(0)[..., 0][hidden].astype(float)
     rim = paper[~hidden].astype(float)
-    assert abs(made.mean() - rim.mean()) <= 1
-    assert made.std() == pytest.approx(rim.std(), rel=0.2)
+    assert abs(grain.mean() - rim.mean()) <= 1
+    assert grain.std() == pytest.approx(rim.std(), rel=0.2)
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_a_row_of_a_table_in_a_screenshot_goes_on(box: Box, off: int) -> None:
     hidden = hidden_of(table.shape, box)
     torn = table.copy()
     torn[hidden] = (0, 0, 0)
-    made = completed_of(of_array(torn), hidden).samples(0)
-    np.testing.assert_allclose(made.astype(int), table.astype(int), rtol=0, atol=off)
+    samples = completed_of(of_array(torn), hidden).samples(0)
+    np.testing.assert_allclose(samples.astype(int), table.astype(int), rtol=0, atol=off)
 
 
 def test_where_too_little_is_visible_the_models_picture_is_the_fill_and_one_note_says_so() -> None:

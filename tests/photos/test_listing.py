@@ -23,8 +23,8 @@ def touch(folder: Path, *names: str) -> Path:
 
 def pairs(folder: Path, masks: Path, recursive: bool = False) -> dict[str, str | None]:
     """Return each photo with its mask, by their names below the folders."""
-    found = photos_of([str(folder)], recursive=recursive, masks=masks)
-    tasks, _ = tasks_of(found.photos, masks)
+    listed = photos_of([str(folder)], recursive=recursive, masks=masks)
+    tasks, _ = tasks_of(listed.photos, masks)
     masked = {task.photo: task.mask for task in tasks}
     return {
         str(photo.relative_to(folder)): str(mask.relative_to(masks)) if mask else None
@@ -84,8 +84,8 @@ def test_photos_that_differ_by_case_each_have_their_mask(tmp_path: Path) -> None
 
 def test_among_photos_only_files_named_as_masks_are_masks(tmp_path: Path) -> None:
     folder = touch(tmp_path, "a.jpg", "a.png", "b.jpg", "b_mask.png", "c_mask.png")
-    found = photos_of([str(folder)], masks=folder)
-    tasks, left = tasks_of(found.photos, folder)
+    listed = photos_of([str(folder)], masks=folder)
+    tasks, left = tasks_of(listed.photos, folder)
     assert {task.photo.name: task.mask and task.mask.name for task in tasks} == {
         "a.jpg": None,
         "a.png": None,
@@ -115,9 +115,9 @@ def test_what_is_left_out_is_told_with_the_reason(
     names = ["a.png", "IMG_1", "b.HEIC", "c.jxl", "notes.txt", ".hidden.png", "masks.json"]
     folder = touch(tmp_path, *names, *(f"v{number}.mp4" for number in range(9)))
     (folder / "gone.png").symlink_to("nowhere.png")
-    found = photos_of([str(folder)])
-    assert [entry.path.name for entry in found.photos] == ["a.png"]
-    assert found.remarks == [
+    listed = photos_of([str(folder)])
+    assert [entry.path.name for entry in listed.photos] == ["a.png"]
+    assert listed.remarks == [
         f"{folder}: left out: IMG_1 (no suffix; give them by name)",
         f"{folder}: left out: b.HEIC (HEIC is read with pillow-heif only: pip install pillow-heif)",
         f"{folder}: left out: c.jxl, notes.txt, v0.mp4, v1.mp4, v2.mp4 and 6 more (not the suffix "
@@ -133,8 +133,8 @@ def test_heic_photos_are_taken_where_they_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "has_heif", lambda: True)
-    found = photos_of([str(touch(tmp_path, "b.HEIC"))])
-    assert [entry.path.name for entry in found.photos] == ["b.HEIC"]
+    listed = photos_of([str(touch(tmp_path, "b.HEIC"))])
+    assert [entry.path.name for entry in listed.photos] == ["b.HEIC"]
 
 
 @pytest.mark.parametrize("output", ["", "sub/.."])
@@ -144,18 +144,18 @@ def test_results_among_the_photos_are_no_photos_of_the_next_run(
     folder = touch(tmp_path, "a.png", "a-0.png", "a-sheet.png", "b-0.png", "sub/c.png")
     item = {"image": "a.png", "completions": [{"file": "a-0.png"}], "sheet": "a-sheet.png"}
     (folder / "completions.json").write_text(dumps([item]))
-    found = photos_of([str(folder)], output=folder / output)
-    assert [entry.path.name for entry in found.photos] == ["a.png", "b-0.png"]
+    listed = photos_of([str(folder)], output=folder / output)
+    assert [entry.path.name for entry in listed.photos] == ["a.png", "b-0.png"]
 
 
 def test_masks_and_results_in_folders_below_are_no_photos(tmp_path: Path) -> None:
     folder = touch(tmp_path, "a.png", "m/a.png", "o/a-0.png", "sub/b.png", "mask.png")
     given = {"recursive": True, "output": folder / "o"}
-    found = photos_of([str(folder)], masks=folder / "m", **given)  # type: ignore[arg-type]
-    names = [str(entry.path.relative_to(folder)) for entry in found.photos]
+    listed = photos_of([str(folder)], masks=folder / "m", **given)  # type: ignore[arg-type]
+    names = [str(entry.path.relative_to(folder)) for entry in listed.photos]
     assert names == ["a.png", "mask.png", "sub/b.png"]
-    found = photos_of([str(folder)], masks=folder / "mask.png")
-    assert [entry.path.name for entry in found.photos] == ["a.png"]
+    listed = photos_of([str(folder)], masks=folder / "mask.png")
+    assert [entry.path.name for entry in listed.photos] == ["a.png"]
 
 
 def test_the_work_of_pairing_grows_with_the_photos_and_not_with_their_square(
@@ -167,10 +167,10 @@ def test_the_work_of_pairing_grows_with_the_photos_and_not_with_their_square(
         before = sys.getprofile()
         sys.setprofile(lambda frame, event, argument: events.append(event))
         try:
-            found = pairs(folder, folder)
+            paired = pairs(folder, folder)
         finally:
             sys.setprofile(before)
-        assert len(found) == count
+        assert len(paired) == count
         return len(events)
 
     calls(10)

@@ -108,7 +108,7 @@ def test_a_model_of_any_size_sees_the_photo_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [
         ({"n": 2}, "n: must be 1, got 2: a photo has one reconstruction"),
         ({"temperature": 0.5}, "temperature: means nothing for a reconstruction"),
@@ -117,8 +117,8 @@ def test_a_model_of_any_size_sees_the_photo_as_it_is() -> None:
         ({"options": {"trace": True}}, "trace: means nothing"),
     ],
 )
-def test_what_means_nothing_is_refused(asked: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_what_means_nothing_is_refused(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         CompletionRequest(reconstruct=True, **asked)
 
 

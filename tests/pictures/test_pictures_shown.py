@@ -65,10 +65,12 @@ def test_flat_pictures_of_any_value_keep_it(dtype: str, value: float) -> None:
 
 
 def test_floats_of_the_whole_range_do_not_overflow() -> None:
-    wide = np.array([[-1.7e308, 0, 1.7e308]])
-    picture = ranged(of_array(wide), np.ones((1, 3), np.bool_))
+    values = np.array([[-1.7e308, 0, 1.7e308]])
+    picture = ranged(of_array(values), np.ones((1, 3), np.bool_))
     np.testing.assert_allclose(shown(picture)[0, :, 0], [0, 127.5, 255], atol=1e-3)
-    np.testing.assert_allclose(stored(picture, shown(picture))[..., 0], wide, rtol=1e-6, atol=1e302)
+    np.testing.assert_allclose(
+        stored(picture, shown(picture))[..., 0], values, rtol=1e-6, atol=1e302
+    )
 
 
 def test_numbers_that_are_none_are_refused_outside_the_hole_alone() -> None:
