@@ -20,11 +20,11 @@ class Convolutions(nn.Module):
         self.biases = nn.ParameterList(biases)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        found: list[Tensor] = []
+        levels: list[Tensor] = []
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            x = F.relu(F.conv2d(x, weight, bias, stride=2 if found else 1, padding=1))
-            found.append(x)
-        return found
+            x = F.relu(F.conv2d(x, weight, bias, stride=2 if levels else 1, padding=1))
+            levels.append(x)
+        return levels
 
 
 def tiny_distance(dtype: torch.dtype = torch.float32) -> PerceptualDistance:

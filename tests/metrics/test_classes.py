@@ -48,8 +48,8 @@ def figures(truth: int, levels: list[int], label: int, **how: Any) -> Figures:
 
 
 def test_shares_are_those_counted_by_hand() -> None:
-    found = figures(truth=70, levels=[10, 80, 90, 200], label=3)  # dim; dark, dim, dim, bright
-    assert found == {
+    shares = figures(truth=70, levels=[10, 80, 90, 200], label=3)  # dim; dark, dim, dim, bright
+    assert shares == {
         "class-accuracy": 0.25,
         "class-accuracy-of-originals": 0.0,
         "class-consistency": 0.5,
@@ -111,10 +111,10 @@ def test_a_report_has_errors_within_ranges_and_the_accuracy_on_originals() -> No
     one = classed()
     document = report(one, by_visible=True)
     check_schema(document)
-    found = {entry["params"]["label"]: entry for entry in document["metrics"]}
+    entries = {entry["params"]["label"]: entry for entry in document["metrics"]}
     labels = ["class-accuracy", "class-accuracy of originals"]
     labels += ["class-consistency", "class-agreement"]
-    assert list(found) == [f"{label}@brightness" for label in labels]
+    assert list(entries) == [f"{label}@brightness" for label in labels]
     assert [entry["k"] for entry in document["metrics"]] == [3, None, 3, 3]
     cases = [one.case(index) for index in range(20)]
     drawn = [by_brightness(case.completions)[1].argmax(1) for case in cases]
@@ -122,13 +122,13 @@ def test_a_report_has_errors_within_ranges_and_the_accuracy_on_originals() -> No
         float(np.mean(answers.numpy() == case.label))
         for answers, case in zip(drawn, cases, strict=True)
     ]
-    entry = found["class-accuracy@brightness"]
+    entry = entries["class-accuracy@brightness"]
     assert entry["value"] == pytest.approx(np.mean(right))
     assert entry["sd"] == pytest.approx(np.std(right, ddof=1))
     assert entry["se_method"] == "image se within ranges"
     assert entry["groups"]["80-100"]["n_images"] == 4
     assert (entry["unit"], entry["better"]) == ("fraction", "higher")
-    assert found["class-agreement@brightness"]["better"] == "none"
+    assert entries["class-agreement@brightness"]["better"] == "none"
 
 
 def test_a_classifier_that_fails_on_originals_is_doubted() -> None:

@@ -31,19 +31,19 @@ def test_one_set_in_all_is_the_plain_distance() -> None:
 
 
 def test_the_error_leaves_out_images_with_all_their_completions() -> None:
-    found = div_fid(SETS[:2])
+    estimate = div_fid(SETS[:2])
     plain = fid(SETS[0], SETS[1])
-    np.testing.assert_allclose(found.value, plain.value, rtol=1e-9)
-    assert found.se is not None
+    np.testing.assert_allclose(estimate.value, plain.value, rtol=1e-9)
+    assert estimate.se is not None
     assert plain.se is not None
-    np.testing.assert_allclose(found.se, plain.se, rtol=1e-9)
+    np.testing.assert_allclose(estimate.se, plain.se, rtol=1e-9)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_tiny_sets_give_numbers(n: int) -> None:
-    for found in (div_fid([one[:n] for one in SETS]), fid_all(REAL[:n], [s[:n] for s in SETS])):
-        assert math.isfinite(found.value)
-        assert (found.se is None) == (n == 2)
+    for estimate in (div_fid([one[:n] for one in SETS]), fid_all(REAL[:n], [s[:n] for s in SETS])):
+        assert math.isfinite(estimate.value)
+        assert (estimate.se is None) == (n == 2)
 
 
 def test_one_set_has_no_div_fid() -> None:

@@ -57,8 +57,8 @@ def test_a_classifier_gives_features_and_logits_of_its_own(weights: Path) -> Non
     assert (extractor.suffix, extractor.classes, extractor.accuracy) == ("@mine", 10, None)
     assert extractor.weights_sha256 == hash_of(weights)
     assert "8x8" in extractor.resize
-    found, logits = extractor.outputs(pictures(3))
-    assert (found.shape, found.dtype) == ((3, 32), torch.float32)
+    rows, logits = extractor.outputs(pictures(3))
+    assert (rows.shape, rows.dtype) == ((3, 32), torch.float32)
     assert logits is not None
     assert logits.shape == (3, 10)
 

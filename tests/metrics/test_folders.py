@@ -33,10 +33,10 @@ def filled(originals: Path, folder: Path, k: int = 1) -> Path:
     for path in originals.iterdir():
         pixels = np.asarray(Image.open(path)).astype(int)
         for number in range(k):
-            made = pixels.copy()
-            made[3:7, 4:8] = np.maximum(made[3:7, 4:8] - 10 * (number + 1), 0)
+            completion = pixels.copy()
+            completion[3:7, 4:8] = np.maximum(completion[3:7, 4:8] - 10 * (number + 1), 0)
             name = f"{path.stem}.png" if k == 1 else f"{path.stem}-{number}.png"
-            save(folder, name, made.astype(np.uint8))
+            save(folder, name, completion.astype(np.uint8))
     return folder
 
 
@@ -55,29 +55,29 @@ def opened(
 
 
 def test_pairs_are_made_by_name_up_to_the_last_dot(originals: Path, tmp_path: Path) -> None:
-    found = opened(filled(originals, tmp_path / "out"), originals)
-    assert found.ids == sorted(NAMES)
-    assert (found.k, found.setting.height, found.setting.width) == (1, 12, 14)
-    case = found.case(1)
+    target = opened(filled(originals, tmp_path / "out"), originals)
+    assert target.ids == sorted(NAMES)
+    assert (target.k, target.setting.height, target.setting.width) == (1, 12, 14)
+    case = target.case(1)
     assert np.array_equal(
         case.truth.permute(1, 2, 0).numpy(), np.asarray(Image.open(originals / "b.c.png"))
     )
 
 
 def test_numbered_files_are_several_completions(originals: Path, tmp_path: Path) -> None:
-    found = opened(filled(originals, tmp_path / "out", 3), originals)
-    assert found.k == 3
-    assert found.case(0).completions.shape == (3, 3, 12, 14)
+    target = opened(filled(originals, tmp_path / "out", 3), originals)
+    assert target.k == 3
+    assert target.case(0).completions.shape == (3, 3, 12, 14)
 
 
 def test_masks_are_white_where_hidden(originals: Path, tmp_path: Path) -> None:
-    found = opened(
+    target = opened(
         filled(originals, tmp_path / "out"), originals, holes(originals, tmp_path / "holes")
     )
-    visible = found.case(0).visible
+    visible = target.case(0).visible
     assert visible is not None
     assert (~visible).sum() == 16
-    document = report(("mae", "psnr", "coverage"), found)
+    document = report(("mae", "psnr", "coverage"), target)
     labels = {e["params"]["label"]: e["value"] for e in document["metrics"]}
     assert labels["mae-hole"] == pytest.approx(labels["mae"] * 12 * 14 / 16)
 
@@ -89,7 +89,7 @@ def test_without_masks_what_needs_them_is_refused(originals: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("break_it", "message"),
     [
         (lambda out: (out / "a.png").unlink(), "lacks a picture for a"),
         (lambda out: (out / "x.png").write_bytes((out / "a.png").read_bytes()), "x"),
@@ -100,11 +100,11 @@ def test_without_masks_what_needs_them_is_refused(originals: Path, tmp_path: Pat
     ],
 )
 def test_what_does_not_pair_is_refused_by_name(
-    break_it: object, said: str, originals: Path, tmp_path: Path
+    break_it: object, message: str, originals: Path, tmp_path: Path
 ) -> None:
     results = filled(originals, tmp_path / "out")
     break_it(results)  # type: ignore[operator]
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         opened(results, originals).case(0)
 
 
@@ -114,12 +114,12 @@ def test_pictures_of_unequal_size_need_a_common_one(originals: Path, tmp_path: P
     with pytest.raises(UserError, match=r"z\.png: 20x20 pixels.*resize or crop"):
         opened(results, originals)
     for fit in ({"resize": (8, 8)}, {"crop": (8, 8)}):
-        found = opened(results, originals, holes(originals, tmp_path / "holes"), **fit)
-        case = found.case(3)
+        target = opened(results, originals, holes(originals, tmp_path / "holes"), **fit)
+        case = target.case(3)
         assert case.truth.shape == (3, 8, 8)
         assert case.visible is not None
         assert case.visible.shape == (8, 8)
-        assert "8x8" in found.facts().dataset["preprocess"]
+        assert "8x8" in target.facts().dataset["preprocess"]
 
 
 def test_grey_pictures_stay_grey_unless_one_is_not(tmp_path: Path) -> None:
@@ -128,9 +128,9 @@ def test_grey_pictures_stay_grey_unless_one_is_not(tmp_path: Path) -> None:
     save(tmp_path / "out", "a.png", grey)
     assert opened(tmp_path / "out", tmp_path / "originals").setting.channels == 1
     save(tmp_path / "out", "a.png", grey.repeat(3, axis=2))
-    found = opened(tmp_path / "out", tmp_path / "originals")
-    assert found.setting.channels == 3
-    assert found.case(0).truth.equal(found.case(0).completions[0])
+    target = opened(tmp_path / "out", tmp_path / "originals")
+    assert target.setting.channels == 3
+    assert target.case(0).truth.equal(target.case(0).completions[0])
 
 
 def test_lossy_files_are_warned_of(originals: Path, tmp_path: Path) -> None:
@@ -146,14 +146,14 @@ def test_the_results_of_complete_are_scored_as_they_are(
     originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    made = CliRunner().invoke(
+    result = CliRunner().invoke(
         main,
         ["complete", "originals", "--box", "4,3,4,4", "--model", "telea", "-o", "results", "-q"],
     )
-    assert made.exit_code == 0, made.output
-    found = opened(tmp_path / "results", None)
-    assert (found.k, found.has_masks, found.origin["model"]) == (1, True, "telea")
-    case = found.case(0)
+    assert result.exit_code == 0, result.output
+    target = opened(tmp_path / "results", None)
+    assert (target.k, target.has_masks, target.origin["model"]) == (1, True, "telea")
+    case = target.case(0)
     assert case.visible is not None
     assert (~case.visible).sum() == 16
     assert case.truth[:, case.visible].equal(case.completions[0][:, case.visible])
@@ -173,9 +173,9 @@ def test_completions_of_another_size_are_resized_on_both_sides(
         save(tmp_path / "out", f"{name}.png", np.full((24, 28, 3), 90, np.uint8))
     with pytest.raises(UserError, match="with resize, both are resized"):
         opened(tmp_path / "out", originals)
-    found = opened(tmp_path / "out", originals, resize=(8, 8))
-    assert found.case(0).completions.shape == (1, 3, 8, 8)
-    assert "3 completions had another size" in found.cautions()[0]
+    target = opened(tmp_path / "out", originals, resize=(8, 8))
+    assert target.case(0).completions.shape == (1, 3, 8, 8)
+    assert "3 completions had another size" in target.cautions()[0]
 
 
 def test_depth_and_an_opaque_alpha_are_converted_with_a_remark(tmp_path: Path) -> None:
@@ -185,11 +185,11 @@ def test_depth_and_an_opaque_alpha_are_converted_with_a_remark(tmp_path: Path) -
     (tmp_path / "out").mkdir()
     Image.fromarray(grey[..., 0].astype(np.uint16) * 257).save(tmp_path / "out" / "a.png")
     Image.fromarray(grey[..., 0]).convert("LA").save(tmp_path / "out" / "b.png")
-    found = opened(tmp_path / "out", tmp_path / "originals")
+    target = opened(tmp_path / "out", tmp_path / "originals")
     for index in (0, 1):
-        case = found.case(index)
+        case = target.case(index)
         assert case.truth.equal(case.completions[0])
-    assert dict(found.converted) == {
+    assert dict(target.converted) == {
         "16-bit samples were reduced to 8 bits": 1,
         "an opaque alpha channel was dropped": 1,
     }

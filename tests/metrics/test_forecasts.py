@@ -60,19 +60,19 @@ def test_the_energy_score_is_its_definition(case: tuple[np.ndarray, np.ndarray])
     error = np.linalg.norm(members - truth, axis=1).mean()
     spread = np.linalg.norm(members[:, None] - members[None], axis=2).sum()
     for x, y in (case, (members, truth)):
-        found = energy_scores(x, y)
-        assert found["energy"] == pytest.approx(error - spread / (2 * k**2), abs=1e-9)
+        scores = energy_scores(x, y)
+        assert scores["energy"] == pytest.approx(error - spread / (2 * k**2), abs=1e-9)
         if k > 1:
             fair = error - spread / (2 * k * (k - 1))
-            assert found["energy-fair"] == pytest.approx(fair, abs=1e-9)
+            assert scores["energy-fair"] == pytest.approx(fair, abs=1e-9)
 
 
 @given(arrays(np.uint8, (5, 1)), st.integers(0, 255))
 def test_in_one_dimension_the_energy_score_is_crps(members: np.ndarray, level: int) -> None:
     truth = np.array([level], np.uint8)
     ordinary, fair = crps_mean(members, truth)
-    found = energy_scores(members, truth)
-    assert (found["energy"], found["energy-fair"]) == pytest.approx((ordinary, fair), abs=1e-9)
+    scores = energy_scores(members, truth)
+    assert (scores["energy"], scores["energy-fair"]) == pytest.approx((ordinary, fair), abs=1e-9)
 
 
 @given(ENSEMBLES)
@@ -109,26 +109,26 @@ def test_pieces_of_an_image_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_equal_completions_are_scored_by_their_error(dtype: type) -> None:
     member: np.ndarray = np.array([10, 200, 31]).astype(dtype)
     truth: np.ndarray = np.array([13, 100, 31]).astype(dtype)
-    found = forecast_scores(np.tile(member, (5, 1)), truth)
+    scores = forecast_scores(np.tile(member, (5, 1)), truth)
     error = np.abs(member.astype(float) - truth)
-    assert found["crps"] == found["crps-fair"] == pytest.approx(error.mean() / 255)
+    assert scores["crps"] == scores["crps-fair"] == pytest.approx(error.mean() / 255)
     distance = np.linalg.norm(error) / 255
-    assert found["energy"] == found["energy-fair"] == pytest.approx(distance)
-    assert found["deterministic"] == 1
+    assert scores["energy"] == scores["energy-fair"] == pytest.approx(distance)
+    assert scores["deterministic"] == 1
 
 
 def test_perfect_copies_score_exactly_zero() -> None:
     truth = (stream(1, "test").random(1000) * 256).astype(np.uint8)
-    found = forecast_scores(np.tile(truth, (3, 1)), truth)
+    scores = forecast_scores(np.tile(truth, (3, 1)), truth)
     names = ["crps", "crps-fair", "energy", "energy-fair"]
-    assert [found[name] for name in names] == [0, 0, 0, 0]
+    assert [scores[name] for name in names] == [0, 0, 0, 0]
 
 
 def test_one_completion_has_no_fair_scores() -> None:
-    found = forecast_scores(np.array([[3, 4]], np.uint8), np.array([0, 0], np.uint8))
-    assert found["crps"] * 255 == pytest.approx(3.5)
-    assert found["energy"] * 255 == pytest.approx(5)
-    assert not [name for name in found if "fair" in name]
+    scores = forecast_scores(np.array([[3, 4]], np.uint8), np.array([0, 0], np.uint8))
+    assert scores["crps"] * 255 == pytest.approx(3.5)
+    assert scores["energy"] * 255 == pytest.approx(5)
+    assert not [name for name in scores if "fair" in name]
 
 
 def test_an_image_without_a_hole_has_no_scores() -> None:

@@ -74,11 +74,11 @@ def test_a_feature_that_never_changes_does_no_harm() -> None:
 @pytest.mark.parametrize("n", [2, 3, 4, 21])
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1.0, 1e30])
 def test_tiny_sets_of_any_scale_give_numbers(n: int, scale: float) -> None:
-    found = fid(rows(5, n) * scale, rows(6, n) * scale)
-    assert math.isfinite(found.value)
-    assert found.value >= 0
-    assert (found.se is None) == (n == 2)
-    assert found.se is None or math.isfinite(found.se)
+    estimate = fid(rows(5, n) * scale, rows(6, n) * scale)
+    assert math.isfinite(estimate.value)
+    assert estimate.value >= 0
+    assert (estimate.se is None) == (n == 2)
+    assert estimate.se is None or math.isfinite(estimate.se)
 
 
 def test_the_jackknife_leaves_out_pairs_of_images() -> None:
@@ -87,23 +87,23 @@ def test_the_jackknife_leaves_out_pairs_of_images() -> None:
         kept = np.delete(np.arange(len(REAL)), block)
         left_out.append(fid(REAL[kept], FAKE[kept], blocks=0).value)
     by_hand = math.sqrt(19 / 20 * np.sum((np.array(left_out) - np.mean(left_out)) ** 2))
-    found = fid(REAL, FAKE).se
-    assert found is not None
-    np.testing.assert_allclose(found, by_hand, rtol=1e-7)
+    se = fid(REAL, FAKE).se
+    assert se is not None
+    np.testing.assert_allclose(se, by_hand, rtol=1e-7)
 
 
 def test_the_jackknife_error_is_of_the_size_of_the_true_spread() -> None:
-    found = [fid(rows(s, 200, 3), rows(s + 1000, 200, 3) + 1) for s in range(40)]
-    spread = np.std([one.value for one in found], ddof=1)
-    errors = [one.se for one in found if one.se is not None]
+    estimates = [fid(rows(s, 200, 3), rows(s + 1000, 200, 3) + 1) for s in range(40)]
+    spread = np.std([one.value for one in estimates], ddof=1)
+    errors = [one.se for one in estimates if one.se is not None]
     assert 0.6 < np.mean(errors) / spread < 1.6
 
 
 def test_the_jackknife_names_the_bias() -> None:
     one, other = rows(7, 400, 20), rows(8, 400, 20)  # of one distribution: all is bias
-    found = fid(one, other)
-    assert found.bias == pytest.approx(found.value, rel=0.35)
-    assert any("of 400 images in 20 dimensions" in text for text in found.warnings)
+    estimate = fid(one, other)
+    assert estimate.bias == pytest.approx(estimate.value, rel=0.35)
+    assert any("of 400 images in 20 dimensions" in text for text in estimate.warnings)
 
 
 def test_what_differs_between_ranges_is_no_error() -> None:
@@ -155,10 +155,10 @@ def test_inconsistent_covariances_are_refused_and_not_reported_as_negative() -> 
 
 def test_cautions_name_what_limits_a_comparison() -> None:
     assert cautions(20_000, 20_000, 2048, inception=True) == ()
-    found = " ".join(cautions(50, 60, 64, inception=True))
-    assert "n <= d (50 images, 64 features)" in found
-    assert "10000 images or more" in found
-    assert "50 real, 60 completed" in found
+    text = " ".join(cautions(50, 60, 64, inception=True))
+    assert "n <= d (50 images, 64 features)" in text
+    assert "10000 images or more" in text
+    assert "50 real, 60 completed" in text
     assert cautions(200, 200, 64, inception=False) == (
         "features are not Inception: not comparable with published FID",
     )

@@ -19,11 +19,11 @@ def test_every_pair_of_sets_has_its_recorded_distance() -> None:
 
 
 def test_div_fid_is_the_mean_over_pairs() -> None:
-    found = div_fid(SETS)
-    close(found.value, EXPECTED["div_fid"], rtol=1e-6)
-    assert found.k == len(SETS)
-    assert found.se is not None
-    assert found.se > 0
+    estimate = div_fid(SETS)
+    close(estimate.value, EXPECTED["div_fid"], rtol=1e-6)
+    assert estimate.k == len(SETS)
+    assert estimate.se is not None
+    assert estimate.se > 0
 
 
 def test_all_completions_together_have_the_recorded_distance() -> None:
@@ -31,14 +31,14 @@ def test_all_completions_together_have_the_recorded_distance() -> None:
 
 
 def test_fid_over_sets_gives_mean_and_spread() -> None:
-    found = fid_over_sets(REAL, SETS)
-    close(found.extra["values"], EXPECTED["fid_each_vs_real"], rtol=1e-6)
-    close(found.value, EXPECTED["fid_mean"], rtol=1e-6)
-    close(found.extra["std_over_sets"], EXPECTED["fid_std_ddof1"], rtol=1e-6)
+    estimate = fid_over_sets(REAL, SETS)
+    close(estimate.extra["values"], EXPECTED["fid_each_vs_real"], rtol=1e-6)
+    close(estimate.value, EXPECTED["fid_mean"], rtol=1e-6)
+    close(estimate.extra["std_over_sets"], EXPECTED["fid_std_ddof1"], rtol=1e-6)
 
 
 def test_a_deterministic_method_has_no_div_fid() -> None:
-    found = div_fid([SETS[0]] * 3)
-    assert found.value == EXPECTED["deterministic_method_div_fid"]
-    assert found.se == 0.0
-    assert np.isfinite(found.value)
+    estimate = div_fid([SETS[0]] * 3)
+    assert estimate.value == EXPECTED["deterministic_method_div_fid"]
+    assert estimate.se == 0.0
+    assert np.isfinite(estimate.value)

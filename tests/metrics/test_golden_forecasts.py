@@ -34,9 +34,9 @@ def test_recorded_ensembles_have_the_recorded_crps() -> None:
 def test_recorded_ensembles_have_the_recorded_energy_scores() -> None:
     stored, wanted = recorded.tensors("ensemble"), expected("ensemble")["float"]
     for image, (x, y) in enumerate(zip(stored["x"].numpy(), stored["y"].numpy(), strict=True)):
-        found = energy_scores(x, y)
-        assert found["energy"] == pytest.approx(wanted["energy"][image], rel=1e-9)
-        assert found["energy-fair"] == pytest.approx(wanted["energy_fair"][image], rel=1e-9)
+        scores = energy_scores(x, y)
+        assert scores["energy"] == pytest.approx(wanted["energy"][image], rel=1e-9)
+        assert scores["energy-fair"] == pytest.approx(wanted["energy_fair"][image], rel=1e-9)
 
 
 def test_recorded_ensembles_have_the_recorded_ranks_and_coverage() -> None:
@@ -71,7 +71,7 @@ def test_recorded_images_have_the_recorded_scores() -> None:
             recorded.visible(stored["mask_uint8"][image]),
         )
         assert len(truth) == values["hidden_values"]
-        found = forecast_scores(members, truth)
+        scores = forecast_scores(members, truth)
         named = {
             "crps": values["crps_255"] / 255,
             "crps-fair": values["crps_fair_255"] / 255,
@@ -80,7 +80,7 @@ def test_recorded_images_have_the_recorded_scores() -> None:
             "energy-fair-per-sqrt-dim": values["energy_fair_01_per_sqrt_dim"],
         }
         for name, value in named.items():
-            assert found[name] == pytest.approx(value, rel=1e-9), name
+            assert scores[name] == pytest.approx(value, rel=1e-9), name
         counts.append(rank_counts(members, truth))
         np.testing.assert_allclose(counts[-1], values["rank_hist"], rtol=1e-9)
     np.testing.assert_allclose(np.sum(counts, 0), wanted["rank_hist"], rtol=1e-9)

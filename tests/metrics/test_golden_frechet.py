@@ -88,24 +88,24 @@ def test_halves_of_a_set_differ_by_the_recorded_bias() -> None:
 
 
 def test_a_shift_gives_its_square() -> None:
-    wide = REAL.astype(np.float64)
-    close(by_moments(wide, wide + RECORDED["shift"]), EXPECTED["shift"]["exact"])
+    real = REAL.astype(np.float64)
+    close(by_moments(real, real + RECORDED["shift"]), EXPECTED["shift"]["exact"])
 
 
 def test_doubled_deviations_give_the_trace() -> None:
-    wide = REAL.astype(np.float64)
-    doubled = wide.mean(axis=0) + 2 * (wide - wide.mean(axis=0))
-    close(by_moments(wide, doubled), EXPECTED["scale2_centred"]["exact"])
+    real = REAL.astype(np.float64)
+    doubled = real.mean(axis=0) + 2 * (real - real.mean(axis=0))
+    close(by_moments(real, doubled), EXPECTED["scale2_centred"]["exact"])
 
 
 @pytest.mark.parametrize("case", ["rank_deficient_10_vs_12", "n2"])
 def test_few_rows_give_the_exact_distance_and_a_warning(case: str) -> None:
     recorded = EXPECTED[case]
     real, fake = REAL[: recorded["rows_real"]], FAKE[: recorded["rows_fake"]]
-    found = fid(real, fake)
-    close(found.value, recorded["exact"])
+    estimate = fid(real, fake)
+    close(estimate.value, recorded["exact"])
     close(by_moments(real, fake), recorded["exact"], rtol=1e-6)
-    assert any("n <= d" in text for text in found.warnings)
+    assert any("n <= d" in text for text in estimate.warnings)
 
 
 def test_constant_rows_give_the_recorded_distances() -> None:

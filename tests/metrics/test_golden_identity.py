@@ -35,10 +35,10 @@ def scores(real: Rows, fake: Rows) -> dict[str, float]:
 
 
 def test_the_library_finds_what_it_found_then() -> None:
-    found = fit(REAL, FAKE)
-    close(found.w, RECORDED["coef_sklearn"], rtol=0, atol=1e-3)
-    close(found.b, RECORDED["intercept_sklearn"].item(), rtol=0, atol=1e-3)
-    close(found.w, RECORDED["w_exact"], rtol=0, atol=1e-3)
+    separator = fit(REAL, FAKE)
+    close(separator.w, RECORDED["coef_sklearn"], rtol=0, atol=1e-3)
+    close(separator.b, RECORDED["intercept_sklearn"].item(), rtol=0, atol=1e-3)
+    close(separator.w, RECORDED["w_exact"], rtol=0, atol=1e-3)
 
 
 @each_case

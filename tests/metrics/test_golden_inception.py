@@ -38,8 +38,8 @@ def test_images_are_resized_as_the_libraries_do(name: str) -> None:
     kind, _, size = name.partition("_")
     height, width = map(int, size.split("x"))
     rule: inception.Resize = "tf1" if kind == "tf1" else "clean"
-    found = inception.resized(chw(recorded["image"]).float(), rule, (height, width))
-    torch.testing.assert_close(found, chw(recorded[name]), rtol=0, atol=1e-3)
+    image = inception.resized(chw(recorded["image"]).float(), rule, (height, width))
+    torch.testing.assert_close(image, chw(recorded[name]), rtol=0, atol=1e-3)
 
 
 def value(name: str, shape: list[int], base_seed: int) -> Tensor:
@@ -47,12 +47,12 @@ def value(name: str, shape: list[int], base_seed: int) -> Tensor:
     bits = np.random.PCG64(zlib.crc32(name.encode()) ^ base_seed)
     u = np.random.Generator(bits).random(int(np.prod(shape))).reshape(shape)
     if name.endswith(("running_var", "bn.weight")):
-        made = 0.5 + u
+        weights = 0.5 + u
     elif name.endswith(("running_mean", ".bias")):
-        made = 0.2 * (u - 0.5)
+        weights = 0.2 * (u - 0.5)
     else:
-        made = (2 * u - 1) * np.sqrt(6 / np.prod(shape[1:]))
-    return torch.from_numpy(made.astype(np.float32))
+        weights = (2 * u - 1) * np.sqrt(6 / np.prod(shape[1:]))
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def state() -> dict[str, Tensor]:
     }
 
 
-def assert_near(found: Tensor, recorded: Tensor) -> None:
-    torch.testing.assert_close(found, recorded, rtol=0, atol=1e-4 * float(recorded.abs().max()))
+def assert_near(ours: Tensor, recorded: Tensor) -> None:
+    torch.testing.assert_close(ours, recorded, rtol=0, atol=1e-4 * float(recorded.abs().max()))
 
 
 def test_every_layer_gives_what_was_recorded(state: dict[str, Tensor]) -> None:
@@ -93,8 +93,8 @@ def test_features_from_a_weight_file_are_those_that_were_recorded(
 ) -> None:
     recorded = load_file(golden("metrics") / "inception_synthetic.safetensors")
     torch.save(state, tmp_path / "formula.pth")
-    own = WeightFile("formula", ("formula.pth",), hash_of(tmp_path / "formula.pth")[:8], "", ())
-    monkeypatch.setitem(weight_files.FILES, "inception", own)
+    file = WeightFile("formula", ("formula.pth",), hash_of(tmp_path / "formula.pth")[:8], "", ())
+    monkeypatch.setitem(weight_files.FILES, "inception", file)
     extractor = features.load("inception", tmp_path, "cpu")
     assert (extractor.name, extractor.dimension, extractor.comparable) == ("inception", 2048, True)
     pooled, logits = extractor.outputs(chw(recorded["image"]))

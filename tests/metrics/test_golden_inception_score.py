@@ -35,19 +35,19 @@ def test_pooled_scores_are_the_recorded_ones(order: str, splits: int) -> None:
 def test_the_library_agrees_today() -> None:
     library = fidelity("metric_isc").isc_features_to_metric
     theirs = library(torch.from_numpy(RECORDED["logits"]), splits=3)
-    found = pooled_inception_score(RECORDED["logits"], 3)
-    close(found.value, theirs[MEAN], rtol=1e-6)
-    close(found.extra["std"], theirs[STD], rtol=1e-5)
+    estimate = pooled_inception_score(RECORDED["logits"], 3)
+    close(estimate.value, theirs[MEAN], rtol=1e-6)
+    close(estimate.extra["std"], theirs[STD], rtol=1e-5)
 
 
 def test_each_observation_has_its_recorded_score() -> None:
     logits, recorded = RECORDED["obs_logits"], EXPECTED["per_observation"]
     scores = [observation_score(one) for one in logits]
     close(scores, recorded["values_splits1"])
-    found = inception_score(scores, logits.shape[1], logits.shape[2])
-    close(found.value, recorded["mean"])
-    assert found.se is not None
-    close(found.se, recorded["se"])
+    estimate = inception_score(scores, logits.shape[1], logits.shape[2])
+    close(estimate.value, recorded["mean"])
+    assert estimate.se is not None
+    close(estimate.se, recorded["se"])
 
 
 def test_splits_lower_the_score_as_recorded() -> None:

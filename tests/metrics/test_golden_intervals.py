@@ -11,13 +11,13 @@ VALUES = RECORDED["values"]
 
 
 def test_mean_and_standard_error_are_the_recorded_ones() -> None:
-    found = over_images(VALUES)
-    close(found.value, EXPECTED["mean"])
-    assert found.se is not None
-    close(found.se, EXPECTED["se_analytic"])
+    estimate = over_images(VALUES)
+    close(estimate.value, EXPECTED["mean"])
+    assert estimate.se is not None
+    close(estimate.se, EXPECTED["se_analytic"])
 
 
 def test_recorded_resamples_give_their_error_and_percentiles() -> None:
-    found = bounds_of(VALUES[RECORDED["indices"]].mean(axis=1))
-    close(found.se, EXPECTED["boot_se_ddof1"])
-    close([found.low, found.high], EXPECTED["percentile_95"])
+    bounds = bounds_of(VALUES[RECORDED["indices"]].mean(axis=1))
+    close(bounds.se, EXPECTED["boot_se_ddof1"])
+    close([bounds.low, bounds.high], EXPECTED["percentile_95"])

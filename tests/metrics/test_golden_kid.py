@@ -30,12 +30,12 @@ def test_recorded_subsets_give_their_distances() -> None:
 
 
 def test_the_subsets_are_those_that_the_library_draws() -> None:
-    found = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE)
-    close(found.value, EXPECTED["subset_mmd2_float64_mean"])
-    close(found.extra["std"], EXPECTED["subset_mmd2_float64_std_ddof0"])
-    close(found.value, EXPECTED["torch_fidelity"][MEAN], rtol=1e-4)
-    close(found.extra["std"], EXPECTED["torch_fidelity"][STD], rtol=1e-4)
-    assert found.se is None
+    estimate = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE)
+    close(estimate.value, EXPECTED["subset_mmd2_float64_mean"])
+    close(estimate.extra["std"], EXPECTED["subset_mmd2_float64_std_ddof0"])
+    close(estimate.value, EXPECTED["torch_fidelity"][MEAN], rtol=1e-4)
+    close(estimate.extra["std"], EXPECTED["torch_fidelity"][STD], rtol=1e-4)
+    assert estimate.se is None
 
 
 def test_the_library_agrees_today() -> None:
@@ -45,9 +45,9 @@ def test_the_library_agrees_today() -> None:
     theirs = fidelity("metric_kid").kid_features_to_metric(
         *sides, kid_subsets=SUBSETS, kid_subset_size=SIZE, rng_seed=2020, verbose=False
     )
-    found = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE)
-    close(found.value, theirs[MEAN], rtol=1e-4)
-    close(found.extra["std"], theirs[STD], rtol=1e-4)
+    estimate = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE)
+    close(estimate.value, theirs[MEAN], rtol=1e-4)
+    close(estimate.extra["std"], theirs[STD], rtol=1e-4)
 
 
 def test_disjoint_blocks_give_the_recorded_values_and_error() -> None:

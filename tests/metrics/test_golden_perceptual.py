@@ -40,8 +40,8 @@ def test_recorded_feature_maps_have_the_recorded_distances(dtype: torch.dtype, r
     stored = recorded.tensors("lpips_layers")
     truth, samples = layers(dtype)
     for k in range(samples[0].shape[1]):
-        found = squared_distance([level[:, k] for level in samples], truth)
-        np.testing.assert_allclose(found, stored["dist_to_gt"][:, k], rtol=rtol)
+        distances = squared_distance([level[:, k] for level in samples], truth)
+        np.testing.assert_allclose(distances, stored["dist_to_gt"][:, k], rtol=rtol)
         for other in range(k):
             pair = squared_distance(
                 [level[:, k] for level in samples], [level[:, other] for level in samples]
@@ -84,8 +84,8 @@ def test_the_toy_chain_gives_the_recorded_figures() -> None:
         np.testing.assert_allclose(figures.to_mean, wanted["dist_to_mean_image"][image], atol=1e-6)
         assert figures.diversity == pytest.approx(wanted["diversity_per_image"][image], abs=1e-6)
         for sigma, values in wanted["fwv"].items():
-            found = weighted_variance(figures.to_truth, figures.to_mean, float(sigma))
-            assert found == pytest.approx(values["per_image_sum"][image], abs=1e-6)
+            variance = weighted_variance(figures.to_truth, figures.to_mean, float(sigma))
+            assert variance == pytest.approx(values["per_image_sum"][image], abs=1e-6)
 
 
 def test_the_toy_chain_gives_the_recorded_spatial_map() -> None:
@@ -93,11 +93,11 @@ def test_the_toy_chain_gives_the_recorded_spatial_map() -> None:
     images = [recorded.ours(stored[n]).double() / 127.5 - 1 for n in ("gt", "samples")]
     distance = toy_distance()
     phi = [distance.embedding(images[0][:1]), distance.embedding(images[1][0, :1])]
-    found = spatial_map(phi[0], phi[1], (images[0].shape[-2], images[0].shape[-1]))
-    np.testing.assert_allclose(found, stored["spatial_map_image0_sample0"], atol=1e-6)
+    distances = spatial_map(phi[0], phi[1], (images[0].shape[-2], images[0].shape[-1]))
+    np.testing.assert_allclose(distances, stored["spatial_map_image0_sample0"], atol=1e-6)
     hidden = stored["mask"][0] == 0
     key = "spatial_map_mean_over_hidden_image0_sample0"
-    assert float(found[hidden].mean()) == pytest.approx(wanted[key], abs=1e-6)
+    assert float(distances[hidden].mean()) == pytest.approx(wanted[key], abs=1e-6)
 
 
 @pytest.mark.parametrize("net", ["alex", "vgg", "squeeze"])
@@ -114,5 +114,5 @@ def test_trunks_with_formula_weights_give_the_recorded_distances(net: str) -> No
     np.testing.assert_allclose(distance(a, b), wanted["distance"], atol=1e-5)
     phi = zip(distance.embedding(a), distance.embedding(b), strict=True)
     for level, (p, q) in enumerate(phi):
-        found = squared_distance([p], [q])
-        np.testing.assert_allclose(found, np.ravel(wanted["per_layer"][level]), atol=1e-5)
+        distances = squared_distance([p], [q])
+        np.testing.assert_allclose(distances, np.ravel(wanted["per_layer"][level]), atol=1e-5)

@@ -47,9 +47,9 @@ def test_the_separator_ends_where_the_gradient_vanishes() -> None:
 def test_features_too_large_for_memory_are_refused_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    wide = np.lib.stride_tricks.as_strided(np.zeros(1), (70_000, 2048), (0, 0))
+    features = np.lib.stride_tricks.as_strided(np.zeros(1), (70_000, 2048), (0, 0))
     with pytest.raises(Refused, match=r"140000 images of 2048 features take more than 2 GiB; "):
-        fit(wide, wide)
+        fit(features, features)
 
 
 def test_a_library_that_does_not_converge_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,8 +65,8 @@ def test_constant_features_tie() -> None:
 
 
 def test_features_that_repeat_each_other_do_no_harm() -> None:
-    found = scores(np.hstack([REAL, REAL]), np.hstack([FAKE, FAKE]))
-    assert all(0 <= value <= 1 for value in found)
+    both = scores(np.hstack([REAL, REAL]), np.hstack([FAKE, FAKE]))
+    assert all(0 <= value <= 1 for value in both)
 
 
 @pytest.mark.parametrize(("n", "refused"), [(2, True), (3, False)])
@@ -99,10 +99,10 @@ def test_no_completions_and_no_numbers_are_refused() -> None:
 
 
 def test_one_set_has_an_error_over_images_and_no_spread_over_sets() -> None:
-    found = p_ids(margins_of_sets(REAL, [FAKE]))
-    binomial = (found.value * (1 - found.value) / (len(REAL) - 1)) ** 0.5
-    assert (found.se_method, found.k, found.extra["std_over_sets"]) == ("images", 1, None)
-    assert found.se == pytest.approx(binomial)
+    estimate = p_ids(margins_of_sets(REAL, [FAKE]))
+    binomial = (estimate.value * (1 - estimate.value) / (len(REAL) - 1)) ** 0.5
+    assert (estimate.se_method, estimate.k, estimate.extra["std_over_sets"]) == ("images", 1, None)
+    assert estimate.se == pytest.approx(binomial)
     ranged = u_ids(margins_of_sets(REAL, [FAKE]), np.arange(120) % 5)
     assert ranged.se_method == "strata"
 
@@ -125,9 +125,9 @@ def test_equal_sets_are_fitted_once_and_have_the_error_of_one(
 
 
 def test_a_figure_that_all_images_share_has_no_error_and_says_so() -> None:
-    found = p_ids(margins_of_sets(REAL, [REAL.copy()]))
-    assert (found.value, found.se) == (0.0, None)
-    assert any(text.startswith("no error") for text in found.warnings)
+    estimate = p_ids(margins_of_sets(REAL, [REAL.copy()]))
+    assert (estimate.value, estimate.se) == (0.0, None)
+    assert any(text.startswith("no error") for text in estimate.warnings)
 
 
 def test_unequal_sides_have_no_error() -> None:

@@ -35,11 +35,11 @@ def image_scores(
 
 def test_figures_are_those_of_scikit_image() -> None:
     truth, completions, visible = case(3)
-    found = image_scores(truth, completions, visible)
+    scores = image_scores(truth, completions, visible)
     x = truth.numpy()
     psnr = [SCIKIT.peak_signal_noise_ratio(x, y.numpy(), data_range=255) for y in completions]
-    assert found["psnr"] == pytest.approx(np.mean(psnr), rel=1e-12)
-    assert found["psnr-best"] == pytest.approx(max(psnr), rel=1e-12)
+    assert scores["psnr"] == pytest.approx(np.mean(psnr), rel=1e-12)
+    assert scores["psnr-best"] == pytest.approx(max(psnr), rel=1e-12)
     theirs = [
         SCIKIT.structural_similarity(
             x.transpose(1, 2, 0),
@@ -52,7 +52,7 @@ def test_figures_are_those_of_scikit_image() -> None:
         )
         for y in completions
     ]
-    assert found["ssim"] == pytest.approx(np.mean(theirs), abs=1e-6)
+    assert scores["ssim"] == pytest.approx(np.mean(theirs), abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 11, 11), (3, 12, 40), (1, 64, 64)])
@@ -82,8 +82,8 @@ def test_ssim_is_that_of_scikit_image_to_a_millionth(
 
 def test_a_perfect_completion_is_perfect_in_every_figure() -> None:
     truth, _, visible = case(1)
-    found = image_scores(truth, truth[None].expand(2, -1, -1, -1), visible)
-    for name, value in found.items():
+    scores = image_scores(truth, truth[None].expand(2, -1, -1, -1), visible)
+    for name, value in scores.items():
         perfect = {"psnr": CAP_DB, "ssim": 1.0, "mae": 0.0, "rmse": 0.0}[name.split("-")[0]]
         assert value == (1.0 if name.endswith("-infinite") else pytest.approx(perfect)), name
 
@@ -91,52 +91,52 @@ def test_a_perfect_completion_is_perfect_in_every_figure() -> None:
 def test_the_best_is_the_largest_psnr_and_the_smallest_error() -> None:
     truth, completions, visible = case(4)
     completions[2] = truth
-    found = image_scores(truth, completions, visible)
-    assert (found["psnr-best"], found["mae-best"]) == (CAP_DB, 0)
-    assert found["psnr-infinite"] == 0.25
-    assert found["psnr"] < CAP_DB
+    scores = image_scores(truth, completions, visible)
+    assert (scores["psnr-best"], scores["mae-best"]) == (CAP_DB, 0)
+    assert scores["psnr-infinite"] == 0.25
+    assert scores["psnr"] < CAP_DB
 
 
 def test_the_mean_image_is_not_rounded() -> None:
     truth = torch.zeros(1, 1, 1, dtype=torch.uint8)
     completions = torch.tensor([0, 1], dtype=torch.uint8).reshape(2, 1, 1, 1)
-    found = image_scores(truth, completions, torch.zeros(1, 1, 1, dtype=torch.bool), "mae")
-    assert found["mae-of-mean"] == 0.5 / 255
+    scores = image_scores(truth, completions, torch.zeros(1, 1, 1, dtype=torch.bool), "mae")
+    assert scores["mae-of-mean"] == 0.5 / 255
 
 
 def test_rmse_is_the_root_of_each_completions_own_mean_square() -> None:
     truth = torch.zeros(1, 1, 2, dtype=torch.uint8)
     completions = torch.tensor([[3, 4], [0, 10]], dtype=torch.uint8).reshape(2, 1, 1, 2)
-    found = image_scores(truth, completions, torch.tensor([[[True, False]]]), "rmse")
-    assert found["rmse"] == pytest.approx((12.5**0.5 + 50**0.5) / 2 / 255, rel=1e-15)
-    assert found["rmse-best"] == pytest.approx(12.5**0.5 / 255, rel=1e-15)
-    assert found["rmse-of-mean"] == pytest.approx(((1.5**2 + 7**2) / 2) ** 0.5 / 255, rel=1e-15)
-    assert found["rmse-hole"] == pytest.approx(7 / 255, rel=1e-15)
+    scores = image_scores(truth, completions, torch.tensor([[[True, False]]]), "rmse")
+    assert scores["rmse"] == pytest.approx((12.5**0.5 + 50**0.5) / 2 / 255, rel=1e-15)
+    assert scores["rmse-best"] == pytest.approx(12.5**0.5 / 255, rel=1e-15)
+    assert scores["rmse-of-mean"] == pytest.approx(((1.5**2 + 7**2) / 2) ** 0.5 / 255, rel=1e-15)
+    assert scores["rmse-hole"] == pytest.approx(7 / 255, rel=1e-15)
 
 
 def test_rmse_is_no_less_than_mae_and_says_what_psnr_says() -> None:
     truth, completions, visible = case(3)
     for one in completions:
-        found = image_scores(truth, one[None], visible, "rmse", "mae", "psnr")
-        assert found["rmse"] >= found["mae"]
-        assert found["psnr"] == pytest.approx(-20 * np.log10(found["rmse"]), rel=1e-12)
+        scores = image_scores(truth, one[None], visible, "rmse", "mae", "psnr")
+        assert scores["rmse"] >= scores["mae"]
+        assert scores["psnr"] == pytest.approx(-20 * np.log10(scores["rmse"]), rel=1e-12)
 
 
 def test_hole_figures_look_at_hidden_values_alone() -> None:
     truth, completions, visible = case(2)
     hidden = ~visible.expand_as(truth)
-    found = image_scores(truth, completions, visible, "mae", "psnr")
+    scores = image_scores(truth, completions, visible, "mae", "psnr")
     errors = (completions.double() - truth.double())[:, hidden]
-    assert found["mae-hole"] == pytest.approx(float(errors.abs().mean()) / 255, rel=1e-12)
+    assert scores["mae-hole"] == pytest.approx(float(errors.abs().mean()) / 255, rel=1e-12)
     squared = errors.square().mean(1).numpy()
-    assert found["psnr-hole"] == pytest.approx(np.mean(10 * np.log10(255**2 / squared)), rel=1e-12)
+    assert scores["psnr-hole"] == pytest.approx(np.mean(10 * np.log10(255**2 / squared)), rel=1e-12)
 
 
 def test_without_a_hole_there_are_no_hole_figures() -> None:
     truth, completions, _ = case(2)
-    found = image_scores(truth, completions, torch.ones(1, 12, 12, dtype=torch.bool))
-    assert not [name for name in found if "hole" in name]
-    assert np.isfinite(list(found.values())).all()
+    scores = image_scores(truth, completions, torch.ones(1, 12, 12, dtype=torch.bool))
+    assert not [name for name in scores if "hole" in name]
+    assert np.isfinite(list(scores.values())).all()
 
 
 def test_order_of_completions_does_not_matter() -> None:

@@ -47,13 +47,13 @@ def test_the_deviation_of_images_is_theirs_whatever_their_ranges() -> None:
 
 
 def test_one_image_has_a_value_and_no_error() -> None:
-    found = over_images([3.0])
-    assert (found.value, found.se, found.se_method) == (3.0, None, "")
+    estimate = over_images([3.0])
+    assert (estimate.value, estimate.se, estimate.se_method) == (3.0, None, "")
 
 
 def test_infinite_values_give_an_infinite_mean_without_an_error() -> None:
-    found = over_images([1.0, math.inf])
-    assert (found.value, found.se) == (math.inf, None)
+    estimate = over_images([1.0, math.inf])
+    assert (estimate.value, estimate.se) == (math.inf, None)
 
 
 @pytest.mark.parametrize("values", [[], [1.0, math.nan], [math.inf, -math.inf]])
@@ -63,9 +63,9 @@ def test_what_has_no_mean_is_refused(values: list[float]) -> None:
 
 
 def test_a_ratio_with_equal_parts_is_a_mean() -> None:
-    found, plain = ratio_of_sums(VALUES, np.full(50, 4.0)), over_images(VALUES / 4)
-    assert found.value == pytest.approx(plain.value, rel=1e-12)
-    assert found.se == pytest.approx(plain.se, rel=1e-12)
+    ratio, plain = ratio_of_sums(VALUES, np.full(50, 4.0)), over_images(VALUES / 4)
+    assert ratio.value == pytest.approx(plain.value, rel=1e-12)
+    assert ratio.se == pytest.approx(plain.se, rel=1e-12)
 
 
 def test_a_ratio_over_nothing_is_refused() -> None:
@@ -90,9 +90,9 @@ def test_resampling_does_not_depend_on_how_many_values_are_gathered_at_a_time(
 
 
 def test_the_bootstrap_of_a_mean_nears_its_standard_error() -> None:
-    found = bootstrap(VALUES, 0)
-    assert found.se == pytest.approx(standard_error(VALUES), rel=0.1)
-    assert found.low < VALUES.mean() < found.high
+    bounds = bootstrap(VALUES, 0)
+    assert bounds.se == pytest.approx(standard_error(VALUES), rel=0.1)
+    assert bounds.low < VALUES.mean() < bounds.high
 
 
 def test_the_bootstrap_of_few_images_a_range_is_not_too_narrow() -> None:
@@ -116,13 +116,13 @@ def test_what_differs_between_ranges_is_no_error() -> None:
 
 def test_a_range_of_one_image_leaves_the_error_that_is_never_too_small() -> None:
     ranges = np.array([0] * 49 + [1])
-    found = over_images(VALUES, strata=ranges)
-    assert (found.se, found.se_method) == (standard_error(VALUES), "images")
+    estimate = over_images(VALUES, strata=ranges)
+    assert (estimate.se, estimate.se_method) == (standard_error(VALUES), "images")
 
 
 def test_constant_values_have_no_spread() -> None:
-    found = bootstrap(np.full(9, 2.5), 0)
-    assert (found.se, found.low, found.high) == (0.0, 2.5, 2.5)
+    bounds = bootstrap(np.full(9, 2.5), 0)
+    assert (bounds.se, bounds.low, bounds.high) == (0.0, 2.5, 2.5)
 
 
 def test_the_jackknife_finds_a_bias_of_one_over_n() -> None:
@@ -147,22 +147,22 @@ def test_p_of_equal_models_is_one_and_of_a_constant_difference_nought() -> None:
 
 def test_a_common_part_of_two_models_cancels_in_their_difference() -> None:
     noise = RNG.normal(size=50) * 0.01
-    found = paired_difference(VALUES + 0.5 + noise, VALUES)
-    assert found.se is not None
-    assert found.se < 0.005
-    assert found.extra["low"] < found.value < found.extra["high"]
-    assert found.value == pytest.approx(0.5, abs=0.01)
-    assert found == paired_difference(VALUES + 0.5 + noise, VALUES)
+    difference = paired_difference(VALUES + 0.5 + noise, VALUES)
+    assert difference.se is not None
+    assert difference.se < 0.005
+    assert difference.extra["low"] < difference.value < difference.extra["high"]
+    assert difference.value == pytest.approx(0.5, abs=0.01)
+    assert difference == paired_difference(VALUES + 0.5 + noise, VALUES)
 
 
 def test_the_difference_of_two_images_has_bounds() -> None:
-    found = paired_difference(np.array([2.0, 3.0]), np.array([1.5, 1.5]))
-    assert (found.extra["low"], found.value, found.extra["high"]) == (0.5, 1.0, 1.5)
+    difference = paired_difference(np.array([2.0, 3.0]), np.array([1.5, 1.5]))
+    assert (difference.extra["low"], difference.value, difference.extra["high"]) == (0.5, 1.0, 1.5)
 
 
 def test_the_difference_of_one_image_has_no_error() -> None:
-    found = paired_difference(np.array([2.0]), np.array([1.5]))
-    assert (found.value, found.se) == (0.5, None)
+    difference = paired_difference(np.array([2.0]), np.array([1.5]))
+    assert (difference.value, difference.se) == (0.5, None)
 
 
 def test_differences_of_other_images_or_of_infinities_are_refused() -> None:

@@ -56,9 +56,9 @@ def test_the_paired_form_is_its_definition() -> None:
 
 
 def test_identical_sets_are_at_no_distance() -> None:
-    found = kid(REAL, REAL)
-    assert found.value == pytest.approx(0.0, abs=1e-12)
-    assert found.se == pytest.approx(0.0, abs=1e-12)
+    estimate = kid(REAL, REAL)
+    assert estimate.value == pytest.approx(0.0, abs=1e-12)
+    assert estimate.se == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("ranges", [None, np.arange(90) % 3])
@@ -68,9 +68,9 @@ def test_the_paired_form_depends_on_neither_order_nor_blocks(
     whole = kid(REAL, FAKE, ranges)
     moved = kid(REAL[ORDER], FAKE[ORDER], None if ranges is None else ranges[ORDER])
     monkeypatch.setattr("inpaint_cli.metrics.kid.BLOCK", 7)
-    for found in (moved, kid(REAL, FAKE, ranges)):
-        assert found.value == pytest.approx(whole.value, rel=1e-9)
-        assert found.se == pytest.approx(whole.se, rel=1e-9)
+    for estimate in (moved, kid(REAL, FAKE, ranges)):
+        assert estimate.value == pytest.approx(whole.value, rel=1e-9)
+        assert estimate.se == pytest.approx(whole.se, rel=1e-9)
 
 
 def test_breaking_the_pairs_changes_the_paired_form_alone() -> None:
@@ -105,9 +105,9 @@ def test_ranges_of_fixed_numbers_leave_it_unbiased_for_their_mixture() -> None:
     whole, rng, values, errors = kid(real, fake, ranges).value, np.random.default_rng(6), [], []
     for _ in range(200):
         chosen = np.concatenate([2 * rng.choice(1000, 10, replace=False) + r for r in (0, 1)])
-        found = kid(real[chosen], fake[chosen], ranges[chosen])
-        values.append(found.value)
-        errors.append(found.se or 0.0)
+        estimate = kid(real[chosen], fake[chosen], ranges[chosen])
+        values.append(estimate.value)
+        errors.append(estimate.se or 0.0)
     spread = np.std(values, ddof=1)
     assert abs(np.mean(values) - whole) < 3 * spread / 200**0.5
     assert 0.8 < np.mean(errors) / spread < 1.25
@@ -121,10 +121,10 @@ def rng_pairs(n: int, d: int = 16) -> tuple[Rows, Rows]:
 
 
 def test_the_form_of_subsets_says_that_it_is_too_low_for_pairs() -> None:
-    found = kid_of_subsets(REAL, FAKE, subsets=2)
-    assert any("subsets of 90 instead of 1000" in text for text in found.warnings)
-    assert any("too low" in text for text in found.warnings)
-    assert found.se is None
+    estimate = kid_of_subsets(REAL, FAKE, subsets=2)
+    assert any("subsets of 90 instead of 1000" in text for text in estimate.warnings)
+    assert any("too low" in text for text in estimate.warnings)
+    assert estimate.se is None
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -160,13 +160,13 @@ FEWER = FAKE[:40]
 def test_sets_that_do_not_pair_have_the_ordinary_form_whatever_their_numbers() -> None:
     for sides in ((REAL, FAKE), (REAL, FEWER), (FEWER, REAL)):
         assert kid_unpaired(*sides).value == pytest.approx(mmd2(*sides), rel=1e-9)
-    found = kid_unpaired(REAL, FEWER)
-    assert (found.n, found.sides, found.warnings) == (40, (90, 40), ())
+    estimate = kid_unpaired(REAL, FEWER)
+    assert (estimate.n, estimate.sides, estimate.warnings) == (40, (90, 40), ())
     assert kid_unpaired(REAL[:2], FEWER[:2]).se is None
 
 
 def test_the_error_of_unpaired_sets_is_that_of_leaving_out_each_picture() -> None:
-    found, variance = kid_unpaired(REAL, FEWER), 0.0
+    estimate, variance = kid_unpaired(REAL, FEWER), 0.0
     for place, side in enumerate((REAL, FEWER)):
         left_out = []
         for row in range(len(side)):
@@ -174,7 +174,7 @@ def test_the_error_of_unpaired_sets_is_that_of_leaving_out_each_picture() -> Non
             sides[place] = np.delete(side, row, 0)
             left_out.append(mmd2(*sides))
         variance += jackknife_se(left_out) ** 2
-    assert found.se == pytest.approx(math.sqrt(variance), rel=1e-6)
+    assert estimate.se == pytest.approx(math.sqrt(variance), rel=1e-6)
 
 
 def test_unpaired_rows_may_be_read_in_any_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,10 +191,10 @@ def test_intervals_of_unpaired_sets_hold_the_true_distance_as_often_as_they_say(
     truth = mmd2(many[0], many[1] + shift)  # of 4000 a side: its own error hardly counts
     inside, values = 0, []
     for _ in range(300):
-        found = kid_unpaired(rng.normal(size=(60, 4)), rng.normal(size=(90, 4)) + shift)
-        assert found.se is not None
-        values.append(found.value)
-        inside += abs(found.value - truth) < 1.645 * found.se
+        estimate = kid_unpaired(rng.normal(size=(60, 4)), rng.normal(size=(90, 4)) + shift)
+        assert estimate.se is not None
+        values.append(estimate.value)
+        inside += abs(estimate.value - truth) < 1.645 * estimate.se
     assert 0.84 <= inside / 300 <= 0.95
     assert abs(np.mean(values) - truth) < 3 * np.std(values) / math.sqrt(300)
 

@@ -29,26 +29,26 @@ def test_the_error_of_pooled_bits_weighs_images_by_their_hidden_values() -> None
 
 
 def test_images_without_a_hole_are_left_out_and_counted() -> None:
-    found = NatsOfImages([0.0, 3.0], [0, 6]).bits_pooled()
-    assert found.n == 1
-    assert found.se is None
-    assert found.extra["excluded"] == 1
-    assert "1 images without hidden values" in found.warnings[0]
+    bits = NatsOfImages([0.0, 3.0], [0, 6]).bits_pooled()
+    assert bits.n == 1
+    assert bits.se is None
+    assert bits.extra["excluded"] == 1
+    assert "1 images without hidden values" in bits.warnings[0]
     with pytest.raises(Refused, match="no image has hidden values"):
         NatsOfImages([0.0], [0]).bits_mean()
 
 
 def test_a_bound_says_that_it_is_one() -> None:
-    found = NatsOfImages([3.0], [6], bound="iw-5", levels=32).bits_mean()
-    assert found.parameters == {"bound": "iw-5", "levels": 32}
-    assert "upper bound (iw-5)" in found.warnings[0]
+    bits = NatsOfImages([3.0], [6], bound="iw-5", levels=32).bits_mean()
+    assert bits.parameters == {"bound": "iw-5", "levels": 32}
+    assert "upper bound (iw-5)" in bits.warnings[0]
     assert NatsOfImages([3.0], [6]).bits_mean().warnings == ()
 
 
 def test_infinite_nats_give_infinity_and_missing_ones_a_refusal() -> None:
     likelihood = NatsOfImages([math.inf, 3.0], [6, 6])
-    for found in (likelihood.bits_pooled(), likelihood.bits_mean(), likelihood.nats_mean()):
-        assert found.value == math.inf
-        assert found.se is None
+    for estimate in (likelihood.bits_pooled(), likelihood.bits_mean(), likelihood.nats_mean()):
+        assert estimate.value == math.inf
+        assert estimate.se is None
     with pytest.raises(Refused, match="no number"):
         NatsOfImages([math.nan, 3.0], [6, 6]).bits_pooled()

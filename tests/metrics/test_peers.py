@@ -49,19 +49,19 @@ def moments(side: Any) -> tuple[Any, Any]:
 def test_ssim_and_psnr_are_those_of_scikit_image() -> None:
     theirs = peer("skimage.metrics")
     how = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    found = theirs.structural_similarity(TRUTH, IMAGE, data_range=255, channel_axis=0, **how)
-    assert ssim(TRUTH, IMAGE) == pytest.approx(found, rel=1e-9)
+    figure = theirs.structural_similarity(TRUTH, IMAGE, data_range=255, channel_axis=0, **how)
+    assert ssim(TRUTH, IMAGE) == pytest.approx(figure, rel=1e-9)
     error = float(np.mean((TRUTH.astype(float) - IMAGE) ** 2))
-    found = theirs.peak_signal_noise_ratio(TRUTH, IMAGE, data_range=255)
-    assert psnr_of(error) == pytest.approx(found, rel=1e-12)
+    figure = theirs.peak_signal_noise_ratio(TRUTH, IMAGE, data_range=255)
+    assert psnr_of(error) == pytest.approx(figure, rel=1e-12)
 
 
 def test_ssim_of_torchmetrics_is_another_since_it_reflects_the_borders() -> None:
     theirs = peer("torchmetrics.functional.image")
     sides = [torch.from_numpy(side)[None].double() for side in (IMAGE, TRUTH)]
-    found = float(theirs.structural_similarity_index_measure(*sides, data_range=255.0))
-    assert found != pytest.approx(ssim(TRUTH, IMAGE), rel=1e-4)
-    assert found == pytest.approx(ssim(TRUTH, IMAGE), abs=0.05)
+    figure = float(theirs.structural_similarity_index_measure(*sides, data_range=255.0))
+    assert figure != pytest.approx(ssim(TRUTH, IMAGE), rel=1e-4)
+    assert figure == pytest.approx(ssim(TRUTH, IMAGE), abs=0.05)
 
 
 @pytest.mark.parametrize(("estimator", "form"), [("fair", "-fair"), ("nrg", "")])
@@ -69,22 +69,22 @@ def test_crps_and_energy_are_those_of_scoringrules(estimator: str, form: str) ->
     theirs = peer("scoringrules")
     ours = forecast_scores(np.round(255 * MEMBERS), np.round(255 * VALUES))
     members, values = np.round(255 * MEMBERS) / 255, np.round(255 * VALUES) / 255
-    found = theirs.crps_ensemble(values, members.T, estimator=estimator)
-    assert ours[f"crps{form}"] == pytest.approx(float(np.mean(found)), rel=1e-9)
-    found = theirs.es_ensemble(values, members, estimator=estimator)
-    assert ours[f"energy{form}"] == pytest.approx(float(found), rel=1e-9)
+    scores = theirs.crps_ensemble(values, members.T, estimator=estimator)
+    assert ours[f"crps{form}"] == pytest.approx(float(np.mean(scores)), rel=1e-9)
+    scores = theirs.es_ensemble(values, members, estimator=estimator)
+    assert ours[f"energy{form}"] == pytest.approx(float(scores), rel=1e-9)
 
 
 def test_fid_is_that_of_clean_fid() -> None:
     theirs = peer("cleanfid.fid")
-    found = theirs.frechet_distance(*moments(REAL), *moments(FAKE))
-    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
+    distance = theirs.frechet_distance(*moments(REAL), *moments(FAKE))
+    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(distance), rel=1e-8)
 
 
 def test_fid_is_that_of_pytorch_fid() -> None:
     theirs = peer("pytorch_fid.fid_score")
-    found = theirs.calculate_frechet_distance(*moments(REAL), *moments(FAKE))
-    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
+    distance = theirs.calculate_frechet_distance(*moments(REAL), *moments(FAKE))
+    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(distance), rel=1e-8)
 
 
 def test_pytorch_fid_reads_our_statistics_and_we_read_its(tmp_path: Path) -> None:
@@ -92,18 +92,18 @@ def test_pytorch_fid_reads_our_statistics_and_we_read_its(tmp_path: Path) -> Non
     described = {"id": "x", "dim": REAL.shape[1], "resize": "none", "weights_sha256": None}
     statistics_file.save(tmp_path / "ours.npz", Moments.of(REAL), described)
     mean, covariance = theirs.compute_statistics_of_path(str(tmp_path / "ours.npz"), None, 1, 1, "")
-    found = theirs.calculate_frechet_distance(mean, covariance, *moments(FAKE))
+    distance = theirs.calculate_frechet_distance(mean, covariance, *moments(FAKE))
     # As its --save-stats writes them.
     np.savez_compressed(tmp_path / "theirs.npz", mu=mean, sigma=covariance)
     published = statistics_file.load(tmp_path / "theirs.npz")
-    assert fid_to(published.moments, FAKE).value == pytest.approx(float(found), rel=1e-8)
+    assert fid_to(published.moments, FAKE).value == pytest.approx(float(distance), rel=1e-8)
 
 
 def test_fid_is_that_of_torchmetrics() -> None:
     theirs = peer("torchmetrics.image.fid")
     sides = [torch.from_numpy(part) for side in (REAL, FAKE) for part in moments(side)]
-    found = theirs._compute_fid(*sides)
-    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(found), rel=1e-8)
+    distance = theirs._compute_fid(*sides)
+    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(distance), rel=1e-8)
 
 
 @pytest.mark.parametrize(("name", "classes"), [(n, "clip" in n and 512) for n in LAYOUTS])
@@ -123,6 +123,6 @@ def test_vision_transformers_are_those_of_timm(name: str, classes: int) -> None:
 
 def test_the_kernel_distance_of_independent_sets_is_that_of_torchmetrics() -> None:
     theirs = peer("torchmetrics.image.kid")
-    found = theirs.poly_mmd(torch.from_numpy(REAL), torch.from_numpy(FAKE))
-    assert mmd2(REAL, FAKE) == pytest.approx(float(found), rel=1e-9)
-    assert kid_unpaired(REAL, FAKE).value == pytest.approx(float(found), rel=1e-9)
+    distance = theirs.poly_mmd(torch.from_numpy(REAL), torch.from_numpy(FAKE))
+    assert mmd2(REAL, FAKE) == pytest.approx(float(distance), rel=1e-9)
+    assert kid_unpaired(REAL, FAKE).value == pytest.approx(float(distance), rel=1e-9)

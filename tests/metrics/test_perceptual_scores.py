@@ -46,18 +46,18 @@ def scaled(images: Tensor) -> Tensor:
 
 def test_diversity_is_the_mean_over_all_pairs() -> None:
     _, completions, visible = case(5)
-    found = figures(5)
+    ours = figures(5)
     pairs = list(itertools.combinations(scaled(completions), 2))
     whole = [float(DISTANCE(a[None], b[None])) for a, b in pairs]
-    assert found.diversity == pytest.approx(np.mean(whole), rel=1e-9)
+    assert ours.diversity == pytest.approx(np.mean(whole), rel=1e-9)
     crop = [float(DISTANCE(a[None, :, 2:7, 3:6], b[None, :, 2:7, 3:6])) for a, b in pairs]
-    assert found.diversity_hole_crop == pytest.approx(np.mean(crop), rel=1e-9)
+    assert ours.diversity_hole_crop == pytest.approx(np.mean(crop), rel=1e-9)
     maps = [
         spatial_map(DISTANCE.embedding(a[None]), DISTANCE.embedding(b[None]), (10, 8))
         for a, b in pairs
     ]
     inside = [float(m[~visible[0]].mean()) for m in maps]
-    assert found.diversity_hole_mean == pytest.approx(np.mean(inside), rel=1e-9)
+    assert ours.diversity_hole_mean == pytest.approx(np.mean(inside), rel=1e-9)
 
 
 @pytest.mark.parametrize("batch", range(1, 9))
@@ -78,35 +78,35 @@ def test_the_order_of_completions_changes_no_figure() -> None:
 
 def test_equal_completions_have_no_diversity_at_all() -> None:
     truth, completions, visible = case(1)
-    found = perceptual_figures(
+    columns = perceptual_figures(
         DISTANCE, truth, completions.expand(4, -1, -1, -1), visible, of_hole=True
     ).columns()
     names = ["lpips-diversity", "lpips-diversity-hole-crop", "lpips-diversity-hole-mean"]
-    assert [found[name] for name in names] == [0, 0, 0]
-    assert all(found[f"fwv@{sigma:g}"] == 0 for sigma in SIGMAS)
-    assert found["lpips-gt@1"] == found["lpips-gt@4"] > 0
+    assert [columns[name] for name in names] == [0, 0, 0]
+    assert all(columns[f"fwv@{sigma:g}"] == 0 for sigma in SIGMAS)
+    assert columns["lpips-gt@1"] == columns["lpips-gt@4"] > 0
 
 
 def test_repeated_completions_count_as_often_as_they_occur() -> None:
     truth, completions, visible = case(3)
     order = torch.tensor([0, 1, 0, 2, 0])
-    found = perceptual_figures(DISTANCE, truth, completions[order], visible)
+    ours = perceptual_figures(DISTANCE, truth, completions[order], visible)
     pairs = itertools.combinations(scaled(completions[order]), 2)
     whole = [float(DISTANCE(a[None], b[None])) for a, b in pairs]
-    assert found.diversity == pytest.approx(np.mean(whole), rel=1e-9)
-    assert found.to_truth[0] == found.to_truth[2] == found.to_truth[4]
+    assert ours.diversity == pytest.approx(np.mean(whole), rel=1e-9)
+    assert ours.to_truth[0] == ours.to_truth[2] == ours.to_truth[4]
     mean = scaled(completions[order]).mean(0, keepdim=True)
     to_mean = [float(DISTANCE(a[None], mean)) for a in scaled(completions[order])]
-    np.testing.assert_allclose(found.to_mean, to_mean, rtol=1e-9)
+    np.testing.assert_allclose(ours.to_mean, to_mean, rtol=1e-9)
 
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_a_copy_of_the_original_is_at_distance_zero(k: int) -> None:
     truth, completions, visible = case(k)
     completions[-1] = truth
-    found = perceptual_figures(tiny_distance(), truth, completions, visible)
-    assert found.to_truth[-1] == 0
-    assert found.columns()[f"lpips-gt@{k}"] == 0
+    ours = perceptual_figures(tiny_distance(), truth, completions, visible)
+    assert ours.to_truth[-1] == 0
+    assert ours.columns()[f"lpips-gt@{k}"] == 0
 
 
 def test_one_completion_has_a_distance_and_no_diversity() -> None:
@@ -122,17 +122,17 @@ def test_every_figure_is_a_number(k: int, hole: str, channels: int) -> None:
     if hole == "one pixel":
         visible[0, 4, 4] = False
     completions = torch.where(visible, truth, completions)
-    found = perceptual_figures(DISTANCE, truth, completions, visible, of_hole=True).columns()
-    assert all(np.isfinite(value) for value in found.values())
-    assert f"lpips-gt@{k}" in found
-    assert ("lpips-diversity-hole-crop" in found) == (k > 1 and hole != "none")
+    columns = perceptual_figures(DISTANCE, truth, completions, visible, of_hole=True).columns()
+    assert all(np.isfinite(value) for value in columns.values())
+    assert f"lpips-gt@{k}" in columns
+    assert ("lpips-diversity-hole-crop" in columns) == (k > 1 and hole != "none")
 
 
 def test_flat_images_have_finite_figures() -> None:
     visible = torch.zeros(1, 4, 4, dtype=torch.bool)
     black, white = (torch.full((3, 3, 4, 4), level, dtype=torch.uint8) for level in (0, 255))
-    found = perceptual_figures(DISTANCE, white[0], black, visible, of_hole=True).columns()
-    assert all(np.isfinite(value) for value in found.values())
+    columns = perceptual_figures(DISTANCE, white[0], black, visible, of_hole=True).columns()
+    assert all(np.isfinite(value) for value in columns.values())
 
 
 def test_the_expected_minimum_is_the_mean_over_all_subsets() -> None:

@@ -50,20 +50,20 @@ def entries(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_figures_are_of_whole_pictures_against_their_originals(documents: Documents) -> None:
-    found, one = entries(documents[1]), completing()
+    reported, one = entries(documents[1]), completing()
     cases = [one.case(index) for index in range(10)]
     errors = [(case.truth.double() - case.truth.clamp_min(4) + 4) for case in cases]
     psnr = [psnr_of(float(error.square().mean())) for error in errors]
-    assert found["psnr"]["value"] == pytest.approx(np.mean(psnr))
-    assert found["psnr"]["se_method"] == "image se within ranges"
+    assert reported["psnr"]["value"] == pytest.approx(np.mean(psnr))
+    assert reported["psnr"]["se_method"] == "image se within ranges"
     hidden = [
         float(error[:, ~case.visible].mean())
         for error, case in zip(errors, cases, strict=True)
         if case.visible is not None
     ]
-    assert found["mae-hole"]["value"] == pytest.approx(np.mean(hidden) / 255)
-    assert found["mae-hole"]["value"] < entries(documents[0])["mae-hole"]["value"]
-    assert found["fid@pixels8"]["n_images"] == 10
+    assert reported["mae-hole"]["value"] == pytest.approx(np.mean(hidden) / 255)
+    assert reported["mae-hole"]["value"] < entries(documents[0])["mae-hole"]["value"]
+    assert reported["fid@pixels8"]["n_images"] == 10
 
 
 def test_a_report_says_that_nothing_was_completed(documents: Documents) -> None:
@@ -126,11 +126,11 @@ def test_models_without_an_autoencoder_are_told_of_or_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     plain = target(who=contestant("plain"))
-    made = reconstructing([plain, completing()], NAMES, Reporter())
-    assert [one.name for one in made] == ["dimming (reconstruction)"]
-    said = capsys.readouterr().err
-    assert "no reconstruction: plain has no autoencoder" in said
-    assert REMARK in said
+    targets = reconstructing([plain, completing()], NAMES, Reporter())
+    assert [one.name for one in targets] == ["dimming (reconstruction)"]
+    stderr = capsys.readouterr().err
+    assert "no reconstruction: plain has no autoencoder" in stderr
+    assert REMARK in stderr
     with pytest.raises(UserError, match=r"^reconstruct: plain has no autoencoder"):
         reconstructing([plain], NAMES, QUIET)
     with pytest.raises(UserError, match="none of these metrics compares a picture"):

@@ -27,11 +27,11 @@ def test_the_pictures_are_the_crops_that_are_listed() -> None:
 
 @pytest.mark.parametrize(("size", "channels", "levels"), [(64, 3, 256), (32, 1, 2), (16, 3, 32)])
 def test_it_comes_in_any_size_and_colour(size: int, channels: int, levels: int) -> None:
-    found = sample_set.load(size, channels, levels)
-    assert found.images.shape == (60, channels, size, size)
-    assert len(set(found.ids)) == 60
+    samples = sample_set.load(size, channels, levels)
+    assert samples.images.shape == (60, channels, size, size)
+    assert len(set(samples.ids)) == 60
     if levels == 2:
-        assert set(np.unique(found.images)) == {0, 255}
+        assert set(np.unique(samples.images)) == {0, 255}
 
 
 def test_the_page_names_every_source() -> None:

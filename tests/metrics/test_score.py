@@ -103,28 +103,28 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(measuring, "MOST", 4)
-    whole, made = report(SOME), list[int]()
+    whole, completed = report(SOME), list[int]()
     case = ModelTarget.case
 
     def stopping(self: ModelTarget, index: int) -> Any:
-        if len(made) == 6:
+        if len(completed) == 6:
             raise KeyboardInterrupt
-        made.append(index)
+        completed.append(index)
         return case(self, index)
 
     with monkeypatch.context() as patch:
         patch.setattr(ModelTarget, "case", stopping)
         with pytest.raises(KeyboardInterrupt):
             report(SOME, work=tmp_path)
-    made.clear()
+    completed.clear()
 
     def counting(self: ModelTarget, index: int) -> Any:
-        made.append(index)
+        completed.append(index)
         return case(self, index)
 
     monkeypatch.setattr(ModelTarget, "case", counting)
     assert steady(report(SOME, work=tmp_path)) == steady(whole)
-    assert made == list(range(4, 12))
+    assert completed == list(range(4, 12))
 
 
 def test_shards_of_any_size_and_order_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,17 +172,17 @@ class Perfect(PretendModel):
 
 
 def test_a_model_that_returns_the_original_is_perfect() -> None:
-    found = values(
+    figures = values(
         report(
             ("fid", "psnr", "ssim", "mae", "crps", "div-fid"),
             target(who=contestant(model=Perfect(SIDE))),
             **BIASED,
         )
     )
-    assert found["fid@pixels8"] == 0
-    assert found["psnr"] == "inf"
-    assert (found["ssim"], found["mae"], found["crps"]) == (1.0, 0.0, 0.0)
-    assert found["div-fid@pixels8"] == 0
+    assert figures["fid@pixels8"] == 0
+    assert figures["psnr"] == "inf"
+    assert (figures["ssim"], figures["mae"], figures["crps"]) == (1.0, 0.0, 0.0)
+    assert figures["div-fid@pixels8"] == 0
 
 
 def test_two_models_are_compared_image_by_image_under_the_same_masks() -> None:

@@ -28,22 +28,22 @@ COLUMNS = {
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_intervals_of_means_cover_as_often_as_they_say(name: str) -> None:
-    found = trial(of_column(COLUMNS[name]), RANGES, 100, 2000, again=True)
-    assert 88 <= found.covers(COLUMNS[name].mean()) <= 92
-    assert 0.95 < found.ratio < 1.05
+    trials = trial(of_column(COLUMNS[name]), RANGES, 100, 2000, again=True)
+    assert 88 <= trials.covers(COLUMNS[name].mean()) <= 92
+    assert 0.95 < trials.ratio < 1.05
 
 
 def test_without_ranges_they_would_cover_too_often() -> None:
-    found = trial(of_column(COLUMNS["normal"]), RANGES, 100, 400, plain=True, again=True)
-    assert found.covers(COLUMNS["normal"].mean()) > 98
+    trials = trial(of_column(COLUMNS["normal"]), RANGES, 100, 400, plain=True, again=True)
+    assert trials.covers(COLUMNS["normal"].mean()) > 98
 
 
 def test_intervals_of_paired_differences_and_of_the_bootstrap_cover_too() -> None:
     ours, theirs = COLUMNS["normal"], COLUMNS["normal"] * 0.7 + 0.3 * RNG.normal(size=5000)
     truth, held, likely = float(np.mean(ours - theirs)), 0, 0
     for chosen in statistics.samples(RANGES, 100, 400, 1):
-        found = paired_difference(ours[chosen], theirs[chosen], 0, RANGES[chosen])
-        held += found.extra["low"] <= truth <= found.extra["high"]
+        difference = paired_difference(ours[chosen], theirs[chosen], 0, RANGES[chosen])
+        held += difference.extra["low"] <= truth <= difference.extra["high"]
         equal = paired_difference(ours[chosen] - truth, theirs[chosen], 0, RANGES[chosen])
         likely += equal.extra["p"] <= 0.1
     assert 92.5 <= held / 4 <= 97.5
@@ -56,8 +56,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Floats]:
     options = {"metrics": "psnr,mae,crps,energy,lpips-gt", "data": "digits", "limit": 600, "k": 1}
     more = {"perceptual": "classifier-mnist", "masks": "freeform@mixture", "size": 8}
     folder: Path = tmp_path_factory.mktemp("population")
-    found = statistics.population("telea", folder, **options, **more)
-    return found.figures
+    population = statistics.population("telea", folder, **options, **more)
+    return population.figures
 
 
 @pytest.mark.parametrize("name", ["psnr", "mae", "crps", "energy", "lpips-gt@1"])
@@ -72,9 +72,9 @@ def test_intervals_of_real_figures_cover_as_often_as_they_say(
     figure = of_column(values)
     for _ in range(1000):
         chosen = np.concatenate([rng.choice(group, 20) for group in groups])
-        found = figure(chosen, ranges[chosen])
-        assert found.se is not None
-        held += abs(found.value - truth) <= statistics.NOMINAL * found.se
+        estimate = figure(chosen, ranges[chosen])
+        assert estimate.se is not None
+        held += abs(estimate.value - truth) <= statistics.NOMINAL * estimate.se
     assert 88 <= held / 10 <= 92
 
 
@@ -92,8 +92,8 @@ def test_intervals_of_distances_cover_their_expectation() -> None:
         lambda chosen, strata: fid(real[chosen], fake[chosen], strata=strata),
         lambda chosen, strata: kid(real[chosen], fake[chosen], strata),
     ):
-        found = trial(figure, RANGES, 100, 400)
-        assert 84 <= found.covers(found.mean) <= 94
+        trials = trial(figure, RANGES, 100, 400)
+        assert 84 <= trials.covers(trials.mean) <= 94
 
 
 def test_errors_of_p_ids_and_u_ids_are_of_the_size_of_their_spread() -> None:
@@ -103,15 +103,15 @@ def test_errors_of_p_ids_and_u_ids_are_of_the_size_of_their_spread() -> None:
         def figure(chosen: Indices, strata: Strata, form: Form = form) -> Estimate:
             return form(margins_of_sets(real[chosen], [fake[chosen]]), strata)
 
-        found = trial(figure, RANGES, 200, 200)
-        assert 0.8 < found.ratio < 1.3
+        trials = trial(figure, RANGES, 200, 200)
+        assert 0.8 < trials.ratio < 1.3
 
 
 def test_the_bias_of_the_frechet_distance_is_what_the_jackknife_says() -> None:
     real, fake = features()
     whole = fid(real, fake, blocks=0).value
-    found = trial(lambda c, s: fid(real[c], fake[c], strata=s), RANGES, 100, 200)
-    assert found.biases.mean() == pytest.approx(found.mean - whole, rel=0.3)
+    trials = trial(lambda c, s: fid(real[c], fake[c], strata=s), RANGES, 100, 200)
+    assert trials.biases.mean() == pytest.approx(trials.mean - whole, rel=0.3)
 
 
 def test_the_tables_have_a_row_for_every_figure_and_size() -> None:

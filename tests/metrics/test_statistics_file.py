@@ -42,23 +42,23 @@ def test_the_distance_is_that_of_torch_fidelity() -> None:
         {"mu": ROWS.mean(axis=0), "sigma": np.cov(ROWS, rowvar=False)},
         False,
     )
-    found = fid_to(Moments.given(MEAN, COVARIANCE), ROWS).value
-    assert found == pytest.approx(theirs["frechet_inception_distance"], rel=1e-9)
-    assert found == pytest.approx(fid(OTHERS, ROWS).value, rel=1e-9)
+    distance = fid_to(Moments.given(MEAN, COVARIANCE), ROWS).value
+    assert distance == pytest.approx(theirs["frechet_inception_distance"], rel=1e-9)
+    assert distance == pytest.approx(fid(OTHERS, ROWS).value, rel=1e-9)
 
 
 def test_error_and_bias_are_those_of_leaving_out_blocks_of_the_pictures() -> None:
     reference = Moments.given(MEAN, COVARIANCE)
-    found = fid_to(reference, ROWS, seed=3)
+    estimate = fid_to(reference, ROWS, seed=3)
     blocks = blocks_of(len(ROWS), 20, 3, "jackknife")
     left_out = [
         frechet_distance(reference, Moments.of(np.delete(ROWS, block, 0))) for block in blocks
     ]
-    assert found.se == pytest.approx(jackknife_se(left_out), rel=1e-9)
-    assert found.bias == pytest.approx(jackknife_bias(found.value, left_out), rel=1e-9)
-    assert found.bias is not None
-    assert found.bias > 0
-    assert (found.n, found.se_method) == (90, "jackknife-20")
+    assert estimate.se == pytest.approx(jackknife_se(left_out), rel=1e-9)
+    assert estimate.bias == pytest.approx(jackknife_bias(estimate.value, left_out), rel=1e-9)
+    assert estimate.bias is not None
+    assert estimate.bias > 0
+    assert (estimate.n, estimate.se_method) == (90, "jackknife-20")
 
 
 def test_statistics_of_another_length_are_refused() -> None:
@@ -71,10 +71,10 @@ def test_what_is_written_is_read_again_and_has_the_layout_of_pytorch_fid(tmp_pat
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
         np.testing.assert_allclose(arrays["mu"], MEAN, rtol=1e-12)
         np.testing.assert_allclose(arrays["sigma"], COVARIANCE, rtol=1e-9)
-    found = statistics_file.load(tmp_path / "a.npz")
-    assert (found.name, found.n, found.features) == ("a.npz", 120, FEATURES)
-    found.check(FEATURES)
-    assert fid_to(found.moments, ROWS).value == pytest.approx(fid(OTHERS, ROWS).value, rel=1e-9)
+    reference = statistics_file.load(tmp_path / "a.npz")
+    assert (reference.name, reference.n, reference.features) == ("a.npz", 120, FEATURES)
+    reference.check(FEATURES)
+    assert fid_to(reference.moments, ROWS).value == pytest.approx(fid(OTHERS, ROWS).value, rel=1e-9)
     before = (tmp_path / "a.npz").read_bytes()
     statistics_file.save(tmp_path / "a.npz", Moments.of(OTHERS), FEATURES)
     assert (tmp_path / "a.npz").read_bytes() == before
@@ -85,11 +85,11 @@ def test_what_is_written_is_read_again_and_has_the_layout_of_pytorch_fid(tmp_pat
 def test_files_of_other_tools_are_read(tmp_path: Path, kind: Any, write: Any) -> None:
     more = {"arr_0": np.zeros((2, 8, 8, 3), np.uint8)}  # a batch of samples, as some files have
     write(tmp_path / "b.npz", mu=MEAN.astype(kind), sigma=COVARIANCE.astype(kind), **more)
-    found = statistics_file.load(tmp_path / "b.npz")
-    np.testing.assert_allclose(found.moments.mean, MEAN, rtol=1e-6)
-    np.testing.assert_allclose(found.moments.covariance, COVARIANCE, rtol=1e-5)
-    assert (found.n, found.features) == (None, None)
-    assert any("does not say which features" in line for line in found.cautions())
+    reference = statistics_file.load(tmp_path / "b.npz")
+    np.testing.assert_allclose(reference.moments.mean, MEAN, rtol=1e-6)
+    np.testing.assert_allclose(reference.moments.covariance, COVARIANCE, rtol=1e-5)
+    assert (reference.n, reference.features) == (None, None)
+    assert any("does not say which features" in line for line in reference.cautions())
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_sizes_are_compared_before_memory_is_taken(tmp_path: Path) -> None:
     npz(tmp_path / "short.npz", mu=header[0] + bytes(65536), sigma=header[1] + bytes(1024))
     with pytest.raises(UserError, match="sigma ends early"):
         statistics_file.load(tmp_path / "short.npz")
-    wide = npy_header((10**6,), "<f4"), npy_header((10**6, 10**6), "<f4")
-    npz(tmp_path / "wide.npz", mu=wide[0] + bytes(4 * 10**6), sigma=wide[1] + bytes(100))
+    headers = npy_header((10**6,), "<f4"), npy_header((10**6, 10**6), "<f4")
+    npz(tmp_path / "wide.npz", mu=headers[0] + bytes(4 * 10**6), sigma=headers[1] + bytes(100))
     with pytest.raises(UserError, match="ends early"):
         statistics_file.load(tmp_path / "wide.npz")
 

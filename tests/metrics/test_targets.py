@@ -56,7 +56,7 @@ def test_visible_pixels_are_the_originals() -> None:
     case = target(k=4).case(3)
     assert case.visible is not None
     assert (case.completions[:, :, case.visible] == case.truth[:, case.visible]).all()
-    assert len({made.numpy().tobytes() for made in case.completions}) == 4
+    assert len({completion.numpy().tobytes() for completion in case.completions}) == 4
 
 
 def test_the_first_completions_are_the_same_whatever_k_is() -> None:
@@ -66,8 +66,8 @@ def test_the_first_completions_are_the_same_whatever_k_is() -> None:
 def test_levels_are_those_of_both_sides() -> None:
     coarse = Setting(SIDE, SIDE, 3, 4)
     who = contestant()
-    (found,) = prepared([who], [coarse], {coarse: pictures()}, CompletionOptions(k=2))
-    case = found.case(0)
+    (coarsened,) = prepared([who], [coarse], {coarse: pictures()}, CompletionOptions(k=2))
+    case = coarsened.case(0)
     allowed = {0, 85, 170, 255}
     assert set(case.truth.flatten().tolist()) <= allowed
     assert set(case.completions.flatten().tolist()) <= allowed
@@ -98,8 +98,8 @@ def test_a_stored_set_of_masks_is_taken_and_must_fit(tmp_path: Path) -> None:
     path = tmp_path / "set.npz"
     drawn = draw_set("blobs", SIDE, SIDE, 4)
     write_set(drawn, path)
-    found = choose_masks(str(path), Setting(SIDE, SIDE, 3), 4, 0, by_visible=False)
-    np.testing.assert_array_equal(found[2], drawn[2])
+    chosen = choose_masks(str(path), Setting(SIDE, SIDE, 3), 4, 0, by_visible=False)
+    np.testing.assert_array_equal(chosen[2], drawn[2])
     with pytest.raises(UserError, match="4 masks for 5 images"):
         choose_masks(str(path), Setting(SIDE, SIDE, 3), 5, 0, by_visible=False)
     with pytest.raises(UserError, match="height x width"):
@@ -111,9 +111,9 @@ def test_other_masks_under_the_same_name_are_measured_anew() -> None:
     edited = MaskSet(drawn.kind, SIDE, SIDE, drawn.seed, 255 - drawn.packed)
     prints = []
     for masks in (drawn, edited):
-        made = target()
-        made.masks = MaskChoice(masks.kind, SIDE, SIDE, masks.seed, masks)
-        prints.append(made.fingerprint())
+        changed = target()
+        changed.masks = MaskChoice(masks.kind, SIDE, SIDE, masks.seed, masks)
+        prints.append(changed.fingerprint())
     assert prints[0] != prints[1]
 
 
@@ -130,13 +130,13 @@ def test_a_deterministic_model_is_drawn_once_and_stands_for_k_equal_completions(
         return complete(self, image, visible, noise, **options)
 
     monkeypatch.setattr(type(model), "complete", counted)
-    found = target(k=7, who=contestant("telea", model))
-    assert found.k == 7
-    completions = found.case(0).completions
+    drawn_once = target(k=7, who=contestant("telea", model))
+    assert drawn_once.k == 7
+    completions = drawn_once.case(0).completions
     assert drawn == [1]
     assert completions.shape[0] == 7
     assert (completions == completions[:1]).all()
-    assert not found.has_likelihood
+    assert not drawn_once.has_likelihood
 
 
 def test_at_temperature_zero_a_model_is_drawn_once_and_asked_at_zero() -> None:
@@ -149,13 +149,13 @@ def test_at_temperature_zero_a_model_is_drawn_once_and_asked_at_zero() -> None:
         return complete(*arguments, **options)
 
     model.complete = noting  # type: ignore[method-assign]
-    found = target(k=5, who=contestant(model=model))
-    found.temperature = 0.0
-    completions = found.case(0).completions
+    drawn_once = target(k=5, who=contestant(model=model))
+    drawn_once.temperature = 0.0
+    completions = drawn_once.case(0).completions
     assert (asked, model.batches) == ([0.0], [1])
     assert completions.shape[0] == 5
     assert (completions == completions[:1]).all()
-    assert found.facts().model["sampler"]["temperature"] == 0.0
+    assert drawn_once.facts().model["sampler"]["temperature"] == 0.0
 
 
 @pytest.mark.parametrize("temperature", [-1.0, float("inf"), float("nan")])

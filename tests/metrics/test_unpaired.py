@@ -32,7 +32,7 @@ def originals(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Path:
+def completions(tmp_path: Path) -> Path:
     return pictures(tmp_path / "made", seed=1)
 
 
@@ -53,10 +53,10 @@ def figures(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_fid_of_equal_sets_does_not_depend_on_whether_they_pair(
-    originals: Path, made: Path
+    originals: Path, completions: Path
 ) -> None:
-    (paired,) = score(made, reference=originals)
-    (unpaired,) = score(made, reference=originals, unpaired=True)
+    (paired,) = score(completions, reference=originals)
+    (unpaired,) = score(completions, reference=originals, unpaired=True)
     check_schema(unpaired)
     ours, theirs = figures(unpaired), figures(paired)
     for what in ("value", "se", "bias"):
@@ -81,8 +81,8 @@ def test_names_and_numbers_may_differ_and_both_are_told(tmp_path: Path, original
     assert [row.split()[0] for row in rows[:2]] == [f"fid@{FEATURES}", f"kid@{FEATURES}"]
     assert any("of 70 and 66 images in 64 dimensions" in row for row in rows)
     (document,) = score(fewer.parent, reference=originals, unpaired=True)
-    found = figures(document)["fid"]
-    assert (found["n_real"], found["n_fake"], found["n_images"]) == (70, 66, 66)
+    fid = figures(document)["fid"]
+    assert (fid["n_real"], fid["n_fake"], fid["n_images"]) == (70, 66, 66)
 
 
 def test_pictures_of_several_sizes_are_resized_as_the_features_do(
@@ -120,21 +120,23 @@ def test_no_more_pictures_than_features_are_refused_unless_asked_for(
     assert turned.exit_code == 1
 
 
-def test_metrics_that_need_pairs_are_refused_in_words(originals: Path, made: Path) -> None:
-    result = run(made, "--reference", originals, "--unpaired", "--metrics", "p-ids,psnr,kid")
+def test_metrics_that_need_pairs_are_refused_in_words(originals: Path, completions: Path) -> None:
+    result = run(completions, "--reference", originals, "--unpaired", "--metrics", "p-ids,psnr,kid")
     assert result.exit_code == 0
     assert "refused: p-ids, psnr: needs originals and completions that pair" in result.stderr
-    checked = run(made, "--reference", originals, "--unpaired", "--metrics", "fid,psnr", "--check")
+    checked = run(
+        completions, "--reference", originals, "--unpaired", "--metrics", "fid,psnr", "--check"
+    )
     assert checked.stdout.splitlines() == [
         "fid   ok",
         "psnr  refused: needs originals and completions that pair; these pictures do not",
     ]
 
 
-def test_equal_names_on_both_sides_are_warned_of(originals: Path, made: Path) -> None:
+def test_equal_names_on_both_sides_are_warned_of(originals: Path, completions: Path) -> None:
     assert (
         "both folders have the same names"
-        in run(made, "--reference", originals, "--unpaired", "--metrics", "kid").stderr
+        in run(completions, "--reference", originals, "--unpaired", "--metrics", "kid").stderr
     )
 
 
@@ -154,9 +156,9 @@ def test_equal_names_on_both_sides_are_warned_of(originals: Path, made: Path) ->
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence(
-    words: tuple[str, ...], why: str, made: Path, monkeypatch: pytest.MonkeyPatch
+    words: tuple[str, ...], why: str, completions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(made.parent)
+    monkeypatch.chdir(completions.parent)
     pictures(Path("more"), 3)
     result = run("more", *words)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -169,35 +171,37 @@ def test_models_do_not_go_with_unpaired() -> None:
     assert "belongs to folders of pictures" in result.stderr
 
 
-def test_statistics_stand_for_their_pictures(tmp_path: Path, originals: Path, made: Path) -> None:
+def test_statistics_stand_for_their_pictures(
+    tmp_path: Path, originals: Path, completions: Path
+) -> None:
     file = tmp_path / "ref.npz"
     written = run(originals, "--write-reference", file)
     assert written.exit_code == 0, written.output
     assert f"mean and covariance of 70 pictures in 64 dimensions ({FEATURES}" in written.stdout
-    (document,) = score(made, reference=file)
+    (document,) = score(completions, reference=file)
     check_schema(document)
     (entry,) = document["metrics"]
     assert entry["params"]["label"] == f"fid@{FEATURES} to ref.npz"
     assert entry["params"]["reference"]["name"] == "ref.npz"
     assert (entry["n_real"], entry["n_fake"]) == (70, 70)
-    (expected,) = score(made, reference=originals, unpaired=True, metrics="fid")
+    (expected,) = score(completions, reference=originals, unpaired=True, metrics="fid")
     assert entry["value"] == pytest.approx(expected["metrics"][0]["value"], rel=1e-6)
     assert [refused["name"] for refused in document["refused"]] == ["kid"]
-    again = run(made, "--write-reference", file, "--json")
+    again = run(completions, "--write-reference", file, "--json")
     assert json.loads(again.stdout)["features"]["dim"] == 64
 
 
 def test_statistics_of_other_features_are_refused(
-    tmp_path: Path, originals: Path, made: Path
+    tmp_path: Path, originals: Path, completions: Path
 ) -> None:
     file = tmp_path / "ref.npz"
     run(originals, "--write-reference", file)
-    other = run(made, "--reference", file, "--features", "classifier-cifar10")
+    other = run(completions, "--reference", file, "--features", "classifier-cifar10")
     assert other.exit_code == 2
     assert "ref.npz: of 64 features; classifier-cifar10 has 128" in other.stderr
     rows = np.random.default_rng(0).normal(size=(100, 64))
     np.savez(tmp_path / "theirs.npz", mu=rows.mean(axis=0), sigma=np.cov(rows, rowvar=False))
-    (document,) = score(made, reference=tmp_path / "theirs.npz", metrics="fid")
+    (document,) = score(completions, reference=tmp_path / "theirs.npz", metrics="fid")
     (entry,) = document["metrics"]
     assert (entry["n_real"], entry["n_fake"]) == (None, 70)
     assert any("does not say which features" in text for text in entry["warnings"])
@@ -239,22 +243,22 @@ def test_results_of_complete_give_their_first_completions(tmp_path: Path, origin
 
 
 def test_what_was_measured_is_kept_for_the_next_run(
-    tmp_path: Path, originals: Path, made: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, originals: Path, completions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: dict[str, Any] = {"reference": originals, "unpaired": True, "work": tmp_path / "work"}
-    (first,) = score(made, **asked)
+    (first,) = score(completions, **asked)
 
     def refuse(self: FeatureExtractor, images: Any) -> Any:
         raise AssertionError("these pictures were measured before")
 
     monkeypatch.setattr(FeatureExtractor, "features", refuse)
-    (second,) = score(made, **asked)
+    (second,) = score(completions, **asked)
     assert second["metrics"] == first["metrics"]
 
 
-def test_sets_of_a_limit_are_parts_of_the_whole(originals: Path, made: Path) -> None:
+def test_sets_of_a_limit_are_parts_of_the_whole(originals: Path, completions: Path) -> None:
     more: dict[str, Any] = {"reference": originals, "unpaired": True, "metrics": "kid"}
-    (few,) = score(made, limit=20, **more)
+    (few,) = score(completions, limit=20, **more)
     assert figures(few)["kid"]["n_fake"] == 20
-    (again,) = score(made, limit=20, **more)
+    (again,) = score(completions, limit=20, **more)
     assert figures(few) == figures(again)
