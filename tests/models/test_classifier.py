@@ -61,14 +61,14 @@ def test_grey_images_are_to_an_rgb_model_what_three_equal_channels_are() -> None
 def test_rgb_becomes_grey_as_pillow_makes_it() -> None:
     image = pictures(1, 3, 8)
     expected = np.asarray(Image.fromarray(image[0].permute(1, 2, 0).numpy()).convert("L"))
-    found = with_channels(image.float(), 1)[0, 0]
+    grey = with_channels(image.float(), 1)[0, 0]
     # Pillow rounds to whole levels.
-    torch.testing.assert_close(found, torch.tensor(expected).float(), rtol=0, atol=0.51)
+    torch.testing.assert_close(grey, torch.tensor(expected).float(), rtol=0, atol=0.51)
 
 
 def test_images_of_another_size_are_averaged_down_and_those_of_its_own_kept() -> None:
-    own = pictures(1, 3, 8).float()
-    assert resized(own, 8) is own
+    fitting = pictures(1, 3, 8).float()
+    assert resized(fitting, 8) is fitting
     # Antialiased: a chequerboard finer than the result becomes even grey, not stripes.
     board = (torch.arange(32)[:, None] + torch.arange(32)).float()[None, None] % 2
     inside = resized(board, 8)[:, :, 1:-1, 1:-1]
@@ -91,15 +91,15 @@ def test_maps_are_one_a_level_at_the_size_of_the_image_and_differentiable() -> N
 
 def test_every_move_is_a_crop_of_the_image_with_reflected_edges() -> None:
     image = torch.arange(9, dtype=torch.uint8).view(1, 1, 3, 3)
-    wide = F.pad(image.float(), (1,) * 4, mode="reflect").to(torch.uint8)[0, 0]
+    reflected = F.pad(image.float(), (1,) * 4, mode="reflect").to(torch.uint8)[0, 0]
     crops = {
-        wide[top : top + 3, left : left + 3].numpy().tobytes()
+        reflected[top : top + 3, left : left + 3].numpy().tobytes()
         for top in range(3)
         for left in range(3)
     }
-    found = moved(image.repeat(200, 1, 1, 1), 1, noise(200))
-    assert {picture.numpy().tobytes() for picture in found} == crops
-    assert torch.equal(found, moved(image.repeat(200, 1, 1, 1), 1, noise(200)))
+    moves = moved(image.repeat(200, 1, 1, 1), 1, noise(200))
+    assert {picture.numpy().tobytes() for picture in moves} == crops
+    assert torch.equal(moves, moved(image.repeat(200, 1, 1, 1), 1, noise(200)))
     assert moved(image, 0, noise(1)) is image
 
 

@@ -113,8 +113,8 @@ def test_sizes_are_compared_before_anything_is_built(case: str, tmp_path: Path, 
     ended = own_process.run(*arguments, top=top, before=LIMIT)
     assert ended.exit_code == 2, ended.stderr
     assert words in ended.stderr
-    said, *errors = ended.stderr.splitlines()
-    assert said.startswith("loading "), ended.stderr
+    progress, *errors = ended.stderr.splitlines()
+    assert progress.startswith("loading "), ended.stderr
     assert len(errors) == 1, ended.stderr
     assert ended.peak_bytes < 700 << 20
     assert ended.seconds < 15

@@ -80,8 +80,8 @@ def lightning(monkeypatch: pytest.MonkeyPatch) -> type:
     vars(module)["ModelCheckpoint"].__module__ = module.__name__
     for name in ("pytorch_lightning", module.__name__):
         monkeypatch.setitem(sys.modules, name, module)
-    found: type = vars(module)["ModelCheckpoint"]
-    return found
+    checkpoint: type = vars(module)["ModelCheckpoint"]
+    return checkpoint
 
 
 def test_the_objects_of_a_trainer_need_not_be_known(

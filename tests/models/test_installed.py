@@ -72,7 +72,7 @@ def test_a_family_of_before_needs_no_fact_that_came_later(tmp_path: Path, top: P
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "reason"),
     [
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("FAMILY = object()", "lacks name, summary"),
@@ -80,15 +80,15 @@ def test_a_family_of_before_needs_no_fact_that_came_later(tmp_path: Path, top: P
     ],
 )
 def test_a_broken_family_is_one_sentence_and_stops_no_other(
-    code: str, said: str, tmp_path: Path, top: Path
+    code: str, reason: str, tmp_path: Path, top: Path
 ) -> None:
     folder = package(tmp_path, code)
     photo = str(top / "examples" / "photo.png")
     words = ["complete", photo, "--box", "9,9,9,9", "--model", "elsewhere", "-o", str(tmp_path)]
-    said_of_it = python(f"from inpaint_cli.cli import main; main({words})", folder, top)
-    (line,) = said_of_it.splitlines()[-1:]
+    output = python(f"from inpaint_cli.cli import main; main({words})", folder, top)
+    (line,) = output.splitlines()[-1:]
     assert line.startswith("error: --model: the family 'elsewhere' of the package another-package")
-    assert said in line
+    assert reason in line
     assert "broken" in python(LIST, folder, top)
     assert python(TELEA, folder, top) == "telea\n"
 
@@ -107,8 +107,8 @@ def test_what_goes_wrong_in_an_installed_family_is_one_sentence(tmp_path: Path, 
 
 def test_a_name_of_ours_is_not_replaced_and_that_is_said(tmp_path: Path, top: Path) -> None:
     folder = package(tmp_path, WHOLE, "pcnn")
-    said = python(LIST, folder, top)
-    assert "pcnn: a family of an installed package has this name too" in said
+    output = python(LIST, folder, top)
+    assert "pcnn: a family of an installed package has this name too" in output
 
 
 def test_where_no_package_announces_a_family_nothing_is_imported_for_them(

@@ -92,8 +92,8 @@ def test_a_preset_is_saved_and_read_back(name: str, preset: str) -> None:
 
 @each_family
 def test_no_setting_of_a_model_hides_one_of_training(name: str) -> None:
-    own = {f.name for f in dataclasses.fields(first(models.get(name)))}
-    assert not own & {f.name for f in dataclasses.fields(Training)}
+    settings = {f.name for f in dataclasses.fields(first(models.get(name)))}
+    assert not settings & {f.name for f in dataclasses.fields(Training)}
 
 
 def test_no_layout_is_claimed_twice() -> None:
@@ -111,9 +111,9 @@ def test_a_trained_family_has_a_page_that_lists_its_presets_options_and_settings
     family = models.get(name)
     page = TOP / "docs" / f"{getattr(family, 'page', name)}.md"
     text = page.read_text(encoding="utf-8")
-    own = {f.name for f in dataclasses.fields(first(family))}
-    own -= {"size", "channels", "levels", "training"}
-    wanted = [f"`{word}`" for word in [*family.presets, *sorted(own)]]
+    settings = {f.name for f in dataclasses.fields(first(family))}
+    settings -= {"size", "channels", "levels", "training"}
+    wanted = [f"`{word}`" for word in [*family.presets, *sorted(settings)]]
     wanted += [f"`--{option.name}" for option in family.options]
     assert [word for word in wanted if word not in text] == []
     assert not re.search(r"^[A-Z]{4,}(_[A-Z]+)*$", text, re.MULTILINE), "a place holder"
@@ -227,11 +227,11 @@ def test_temperature_zero_gives_one_completion_whatever_the_noise(name: str) -> 
 def test_the_log_prob_of_a_completion_is_that_of_the_model(name: str) -> None:
     model = small(name)
     image, visible = task(model)
-    made = model.complete(image, visible, noise(4))
-    if made.log_prob is None or made.lower_bound:
+    completed = model.complete(image, visible, noise(4))
+    if completed.log_prob is None or completed.lower_bound:
         pytest.skip("no exact likelihood")
-    scored = cast(Any, model).log_prob(made.images, visible.expand(4, -1, -1, -1))
-    torch.testing.assert_close(scored, made.log_prob, rtol=1e-4, atol=1e-3)
+    scored = cast(Any, model).log_prob(completed.images, visible.expand(4, -1, -1, -1))
+    torch.testing.assert_close(scored, completed.log_prob, rtol=1e-4, atol=1e-3)
     none_hidden = cast(Any, model).log_prob(image, torch.ones_like(visible))
     assert none_hidden.abs().item() < 1e-9
 

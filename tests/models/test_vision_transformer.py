@@ -90,8 +90,8 @@ def test_blocks_whose_factors_are_zero_leave_the_class_token() -> None:
         if name.endswith("gamma"):
             nn.init.zeros_(weights)
     expected = network.norm(network.cls_token[:, 0] + network.pos_embed[:, 0])
-    found = network(torch.randn(3, 3, 20, 20))
-    assert torch.allclose(found, expected.expand(3, -1))
+    tokens = network(torch.randn(3, 3, 20, 20))
+    assert torch.allclose(tokens, expected.expand(3, -1))
 
 
 def test_positions_are_interpolated_and_that_of_the_class_is_not() -> None:

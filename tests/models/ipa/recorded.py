@@ -29,33 +29,33 @@ def tensors(name: str) -> dict[str, Tensor]:
 
 
 def config(name: str, **changes: Any) -> VaeConfig:
-    said = meta()[name]["config"]
-    source = PUBLISHED[said["dataset"]]
+    recorded = meta()[name]["config"]
+    source = PUBLISHED[recorded["dataset"]]
     return VaeConfig(
         **{
-            "size": said["image_size"],
+            "size": recorded["image_size"],
             "channels": 3,
             "levels": 256,
-            "width": said["width"],
-            "custom_widths": said["custom_width_str"],
-            "bottleneck": said["bottleneck_multiple"],
-            "zdim": said["zdim"],
-            "enc_blocks": said["enc_blocks"],
-            "dec_blocks": said["dec_blocks"],
-            "no_bias_above": said["no_bias_above"],
-            "mixtures": said["num_mixtures"],
+            "width": recorded["width"],
+            "custom_widths": recorded["custom_width_str"],
+            "bottleneck": recorded["bottleneck_multiple"],
+            "zdim": recorded["zdim"],
+            "enc_blocks": recorded["enc_blocks"],
+            "dec_blocks": recorded["dec_blocks"],
+            "no_bias_above": recorded["no_bias_above"],
+            "mixtures": recorded["num_mixtures"],
             "shift": source.shift,
             "scale": source.scale,
-            "condition": "edges" if said["conditioning"] == "image" else "mask",
+            "condition": "edges" if recorded["conditioning"] == "image" else "mask",
             **changes,
         }
     )
 
 
 def model(name: str, **changes: Any) -> CompletingVae:
-    made = CompletingVae(config(name, **changes))
-    made.load_state_dict(tensors(f"{name}_weights"))
-    return made.double().eval()
+    vae = CompletingVae(config(name, **changes))
+    vae.load_state_dict(tensors(f"{name}_weights"))
+    return vae.double().eval()
 
 
 def pictures(recorded: Tensor) -> Tensor:

@@ -46,9 +46,9 @@ def plain(model: CompletingVae, image: Tensor, visible: Tensor, samples: int) ->
 
 
 def test_a_weight_that_is_no_number_counts_as_zero() -> None:
-    found = LogBound.of(torch.tensor([[0.0, torch.nan], [torch.nan, torch.nan]]))
-    assert found.nats.tolist() == [pytest.approx(-math.log(2)), -math.inf]
-    assert found.effective[0].item() == pytest.approx(1)
+    bounds = LogBound.of(torch.tensor([[0.0, torch.nan], [torch.nan, torch.nan]]))
+    assert bounds.nats.tolist() == [pytest.approx(-math.log(2)), -math.inf]
+    assert bounds.effective[0].item() == pytest.approx(1)
 
 
 def test_shares_are_means_over_the_pixels_of_a_place() -> None:
@@ -68,8 +68,8 @@ def test_where_nothing_is_hidden_nothing_is_paid() -> None:
     sides = {"q": model.full_sides(image), "c": model.partial_sides(image, seen)}
     shares = hidden_shares(~seen, model.decoder.sides)
     noise = Noise.of_samples(0, "t", 0, range(3))
-    found = log_weights(model, sides, image, ~seen, noise.normal, FORWARD, 3, shares)
-    assert not found.any()
+    weights = log_weights(model, sides, image, ~seen, noise.normal, FORWARD, 3, shares)
+    assert not weights.any()
     assert plain(model, image, seen, 3).all()
 
 
@@ -87,9 +87,9 @@ def test_the_bound_is_tighter_than_with_z_of_the_whole_image(kind: str, least: f
 @torch.no_grad()
 def test_seeing_the_rest_makes_what_is_hidden_likelier() -> None:
     model = shipped()
-    found = cases(model, "freeform@60-80", 8)
+    images = cases(model, "freeform@60-80", 8)
     seen, alone = (
-        sum(log_prob_hidden(model, *case, 4, pair).nats.item() for case in found)
+        sum(log_prob_hidden(model, *case, 4, pair).nats.item() for case in images)
         for pair in (FORWARD, ALONE)
     )
     assert seen > alone

@@ -47,8 +47,8 @@ def test_every_tensor_finds_its_place_with_and_without_the_wrapper(
     model = convert(layout, files)
     assert not model.training
     assert model.config == small_config()
-    found = model.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+    converted = model.state_dict()
+    assert all(torch.equal(converted[name], tensor) for name, tensor in state.items())
 
 
 def test_a_vae_alone_gets_the_same_random_partial_encoder_each_time(tmp_path: Path) -> None:

@@ -76,9 +76,9 @@ def drawn(params: Tensor, channels: int, count: int = 40_000) -> Tensor:
 
 def test_draws_of_grey_pixels_follow_their_masses() -> None:
     params = torch.tensor([0.3, 1.0, -0.4, 0.5, -2.5, -1.5], dtype=torch.float64)
-    found = torch.bincount(dmol.to_bytes(drawn(params, 1)).flatten().long(), minlength=256)
+    counts = torch.bincount(dmol.to_bytes(drawn(params, 1)).flatten().long(), minlength=256)
     expected = masses(params, "8-bit").cumsum(0)
-    distance = (found.cumsum(0) / found.sum() - expected).abs().max().item()
+    distance = (counts.cumsum(0) / counts.sum() - expected).abs().max().item()
     assert distance < 1.95 / 40_000**0.5  # Kolmogorov-Smirnov, p = 0.001
 
 
@@ -105,12 +105,12 @@ def test_the_likeliest_logistic_is_the_one_of_the_largest_weight_at_its_mean(cha
     chosen = int(params[0, 0, 0, :5].argmax())
     mixture = dmol.LogisticMixture.of(params, channels)
     alone = mixture.means[0, 0, 0, :, chosen].clamp(-1, 1)
-    found = dmol.likeliest(params, channels)
-    assert found.shape == (1, 1, 1, channels)
-    assert found[0, 0, 0, 0] == alone[0]  # later colours also follow the earlier ones
+    pixel = dmol.likeliest(params, channels)
+    assert pixel.shape == (1, 1, 1, channels)
+    assert pixel[0, 0, 0, 0] == alone[0]  # later colours also follow the earlier ones
     params[..., chosen] = 1e3  # certain to be drawn
     half = [torch.full((1, 1, 1, k), 0.5) for k in (5, channels)]
-    assert torch.equal(found, dmol.sample(params, *half, noise=0.0))
+    assert torch.equal(pixel, dmol.sample(params, *half, noise=0.0))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -118,8 +118,8 @@ def test_the_mean_is_that_of_the_draws(channels: int) -> None:
     params = 0.3 * parameters(3, channels, 2)
     params[2:].view(channels, -1)[:, 2:4] -= 4  # narrow: clipping would move the draws
     mean = dmol.mean(params.view(1, 1, 1, -1), channels).flatten()
-    found = drawn(params, channels).flatten(0, 2).mean(0)
-    torch.testing.assert_close(mean, found, rtol=0, atol=0.01)
+    mean_drawn = drawn(params, channels).flatten(0, 2).mean(0)
+    torch.testing.assert_close(mean, mean_drawn, rtol=0, atol=0.01)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -17,12 +17,12 @@ def zeros(count: int) -> Callable[..., Tensor]:
 def test_distortion_and_rates_add_up_to_the_bound_in_nats_per_dimension() -> None:
     model, image = random_vae(), random_images(3)
     with torch.no_grad():
-        found = bound(model, image, Noise.of_samples(0, "t", 0, range(3)).normal, keep=True)
+        elbo = bound(model, image, Noise.of_samples(0, "t", 0, range(3)).normal, keep=True)
     dimensions = 3 * 8 * 8
-    per_layer = [layer.kl.flatten(1).sum(1) / dimensions for layer in found.layers]
-    torch.testing.assert_close(found.rates, torch.stack(per_layer, 1))
-    torch.testing.assert_close(found.total, found.distortion + found.rates.sum(1))
-    assert all((layer.kl >= 0).all() for layer in found.layers)
+    per_layer = [layer.kl.flatten(1).sum(1) / dimensions for layer in elbo.layers]
+    torch.testing.assert_close(elbo.rates, torch.stack(per_layer, 1))
+    torch.testing.assert_close(elbo.total, elbo.distortion + elbo.rates.sum(1))
+    assert all((layer.kl >= 0).all() for layer in elbo.layers)
     assert bound(model, image, zeros(3)).layers == []
 
 
@@ -40,11 +40,11 @@ def test_the_bound_lies_below_the_likelihood_that_many_samples_estimate() -> Non
     count = 64
     with torch.no_grad():
         noise = Noise.of_samples(0, "t", 0, range(count))
-        found = bound(model, image.expand(count, -1, -1, -1), noise.normal, keep=True)
+        elbo = bound(model, image.expand(count, -1, -1, -1), noise.normal, keep=True)
     dimensions = 8 * 8
-    weights = -found.distortion.double() * dimensions
-    for layer in found.layers:
+    weights = -elbo.distortion.double() * dimensions
+    for layer in elbo.layers:
         difference = layer.prior.log_prob(layer.z) - layer.posterior.log_prob(layer.z)
         weights += difference.double().flatten(1).sum(1)
     estimate = torch.logsumexp(weights, 0) - torch.tensor(float(count)).log()
-    assert -found.total.double().mean() * dimensions < estimate
+    assert -elbo.total.double().mean() * dimensions < estimate

@@ -69,13 +69,13 @@ def weights(
 def test_the_exact_posteriors_are_the_recorded_chains() -> None:
     toy, (image, _) = exact(), the_image()
     for chain, key in ((toy.full, "posterior_x"), (toy.partial, "posterior_y")):
-        said = CHAIN[key]["chain"]
+        wanted = CHAIN[key]["chain"]
         first = chain.layer(0, torch.zeros(1), image.flatten(1))
         second = chain.layer(1, torch.zeros(1).double(), image.flatten(1))
         ours = [first.mean.item(), second.mean.item(), chain.slope.item()]
-        assert ours == pytest.approx([said[k] for k in ("z1_mean", "z2_intercept", "z2_slope")])
+        assert ours == pytest.approx([wanted[k] for k in ("z1_mean", "z2_intercept", "z2_slope")])
         variances = (2 * chain.log_std).exp().tolist()
-        assert variances == pytest.approx([said["z1_var"], said["z2_var"]])
+        assert variances == pytest.approx([wanted["z1_var"], wanted["z2_var"]])
 
 
 def test_with_exact_posteriors_every_single_weight_is_the_likelihood() -> None:

@@ -44,11 +44,11 @@ def test_between_two_lies_the_normalised_product_of_their_powers(weight: float) 
 
 
 def test_far_scales_overflow_later_than_their_squares_would() -> None:
-    wide = Gaussian(torch.zeros(1), torch.full((1,), 50.0))
+    far = Gaussian(torch.zeros(1), torch.full((1,), 50.0))
     wider = Gaussian(torch.zeros(1), torch.full((1,), 60.0))
-    assert wide.kl(wider).isfinite().all()
+    assert far.kl(wider).isfinite().all()
     narrow = Gaussian(torch.zeros(1), torch.full((1,), -60.0))
-    assert narrow.towards(wide, torch.tensor(0.5)).log_std.item() == pytest.approx(-60, abs=0.4)
+    assert narrow.towards(far, torch.tensor(0.5)).log_std.item() == pytest.approx(-60, abs=0.4)
 
 
 def test_temperature_scales_the_deviation_and_zero_gives_the_mean() -> None:

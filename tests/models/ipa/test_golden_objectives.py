@@ -170,13 +170,13 @@ def test_gradients_are_recorded_and_frozen_parts_have_none(name: str, tag: str) 
     loss.backward()  # type: ignore[no-untyped-call]
     values = meta()[name]["values"]
     norms = values[f"grad_norms {tag}"]
-    found = {n: p.grad for n, p in vae.named_parameters() if p.grad is not None}
-    assert found.keys() == norms.keys()
-    for key, gradient in found.items():
+    gradients = {n: p.grad for n, p in vae.named_parameters() if p.grad is not None}
+    assert gradients.keys() == norms.keys()
+    for key, gradient in gradients.items():
         assert gradient.norm().item() == pytest.approx(norms[key], rel=1e-8, abs=1e-12)
         if f"{tag}.{key}" in recorded:
             assert error(gradient, recorded[f"{tag}.{key}"]) < 2e-7
-    total = torch.stack([g.norm() for g in found.values()]).norm().item()
+    total = torch.stack([g.norm() for g in gradients.values()]).norm().item()
     assert total == pytest.approx(values[f"grad_norm_total {tag}"], rel=1e-9)
 
 

@@ -103,11 +103,11 @@ class Run:
 
 @pytest.mark.parametrize(("name", "run"), RUNS)
 def test_steps_of_the_partial_encoder_are_recorded(name: str, run: str) -> None:
-    said = meta()[name]["values"][run]
-    vae = model(name, **settings(said["hparams"]))
+    recorded = meta()[name]["values"][run]
+    vae = model(name, **settings(recorded["hparams"]))
     frozen = {n: t.clone() for n, t in vae.state_dict().items() if not is_partial(n)}
-    repeated = Run(vae, tensors(f"{name}_{run}"), said["hparams"])
-    for number, step in enumerate(said["steps"]):
+    repeated = Run(vae, tensors(f"{name}_{run}"), recorded["hparams"])
+    for number, step in enumerate(recorded["steps"]):
         # Losses were rounded to float32 when they were recorded.
         assert repeated.backward(number) == pytest.approx(step["loss"], rel=1e-6)
         norm = nn.utils.clip_grad_norm_(repeated.trained, step["grad_clip"]).item()

@@ -77,15 +77,15 @@ def test_the_bound_and_its_parts_are_those_of_the_authors(
 ) -> None:
     recorded, model = tensors(f"{name}_io"), network(name, dtype)
     with torch.no_grad():
-        found = recorded_bound(name, model)
+        elbo = recorded_bound(name, model)
     dimensions = images(recorded)[0].numel()
     ours = {
-        "distortion": found.distortion,
-        "rate": found.rate,
-        "kl_per_layer": found.rates * dimensions,
-        "mean_elbo": found.total.mean(),
-        "mean_distortion": found.distortion.mean(),
-        "mean_rate": found.rate.mean(),
+        "distortion": elbo.distortion,
+        "rate": elbo.rate,
+        "kl_per_layer": elbo.rates * dimensions,
+        "mean_elbo": elbo.total.mean(),
+        "mean_distortion": elbo.distortion.mean(),
+        "mean_rate": elbo.rate.mean(),
     }
     for key, value in ours.items():
         assert_recorded(value, recorded[f"fwd.{key}"], key, tolerance)

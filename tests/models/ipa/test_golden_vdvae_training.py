@@ -41,12 +41,12 @@ def test_training_steps_are_those_of_the_authors(name: str) -> None:
     )
     for number, expected in enumerate(known["steps"]):
         start = f"step{number}."
-        found = bound(model, images(recorded, f"{start}x_uint8"), in_turn(recorded, f"{start}eps."))
+        elbo = bound(model, images(recorded, f"{start}x_uint8"), in_turn(recorded, f"{start}eps."))
         optimiser.zero_grad()
-        found.total.mean().backward()  # type: ignore[no-untyped-call]
+        elbo.total.mean().backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(parameters.values(), expected["grad_clip"])
         # The scalars of the log were rounded to float32 by the authors' code.
-        assert found.total.mean().item() == pytest.approx(expected["elbo"], rel=2e-7)
+        assert elbo.total.mean().item() == pytest.approx(expected["elbo"], rel=2e-7)
         assert norm.item() == pytest.approx(expected["grad_norm"], rel=1e-7)
         skipped = not norm.item() < expected["skip_threshold"]
         assert skipped == bool(expected["skipped"])

@@ -46,10 +46,10 @@ def test_what_is_trained_gets_a_gradient_and_nothing_else_does(
     changes: dict[str, Any], more: list[str]
 ) -> None:
     model = freeze(random_vae(**changes))
-    found = gradients(model, batch())
-    assert found.keys() == {n for n, p in model.named_parameters() if p.requires_grad}
-    assert set(more) <= found.keys()
-    assert ("encoder.in_conv.bias" in found) == ("encoder.in_conv.bias" in more)
+    by_name = gradients(model, batch())
+    assert by_name.keys() == {n for n, p in model.named_parameters() if p.requires_grad}
+    assert set(more) <= by_name.keys()
+    assert ("encoder.in_conv.bias" in by_name) == ("encoder.in_conv.bias" in more)
 
 
 def test_with_a_frozen_vae_only_the_partial_encoders_trunk_is_kept_for_the_backward_pass() -> None:

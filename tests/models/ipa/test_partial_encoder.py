@@ -39,8 +39,8 @@ def test_started_from_the_encoder_c_is_q_where_everything_is_visible() -> None:
     # A copy: what trains one must leave the other alone.
     with torch.no_grad():
         model.part_encoder.in_conv.weight.add_(1)
-    own, source = (encoder.in_conv.weight for encoder in (model.part_encoder, model.encoder))
-    assert not torch.equal(own[:, :3], source)
+    partial, source = (encoder.in_conv.weight for encoder in (model.part_encoder, model.encoder))
+    assert not torch.equal(partial[:, :3], source)
 
 
 def test_a_new_vae_counts_as_untrained() -> None:

@@ -36,30 +36,30 @@ def test_loss_and_gradients_stay_what_they_are(changes: dict[str, Any]) -> None:
     plain, again = (freeze(random_vae(recompute=r, **changes).double()) for r in (False, True))
     given = batch()
     torch.testing.assert_close(loss_of(again, given), loss_of(plain, given), rtol=1e-13, atol=0)
-    expected, found = gradients(plain, given), gradients(again, given)
-    assert found.keys() == expected.keys()
+    expected, recomputed = gradients(plain, given), gradients(again, given)
+    assert recomputed.keys() == expected.keys()
     for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-13, msg=name)
+        torch.testing.assert_close(recomputed[name], gradient, rtol=1e-10, atol=1e-13, msg=name)
 
 
 def test_so_do_those_of_the_vae_by_itself() -> None:
     stage, given = VaeStage(), batch()
     plain, again = (freeze(random_vae(recompute=r).double(), stage) for r in (False, True))
-    expected, found = (gradients(model, given, stage) for model in (plain, again))
+    expected, recomputed = (gradients(model, given, stage) for model in (plain, again))
     for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-13, msg=name)
+        torch.testing.assert_close(recomputed[name], gradient, rtol=1e-10, atol=1e-13, msg=name)
 
 
 def test_under_bfloat16_blocks_are_computed_again_in_it() -> None:
-    found = []
+    both = []
     for recompute in (False, True):
         model = freeze(random_vae(objective="reverse", recompute=recompute))
         with torch.autocast("cpu", torch.bfloat16):
             loss = loss_of(model, batch())
         loss.backward()  # type: ignore[no-untyped-call]
         grads = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-        found.append(torch.cat(grads))
-    torch.testing.assert_close(*found)
+        both.append(torch.cat(grads))
+    torch.testing.assert_close(*both)
 
 
 def test_the_noise_of_a_layer_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:

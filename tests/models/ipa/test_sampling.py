@@ -89,15 +89,15 @@ def test_fixed_latents_are_those_of_completion_0_and_the_others_differ(fixed: in
     decoder = sampling.CompletionDecoder(
         model, *task(), sampling.CompletionPlan([1.0] * LAYERS, fixed, LAYERS)
     )
-    own = noise(3)
+    keyed = noise(3)
 
     def normal(index: int, shape: tuple[int, ...]) -> Tensor:
-        drawn = own.normal(*shape)
+        drawn = keyed.normal(*shape)
         return drawn[:1].expand_as(drawn) if index < fixed else drawn
 
     with torch.no_grad():
         px_z, latents = decoder.walk(3, normal)
-        expected = decoder.read(px_z, own.uniform(8, 8, 2), own.uniform(8, 8, 3))
+        expected = decoder.read(px_z, keyed.uniform(8, 8, 2), keyed.uniform(8, 8, 3))
         ours = decoder.pixels(noise(3), 0)
         # A part that leaves completion 0 out has its latents all the same.
         part = decoder.pixels(noise(3)[1:], 0)
@@ -115,10 +115,11 @@ def test_with_all_layers_drawn_for_what_is_visible_the_prior_draws_none() -> Non
 
 def test_with_no_layer_drawn_for_what_is_visible_nothing_visible_matters() -> None:
     model = random_vae().double()
-    made = model.complete(*task(), noise(), prior_after=0)
+    completions = model.complete(*task(), noise(), prior_after=0)
     other, seen = task(5)
     assert torch.equal(
-        made.details["raw"], model.complete(other, seen, noise(), prior_after=0).details["raw"]
+        completions.details["raw"],
+        model.complete(other, seen, noise(), prior_after=0).details["raw"],
     )
 
 
@@ -157,18 +158,19 @@ def test_options_that_do_not_fit_the_model_are_refused(options: dict[str, Any], 
 def test_bounds_are_those_of_each_completion_and_the_same_in_any_batch() -> None:
     model = random_vae()
     image, visible = task()
-    made = model.complete(image, visible, noise(3), bound=4)
-    assert made.log_prob is not None
-    assert made.lower_bound
-    assert (made.log_prob.dtype, made.log_prob.shape) == (torch.float64, (3,))
+    completions = model.complete(image, visible, noise(3), bound=4)
+    assert completions.log_prob is not None
+    assert completions.lower_bound
+    assert (completions.log_prob.dtype, completions.log_prob.shape) == (torch.float64, (3,))
     assert (
-        (made.details["effective_samples"] >= 1) & (made.details["effective_samples"] <= 4)
+        (completions.details["effective_samples"] >= 1)
+        & (completions.details["effective_samples"] <= 4)
     ).all()
-    again = log_prob_hidden(model.double(), made.images, visible.expand(3, -1, -1, -1), 4)
-    torch.testing.assert_close(again.nats, made.log_prob, rtol=0, atol=1e-9)
+    again = log_prob_hidden(model.double(), completions.images, visible.expand(3, -1, -1, -1), 4)
+    torch.testing.assert_close(again.nats, completions.log_prob, rtol=0, atol=1e-9)
     part = random_vae().complete(image, visible, noise(3)[1:], bound=4)
     assert part.log_prob is not None
-    torch.testing.assert_close(part.log_prob, made.log_prob[1:], rtol=0, atol=1e-9)
+    torch.testing.assert_close(part.log_prob, completions.log_prob[1:], rtol=0, atol=1e-9)
     assert random_vae().complete(image, visible, noise(1)).log_prob is None
 
 
@@ -199,10 +201,10 @@ def test_more_samples_tighten_the_bound_on_average() -> None:
 
 def test_a_model_of_edges_fills_everything_in_and_bounds_photo_given_drawing() -> None:
     model, (drawing, visible) = random_vae(condition="edges", predicted="whole"), task()
-    made = model.complete(drawing, visible, noise(2), condition="edges", bound=2)
-    assert torch.equal(made.images, made.details["raw"])
-    assert made.log_prob is not None
-    assert (made.log_prob < 0).all()
+    completions = model.complete(drawing, visible, noise(2), condition="edges", bound=2)
+    assert torch.equal(completions.images, completions.details["raw"])
+    assert completions.log_prob is not None
+    assert (completions.log_prob < 0).all()
     with pytest.raises(UserError, match="side by side"):
         model.log_prob(drawing, visible)
     with pytest.raises(UserError, match="no visible pixels"):
@@ -283,7 +285,7 @@ def test_photos_are_completed_without_pixel_noise_and_scores_with_it() -> None:
 def test_temperature_zero_takes_the_mean_of_every_layer_and_of_the_likeliest_logistic() -> None:
     model = random_vae()
     image, visible = task()
-    (found,) = model.complete(image, visible, noise(1), temperature=0.0).details["raw"]
+    (raw,) = model.complete(image, visible, noise(1), temperature=0.0).details["raw"]
     plan = sampling.CompletionPlan([0.0] * LAYERS, 0, LAYERS, likeliest=True)
     with torch.inference_mode():
         decoder = sampling.CompletionDecoder(model.double().eval(), image, visible, plan)
@@ -291,5 +293,5 @@ def test_temperature_zero_takes_the_mean_of_every_layer_and_of_the_likeliest_log
         params = model.decoder.read(state)
     assert len(latents) == LAYERS
     pixels = dmol.likeliest(params, model.config.channels)
-    assert torch.equal(found, dmol.to_bytes(pixels)[0])
-    assert not torch.equal(found, completed(model, 1, temperatures=f"0x{LAYERS}")[0])
+    assert torch.equal(raw, dmol.to_bytes(pixels)[0])
+    assert not torch.equal(raw, completed(model, 1, temperatures=f"0x{LAYERS}")[0])

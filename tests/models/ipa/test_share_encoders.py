@@ -74,10 +74,10 @@ def test_both_stages_train_the_encoder() -> None:
         trained = {id(p) for p in stage.trainable(model)[0].parameters}
         for name, parameter in model.named_parameters():
             assert (id(parameter) in trained) == (left_out not in name), name
-    found = gradients(freeze(shared()), batch())
-    assert found.keys() == {name for name, _ in model.named_parameters()}
-    found = gradients(freeze(shared(), VaeStage()), batch(), VaeStage())
-    assert "part_encoder.in_conv.weight" in found
+    by_name = gradients(freeze(shared()), batch())
+    assert by_name.keys() == {name for name, _ in model.named_parameters()}
+    by_name = gradients(freeze(shared(), VaeStage()), batch(), VaeStage())
+    assert "part_encoder.in_conv.weight" in by_name
 
 
 def test_it_is_saved_and_read_back_completes_and_bounds(tmp_path: Path) -> None:
@@ -87,8 +87,8 @@ def test_it_is_saved_and_read_back_completes_and_bounds(tmp_path: Path) -> None:
     assert again.config == model.config
     image, visible = batch(1).image, batch(1).visible
     other = torch.where(visible, image, 255 - image)
-    own = Noise.of_completions(0, b"test", range(3))
-    one, two = (m.complete(x, visible, own, bound=2) for m, x in ((model, image), (again, other)))
+    keyed = Noise.of_completions(0, b"test", range(3))
+    one, two = (m.complete(x, visible, keyed, bound=2) for m, x in ((model, image), (again, other)))
     assert torch.equal(one.images, two.images)
     assert one.log_prob is not None
     assert two.log_prob is not None

@@ -48,14 +48,14 @@ def an_image(model: CompletingVae) -> tuple[Tensor, Tensor]:
 @pytest.mark.ipa
 @pytest.mark.parametrize("form", ["analytic", "sampled"])
 def test_the_gradients_are_the_recorded_ones(form: str) -> None:
-    said = recorded.tensors("m16_io")
+    stored = recorded.tensors("m16_io")
     model = recorded.model("m16").requires_grad_(False)
-    image, seen = recorded.pictures(said["x_uint8"]), recorded.visible(said)
-    draw = recorded.Replay(*recorded.listed(said, "rev.eps")).as_noise().normal
+    image, seen = recorded.pictures(stored["x_uint8"]), recorded.visible(stored)
+    draw = recorded.Replay(*recorded.listed(stored, "rev.eps")).as_noise().normal
     sides = model.partial_sides(image, seen)
     walked = walk(model, len(image), {"c": sides}, draw, REVERSE, keep=True, ceiling=4.0)
     ours = temperature_gradients(walked.steps, sampled=form == "sampled")
-    theirs = said[f"ood.temp_gradient_{form}"]
+    theirs = stored[f"ood.temp_gradient_{form}"]
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-6)
 
 

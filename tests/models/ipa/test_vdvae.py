@@ -92,10 +92,10 @@ def test_a_head_is_one_convolution_of_state_and_activations_in_two_halves() -> N
     states = torch.randn(3, 12, 4, 4, generator=generator, dtype=torch.float64)
     activations = torch.randn(1, 12, 4, 4, generator=generator, dtype=torch.float64)
     side = block.enc.side(F.gelu(activations))
-    found = block.enc(F.gelu(states), side)
+    halves = block.enc(F.gelu(states), side)
     whole = torch.cat([states, activations.expand(3, -1, -1, -1)], 1)
     expected = block.enc.after_gelu(F.gelu(whole))
-    torch.testing.assert_close(torch.cat(found, 1), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.cat(halves, 1), expected, rtol=0, atol=1e-12)
 
 
 def test_the_skip_alone_is_that_of_the_whole_prior() -> None:
@@ -137,13 +137,13 @@ def test_half_precision_keeps_divergences_likelihoods_and_states_in_float32() ->
     with torch.no_grad():
         expected = bound(model, image, lambda *shape: next(exact))
         with torch.autocast("cpu", torch.bfloat16):
-            found = bound(model, image, lambda *shape: next(half), keep=True)
-            params = model.decoder.read(found.layers[-1].state)
-    assert found.total.dtype == found.rates.dtype == params.dtype == torch.float32
-    for layer in found.layers:
+            elbo = bound(model, image, lambda *shape: next(half), keep=True)
+            params = model.decoder.read(elbo.layers[-1].state)
+    assert elbo.total.dtype == elbo.rates.dtype == params.dtype == torch.float32
+    for layer in elbo.layers:
         tensors: list[Tensor] = [*layer.posterior, *layer.prior, layer.z, layer.kl, layer.state]
         assert {tensor.dtype for tensor in tensors} == {torch.float32}
-    torch.testing.assert_close(found.total, expected.total, rtol=0.02, atol=0)
+    torch.testing.assert_close(elbo.total, expected.total, rtol=0.02, atol=0)
 
 
 def test_all_feature_maps_are_in_channels_last() -> None:

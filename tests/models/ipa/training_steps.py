@@ -61,10 +61,10 @@ def kept_by(model: CompletingVae, make: Callable[[], Tensor]) -> int:
         return box
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda box: box.tensor):
-        made = make()
+        output = make()
     gc.collect()
     storages = {b.tensor.untyped_storage().data_ptr(): b.tensor for b in alive}
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     size = sum(t.untyped_storage().nbytes() for at, t in storages.items() if at not in weights)
-    assert made.requires_grad
+    assert output.requires_grad
     return size

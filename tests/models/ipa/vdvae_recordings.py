@@ -26,8 +26,8 @@ def tensors(file: str) -> dict[str, Tensor]:
 
 
 def meta(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((golden("vdvae") / "meta.json").read_text())[name]
-    return found
+    description: dict[str, Any] = json.loads((golden("vdvae") / "meta.json").read_text())[name]
+    return description
 
 
 def config(name: str) -> VaeConfig:

@@ -30,13 +30,13 @@ UNLIMITED = 1e4
 
 def split(weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the weights of the network and those of its discriminator."""
-    own = {name: tensor for name, tensor in weights.items() if not name.startswith("loss.")}
+    network = {name: tensor for name, tensor in weights.items() if not name.startswith("loss.")}
     rival = {
         name.removeprefix(DISCRIMINATOR): tensor
         for name, tensor in weights.items()
         if name.startswith(DISCRIMINATOR)
     }
-    return own, rival
+    return network, rival
 
 
 def rival_of(config: dict[str, Any], weights: dict[str, Tensor]) -> PatchDiscriminator:
@@ -50,12 +50,12 @@ def rival_of(config: dict[str, Any], weights: dict[str, Tensor]) -> PatchDiscrim
 
 def vqgan() -> tuple[dict[str, Any], VQGAN, PatchDiscriminator]:
     config, weights = part("vqgan")
-    own, rival = split(weights)
+    of_network, rival = split(weights)
     channels = config["ddconfig"]["in_channels"]
     network = VQGAN(
         channels, shape_of(config["ddconfig"]), config["embed_dim"], config["n_embed"], "gradient"
     )
-    network.load_state_dict(own)
+    network.load_state_dict(of_network)
     return config, network, rival_of(config, rival)
 
 
@@ -68,10 +68,10 @@ def norms_of(network: nn.Module, name: str) -> None:
     """Compare the norm of every parameter's gradient with the recorded one."""
     wanted = json.loads((FOLDER / f"{name}.grad_norms.json").read_text())
     wanted = wanted.get("norms", wanted)
-    found = {n: p.grad.norm().item() for n, p in network.named_parameters() if p.grad is not None}
-    assert wanted.keys() == found.keys()
+    norms = {n: p.grad.norm().item() for n, p in network.named_parameters() if p.grad is not None}
+    assert wanted.keys() == norms.keys()
     largest = max(wanted.values())
-    assert all(abs(found[n] - wanted[n]) <= 1e-4 * wanted[n] + 1e-6 * largest for n in wanted)
+    assert all(abs(norms[n] - wanted[n]) <= 1e-4 * wanted[n] + 1e-6 * largest for n in wanted)
 
 
 def test_the_vqgan_encodes_quantises_and_decodes_as_recorded() -> None:
@@ -131,11 +131,11 @@ def test_the_losses_of_the_vqgan_and_their_gradients_are_the_recorded_ones() -> 
 
 def test_the_losses_of_the_generator_and_their_gradients_are_the_recorded_ones() -> None:
     config, weights = part("decoder_plain")
-    own, rivals = split(weights)
+    of_network, rivals = split(weights)
     loss, io = config["loss"], recorded("decoder_plain")
     channels = config["ddconfig"]["in_channels"]
     network = ImageDecoder(channels, shape_of(config["ddconfig"]), config["embed_dim"], False)
-    network.load_state_dict(own)
+    network.load_state_dict(of_network)
     network.double()
     rival = rival_of(config, rivals)
     x, visible = to_unit(io["image_u8"]).double(), io["visible"].bool()

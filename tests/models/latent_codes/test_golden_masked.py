@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.golden, pytest.mark.latent_codes]
 
 def layers(pattern: str) -> list[tuple[str, str]]:
     """Return (layer, threshold of the authors' code) of the recorded results."""
-    found = (re.fullmatch(rf"({pattern})\.a(\d+)\.out", name) for name in recorded("layers"))
-    return sorted({(match[1], match[2]) for match in found if match})
+    matches = (re.fullmatch(rf"({pattern})\.a(\d+)\.out", name) for name in recorded("layers"))
+    return sorted({(match[1], match[2]) for match in matches if match})
 
 
 def alpha(threshold: str) -> float:
@@ -80,8 +80,8 @@ def test_standard_partial_convolutions_are_those_of_the_authors(name: str, thres
 
 
 def equations(number: str) -> list[str]:
-    found = (re.fullmatch(rf"(eq{number}.*)\.out", name) for name in recorded("layers"))
-    return sorted(match[1] for match in found if match)
+    matches = (re.fullmatch(rf"(eq{number}.*)\.out", name) for name in recorded("layers"))
+    return sorted(match[1] for match in matches if match)
 
 
 def double_layer(layer: StrictConv | PartialConv, io: dict[str, Tensor]) -> nn.Module:

@@ -132,9 +132,9 @@ def test_the_literal_partial_encoder_sees_nothing_hidden_and_starts_as_the_vqgan
     assert torch.equal(model.decoder.encode(torch.where(visible, x, torch.nan), visible), features)
     starts.decoder_from_vqgan(model)
     wanted = model.vqgan.encoder.state_dict()
-    own = model.decoder.encoder.state_dict()
-    assert torch.equal(own["mid.block_1.conv1.conv.weight"], wanted["mid.block_1.conv1.weight"])
-    assert torch.equal(own["conv_in.conv.weight"][:, 1:], wanted["conv_in.weight"])
+    ours = model.decoder.encoder.state_dict()
+    assert torch.equal(ours["mid.block_1.conv1.conv.weight"], wanted["mid.block_1.conv1.weight"])
+    assert torch.equal(ours["conv_in.conv.weight"][:, 1:], wanted["conv_in.weight"])
 
 
 def test_the_forms_of_the_partial_encoder_differ() -> None:

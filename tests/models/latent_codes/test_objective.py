@@ -84,13 +84,13 @@ def test_before_it_joins_a_discriminator_has_no_gradient_and_no_say(stage: int) 
     late, never = model_of(disc_start=(0.5, 0.5)), model_of(disc_width=0)
     never.load_state_dict(late.state_dict(), strict=False)
     batch = batch_of()
-    found, wanted = gradients(late, stage, batch), gradients(never, stage, batch)
-    rivals = {name for name in found if name.startswith("discriminators.")}
+    ours, wanted = gradients(late, stage, batch), gradients(never, stage, batch)
+    rivals = {name for name in ours if name.startswith("discriminators.")}
     assert rivals
-    assert all(not found[name].any() for name in rivals)
-    assert found.keys() - rivals == wanted.keys()
+    assert all(not ours[name].any() for name in rivals)
+    assert ours.keys() - rivals == wanted.keys()
     for name, gradient in wanted.items():
-        torch.testing.assert_close(found[name], gradient)
+        torch.testing.assert_close(ours[name], gradient)
     joined = gradients(late, stage, replace(batch, progress=0.5))
     assert all(joined[name].any() for name in rivals if name.endswith("weight"))
 
@@ -176,9 +176,9 @@ def test_refinement_trains_together_with_the_generator() -> None:
         "decoder-discriminator",
         "refinement-discriminator",
     }
-    found = gradients(model, 3, batch_of())
-    assert any(name.startswith("refinement.") for name in found)
-    assert any(name.startswith("decoder.") for name in found)
+    by_name = gradients(model, 3, batch_of())
+    assert any(name.startswith("refinement.") for name in by_name)
+    assert any(name.startswith("decoder.") for name in by_name)
 
 
 def test_what_ships_completes_as_the_whole_model_does() -> None:

@@ -73,13 +73,13 @@ def test_the_generator_gets_a_gradient_and_the_trunk_does_not_move() -> None:
     alone, none = projected(disc_weight=(0.8, 0.0)), projected(disc_width=0)
     alone.load_state_dict(model.state_dict())
     none.load_state_dict(model.state_dict(), strict=False)
-    wanted, found = gradients(none), gradients(model)
+    wanted, whole = gradients(none), gradients(model)
     torch.testing.assert_close(
         gradients(alone)["decoder.decoder.conv_out.weight"],
         wanted["decoder.decoder.conv_out.weight"],
     )
     assert not torch.allclose(
-        found["decoder.decoder.conv_out.weight"], wanted["decoder.decoder.conv_out.weight"]
+        whole["decoder.decoder.conv_out.weight"], wanted["decoder.decoder.conv_out.weight"]
     )
     assert not any(p.requires_grad or p.grad is not None for p in model.perceptual.parameters())
     assert all(torch.equal(t, before[n]) for n, t in model.perceptual.state_dict().items())
@@ -105,8 +105,8 @@ def test_each_side_of_the_game_has_its_own_gradients() -> None:
     )
     assert all(gradient is None for gradient in of_painters)
     weights = [p for p in heads if p.dim() == 4]
-    found = torch.autograd.grad(losses["decoder-discriminator"], weights)
-    assert all(gradient.any() for gradient in found)
+    of_discriminator = torch.autograd.grad(losses["decoder-discriminator"], weights)
+    assert all(gradient.any() for gradient in of_discriminator)
 
 
 def test_the_heads_learn_to_tell_pictures_apart() -> None:

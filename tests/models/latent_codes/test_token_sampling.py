@@ -105,11 +105,11 @@ def test_an_item_is_drawn_as_it_would_be_alone(order: TokenOrder) -> None:
     together = draw_tokens(Table(), tokens, known, gumbel(3), how)
     for item in range(3):
         noise = Noise.of_completions(0, b"tokens", [item])
-        own = slice(item, item + 1)
+        row = slice(item, item + 1)
         alone = draw_tokens(
-            Table(), tokens[own], known[own], gumbel_of(noise, torch.device("cpu")), how
+            Table(), tokens[row], known[row], gumbel_of(noise, torch.device("cpu")), how
         )
-        assert torch.equal(alone, together[own])
+        assert torch.equal(alone, together[row])
 
 
 def test_a_first_step_shared_by_all_items_changes_nothing() -> None:

@@ -58,9 +58,9 @@ def test_log_prob_of_the_recorded_samples_is_recorded(folder: Path) -> None:
 
 
 def test_the_progression_of_figure_8_is_recorded() -> None:
-    found = [f for f in folders() if "progression.prob_one" in tensors(f, "sample")]
-    assert found
-    for folder in found:
+    with_progression = [f for f in folders() if "progression.prob_one" in tensors(f, "sample")]
+    assert with_progression
+    for folder in with_progression:
         model, recorded = network(folder), tensors(folder, "sample")
         expected = recorded["progression.prob_one"]
         revealed = recorded["progression.revealed"].bool()[:, None]

@@ -38,9 +38,9 @@ def test_a_converted_model_completes(tmp_path: Path) -> None:
     visible = torch.ones(1, 1, 256, 256, dtype=torch.bool)
     visible[..., 100:120, 100:120] = False
     image = torch.full((1, 3, 256, 256), 90, dtype=torch.uint8)
-    made = model.complete(image, visible, completions(1))
-    assert made.images.shape == image.shape
-    assert bool((made.images == image)[visible.expand_as(image)].all())
+    completed = model.complete(image, visible, completions(1))
+    assert completed.images.shape == image.shape
+    assert bool((completed.images == image)[visible.expand_as(image)].all())
 
 
 def test_pickles_with_the_prefix_of_parallel_training_are_read(tmp_path: Path) -> None:

@@ -52,12 +52,14 @@ def test_the_adversarial_loss_has_the_recorded_value_and_gradients(
     form: Literal["paper", "pic"],
 ) -> None:
     data = recorded("images")
-    made = [data[name].clone().requires_grad_() for name in ("D_gen", "Drec_rec")]
+    outputs = [data[name].clone().requires_grad_() for name in ("D_gen", "Drec_rec")]
     loss = losses.adversarial(
-        made[0], data["D_real"], made[1], data["Drec_real"], replace(CONFIG, adversarial=form)
+        outputs[0], data["D_real"], outputs[1], data["Drec_real"], replace(CONFIG, adversarial=form)
     )
     same(loss, data[f"L_A_{form}"])
-    for name, gradient in zip(("D_gen", "Drec_rec"), torch.autograd.grad(loss, made), strict=True):
+    for name, gradient in zip(
+        ("D_gen", "Drec_rec"), torch.autograd.grad(loss, outputs), strict=True
+    ):
         same(gradient, data[f"L_A_{form}.grad.{name}"])
 
 

@@ -38,8 +38,8 @@ def parts(data: dict[str, Tensor], weights: str = "alpha") -> tuple[Mixture, Gau
 
 def gradients(value: Tensor, q: Mixture, p: Gaussian) -> dict[str, Tensor]:
     leaves = {"q_mu": q.mu, "q_sigma": q.sigma, "p_mu": p.mu, "p_sigma": p.sigma}
-    found = torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
-    return dict(zip(leaves, found, strict=True))
+    of_leaves = torch.autograd.grad(value, list(leaves.values()), materialize_grads=True)
+    return dict(zip(leaves, of_leaves, strict=True))
 
 
 def test_divergences_of_all_components_are_the_recorded_ones() -> None:
@@ -83,13 +83,13 @@ def test_backpropagate_max_has_the_recorded_value_and_gradients(form: Form) -> N
 def test_the_share_of_the_posterior_scales_its_gradient_alone() -> None:
     data = recorded("mixture")
     q, p = parts(data)
-    own, share = data["balance"].tolist()
+    of_q, share = data["balance"].tolist()
     config = replace(CONFIG, posterior_share=share)
     elements = losses.backpropagate_max(q.component(data["j"]), p, config)
     total = elements.flatten(1).sum(1).mean()
     same(total, data["bm_exact_sum"])
     for name, gradient in gradients(total, q, p).items():
-        same(gradient, (own if name[0] == "q" else share) * data[f"bm_exact_sum.grad.{name}"])
+        same(gradient, (of_q if name[0] == "q" else share) * data[f"bm_exact_sum.grad.{name}"])
 
 
 def test_free_bits_count_but_do_not_pull() -> None:
@@ -129,9 +129,9 @@ def test_the_divergence_to_the_standard_normal_is_the_recorded_one(
     same(losses.element_mean(elements), data[f"elbo_kl_{which}_mean"])
     total = elements.flatten(1).sum(1).mean()
     same(total, data[f"elbo_kl_{which}_sum"])
-    found = gradients(total, q, p)
+    by_name = gradients(total, q, p)
     for name in ("q_mu", "q_sigma"):
-        same(found[name], data[f"elbo_kl_{which}_sum.grad.{name}"])
+        same(by_name[name], data[f"elbo_kl_{which}_sum.grad.{name}"])
     total = losses.to_standard(q, data["j"], replace(CONFIG, elbo_divergence=which)).sum()
     (by_weight,) = torch.autograd.grad(total, q.weights, materialize_grads=True)
     assert not by_weight.any()

@@ -81,21 +81,21 @@ def test_a_training_step_gives_the_recorded_adversarial_losses_and_gradients() -
     model = of_pic().train().double()
     step = Step(model, data)
     rivals = [model.discriminators[name] for name in ("generated", "reconstructed")]
-    made = (step.gen[-1], step.rec[-1])
-    own = [
+    images = (step.gen[-1], step.rec[-1])
+    of_rivals = [
         losses.discrimination(rival(step.x), rival(image.detach()))
-        for rival, image in zip(rivals, made, strict=True)
+        for rival, image in zip(rivals, images, strict=True)
     ]
     terms = step.losses()
-    terms["ad_g"] = losses.one(rivals[0](made[0]))
-    fake, real = rivals[1](made[1]), rivals[1](step.x)
+    terms["ad_g"] = losses.one(rivals[0](images[0]))
+    fake, real = rivals[1](images[1]), rivals[1](step.x)
     terms["ad_rec"] = (fake - real).square().mean()
-    for name, loss in zip(("img_d", "img_d_rec"), own, strict=True):
+    for name, loss in zip(("img_d", "img_d_rec"), of_rivals, strict=True):
         torch.testing.assert_close(loss.detach(), data[f"loss.{name}"], rtol=1e-4, atol=0)
     for name in ("ad_g", "ad_rec"):
         rtol = 1e-2 if name == "ad_rec" else 1e-4
         torch.testing.assert_close(terms[name].detach(), data[f"loss.{name}"], rtol=rtol, atol=0)
-    check_gradients(own[0], model, "D", data)
+    check_gradients(of_rivals[0], model, "D", data)
     total = torch.stack(list(terms.values())).sum()
     check_gradients(total, model, "EG", data)
 
@@ -113,8 +113,8 @@ def check_gradients(
         known = "grad.D.conv." if network == "D" else f"grad.{network}."
         wanted = {n[7:]: t for n, t in data.items() if n.startswith(known)}
         assert wanted
-        found = torch.autograd.grad(loss, [ours[name] for name in wanted], retain_graph=True)
-        for gradient, (name, expected) in zip(found, wanted.items(), strict=True):
+        gradients = torch.autograd.grad(loss, [ours[name] for name in wanted], retain_graph=True)
+        for gradient, (name, expected) in zip(gradients, wanted.items(), strict=True):
             error = (gradient - expected).abs().max() / expected.abs().max()
             assert error < 1e-4, name
 

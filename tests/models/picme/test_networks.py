@@ -38,9 +38,9 @@ def test_a_halving_convolution_is_the_mean_of_the_plain_one(size: int, side: int
     plain = copy.deepcopy(halving)
     plain.halve = False
     x = torch.randn(2, 5, side, side, requires_grad=True)
-    found, expected = halving(x), F.avg_pool2d(plain(x), 2)
-    torch.testing.assert_close(found, expected)
-    to_image = [torch.autograd.grad(y.square().sum(), x)[0] for y in (found, expected)]
+    halved, expected = halving(x), F.avg_pool2d(plain(x), 2)
+    torch.testing.assert_close(halved, expected)
+    to_image = [torch.autograd.grad(y.square().sum(), x)[0] for y in (halved, expected)]
     torch.testing.assert_close(*to_image)
 
 
@@ -62,8 +62,8 @@ def test_networks_have_as_many_parameters_as_the_backbone_says(preset: str) -> N
     with torch.device("meta"):
         six = MixtureOfPrimitives(PRESETS[preset])
         one = MixtureOfPrimitives(replace(PRESETS[preset], primitives=1))
-    found = count(one.encoder), count(six.encoder), count(six.decoder)
-    assert (*found, count(six.discriminators["generated"])) == TABLE[preset]
+    counts = count(one.encoder), count(six.encoder), count(six.decoder)
+    assert (*counts, count(six.discriminators["generated"])) == TABLE[preset]
 
 
 def test_one_primitive_has_all_the_weight_and_no_offset() -> None:
@@ -150,13 +150,13 @@ def test_what_ships_loads_lean_and_completes_as_the_whole_model_does(tmp_path: P
     left_out = {name.split(".")[0] for name in model.state_dict().keys() - lean.state_dict().keys()}
     assert left_out == {"discriminators", "encoder"}
     assert not any("posterior" in name for name in lean.state_dict())
-    made = [
+    completed = [
         one.complete(batch.image, batch.visible, completions(3), by_primitive=True)
         for one in (model, lean, load_weights(path))
     ]
-    for other in made[1:]:
-        assert torch.equal(other.images, made[0].images)
-        assert torch.equal(other.details["by_primitive"], made[0].details["by_primitive"])
+    for other in completed[1:]:
+        assert torch.equal(other.images, completed[0].images)
+        assert torch.equal(other.details["by_primitive"], completed[0].details["by_primitive"])
 
 
 def test_completing_leaves_the_mode_as_it_was() -> None:

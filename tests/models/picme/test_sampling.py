@@ -30,43 +30,45 @@ def test_the_encoder_runs_once_for_all_completions() -> None:
 
 
 def test_each_completion_tells_its_primitive_and_that_one_s_weight() -> None:
-    made = MODEL.complete(BATCH.image, BATCH.visible, completions(12))
+    completed = MODEL.complete(BATCH.image, BATCH.visible, completions(12))
     with torch.inference_mode():
         weights = (
             sampling.encode_context(MODEL, BATCH.image, BATCH.visible).mixture.weights[0].double()
         )
-    assert made.details["primitive"].shape == made.details["weight"].shape == (12,)
-    assert made.details["weight"].tolist() == weights[made.details["primitive"]].tolist()
-    assert len(set(made.details["primitive"].tolist())) > 1
+    assert completed.details["primitive"].shape == completed.details["weight"].shape == (12,)
+    assert completed.details["weight"].tolist() == weights[completed.details["primitive"]].tolist()
+    assert len(set(completed.details["primitive"].tolist())) > 1
 
 
 def test_a_given_primitive_is_that_of_every_completion() -> None:
-    made = MODEL.complete(BATCH.image, BATCH.visible, completions(3), primitive=4)
-    assert made.details["primitive"].tolist() == [4, 4, 4]
+    completed = MODEL.complete(BATCH.image, BATCH.visible, completions(3), primitive=4)
+    assert completed.details["primitive"].tolist() == [4, 4, 4]
 
 
 def test_stratified_completions_take_the_primitives_in_turn() -> None:
-    made = MODEL.complete(BATCH.image, BATCH.visible, completions(8), stratify=True)
-    assert made.details["primitive"].tolist() == [0, 1, 2, 3, 4, 5, 0, 1]
+    completed = MODEL.complete(BATCH.image, BATCH.visible, completions(8), stratify=True)
+    assert completed.details["primitive"].tolist() == [0, 1, 2, 3, 4, 5, 0, 1]
     part = MODEL.complete(BATCH.image, BATCH.visible, completions(8)[5:7], stratify=True)
-    assert torch.equal(made.images[5:7], part.images)
+    assert torch.equal(completed.images[5:7], part.images)
 
 
 def test_at_temperature_0_the_mean_of_the_weightiest_primitive_is_taken() -> None:
-    made = MODEL.complete(BATCH.image, BATCH.visible, completions(3), temperature=0.0)
+    completed = MODEL.complete(BATCH.image, BATCH.visible, completions(3), temperature=0.0)
     with torch.inference_mode():
         context = sampling.encode_context(MODEL, BATCH.image, BATCH.visible)
     heaviest = int(context.mixture.weights[0].argmax())
-    assert made.details["primitive"].tolist() == [heaviest] * 3
+    assert completed.details["primitive"].tolist() == [heaviest] * 3
     asked = MODEL.complete(
         BATCH.image, BATCH.visible, completions(1), temperature=0.0, primitive=heaviest
     )
-    assert torch.equal(made.images, asked.images.expand_as(made.images))
+    assert torch.equal(completed.images, asked.images.expand_as(completed.images))
 
 
 def test_at_temperature_0_completions_of_one_primitive_are_all_its_mean() -> None:
-    made = MODEL.complete(BATCH.image, BATCH.visible, completions(3), temperature=0.0, primitive=2)
-    assert torch.equal(made.images, made.images[:1].expand_as(made.images))
+    completed = MODEL.complete(
+        BATCH.image, BATCH.visible, completions(3), temperature=0.0, primitive=2
+    )
+    assert torch.equal(completed.images, completed.images[:1].expand_as(completed.images))
 
 
 def test_completions_of_different_primitives_differ() -> None:
@@ -92,9 +94,11 @@ def test_what_cannot_be_drawn_is_refused(options: dict[str, object], words: str)
 
 
 def test_what_lies_under_the_mask_has_no_influence() -> None:
-    made = MODEL.complete(BATCH.image, BATCH.visible, completions(2))
+    completed = MODEL.complete(BATCH.image, BATCH.visible, completions(2))
     other = torch.where(BATCH.visible, BATCH.image, 255 - BATCH.image)
-    assert torch.equal(made.images, MODEL.complete(other, BATCH.visible, completions(2)).images)
+    assert torch.equal(
+        completed.images, MODEL.complete(other, BATCH.visible, completions(2)).images
+    )
 
 
 def test_completions_by_primitive_are_the_same_for_any_n() -> None:

@@ -72,10 +72,10 @@ def trained(k: int) -> tuple[Toy, Tensor]:
         q, p = toy.mixture(c), toy.posterior(x, c)
         best = nearest(q, p)
         chosen = explored(best, torch.rand(BATCH, 2), k, step, STEPS // 4)
-        made = toy.g(torch.cat([c, sample(p, torch.randn_like(p.mu))], 1))
+        points = toy.g(torch.cat([c, sample(p, torch.randn_like(p.mu))], 1))
         divergence = losses.backpropagate_max(q.component(chosen), p, config).mean()
         standard = losses.to_standard(q, chosen, config).mean()
-        loss = losses.frequency(q.weights, chosen) + (made - x).abs().mean()
+        loss = losses.frequency(q.weights, chosen) + (points - x).abs().mean()
         optimiser.zero_grad()
         (loss + KL_WEIGHT * (divergence + standard)).backward()
         optimiser.step()
@@ -107,8 +107,8 @@ def distance_of_modes(toy: Toy) -> float:
 def test_six_primitives_find_three_modes_in_their_shares_and_one_does_not() -> None:
     with torch.random.fork_rng():
         toy, usage = trained(6)
-        found = distance_of_modes(toy)
+        distance = distance_of_modes(toy)
         alone = distance_of_modes(trained(1)[0])
     assert entropy(usage).exp() > 3
-    assert found < 0.3
+    assert distance < 0.3
     assert alone > 0.3
