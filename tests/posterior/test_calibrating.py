@@ -26,14 +26,19 @@ def typed(*words: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def made() -> Calibration:
+def calibration() -> Calibration:
     return inpaint_cli.calibrate("pcnn-digits", **FEW)
 
 
-def test_a_calibration_says_what_it_is_of(made: Calibration) -> None:
-    assert (made.model, made.k, made.level, made.split) == ("pcnn-digits", 4, 0.9, "validation")
-    assert made.weights_sha256 is not None
-    (one,) = made.factors
+def test_a_calibration_says_what_it_is_of(calibration: Calibration) -> None:
+    assert (calibration.model, calibration.k, calibration.level, calibration.split) == (
+        "pcnn-digits",
+        4,
+        0.9,
+        "validation",
+    )
+    assert calibration.weights_sha256 is not None
+    (one,) = calibration.factors
     assert 30 <= one.n <= 40  # without those of which nothing is hidden
     assert one.factor > 0
 
@@ -51,9 +56,9 @@ def test_a_method_whose_completions_are_equal_has_intervals_as_well() -> None:
     assert (high - low > 0).all()
 
 
-def test_the_file_is_read_back_as_it_was(made: Calibration, tmp_path: Path) -> None:
-    files.save(made, tmp_path / "c.json")
-    assert files.load(tmp_path / "c.json") == made
+def test_the_file_is_read_back_as_it_was(calibration: Calibration, tmp_path: Path) -> None:
+    files.save(calibration, tmp_path / "c.json")
+    assert files.load(tmp_path / "c.json") == calibration
 
 
 @pytest.mark.parametrize(
@@ -71,9 +76,9 @@ def test_the_file_is_read_back_as_it_was(made: Calibration, tmp_path: Path) -> N
     ],
 )
 def test_other_files_are_refused_in_one_sentence(
-    made: Calibration, tmp_path: Path, change: dict[str, Any], sentence: str
+    calibration: Calibration, tmp_path: Path, change: dict[str, Any], sentence: str
 ) -> None:
-    files.save(made, tmp_path / "c.json")
+    files.save(calibration, tmp_path / "c.json")
     document = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
     (tmp_path / "c.json").write_text(json.dumps(document | change), encoding="utf-8")
     with pytest.raises(UserError, match=sentence):
@@ -110,8 +115,8 @@ def test_pictures_that_a_model_was_trained_on_are_warned_of(tmp_path: Path) -> N
     assert "nothing is promised" in output
 
 
-def test_a_score_tells_of_calibrated_intervals(made: Calibration, tmp_path: Path) -> None:
-    files.save(made, tmp_path / "c.json")
+def test_a_score_tells_of_calibrated_intervals(calibration: Calibration, tmp_path: Path) -> None:
+    files.save(calibration, tmp_path / "c.json")
     (document,) = inpaint_cli.score(
         "pcnn-digits", **FEW, metrics="coverage", calibration=tmp_path / "c.json"
     )
@@ -120,7 +125,7 @@ def test_a_score_tells_of_calibrated_intervals(made: Calibration, tmp_path: Path
     assert 0 < lines["width, share of black to white"] <= lines["interval score"]
 
 
-def test_a_calibration_of_something_else_is_refused_by_a_score(made: Calibration) -> None:
+def test_a_calibration_of_something_else_is_refused_by_a_score(calibration: Calibration) -> None:
     for models, given, sentence in (
         ("pcnn-digits", {"k": 5}, "for 4 completions.*there are 5"),
         ("pcnn-digits", {"temperature": 0.5}, "for temperature 1, not 0.5"),
@@ -130,7 +135,7 @@ def test_a_calibration_of_something_else_is_refused_by_a_score(made: Calibration
     ):
         with pytest.raises(UserError, match=sentence):
             inpaint_cli.score(
-                models, **FEW | {"size": None} | given, metrics="coverage", calibration=made
+                models, **FEW | {"size": None} | given, metrics="coverage", calibration=calibration
             )
 
 
@@ -160,9 +165,9 @@ def test_more_pictures_and_a_range_are_what_the_factor_is_of() -> None:
         "0",
     )
     members, truth = np.array([[0.2, 0.4], [0.4, 0.4]]), np.array([0.5, 0.4])
-    found = files.scores(members, truth, "range")
-    np.testing.assert_allclose(found, [0.2 / (0.1 + 1 / 255), 0])
-    assert controlling_factor([found] * 9, 0.2) == pytest.approx(found[0])
+    scores = files.scores(members, truth, "range")
+    np.testing.assert_allclose(scores, [0.2 / (0.1 + 1 / 255), 0])
+    assert controlling_factor([scores] * 9, 0.2) == pytest.approx(scores[0])
     ends = low.intervals(members, 0.5)
     np.testing.assert_allclose(ends[1] - ends[0], 4 * np.array([0.1 + 1 / 255, 1 / 255]))
 
@@ -184,15 +189,15 @@ def test_values_at_the_very_end_of_an_interval_are_inside_whatever_rounding_does
         assert ((low <= truth) & (truth <= high)).all()
 
 
-def test_a_calibration_that_no_metric_asks_for_is_refused(made: Calibration) -> None:
+def test_a_calibration_that_no_metric_asks_for_is_refused(calibration: Calibration) -> None:
     with pytest.raises(UserError, match="calibration: serves coverage"):
-        inpaint_cli.score("pcnn-digits", **FEW, metrics="psnr", calibration=made)
+        inpaint_cli.score("pcnn-digits", **FEW, metrics="psnr", calibration=calibration)
 
 
 def test_masks_of_another_kind_than_the_calibration_s_are_warned_of(
-    made: Calibration, tmp_path: Path
+    calibration: Calibration, tmp_path: Path
 ) -> None:
-    files.save(made, tmp_path / "c.json")
+    files.save(calibration, tmp_path / "c.json")
     given = ("score", "--model", "pcnn-digits", "--data", "digits", "--limit", "2", "-k", "4")
     more = ("--metrics", "coverage", "--calibration", str(tmp_path / "c.json"))
     code, output = typed(*given, *more, "--masks", "centre")

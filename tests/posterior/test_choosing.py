@@ -72,10 +72,10 @@ def image(*values: int) -> Tensor:
 
 
 def chosen(
-    estimator: Estimator, made: Tools, picture: Tensor, visible: np.ndarray = NOTHING, row: int = 0
+    estimator: Estimator, kit: Tools, picture: Tensor, visible: np.ndarray = NOTHING, row: int = 0
 ) -> ChosenPlace:
     start = np.zeros_like(visible)
-    return chooser(estimator, made).choose(Situation(picture, visible, start, 1, row))
+    return chooser(estimator, kit).choose(Situation(picture, visible, start, 1, row))
 
 
 def information(table: Table, picture: list[int], known: list[int], place: int) -> float:
@@ -152,12 +152,12 @@ def test_completions_drawn_singly_or_in_one_batch_give_the_same(estimator: Estim
 @pytest.mark.parametrize("estimator", ["eig", "epe", "uncond"])
 def test_the_number_of_threads_does_not_matter(estimator: Estimator, tmp_path: Path) -> None:
     judge = load_judge(saved(tmp_path, 16, 3), "cpu")
-    made = replace(pretending(training=pictures(6, 9)), judge=judge)
+    kit = replace(pretending(training=pictures(6, 9)), judge=judge)
     before, choices = torch.get_num_threads(), list[ChosenPlace]()
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            choices.append(chosen(estimator, made, pictures(1), seen(0, 6)))
+            choices.append(chosen(estimator, kit, pictures(1), seen(0, 6)))
     finally:
         torch.set_num_threads(before)
     one, two = choices
@@ -167,10 +167,10 @@ def test_the_number_of_threads_does_not_matter(estimator: Estimator, tmp_path: P
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_choice_depends_on_nothing_that_is_hidden(estimator: Estimator) -> None:
-    made, visible = pretending(training=pictures(6, 9)), torch.from_numpy(seen(5))
+    kit, visible = pretending(training=pictures(6, 9)), torch.from_numpy(seen(5))
     first, other = pictures(2)[:1], pictures(2)[1:]
     mixed = torch.where(visible, first, other)
-    places = [chosen(estimator, made, picture, seen(5)).place for picture in (first, mixed)]
+    places = [chosen(estimator, kit, picture, seen(5)).place for picture in (first, mixed)]
     assert places[0] == places[1]
 
 
@@ -186,7 +186,7 @@ def test_completions_of_nothing_are_replaced_by_training_images() -> None:
 def test_without_completions_every_picture_is_looked_at_in_the_same_places(
     estimator: Estimator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = pretending(training=pictures(6, 9))
+    kit = pretending(training=pictures(6, 9))
     calls = list[int]()
     answer = Judge.of
 
@@ -195,13 +195,13 @@ def test_without_completions_every_picture_is_looked_at_in_the_same_places(
         return answer(self, images, visible, when)
 
     monkeypatch.setattr(Judge, "of", counted)
-    choosing, sequences = chooser(estimator, made), list[list[int]]()
+    choosing, sequences = chooser(estimator, kit), list[list[int]]()
     for picture in pictures(3):
         visible, places = seen(), list[int]()
         for step in (1, 2, 3):
             now = Situation(picture[None], visible, seen(), step)
             places.append(choosing.choose(now).place)
-            visible = visible | made.looks.masks[places[-1]]
+            visible = visible | kit.looks.masks[places[-1]]
         sequences.append(places)
         if len(sequences) == 1:
             once = len(calls)
@@ -211,9 +211,9 @@ def test_without_completions_every_picture_is_looked_at_in_the_same_places(
 
 
 def test_random_looks_differ_between_pictures_of_a_set_and_are_the_same_again() -> None:
-    made = pretending()
-    places = [chosen("random", made, pictures(1), seen(2), row).place for row in range(40)]
-    again = [chosen("random", made, pictures(1), seen(2), row).place for row in range(40)]
+    kit = pretending()
+    places = [chosen("random", kit, pictures(1), seen(2), row).place for row in range(40)]
+    again = [chosen("random", kit, pictures(1), seen(2), row).place for row in range(40)]
     assert places == again
     assert 2 not in places
     assert len(set(places)) > 8
@@ -227,12 +227,12 @@ def test_probabilities_that_are_no_numbers_are_an_error_that_names_the_look() ->
 
 
 def test_a_best_sequence_leaves_less_entropy_than_other_sequences() -> None:
-    made = pretending(training=pictures(6, 9))
-    choosing, visible = chooser("uncond-sequence", made), seen()
+    kit = pretending(training=pictures(6, 9))
+    choosing, visible = chooser("uncond-sequence", kit), seen()
     for step in (1, 2, 3):
         now = Situation(pictures(1), visible, seen(), step)
-        visible = visible | made.looks.masks[choosing.choose(now).place]
+        visible = visible | kit.looks.masks[choosing.choose(now).place]
     rng = np.random.default_rng(0)
     others = [seen(*rng.permutation(16)[:3]) for _ in range(50)]
-    left = gains.entropy(made.judge.each(pictures(6, 9), np.stack([visible, *others]))).mean(axis=0)
+    left = gains.entropy(kit.judge.each(pictures(6, 9), np.stack([visible, *others]))).mean(axis=0)
     assert left[0] < np.quantile(left[1:], 0.2)

@@ -104,13 +104,13 @@ def test_a_start_is_a_kind_or_a_mask_of_the_photo(
     hidden[:, :32] = 0  # the left half of the square is known
     Image.fromarray(hidden).save(tmp_path / "mask.png")
     for start in ("hide-right", tmp_path / "mask.png"):
-        made = inpaint_cli.design(
+        design = inpaint_cli.design(
             photo, model="pcnn-digits", classifier=classifier, start=str(start), **FEW
         )
         np.testing.assert_array_equal(
-            made.steps[0].seen_before.all(axis=0), [True] * 8 + [False] * 8
+            design.steps[0].seen_before.all(axis=0), [True] * 8 + [False] * 8
         )
-        assert np.isnan(made.eig[0][:, :2]).all()
+        assert np.isnan(design.eig[0][:, :2]).all()
 
 
 def test_a_data_set_becomes_a_table_of_paired_differences(digits_classifier: str) -> None:

@@ -42,14 +42,14 @@ def order(limit: int = 60, **given: Any) -> FitOrder:
 
 
 @pytest.fixture(scope="module")
-def made() -> Reference:
+def reference() -> Reference:
     return fit_reference(order(), lambda *_: contestant(), QUIET)
 
 
 @pytest.fixture(scope="module")
-def file(made: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ood") / "toy.ood.safetensors"
-    ood_reference.save(made, path)
+    ood_reference.save(reference, path)
     return path
 
 
@@ -60,19 +60,19 @@ def compared(file: Path, **given: Any) -> dict[str, Any]:
     return compare(wanted, lambda *_: contestant(), QUIET)
 
 
-def test_a_reference_says_what_it_is_of(made: Reference) -> None:
-    facts = made.facts
+def test_a_reference_says_what_it_is_of(reference: Reference) -> None:
+    facts = reference.facts
     assert (facts.model, facts.data, facts.passes, facts.fit) == ("toy", "digits", 1, "pooled")
     assert facts.scores == ("gradient-log", "gradient", "likelihood")
     assert facts.n["whole"] == 60
     assert facts.held_out["whole"] == 30
-    assert {key[0] for key in made.known} == {"masked", "whole"}
+    assert {key[0] for key in reference.known} == {"masked", "whole"}
 
 
-def test_the_file_is_read_back_as_it_was(made: Reference, file: Path) -> None:
+def test_the_file_is_read_back_as_it_was(reference: Reference, file: Path) -> None:
     again = ood_reference.load(file)
-    assert again.facts == made.facts
-    for key, known in made.known.items():
+    assert again.facts == reference.facts
+    for key, known in reference.known.items():
         np.testing.assert_array_equal(again.known[key].calibration, known.calibration)
         np.testing.assert_array_equal(again.known[key].scale.covariance, known.scale.covariance)
 
@@ -96,18 +96,20 @@ def test_what_is_no_reference_is_refused_in_one_sentence(tmp_path: Path, content
         ood_reference.load(tmp_path / "none")
 
 
-def test_tensors_that_do_not_fit_are_refused(made: Reference, tmp_path: Path) -> None:
+def test_tensors_that_do_not_fit_are_refused(reference: Reference, tmp_path: Path) -> None:
     key = ("whole", "gradient")
-    scale = replace(made.known[key].scale, covariance=np.zeros((4, 4)))
-    odd = Reference(made.facts, {**made.known, key: replace(made.known[key], scale=scale)})
+    scale = replace(reference.known[key].scale, covariance=np.zeros((4, 4)))
+    odd = Reference(
+        reference.facts, {**reference.known, key: replace(reference.known[key], scale=scale)}
+    )
     ood_reference.save(odd, tmp_path / "odd")
     with pytest.raises(UserError, match="tensors are not those"):
         ood_reference.load(tmp_path / "odd")
 
 
-def test_a_reference_of_another_model_is_refused_with_both_hashes(made: Reference) -> None:
+def test_a_reference_of_another_model_is_refused_with_both_hashes(reference: Reference) -> None:
     with pytest.raises(UserError, match=rf"{'a' * 64}.*{'b' * 64}"):
-        made.check(contestant("b" * 64))
+        reference.check(contestant("b" * 64))
 
 
 def judged(reference: Reference, picture: Any, visible: Any = None) -> ood_judging.Judgement:
@@ -117,25 +119,25 @@ def judged(reference: Reference, picture: Any, visible: Any = None) -> ood_judgi
     return one
 
 
-def test_a_picture_is_judged_by_what_is_visible_alone(made: Reference) -> None:
+def test_a_picture_is_judged_by_what_is_visible_alone(reference: Reference) -> None:
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (8, 8), dtype=np.uint8)
     visible = np.ones((8, 8), np.bool_)
     visible[2:5] = False
     other = np.where(visible, picture, 255 - picture)
-    assert judged(made, picture, visible) == judged(made, other, visible)
-    whole = judged(made, picture)
+    assert judged(reference, picture, visible) == judged(reference, other, visible)
+    whole = judged(reference, picture)
     assert whole.visible == 1
     assert 1 / 31 <= whole.p <= 1
     assert whole.scores["gradient-log"] == (whole.score, whole.p)
 
 
-def test_nothing_visible_leaves_nothing_to_judge(made: Reference) -> None:
+def test_nothing_visible_leaves_nothing_to_judge(reference: Reference) -> None:
     with pytest.raises(UserError, match="nothing to judge"):
-        judged(made, np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.bool_))
+        judged(reference, np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.bool_))
 
 
-def test_numbers_that_overflow_are_the_least_usual_and_give_no_error(made: Reference) -> None:
+def test_numbers_that_overflow_are_the_least_usual_and_give_no_error(reference: Reference) -> None:
     wild = random_vae(channels=1)
     with torch.no_grad():
         for block in wild.decoder.blocks():
@@ -144,7 +146,7 @@ def test_numbers_that_overflow_are_the_least_usual_and_give_no_error(made: Refer
             block.prior.c4.weight.add_(torch.tensor(20.0).exp())
     who = contestant(model=wild)
     ready = ood_judging.prepared("it", of_array(np.full((8, 8), 9, np.uint8)), None, who)
-    (one,) = ood_judging.judge([ready], who, made, QUIET)
+    (one,) = ood_judging.judge([ready], who, reference, QUIET)
     assert one.score == -np.inf
     assert one.p == pytest.approx(1 / 31)
     assert json.loads(json.dumps(one.document(), allow_nan=False))["score"] is None
@@ -240,8 +242,8 @@ def test_what_a_model_cannot_tell_is_refused(model: str, statistic: Any, sentenc
         inpaint_cli.fit_ood(model, data="digits", statistic=statistic)
 
 
-def test_a_reference_of_another_size_is_refused(made: Reference) -> None:
-    odd = Reference(replace(made.facts, size=16), made.known)
+def test_a_reference_of_another_size_is_refused(reference: Reference) -> None:
+    odd = Reference(replace(reference.facts, size=16), reference.known)
     with pytest.raises(UserError, match=r"reference: is for 16x16 .* takes 8x8"):
         odd.check(contestant())
 

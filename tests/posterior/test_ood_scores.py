@@ -90,8 +90,8 @@ def test_the_standard_error_is_the_spread_over_draws() -> None:
     drawn = [
         separation.separation(RNG.normal(0.7, 1, 60), RNG.normal(0, 1, 60)) for _ in range(400)
     ]
-    said = np.mean([told.se for told in drawn if told.se is not None])
-    assert said == pytest.approx(np.std([told.area for told in drawn]), rel=0.12)
+    mean = np.mean([told.se for told in drawn if told.se is not None])
+    assert mean == pytest.approx(np.std([told.area for told in drawn]), rel=0.12)
 
 
 def test_infinite_scores_have_their_place_in_the_order() -> None:
