@@ -94,16 +94,16 @@ class Ground:
     def check(self, tally: Tally, what: str) -> None:
         """Give the command once more, undisturbed, and count what came of it."""
         tally.reruns += 1
-        code, made = self.go_on(), self.snapshot()
+        code, files = self.go_on(), self.snapshot()
         more, less = (
-            sorted(made.keys() - self.whole.keys()),
-            sorted(self.whole.keys() - made.keys()),
+            sorted(files.keys() - self.whole.keys()),
+            sorted(self.whole.keys() - files.keys()),
         )
-        other = sorted(n for n in made.keys() & self.whole.keys() if made[n] != self.whole[n])
+        other = sorted(n for n in files.keys() & self.whole.keys() if files[n] != self.whole[n])
         tally.ended_0 += code == 0
-        tally.identical += made == self.whole
+        tally.identical += files == self.whole
         tally.stray += bool(more)
-        if code or made != self.whole:
+        if code or files != self.whole:
             last = self.log.read_text(errors="replace").strip().splitlines()[-1:]
             tally.faults.append(f"{what}: exit {code}, +{more} -{less} !{other} {last}")
 

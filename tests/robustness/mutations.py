@@ -50,15 +50,15 @@ def blind(data: bytes, draw: random.Random) -> bytes:
 def values(data: bytes, draw: random.Random) -> bytes:
     """Return a text of TOML or JSON with values of other types and sizes, or lines swapped."""
     for _ in range(draw.randint(1, 3)):
-        found = list(TOKEN.finditer(data))
+        tokens = list(TOKEN.finditer(data))
         lines = data.split(b"\n")
         if draw.random() < 0.2 and len(lines) > 2:
             first, second = draw.sample(range(len(lines)), 2)
             lines[first], lines[second] = lines[second], lines[first]
             data = b"\n".join(lines)
-        elif found:
-            token = draw.choice(found)
-            other = draw.choice((draw.choice(VALUES).encode(), draw.choice(found)[0]))
+        elif tokens:
+            token = draw.choice(tokens)
+            other = draw.choice((draw.choice(VALUES).encode(), draw.choice(tokens)[0]))
             data = data[: token.start()] + other + data[token.end() :]
     return data
 
@@ -133,19 +133,19 @@ def header(data: bytes, draw: random.Random) -> bytes:
 
 def chunks(data: bytes, draw: random.Random) -> bytes:
     """Return a PNG with one chunk changed, doubled or left out, its sum right."""
-    found, place = [], 8
+    parts, place = [], 8
     while place + 12 <= len(data):
         size = int.from_bytes(data[place : place + 4], "big")
-        found.append((data[place + 4 : place + 8], data[place + 8 : place + 8 + size]))
+        parts.append((data[place + 4 : place + 8], data[place + 8 : place + 8 + size]))
         place += 12 + size
-    index = draw.randrange(len(found))
-    kind, content = found[index]
+    index = draw.randrange(len(parts))
+    kind, content = parts[index]
     way = draw.randrange(4)
     if way == 0:
-        found.insert(draw.randrange(len(found) + 1), (kind, content))
+        parts.insert(draw.randrange(len(parts) + 1), (kind, content))
     elif way == 1:
-        del found[index]
+        del parts[index]
     else:
-        found[index] = (kind, blind(content, draw) if content else draw.randbytes(4))
-    whole = [(kind + content, len(content).to_bytes(4, "big")) for kind, content in found]
+        parts[index] = (kind, blind(content, draw) if content else draw.randbytes(4))
+    whole = [(kind + content, len(content).to_bytes(4, "big")) for kind, content in parts]
     return data[:8] + b"".join(size + w + zlib.crc32(w).to_bytes(4, "big") for w, size in whole)

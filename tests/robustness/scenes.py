@@ -47,15 +47,15 @@ def trained(folder: Path) -> Snapshot:
     """What the run that is finished holds, its log without times, and what else was left behind."""
     runs = sorted(folder.glob("runs/*"))
     done = next((run for run in reversed(runs) if (run / "model.safetensors").exists()), None)
-    found = every_file(done) if done else {}
+    files = every_file(done) if done else {}
     # A signal saves a checkpoint of its own, which may be one of the two that are kept.
-    *older, newest = sorted(name for name in found if name.startswith("checkpoints/pixels-0"))
+    *older, newest = sorted(name for name in files if name.startswith("checkpoints/pixels-0"))
     for name in older:
-        del found[name]
-    found[newest] = _untimed(found[newest])
+        del files[name]
+    files[newest] = _untimed(files[newest])
     for name in ("environment.json", "config.toml", ".lock"):
-        found.pop(name, None)
-    lines = (json.loads(line) for line in found.pop("log.jsonl", b"").splitlines())
+        files.pop(name, None)
+    lines = (json.loads(line) for line in files.pop("log.jsonl", b"").splitlines())
     steps = [(x["kind"], x["step"], x.get("loss"), x.get("figures")) for x in lines]
     told = [step for step in steps if step[0] in ("step", "validation")]
     unfinished = {
@@ -63,7 +63,7 @@ def trained(folder: Path) -> Snapshot:
         for path in folder.rglob(".*")
         if path.name != ".lock" and path.parent != folder / "out"
     }
-    return {**found, **unfinished, "log": json.dumps(told).encode()}
+    return {**files, **unfinished, "log": json.dumps(told).encode()}
 
 
 @dataclass(frozen=True)

@@ -64,14 +64,14 @@ def photos(tmp_path: Path) -> Path:
 def test_every_name_is_completed_recorded_and_known_again(photos: Path) -> None:
     out = photos.parent / "out"
     words = ["complete", photos, "--box", "4,4,5,5", "--model", "telea", "-o", out, "--json"]
-    made = inpaint(*words)
-    assert made.exit_code == 0, made.stderr
+    result = inpaint(*words)
+    assert result.exit_code == 0, result.stderr
     # No name can move the cursor, recolour the terminal or forge a line.
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", made.stderr)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", result.stderr)
     record = json.loads((out / "completions.json").read_bytes().decode("utf-8"))
     names = sorted(os.listdir(photos))
     assert sorted(Path(item["image"]).name for item in record["items"]) == names
-    assert json.loads(made.stdout)["items"] == record["items"]
+    assert json.loads(result.stdout)["items"] == record["items"]
     again = inpaint(*words, "--skip-existing")
     assert json.loads(again.stdout)["skipped"] == [str(photos / name) for name in names]
 
@@ -106,9 +106,9 @@ def test_two_links_to_one_photo_each_get_their_own_mask(tmp_path: Path) -> None:
         draw_mask(tmp_path / "masks" / f"{name}.png", 4 + 6 * left)
     out = tmp_path / "out"
     words = ["--mask", tmp_path / "masks", "--model", "telea", "-o", out]
-    made = inpaint("complete", tmp_path / "in", *words)
-    assert made.exit_code == 0, made.stderr
-    assert "no photo for this mask" not in made.stderr
+    result = inpaint("complete", tmp_path / "in", *words)
+    assert result.exit_code == 0, result.stderr
+    assert "no photo for this mask" not in result.stderr
     assert (out / "one-0.png").read_bytes() != (out / "two-0.png").read_bytes()
 
 
@@ -145,9 +145,9 @@ def test_a_loop_of_links_in_a_folder_is_left_out_with_a_remark(tmp_path: Path) -
     draw(tmp_path / "in" / "b.png")
     (tmp_path / "in" / "loop.png").symlink_to("loop.png")
     words = ["--box", "4,4,5,5", "--model", "telea", "-o", tmp_path / "out"]
-    made = inpaint("complete", tmp_path / "in", *words)
-    assert made.exit_code == 0
-    assert "left out: loop.png (no file: a broken link" in made.stderr
+    result = inpaint("complete", tmp_path / "in", *words)
+    assert result.exit_code == 0
+    assert "left out: loop.png (no file: a broken link" in result.stderr
 
 
 def options() -> Iterator[tuple[str, str]]:

@@ -32,12 +32,12 @@ def test_modules_that_windows_lacks_are_imported_where_that_may_fail(path: Path)
 
 def test_paths_are_resolved_where_loops_of_links_are_no_error() -> None:
     # Path.resolve raises RuntimeError for a loop, Path.expanduser where no home is known.
-    found = {
+    offenders = {
         str(path.relative_to(TOP))
         for path in FILES
         if re.search(r"\.resolve\(\)|\.expanduser\(\)", path.read_text(encoding="utf-8"))
     }
-    assert not found
+    assert not offenders
 
 
 def test_commands_of_the_makefile_stand_a_space_in_the_path() -> None:

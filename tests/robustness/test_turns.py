@@ -37,8 +37,8 @@ def test_two_processes_at_once_keep_the_items_of_both(
             Image.fromarray(values).save(tmp_path / folder / f"{folder}{number}.png")
     for _ in range(2):
         both = [complete(top, tmp_path, folder) for folder in folders]
-        said = [process.communicate()[0] for process in both]
-        assert [process.returncode for process in both] == [0, 0], said
+        outputs = [process.communicate()[0] for process in both]
+        assert [process.returncode for process in both] == [0, 0], outputs
     items = json.loads((tmp_path / "out" / "completions.json").read_text())["items"]
     names = [f"{folder}{number}" for folder in sorted(set(folders)) for number in range(PHOTOS)]
     assert [item["sheet"] for item in items] == [f"{name}-sheet.png" for name in names]
