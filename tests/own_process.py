@@ -66,6 +66,6 @@ def run(*arguments: object, top: Path, before: str = "") -> Ended:
     end = os.times()
     seconds = end.children_user + end.children_system
     seconds -= start.children_user + start.children_system
-    said, _, facts = done.stdout.rstrip("\n").rpartition("\n")
+    stdout, _, facts = done.stdout.rstrip("\n").rpartition("\n")
     code, libraries, peak = json.loads(facts)
-    return Ended(code, libraries, peak, seconds, said, done.stderr)
+    return Ended(code, libraries, peak, seconds, stdout, done.stderr)

@@ -94,12 +94,12 @@ def completed(entry: zoo.Entry) -> Outcome:
     model = load_model(entry.weights, "cpu").model
     image, visible = picture(model.size, model.channels), box(model.size)
     noise = Noise.of_completions(0, content_key(image, visible), range(COMPLETIONS))
-    made = model.complete(image, visible, noise).images.cpu()
-    seen = visible.expand_as(made)
+    images = model.complete(image, visible, noise).images.cpu()
+    seen = visible.expand_as(images)
     return Outcome(
-        hashlib.sha256(made.numpy().tobytes()).hexdigest(),
-        thumbnail(made),
-        bool((made == image)[seen].all()),
+        hashlib.sha256(images.numpy().tobytes()).hexdigest(),
+        thumbnail(images),
+        bool((images == image)[seen].all()),
     )
 
 
@@ -163,35 +163,37 @@ def records() -> dict[str, Any]:
 
 def record_of(entry: zoo.Entry) -> dict[str, Any]:
     """Return the record of a model, made here and now."""
-    made = outcome(entry.name)
+    now = outcome(entry.name)
     return {
         **environment(),
         "weights": entry.card["sha256"],
-        "sha256": made.sha256,
-        "coarse": made.coarse,
+        "sha256": now.sha256,
+        "coarse": now.coarse,
     }
 
 
 def faults(entry: zoo.Entry, recorded: Mapping[str, Any]) -> list[str]:
     """Describe in what a model's outcome differs from the records, and how to mend that."""
     again = f"If that is meant, record it with '{COMMAND} {entry.name}'."
-    own = recorded.get(entry.name)
-    if own is None:
+    record = recorded.get(entry.name)
+    if record is None:
         return [f"{entry.name}: no outcome is recorded. Record it with '{COMMAND} {entry.name}'."]
-    if own["weights"] != entry.card["sha256"]:
+    if record["weights"] != entry.card["sha256"]:
         return [f"{entry.name}: other weights than those recorded. {again}"]
-    made, found = outcome(entry.name), list[str]()
-    if not made.untouched:
-        found.append(f"{entry.name}: visible pixels changed.")
+    now, differences = outcome(entry.name), list[str]()
+    if not now.untouched:
+        differences.append(f"{entry.name}: visible pixels changed.")
     here = environment()
-    if {name: own[name] for name in here} == here and made.sha256 != own["sha256"]:
-        found.append(f"{entry.name}: other bits than on the same processor and torch. {again}")
+    if {name: record[name] for name in here} == here and now.sha256 != record["sha256"]:
+        differences.append(
+            f"{entry.name}: other bits than on the same processor and torch. {again}"
+        )
     completes = models.get(entry.card["family"]).completes
     tolerance = BLOCK_TOLERANCE if completes else LOGIT_TOLERANCE
-    if not near(made.coarse, own["coarse"], tolerance):
+    if not near(now.coarse, record["coarse"], tolerance):
         what = "another thumbnail" if completes else "other logits"
-        found.append(f"{entry.name}: {what} than recorded, beyond {tolerance}. {again}")
-    return found
+        differences.append(f"{entry.name}: {what} than recorded, beyond {tolerance}. {again}")
+    return differences
 
 
 def near(ours: list[float], theirs: list[float], tolerance: float) -> bool:
@@ -210,9 +212,9 @@ def main() -> None:
     for name in wanted:
         if name not in entries:
             parser.error(f"no model of the zoo is called '{name}'; there are {', '.join(entries)}")
-    kept = {name: own for name, own in records().items() if name in entries}
-    made = {name: record_of(entries[name]) for name in wanted or entries}
-    both = {**kept, **made}
+    kept = {name: record for name, record in records().items() if name in entries}
+    renewed = {name: record_of(entries[name]) for name in wanted or entries}
+    both = {**kept, **renewed}
     text = to_toml({name: both[name] for name in sorted(both)})
     write_text(RECORDS, f"# Written by {COMMAND}.\n{text}")
     print(RECORDS)

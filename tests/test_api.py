@@ -81,8 +81,8 @@ def test_a_grey_model_completes_grey_values_in_colour_files_only(
     visible: npt.NDArray[np.bool_],
 ) -> None:
     grey = np.repeat(COLOUR[..., :1], 3, axis=2)
-    (made,) = loaded(channels=1).complete(grey, visible=visible, n=1).images
-    assert (made[..., 0] == made[..., 2]).all()
+    (fill,) = loaded(channels=1).complete(grey, visible=visible, n=1).images
+    assert (fill[..., 0] == fill[..., 2]).all()
     with pytest.raises(UserError, match="colour photo"):
         loaded(channels=1).complete(COLOUR, visible=visible, n=1)
 
@@ -91,8 +91,8 @@ def test_two_windows_that_look_alike_are_completed_differently() -> None:
     flat = np.full((200, 400), 90, np.uint8)
     visible = np.ones(flat.shape, np.bool_)
     visible[96:104, 46:54] = visible[96:104, 346:354] = False
-    (made,) = loaded().complete(flat, visible=visible, n=1, detail="none").images
-    assert (made[96:104, 46:54] != made[96:104, 346:354]).any()
+    (fill,) = loaded().complete(flat, visible=visible, n=1, detail="none").images
+    assert (fill[96:104, 46:54] != fill[96:104, 346:354]).any()
 
 
 def test_a_thin_hole_of_which_no_model_is_asked_has_no_details(
@@ -164,7 +164,7 @@ def test_an_empty_hole_is_refused_without_a_word_of_the_command_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "mask", "said"),
+    ("image", "mask", "message"),
     [
         (COLOUR, None, "either mask"),
         (COLOUR, np.zeros((40, 50), np.uint8), "nothing to fill"),
@@ -176,9 +176,9 @@ def test_an_empty_hole_is_refused_without_a_word_of_the_command_line() -> None:
     ],
 )
 def test_unusable_arrays_are_refused(
-    image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8] | None, said: str
+    image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8] | None, message: str
 ) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         loaded().complete(image, mask)
 
 

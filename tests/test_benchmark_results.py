@@ -159,9 +159,9 @@ def test_a_model_of_another_size_has_its_likelihood_at_its_own(tmp_path: Path) -
     quiet = Reporter(quiet=True)
     (scored,) = results.scores(["pcnn-digits"], 16, quiet, work=str(tmp_path), **options)
     assert results.refusal_of(scored, "nll")
-    own = results.entry_of(scored, "nll")
-    assert own is not None
-    assert own["warnings"][0] == "at the model's own 8x8 pixels and 16 levels"
+    nll = results.entry_of(scored, "nll")
+    assert nll is not None
+    assert nll["warnings"][0] == "at the model's own 8x8 pixels and 16 levels"
 
 
 def test_two_models_are_scored_timed_and_written(
@@ -179,9 +179,12 @@ def test_two_models_are_scored_timed_and_written(
     assert len(re.findall(r"^\| .*0-20 % visible", text, re.MULTILINE)) == len(TABLED)
     # Four images have no distance of distributions: a reason stands for the table.
     assert "4 images for 64 features (n <= d)" in text
-    made = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert [score["model"]["name"] for score in made["scores"]] == list(names)
-    assert [(cost["model"], cost["n"]) for cost in made["costs"]] == [(names[0], 1), (names[1], 8)]
-    for cost in made["costs"]:
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [score["model"]["name"] for score in written["scores"]] == list(names)
+    assert [(cost["model"], cost["n"]) for cost in written["costs"]] == [
+        (names[0], 1),
+        (names[1], 8),
+    ]
+    for cost in written["costs"]:
         assert cost["seconds_per_completion"] > 0
         assert cost["peak_bytes"] > cost["above_bytes"] > 0

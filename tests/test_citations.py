@@ -55,10 +55,10 @@ def references() -> list[Reference]:
 
 def citations(text: str) -> Iterator[str]:
     """Yield the citations of a text, each in the spelling of `Reference.spellings`."""
-    for found in CITATION.finditer(text):
-        if found["first"] not in NO_AUTHORS:
-            rest = re.sub(r",?\s+(?:&|and)\s+", " & ", found["rest"] or "")
-            yield re.sub(r"\s+", " ", f"{found['first']}{rest} {found['year']}")
+    for match in CITATION.finditer(text):
+        if match["first"] not in NO_AUTHORS:
+            rest = re.sub(r",?\s+(?:&|and)\s+", " & ", match["rest"] or "")
+            yield re.sub(r"\s+", " ", f"{match['first']}{rest} {match['year']}")
 
 
 def test_every_citation_is_in_the_file_of_references() -> None:
@@ -86,7 +86,7 @@ def test_references_are_whole_and_told_apart_by_their_citation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("(Harvey et al. 2022)", ["Harvey et al. 2022"]),
         ("after Child (2021) and Child 2021.", ["Child 2021", "Child 2021"]),
@@ -97,8 +97,8 @@ def test_references_are_whole_and_told_apart_by_their_citation() -> None:
         ("JPEG 2000 of 2022, and Size 2048x2048", []),
     ],
 )
-def test_citations_are_found_in_each_form(text: str, found: list[str]) -> None:
-    assert list(citations(text)) == found
+def test_citations_are_found_in_each_form(text: str, expected: list[str]) -> None:
+    assert list(citations(text)) == expected
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_a_signal_leaves_no_unfinished_file(number: int, tmp_path: Path, top: Pa
 
 
 @pytest.mark.parametrize(
-    ("typed", "found"),
+    ("typed", "name"),
     [
         ("inpaint tr", "train"),
         ("inpaint complete --model tel", "telea"),
@@ -221,14 +221,14 @@ def test_a_signal_leaves_no_unfinished_file(number: int, tmp_path: Path, top: Pa
         ("inpaint complete --resize", "--resize-mask"),
     ],
 )
-def test_the_shell_completes_names(typed: str, found: str) -> None:
+def test_the_shell_completes_names(typed: str, name: str) -> None:
     variables = {
         "_INPAINT_COMPLETE": "bash_complete",
         "COMP_WORDS": typed,
         "COMP_CWORD": str(len(typed.split()) - 1),
     }
     result = CliRunner().invoke(cli.main, [], prog_name="inpaint", env=variables)
-    assert found in [line.partition(",")[2] for line in result.output.splitlines()]
+    assert name in [line.partition(",")[2] for line in result.output.splitlines()]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

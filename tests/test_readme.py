@@ -92,11 +92,11 @@ def test_a_command_in_the_text_works(words: list[str], clone: Path) -> None:
 
 @pytest.mark.slow
 def test_what_make_demo_runs_draws_a_sheet_where_it_says(clone: Path) -> None:
-    said = subprocess.run(
+    commands = subprocess.run(
         ["make", "-n", "-C", TOP, "demo"], capture_output=True, text=True, check=True
     ).stdout
-    (command,) = re.findall(r"-m inpaint_cli (complete .*)$", said, re.MULTILINE)
-    (sheet,) = re.findall(r"The contact sheet: (.*?)\"", said)
+    (command,) = re.findall(r"-m inpaint_cli (complete .*)$", commands, re.MULTILINE)
+    (sheet,) = re.findall(r"The contact sheet: (.*?)\"", commands)
     result = CliRunner().invoke(main, shlex.split(command))
     assert result.exit_code == 0, result.output
     assert (clone / sheet).is_file()

@@ -92,9 +92,9 @@ def test_a_checkpoint_with_a_flipped_bit_is_passed_over(
     taken = checkpoints.load_newest(tmp_path, "paint", expected, [], Reporter())
     assert taken is not None
     assert taken.progress.step == 1
-    said = capsys.readouterr().err
-    assert f"{newest}: damaged" in said
-    assert "the checkpoint before it is taken" in said
+    stderr = capsys.readouterr().err
+    assert f"{newest}: damaged" in stderr
+    assert "the checkpoint before it is taken" in stderr
 
 
 def shard(folder: Path) -> tuple[WorkFolder, Path]:

@@ -68,8 +68,8 @@ def test_completions_of_another_seed_have_another_thumbnail(
 
 
 def test_changed_visible_pixels_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = recording.outcome(QUICK.name)
-    touched = recording.Outcome(own.sha256, own.coarse, untouched=False)
+    recorded = recording.outcome(QUICK.name)
+    touched = recording.Outcome(recorded.sha256, recorded.coarse, untouched=False)
     monkeypatch.setattr(recording, "outcome", lambda name: touched)
     (fault,) = recording.faults(QUICK, changed(torch="another"))
     assert "visible pixels changed" in fault
