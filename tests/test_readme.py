@@ -70,7 +70,7 @@ ELSEWHERE = {
     "inpaint score": "the same file",
     "python -m benchmarks.fills": "test_benchmark_fills.py",
     "inpaint pick completions/photo-3.png -o final.png": "commands/test_pick.py",
-    "inpaint paint photo.jpg": "commands/test_paint.py and page/test_browser.py",
+    "inpaint paint photo.jpg": "commands/test_paint.py and page/test_browser*.py",
     "pip install .": "test_packaging.py: the wheel, which it builds and installs",
     "make test": "what runs this",
 }

@@ -9,13 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.page.served import Served, packed, wait_for
+from tests.page.served import Served, packed, photo_at, serving, session_in, wait_for
+from tests.pretend_model import PretendModel
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -190,3 +192,52 @@ def disc_stroke(
         far = (px * max(length, 1) - along * dx) ** 2 + (py * max(length, 1) - along * dy) ** 2
         hit[top:bottom, left:right] |= far <= reach**2 * max(length, 1) ** 2
     return hit
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretend: PretendModel) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[Served]:
+    session = session_in(Path())
+    session.open(photo_at(Path("photo.png"), 120, 160))
+    with serving(session) as page:
+        yield page
+
+
+@pytest.fixture
+def at(chromium: Any, served: Served) -> Iterator[At]:
+    opened = At.of(chromium, served)
+    yield opened
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith((served.address, "blob:"))] == []
+    opened.page.context.close()
+
+
+@pytest.fixture
+def plain(at: At) -> At:
+    """The page, whose rounds are the model's picture alone: quick."""
+    at.page.click("#more summary")
+    return at
+
+
+def paint(at: At) -> None:
+    at.drag([at.spot(50, 40), at.spot(80, 60)])
+
+
+def completed(at: At, n: int = 3) -> None:
+    paint(at)
+    at.page.fill("#n", str(n))
+    at.page.select_option("#detail", "none")
+    at.page.click("#complete")
+    at.open_tile(n)
+    at.wait(at.page.locator("[name=view][value=completion]").is_checked)

@@ -1,17 +1,16 @@
 """The page by keys alone, and for who does not see it: names, order, contrast."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.page.browsing import At, browser, disc_stroke
-from tests.page.served import Served, photo_at, serving, session_in
-from tests.pretend_model import PretendModel, pretend
+from tests.page.browsing import At, at, chromium, disc_stroke, folder, served
+from tests.page.served import Served
+from tests.pretend_model import pretend
 
-__all__ = ["pretend"]
+__all__ = ["at", "chromium", "folder", "pretend", "served"]
 pytestmark = pytest.mark.browser
 
 CONTRAST = """() => {
@@ -45,31 +44,6 @@ NAMES = """() => [...document.querySelectorAll("button, input, select, textarea,
 SMALL = """() => [...document.querySelectorAll("button, select, input:not([type=checkbox], "
   + "[type=radio]), summary")].filter((e) => e.checkVisibility())
   .filter((e) => e.getBoundingClientRect().height < 24).map((e) => e.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
-
-
-@pytest.fixture
-def served(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretend: PretendModel
-) -> Iterator[Served]:
-    monkeypatch.chdir(tmp_path)
-    session = session_in(Path())
-    session.open(photo_at(Path("photo.png"), 120, 160))
-    with serving(session) as page:
-        yield page
-
-
-@pytest.fixture
-def at(chromium: Any, served: Served) -> Iterator[At]:
-    opened = At.of(chromium, served)
-    yield opened
-    assert opened.complaints == []
-    opened.page.context.close()
 
 
 def focus(at: At) -> str:
