@@ -30,8 +30,11 @@ Span = tuple[slice, slice]
 
 GUIDE_WEIGHT = 0.15
 """Weight of the guide on the coarsest level; each finer one has half of the weight before it."""
-BLEND_ONE, BLEND_SEVERAL = (0.6, 0.4), (0.3, 0.1)
+BLEND_ONE, BLEND_SEVERAL = (0.6, 0.4), (0.4, 0.2)
 """Shares of the first guess in low and in high frequencies, with one level and with several."""
+GHOST = 30.0
+"""Levels of 255. With several levels the guess has half of its share where it differs by so much
+from what the patches draw: a mixture of two different pictures is seen as a ghost of one."""
 WIDE = 50.0
 """Inside holes of a greater inscribed radius a first guess at full size only smears."""
 
@@ -241,8 +244,9 @@ class HolePart:
         state = np.array([int(rng.random() * 2**53)], np.uint64)
         drawn = synthesise(levels, start, guides, state, progress)
         if self.first is not None:
-            blend = BLEND_SEVERAL if len(levels) > 1 else BLEND_ONE
-            drawn = _blended(drawn, self.first, self.hole, blend)
+            several = len(levels) > 1
+            blend, ghost = (BLEND_SEVERAL, GHOST) if several else (BLEND_ONE, np.inf)
+            drawn = _blended(drawn, self.first, self.hole, blend, ghost)
         filled: Array = drawn[self.hole]
         return filled
 
@@ -290,11 +294,17 @@ def _window(part: Array, hidden: Array) -> tuple[slice, slice]:
     return span if whole_patches(hidden[span]) >= ENOUGH else (slice(None), slice(None))
 
 
-def _blended(drawn: Array, first: Array, hole: Array, blend: tuple[float, float]) -> Array:
-    """Return the drawn picture with shares of the low and high frequencies of the first guess."""
-    low_share, high_share = blend
+def _blended(
+    drawn: Array, first: Array, hole: Array, blend: tuple[float, float], ghost: float
+) -> Array:
+    """Return the drawn picture with shares of the low and high frequencies of the first guess.
+
+    ghost: the difference of both at which these shares are halved.
+    """
     inside = hole.astype(np.float32)
     step = (first - drawn) * inside[..., None]
     share = np.maximum(cv2.GaussianBlur(inside, (0, 0), 1.5), 1e-6)[..., None]
     low = cv2.GaussianBlur(step, (0, 0), 1.5).reshape(step.shape) / share
+    apart = cv2.GaussianBlur((low**2).mean(2), (0, 0), 3.0)[..., None]
+    low_share, high_share = (part / (1 + apart / np.float32(ghost**2)) for part in blend)
     return drawn + low_share * low + high_share * (step - low)
