@@ -204,3 +204,20 @@ def test_masks_of_another_kind_than_the_calibration_s_are_warned_of(
     assert code == 0
     assert "of masks freeform@mixture, and these are centre" in output
     assert "promise nothing" not in typed(*given, *more)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--size", "16"), "of pictures of 8 pixels across, 1 channel, 16 levels, and these are"),
+        (("--split", "validation"), "found on these very pictures (digits, validation)"),
+    ],
+)
+def test_other_pictures_and_the_calibration_s_own_are_warned_of(
+    made: Calibration, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    files.save(made, tmp_path / "c.json")
+    given = ("score", "--model", "pcnn-digits", "--data", "digits", "--limit", "2", "-k", "4")
+    more = ("--metrics", "coverage", "--calibration", str(tmp_path / "c.json"))
+    code, output = typed(*given, *more, *words)
+    assert (code, sentence in " ".join(output.split())) == (0, True)
