@@ -178,6 +178,17 @@ def test_noise_is_told_from_digits_and_ranges_are_told_apart(file: Path) -> None
     json.dumps(document, allow_nan=False)
 
 
+def test_a_folder_is_the_same_set_however_it_is_spelled(file: Path, tmp_path: Path) -> None:
+    for i in range(120):
+        noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{i}.png")
+    names = (str(tmp_path), f"{tmp_path}/")
+    one, other = compared(file, data={"data": names[:1], "limit": 3}, against=names, masks="none")[
+        "sets"
+    ]
+    assert (one["n"], one["auroc"]) == (other["n"], other["auroc"])
+
+
 def test_a_folder_is_compared_with_all_its_pictures(file: Path, tmp_path: Path) -> None:
     for i in range(7):
         noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
