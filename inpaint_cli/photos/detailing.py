@@ -112,6 +112,8 @@ class Texturing:
             longest = max(part.box.height, part.box.width)
             margin = max(MARGIN, min(longest // 2, round(8 * part.radius)))
             around = part.box.grown(margin).clipped(*self.hidden.shape)
+            if not self.visible[around.slices].any():  # then what is far has to do
+                around = Box(0, 0, *self.hidden.shape)
             pixels = pasted(part, around)
             unknown = ~self.visible[around.slices] & ~pixels
             if part.touches:

@@ -208,6 +208,21 @@ def test_what_is_plain_goes_on_though_elsewhere_too_little_is_visible() -> None:
     np.testing.assert_array_equal(one[~hidden], photo[~hidden])
 
 
+def test_texture_alone_refuses_a_photo_of_which_nothing_is_visible() -> None:
+    with pytest.raises(UserError, match="nothing is visible, and texture only continues"):
+        completed_of(of_array(textured()), np.ones(SHAPE, np.bool_), texture_only=True)
+
+
+@pytest.mark.parametrize("texture_only", [True, False])
+def test_a_part_far_from_all_that_is_visible_is_filled_from_there(texture_only: bool) -> None:
+    photo = textured(24, 1700)
+    hidden = hidden_of(photo.shape, Box(0, 0, 24, 1650))  # in two parts
+    completed = completed_of(of_array(photo), hidden, texture_only=texture_only)
+    made = completed.samples(0)
+    assert made[:, :800].std() > 10  # texture, of which there is none near
+    np.testing.assert_array_equal(made[~hidden], photo[~hidden])
+
+
 def test_where_nothing_is_visible_the_model_draws_all() -> None:
     photo, hidden = of_array(textured(40, 44)), np.ones((40, 44), np.bool_)
     one, two = all_of(completed_of(photo, hidden, n=2))
