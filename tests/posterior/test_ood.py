@@ -253,6 +253,11 @@ def test_what_a_model_cannot_tell_is_refused(model: str, statistic: Any, sentenc
         inpaint_cli.fit_ood(model, data="digits", statistic=statistic)
 
 
+def test_a_method_that_no_reference_can_be_made_of_is_not_told_to_make_one() -> None:
+    with pytest.raises(UserError, match="model: telea has no weights"):
+        inpaint_cli.ood(np.zeros((8, 8), np.uint8), model="telea")
+
+
 def test_a_reference_of_another_size_is_refused(reference: Reference) -> None:
     odd = Reference(replace(reference.facts, size=16), reference.known)
     with pytest.raises(UserError, match=r"reference: is for 16x16 .* takes 8x8"):
