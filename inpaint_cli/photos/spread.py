@@ -55,8 +55,8 @@ class Spread:
             return f"all {self.count} completions are one and the same: {self._reason()}"
         if unlike < self.count:
             return (
-                f"the {self.count} completions are {unlike} pictures, some of them several times: "
-                f"{self._reason()}"
+                f"the {self.count} completions are {unlike} different pictures: some were drawn "
+                "more than once"
             )
         return f"the completions differ by {self.deviation:.1f} of 255 (deviation in the holes)"
 

@@ -276,7 +276,7 @@ def test_completions_that_are_alike_in_pairs_are_counted_as_they_are() -> None:
     spread = Spread(completed_of(photo, hidden_of(SHAPE, Box(40, 20, 44, 24)), n=4))
     for level in (1, 1, 2, 2):
         spread.add(np.full_like(photo.samples, level))
-    assert spread.sentence().startswith("the 4 completions are 2 pictures, some of them several")
+    assert spread.sentence().startswith("the 4 completions are 2 different pictures")
 
 
 def test_options_of_a_model_that_is_not_asked_are_told() -> None:
