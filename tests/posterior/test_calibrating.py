@@ -217,9 +217,9 @@ def test_masks_of_another_kind_than_the_calibration_s_are_warned_of(
     ],
 )
 def test_other_pictures_and_the_calibration_s_own_are_warned_of(
-    made: Calibration, tmp_path: Path, words: tuple[str, ...], sentence: str
+    calibration: Calibration, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    files.save(made, tmp_path / "c.json")
+    files.save(calibration, tmp_path / "c.json")
     given = ("score", "--model", "pcnn-digits", "--data", "digits", "--limit", "2", "-k", "4")
     more = ("--metrics", "coverage", "--calibration", str(tmp_path / "c.json"))
     code, output = typed(*given, *more, *words)
