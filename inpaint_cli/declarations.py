@@ -27,6 +27,8 @@ class Option:
     distribution, always takes `default`."""
     of_drawing: Any = None
     """The value that makes the image a drawing: the model sees all of it, and keeps nothing."""
+    tells: bool = False
+    """It asks for more to be told of the completions, and changes none of them."""
 
     @property
     def parameter(self) -> str:
@@ -49,10 +51,19 @@ def drawing_option(options: Iterable[Option], given: Mapping[str, Any]) -> Optio
 def not_as_scored(options: Iterable[Option], given: Mapping[str, Any]) -> str | None:
     """Return why a calibration says nothing on completions with these options; None if it does."""
     for option in options:
-        value = given.get(option.parameter, option.default)
-        if option.of_photos is not None and value != option.default:
-            return f"is for {option.parameter} {option.default:g}, not {value:g}"
+        value, usual = given.get(option.parameter), option.default
+        if option.tells or value is None or value == usual:
+            continue
+        if option.type is bool:
+            return f"is for completions without {option.parameter}"
+        if usual is None:
+            return f"is for completions without {option.parameter} {value}"
+        return f"is for {option.parameter} {_plain(usual)}, not {_plain(value)}"
     return None
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)

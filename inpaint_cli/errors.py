@@ -46,8 +46,7 @@ class PlainError(Exception):
         beside: a place that stands beside the message already, and is left out.
         """
         places = [place for place in self.places if place != str(beside)]
-        text = SETTING_IN_TEXT.sub(lambda match: _flag(match[1]), self.text)
-        return self._line(places, self.setting and _flag(self.setting), text)
+        return self._line(places, self.setting and _flag(self.setting), with_flags(self.text))
 
     def within(self, place: str | Path) -> Self:
         """Return the same error with `place` in front, unless it stands there already."""
@@ -60,6 +59,15 @@ class PlainError(Exception):
     @staticmethod
     def _line(places: Iterable[str], setting: str, text: str) -> str:
         return ": ".join([*places, *filter(None, [setting]), text])
+
+
+def with_flags(text: str) -> str:
+    """Return a message or remark with the settings that it advises spelled as flags.
+
+    >>> with_flags("leave out the setting mask_alpha.")
+    'leave out --mask-alpha.'
+    """
+    return SETTING_IN_TEXT.sub(lambda match: _flag(match[1]), text)
 
 
 def _flag(setting: str) -> str:

@@ -125,7 +125,10 @@ class LoadedModel:
             return None
         calibration = given if isinstance(given, Calibration) else load(Path(given))
         why = calibration.mismatch(
-            self.name, self.weights_sha256, request.n, request.temperature
+            self.name,
+            self.weights_sha256,
+            request.n if self.model.stochastic else None,
+            request.temperature,
         ) or not_as_scored(self.family.options, request.options)
         if why:
             raise UserError(f"{why}.", setting="calibration")

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from inpaint_cli.errors import with_flags
 from inpaint_cli.streams import shown
 
 
@@ -30,7 +31,7 @@ def at_terminal() -> bool:
 def _say(text: str) -> None:
     if sys.stderr is not None:
         with suppress(OSError, ValueError):
-            print(shown(text), file=sys.stderr, flush=True)
+            print(shown(with_flags(text)), file=sys.stderr, flush=True)
 
 
 @dataclass

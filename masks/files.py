@@ -46,7 +46,7 @@ def read_mask(
     size: tuple[int, int] | None = None,
     invert: bool = False,
     alpha: bool = False,
-    resize: bool = False,
+    resize: bool | None = None,
     values: Collection[int] = (),
     huge: bool = False,
     reporter: Reporter | None = None,
@@ -54,10 +54,10 @@ def read_mask(
     """Read a mask image as bool [H, W], True = visible.
 
     size: (height, width) of the photo, orientation applied; another size is a UserError unless
-    `resize`. invert: black is filled in instead of white. alpha: transparent pixels are filled in,
-    whatever their colour. values: what has one of these values (of a palette:
-    indices) is filled in. A mask without a hole passes: see `check_hole`, which belongs behind the
-    union with boxes.
+    `resize`, which it advises where that is False: None = cannot be asked for. invert: black is
+    filled in instead of white. alpha: transparent pixels are filled in, whatever their colour.
+    values: what has one of these values (of a palette: indices) is filled in. A mask without a hole
+    passes: see `check_hole`, which belongs behind the union with boxes.
     """
     picture, name = open_mask(source, huge)
     if values:
@@ -111,7 +111,7 @@ def _alpha(picture: Picture, name: str) -> Grey:
     return values
 
 
-def fit(visible: Mask, size: tuple[int, int], name: str, resize: bool) -> Mask:
+def fit(visible: Mask, size: tuple[int, int], name: str, resize: bool | None) -> Mask:
     """Return a mask of another size at the photo's, if that was asked for; UserError if not."""
     if resize:
         return resized(visible, *size)
@@ -119,8 +119,8 @@ def fit(visible: Mask, size: tuple[int, int], name: str, resize: bool) -> Mask:
     rotated = " Is it rotated?" if (width, height) == size else ""
     raise UserError(
         f"{name}: the mask has {width}x{height} pixels, the photo {photo_width}x{photo_height} "
-        f"(width x height).{rotated} Draw it at the photo's size, or scale it with the setting "
-        "resize_mask."
+        f"(width x height).{rotated} Draw it at the photo's size"
+        + (", or scale it with the setting resize_mask." if resize is False else ".")
     )
 
 

@@ -30,6 +30,14 @@ def test_remarks_go_to_stderr_as_asked(
     assert (captured.out, captured.err.splitlines()) == ("", lines)
 
 
+def test_remarks_spell_the_settings_that_they_advise_as_flags(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Reporter().note("leave out the setting mask_alpha.")
+    Reporter().warn("the setting n is 1")
+    assert capsys.readouterr().err == "leave out --mask-alpha.\nwarning: -n is 1\n"
+
+
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     with Reporter(line_seconds=0).progress("photos", 4, done=1) as advance:
         advance(2, text="b.png")

@@ -119,7 +119,10 @@ def calibration_of(
         return None
     chosen = calibration.load(path)
     why = chosen.mismatch(
-        loaded.name, loaded.weights_sha256, request.n, request.temperature
+        loaded.name,
+        loaded.weights_sha256,
+        request.n if loaded.model.stochastic else None,
+        request.temperature,
     ) or not_as_scored(loaded.family.options, request.options)
     if why is None or given["calibration_anyway"]:
         if why:

@@ -240,7 +240,7 @@ def read_all(
     from inpaint_cli.posterior.ood_judging import prepared
 
     path, kind = file_or_kind(given["mask"])
-    hole = HoleSource(path, kind, invert=given["invert_mask"])
+    hole = HoleSource(path, kind, invert=given["invert_mask"], resize=None)
     listed = photos_of(photos, masks=path if path and path.is_dir() else None)
     tasks, unused = tasks_of(listed.photos, path)
     for remark in [*listed.remarks, *(f"{mask}: no photo for this mask" for mask in unused)]:

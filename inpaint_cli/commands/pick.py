@@ -15,7 +15,8 @@ from inpaint_cli.files import hash_of, replacing, resolved
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
 
-SUFFIXES = {".png": (".png",), ".tiff": (".tiff", ".tif"), ".tif": (".tiff", ".tif")}
+SPELLINGS = ((".png",), (".tiff", ".tif"), (".jpg", ".jpeg"), (".webp",))
+SUFFIXES = {suffix: spelled for spelled in SPELLINGS for suffix in spelled}
 """Suffix of a completion -> those that its copy may have, since nothing is converted."""
 
 
@@ -63,7 +64,7 @@ def check(completion: Path, target: Path, overwrite: bool) -> None:
         raise UserError("no such file.", where=completion)
     allowed = SUFFIXES.get(completion.suffix.lower())
     if allowed is None:
-        raise UserError("no completion: those are PNG or TIFF files.", where=completion)
+        raise UserError("no completion: those are PNG, TIFF, JPEG or WebP files.", where=completion)
     if target.suffix.lower() not in allowed:
         raise UserError(
             f"{target}: must end in {' or '.join(allowed)}, since the file is copied as it is.",
@@ -111,6 +112,11 @@ def in_text(completion: Path) -> dict[str, Any]:
     except UnidentifiedImageError as error:
         raise UserError("no picture.", where=completion) from error
     facts = own_text(completion)
+    if "what" in facts:
+        raise UserError(
+            f"a {facts['what']}, and no completion. Give the file of the one that you chose.",
+            where=completion,
+        )
     return facts if "model" in facts else {}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from inpaint_cli.data.image_set import SPLITS, ImageSet, Split
 from inpaint_cli.data.names import SETS, SplitRule
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
     from inpaint_cli.data.decoding import SourcePlan
@@ -54,6 +54,8 @@ def load_images(
 
     if channels not in (1, 3):
         raise ValueError(f"images have 1 or 3 channels, not {channels}")
+    if split not in SPLITS:
+        raise unknown_name("no split", split, SPLITS, setting="split")
     if isinstance(sources, str) or not all(sources) or not sources:
         raise UserError("give at least one name, folder or archive.", setting="data")
     plans: list[SourcePlan] = []

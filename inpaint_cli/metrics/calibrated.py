@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def check(calibration: Calibration | None, targets: Sequence[Target], reporter: Reporter) -> None:
     """Raise UserError where a calibration says nothing on the completions to be scored.
 
-    Masks of another kind are warned of: its intervals exist, but nothing is promised of them.
+    Masks or pictures of another kind are warned of, and the very pictures that it was found on: its
+    intervals exist, but nothing is promised of them.
     """
     if calibration is None:
         return
@@ -36,13 +37,35 @@ def check(calibration: Calibration | None, targets: Sequence[Target], reporter: 
         raise UserError(
             f"{why}. Make one for these with 'inpaint calibrate'.", setting="calibration"
         )
-    kinds = dict.fromkeys(str(one.facts().masks["distribution"]) for one in targets)
-    for kind in kinds:
-        if kind != calibration.masks and rank() == 0:
-            reporter.warn(
-                f"the calibration is of masks {calibration.masks}, and these are {kind}: its "
-                "intervals promise nothing here"
-            )
+    if rank() == 0:
+        for text in dict.fromkeys(text for one in targets for text in _doubts(calibration, one)):
+            reporter.warn(text)
+
+
+def _doubts(calibration: Calibration, target: Target) -> Iterator[str]:
+    """Yield why the intervals of a calibration promise nothing of a target."""
+    from inpaint_cli.metrics.targets import ModelTarget
+
+    facts = target.facts()
+    kind, data = str(facts.masks["distribution"]), facts.dataset
+    nothing = "its intervals promise nothing here"
+    if kind != calibration.masks:
+        yield f"the calibration is of masks {calibration.masks}, and these are {kind}: {nothing}"
+    made_on = (calibration.size, calibration.channels, calibration.levels)
+    if (data["height"], data["channels"], data["levels"]) != made_on:
+        yield (
+            f"the calibration is of pictures of {_kind(*made_on)}, and these are of "
+            f"{_kind(data['height'], data['channels'], data['levels'])}: {nothing}"
+        )
+    if isinstance(target, ModelTarget) and target.images.sha256 == calibration.data_sha256:
+        yield (
+            f"the calibration was found on these very pictures ({calibration.data}, "
+            f"{calibration.split}), so how well it covers them proves nothing. Score others"
+        )
+
+
+def _kind(size: int, channels: int, levels: int) -> str:
+    return f"{size} pixels across, {channels} channel{'s' * (channels > 1)}, {levels} levels"
 
 
 def figures(case: MeasuredCase, calibration: Calibration) -> Figures:

@@ -98,16 +98,19 @@ class Calibration:
         return np.clip(middle - reach, 0, 1), np.clip(middle + reach, 0, 1)
 
     def mismatch(
-        self, name: str, weights_sha256: str | None, k: int, temperature: float | None
+        self, name: str, weights_sha256: str | None, k: int | None, temperature: float | None
     ) -> str | None:
-        """Return why it says nothing on completions that were made thus; None if it does."""
+        """Return why it says nothing on completions that were made thus; None if it does.
+
+        k: how many; None = of a deterministic model, whose one stands for as many equal ones.
+        """
         # Methods without weights are told apart by name.
         same = weights_sha256 == self.weights_sha256 and (weights_sha256 or name == self.model)
         if not same:
             return f"is of {self.model}{_hash(self.weights_sha256)}, not of {name}" + _hash(
                 weights_sha256
             )
-        if k != self.k:
+        if k not in (None, self.k):
             return f"is for {self.k} completions of a picture, and there are {k}"
         made_at, drawn_at = (1.0 if t is None else t for t in (self.temperature, temperature))
         if made_at != drawn_at:
@@ -130,11 +133,11 @@ def _hash(digest: str | None) -> str:
 
 
 def centre_and_unit(members: Values, spread: SpreadKind) -> tuple[Values, Values]:
-    """Return mean and unit [...] of K values [K, ...] in 0..1."""
+    """Return mean and unit [...] of K values [K, ...] in 0..1; one value has no spread."""
     if spread == "range":
         width = (members.max(axis=0) - members.min(axis=0)) / 2
     else:
-        width = members.std(axis=0, ddof=1)
+        width = members.std(axis=0, ddof=min(1, len(members) - 1))
     return members.mean(axis=0), width + 1 / 255
 
 

@@ -204,6 +204,11 @@ def completing(
     check_n(request.n, model)
     clear = invisible(photo)
     shown = np.ones_like(visible) if request.of_whole else _known(visible, clear)
+    if request.texture_only and not shown.any():
+        raise UserError(
+            "nothing is visible, and texture only continues what is. Take a model that draws, such "
+            "as pcnn."
+        )
     photo = ranged(photo, shown)
     if request.of_drawing and model.channels == 3:
         photo = _in_colour(photo)

@@ -64,6 +64,8 @@ class Texturing:
     holes: list[list[TexturedPart]] = field(init=False)
     starved: bool = field(init=False)
     """Whether some part has too little texture round it: a model's picture has to do there."""
+    varied: bool = field(init=False, default=False)
+    """Whether texture differs between completions; known once one was drawn."""
     _prepared: dict[int, Filler | None] = field(init=False, default_factory=dict)
     _kept: int = field(init=False, default=0)
     """Pixels of the surroundings of all that is kept."""
@@ -72,19 +74,13 @@ class Texturing:
         holes = holes_in_parts(self.hidden, NEAR, LONGEST)
         self.holes = [self._textured(parts) for parts in holes]
         every = [part for parts in self.holes for part in parts]
-        self.starved = any(whole_patches(part.unknown | part.pixels) < ENOUGH for part in every)
+        self.starved = any(self._starved(part) for part in every)
 
     @property
     def reach(self) -> Box:
         """The smallest box that holds the surroundings of all parts."""
         boxes = [part.surroundings for parts in self.holes for part in parts]
         return reduce(Box.joined, boxes)
-
-    @property
-    def varied(self) -> bool:
-        """Whether texture differs between completions; known once one was drawn."""
-        fillers = [filler for filler in self._prepared.values() if filler is not None]
-        return len(fillers) < sum(map(len, self.holes)) or any(f.varied for f in fillers)
 
     @property
     def needs_structure(self) -> bool:
@@ -116,6 +112,8 @@ class Texturing:
             longest = max(part.box.height, part.box.width)
             margin = max(MARGIN, min(longest // 2, round(8 * part.radius)))
             around = part.box.grown(margin).clipped(*self.hidden.shape)
+            if not self.visible[around.slices].any():  # then what is far has to do
+                around = Box(0, 0, *self.hidden.shape)
             pixels = pasted(part, around)
             unknown = ~self.visible[around.slices] & ~pixels
             if part.touches:
@@ -124,33 +122,54 @@ class Texturing:
             textured.append(TexturedPart(part, around, pixels, unknown, bool(part.touches)))
         return textured
 
+    def _starved(self, part: TexturedPart) -> bool:
+        """Return whether a part has too little round it, and does not just continue a surface."""
+        if whole_patches(part.unknown | part.pixels) >= ENOUGH:
+            return False
+        if part.follows:
+            return True
+        filler = self._filler(self.photo.samples[part.surroundings.slices], part, again=True)
+        return filler is None or bool(filler.left.any())
+
     def _fill_part(
         self, samples: Samples, part: TexturedPart, around: Box, index: int, guide: Guide | None
     ) -> None:
         """Fill one part; around: its surroundings, where they lie in `samples`."""
-        filler = self._filler(samples[around.slices], part)
-        if filler is None and guide is not None:
-            samples[around.slices][part.pixels] = guide.samples[around.slices][part.pixels]
-            return
+        near = samples[around.slices]
+        filler = self._filler(near, part)
+        self.varied |= filler is None or filler.varied
+        drawn = None if guide is None else guide.samples[around.slices][part.pixels]
+        if filler is None or filler.left.any():
+            if drawn is not None:
+                near[part.pixels] = drawn
+            else:
+                self._store(near, part.pixels, self._scraps(near, part).draw(index)[part.pixels])
         if filler is None:
-            readable = tones(self.photo, samples[around.slices])
-            hole = part.pixels | part.unknown
-            scraps = Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo))
-            values = scraps.draw(index)[part.pixels]
-        elif guide is None:
+            return
+        if drawn is None or guide is None:
             values = filler.values(index)
         else:
             size = max(1, round(max(around.height, around.width) / guide.scale))
-            # As one row of pixels, likewise below: no more than what is filled is converted.
-            drawn = guide.samples[around.slices][part.pixels]
+            # As one row of pixels, likewise in `_store`: no more than what is filled is converted.
             shown = tones(self.photo, drawn[None])[0]
             values = filler.values(index, guide=shown, guide_size=size)
-        under = samples[around.slices][part.pixels]
-        stored = from_tones(self.photo, values[None], under[None], opaque=self.opaque)[0]
-        samples[around.slices][..., : stored.shape[1]][part.pixels] = stored
+        pixels = part.pixels.copy()
+        pixels[part.pixels] = ~filler.left
+        self._store(near, pixels, values[~filler.left])
 
-    def _filler(self, around: Samples, part: TexturedPart) -> Filler | None:
-        """Return what fills a part; kept for later completions where it serves them too."""
+    def _store(self, samples: Samples, pixels: Mask, values: npt.NDArray[np.float32]) -> None:
+        """Write values [N, C] to some pixels of `samples`, in place."""
+        under = samples[pixels]
+        stored = from_tones(self.photo, values[None], under[None], opaque=self.opaque)[0]
+        samples[..., : stored.shape[1]][pixels] = stored
+
+    def _scraps(self, around: Samples, part: TexturedPart) -> Scraps:
+        """Return what fills a part where neither texture nor a model can."""
+        readable, hole = tones(self.photo, around), part.pixels | part.unknown
+        return Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo))
+
+    def _filler(self, around: Samples, part: TexturedPart, again: bool = False) -> Filler | None:
+        """Return what fills a part; kept if it serves `again`, as for later completions."""
         if id(part) in self._prepared:
             return self._prepared[id(part)]
         filler: Filler | None
@@ -169,7 +188,7 @@ class Texturing:
         except TooLittleTexture:
             filler = None
         size = part.surroundings.height * part.surroundings.width
-        if self.several and not part.follows and self._kept + size <= KEPT_PIXELS:
+        if (self.several or again) and not part.follows and self._kept + size <= KEPT_PIXELS:
             self._prepared[id(part)] = filler
             self._kept += size
         return filler

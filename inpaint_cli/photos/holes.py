@@ -34,7 +34,8 @@ class HoleSource:
     """Transparency is the hole: the mask file's, or the photo's where there is no mask file."""
     invert: bool = False
     grow: int = 0
-    resize: bool = False
+    resize: bool | None = False
+    """Scale a mask of another size; None = cannot be asked for."""
     values: tuple[int, ...] = ()
     """Values of the mask that are filled in, in place of white."""
     painted: Path | None = None

@@ -50,6 +50,11 @@ class CompletionRequest:
         if self.seed < 0:
             raise UserError(f"must not be negative, got {self.seed}.", setting="seed")
         self._check_temperature()
+        if self.intervals and self.texture_only:
+            raise UserError(
+                "is of a model's pictures, and texture has none. Leave it out.",
+                setting="calibration",
+            )
         if self.reconstruct:
             self._check_reconstruction()
         if not 0 <= self.context < float("inf"):

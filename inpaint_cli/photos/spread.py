@@ -50,12 +50,19 @@ class Spread:
         """Return what to tell of several completions; "" for one."""
         if self.count < 2:
             return ""
-        same = self.count - len(self._digests) + 1
-        if same > 1:
-            return f"{same} of the {self.count} completions are one and the same: {self._reason()}"
+        unlike = len(self._digests)
+        if unlike == 1:
+            return f"all {self.count} completions are one and the same: {self._reason()}"
+        if unlike < self.count:
+            return (
+                f"the {self.count} completions are {unlike} different pictures: some were drawn "
+                "more than once"
+            )
         return f"the completions differ by {self.deviation:.1f} of 255 (deviation in the holes)"
 
     def _reason(self) -> str:
         if self.completed.texturing is not None and not self.completed.texturing.varied:
             return "what is visible round the holes is one plain colour, which goes on"
+        if not self.completed.windows:
+            return "the photo's texture goes on in few ways there"
         return "the model drew the same in each"

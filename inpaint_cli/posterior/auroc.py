@@ -25,11 +25,14 @@ class Placements:
 
     @property
     def se(self) -> float | None:
-        """The standard error of `area`; None with fewer than two of either kind."""
+        """The standard error of `area`; None with fewer than two of either kind, or all alike.
+
+        Cases that are all alike, such as those wholly apart, say nothing of how others vary.
+        """
         if min(len(self.positive), len(self.negative)) < 2:
             return None
         parts = (self.positive, self.negative)
-        return math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in parts))
+        return math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in parts)) or None
 
     def minus(self, other: Placements) -> Placements:
         """Return what has the difference of two areas of the same cases as its `area`, and its se.

@@ -80,14 +80,32 @@ def calibrate(
             "the train split: pictures that a model was trained on are not like those it will "
             "meet, so nothing is promised"
         )
-    if len(target.ids) < needed(order.alpha):
-        raise UserError(
-            f"{len(target.ids)} pictures, where a level of {order.level:g} % needs at least "
-            f"{needed(order.alpha)}. Give more.",
-            setting="data",
-        )
+    _check_counts(order, target)
     scored, visible = _scores(order, target, reporter)
     return _calibration(order, contestant, target, scored, visible)
+
+
+def _check_counts(order: CalibrationOrder, target: ModelTarget) -> None:
+    """Raise UserError where too few pictures have something hidden, of all or of a range."""
+    seen = [target.masks[index] for index in range(len(target.ids))]
+    shares = [float(mask.mean()) for mask in seen if not mask.all()]
+    wanted = f"a level of {order.level:g} % needs at least {needed(order.alpha)}"
+    if len(shares) < needed(order.alpha):
+        if len(target.ids) >= needed(order.alpha):
+            raise UserError(
+                f"{target.masks.kind} hides something in {len(shares)} of {len(target.ids)} "
+                f"pictures, where {wanted}. Take others.",
+                setting="masks",
+            )
+        raise UserError(f"{len(shares)} pictures, where {wanted}. Give more.", setting="data")
+    for number, ends in enumerate(BINS if order.completed.by_visible else ()):
+        count = sum(bin_of(share) == number for share in shares)
+        if count < needed(order.alpha):
+            raise UserError(
+                f"{bin_name(ends)} % visible: {count} pictures under {target.masks.kind}, where "
+                f"{wanted}. Give more, or masks that reach all ranges.",
+                setting="by_visible",
+            )
 
 
 def _target(order: CalibrationOrder, contestant: Contestant, reporter: Reporter) -> ModelTarget:
@@ -166,9 +184,5 @@ def _factors(
     factors = []
     for number, ends in enumerate(BINS):
         chosen = [r for r, share in zip(scored, visible, strict=True) if bin_of(share) == number]
-        try:
-            factor = controlling_factor(chosen, order.alpha)
-        except UserError as error:
-            raise UserError(f"{bin_name(ends)} % visible: {error}", setting="by_visible") from error
-        factors.append(RangeFactor(ends, len(chosen), factor))
+        factors.append(RangeFactor(ends, len(chosen), controlling_factor(chosen, order.alpha)))
     return tuple(factors)

@@ -44,10 +44,11 @@ class Figure:
     values: Values | auroc.Placements
 
     def estimate(self) -> tuple[float, float | None]:
-        """Return the figure over all pictures and its standard error."""
+        """Return the figure over all pictures and its standard error; None where all are alike."""
         if isinstance(self.values, auroc.Placements):
             return self.values.area, self.values.se
-        return float(self.values.mean()), float(self.values.std(ddof=1) / np.sqrt(len(self.values)))
+        se = float(self.values.std(ddof=1) / np.sqrt(len(self.values)))
+        return float(self.values.mean()), se or None
 
     def minus(self, other: Figure) -> Figure:
         """Return the difference to the same figure of another way, picture by picture."""

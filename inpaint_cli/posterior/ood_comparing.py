@@ -148,7 +148,7 @@ def _sides(order: CompareOrder, setting: Setting, reporter: Reporter) -> tuple[S
     """Return the held-out pictures and what they are compared with; equally many, if they last."""
     held_out = Pool("", [load_images(order.data, setting, reporter)], order.data.seed)
     wanted, names = order.data.limit or LIMIT, names_of(order.against)
-    pools = {n: _pool(n, order, setting, reporter) for n in names if n not in SYNTHETIC}
+    pools = {n: _pool(n, order, setting, held_out, reporter) for n in names if n not in SYNTHETIC}
     same = [pool.is_of(held_out) for pool in pools.values()]
     n = min(wanted, len(held_out) // 2 if any(same) else len(held_out))
     if n < 2:
@@ -176,8 +176,13 @@ def _from(pool: Pool, first: int) -> Picture:
     return lambda index: pool(first + index)
 
 
-def _pool(name: str, order: CompareOrder, setting: Setting, reporter: Reporter) -> Pool:
-    """Return the pictures of another set: the same split of a named one, all of a folder."""
+def _pool(
+    name: str, order: CompareOrder, setting: Setting, held_out: Pool, reporter: Reporter
+) -> Pool:
+    """Return the pictures of another set: the same split of a named one, all of a folder.
+
+    A folder that holds the held-out pictures, however it is named, is that set: the same split.
+    """
     chosen = CompletionOptions(data=(name,), split=order.data.split, download=order.data.download)
     if name in data.NAMES or name in order.data.data:
         return Pool(name, [load_images(chosen, setting, reporter)], order.data.seed)
@@ -190,7 +195,8 @@ def _pool(name: str, order: CompareOrder, setting: Setting, reporter: Reporter) 
             failed = error
     if not sets and failed:
         raise UserError(failed.text, setting="against", where=name)
-    return Pool(name, sets, order.data.seed)
+    same = [one for one in sets if held_out.is_of(Pool(name, [one], 0))]
+    return Pool(name, same or sets, order.data.seed)
 
 
 def _masks(

@@ -20,7 +20,7 @@ from inpaint_cli.masks.files import resized
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.picture import Picture
-from inpaint_cli.posterior.ood_features import Asking, StatisticKind, features
+from inpaint_cli.posterior.ood_features import Asking, StatisticKind, features, kinds_of
 from inpaint_cli.posterior.ood_fit import mask_of, tensor_of
 from inpaint_cli.posterior.ood_reference import (
     SCORES,
@@ -105,6 +105,7 @@ def reference_of(contestant: Contestant, path: Path | None) -> Reference:
     """Return the reference of a file, or the one that ships; UserError where there is none."""
     chosen = path or zoo.ood_reference_of(contestant.name)
     if chosen is None:
+        kinds_of(contestant, None)  # whether one can be made at all
         raise UserError(
             f"none ships for {contestant.name}. Make one with 'inpaint ood --fit'.",
             setting="reference",

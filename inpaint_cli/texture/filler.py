@@ -70,7 +70,8 @@ class Filler:
     what is not in `hole`, bool [H, W], is read. A completion depends on the visible samples, the
     hole, the seed and its key alone; of the samples, those in `crop`, the surroundings of the hole,
     which are all that is changed or read. ignored: bool [H, W], pixels that are neither filled nor
-    taken from, whose samples are a guess. TooLittleTexture where too little is visible. If numba
+    taken from, whose samples are a guess. TooLittleTexture where too little is visible, and no part
+    of the hole lies in a plain surface; `left` is what does not where some do. If numba
     has to compile (see `compiled`), `compiling` is called before. keep: keep the samples, which
     `draw` needs; `values` has copies of its own where it needs any.
     """
@@ -102,10 +103,14 @@ class Filler:
         self.parts: list[HolePart] = []
         # What later parts see: the samples, with all that was drawn before.
         self.near: Array | None = near
+        self.left = np.zeros(int(hole.sum()), np.bool_)
         if not (thin.any() or broad.any()):
             return
         if whole_patches(hidden) < ENOUGH:
-            raise TooLittleTexture(f"fewer than {ENOUGH} whole patches of the picture are visible")
+            if not self.surfaces:
+                raise TooLittleTexture(f"fewer than {ENOUGH} whole patches are visible")
+            self.left = (thin | broad)[hole]
+            return
         if compiling is not None and not compiled():
             compiling()
         for surface in self.surfaces:
@@ -121,7 +126,9 @@ class Filler:
     @property
     def varied(self) -> bool:
         """Whether completions differ: not where all that is filled is plain, without grain."""
-        return bool(self.parts) or any(surface.grainy for surface in self.surfaces)
+        return bool(self.parts or self.left.any()) or any(
+            surface.grainy for surface in self.surfaces
+        )
 
     def draw(
         self,

@@ -88,12 +88,16 @@ def surface_of(picture: Array, part: Array, hole: Array, quantum: float) -> Surf
     away = cv2.distanceTransform((~here).astype(np.uint8), cv2.DIST_L2, 5)
     known = ~hole[span]
     inner = known & (away <= NEAR)
-    if inner.sum() < FEWEST:
+    few = inner.sum() < FEWEST  # in a corner, or of specks among specks
+    beside = known & (away <= REACH) if few else inner
+    if beside.sum() < FEWEST:
         return None
-    constant = crop[inner][0]
-    if (crop[inner] == constant).all():
+    constant = crop[beside][0]
+    if (crop[beside] == constant).all():
         smooth = np.broadcast_to(constant, crop.shape).astype(np.float32)
         return Surface(span, here, smooth, np.zeros_like(smooth), np.zeros((0, 2), np.int32))
+    if few:
+        return None
     depth = cv2.distanceTransform(np.pad(here, 1, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)
     ring = known & (away <= np.clip(depth.max(), 8, 16))
     for order in range(3 if _surrounds(ring, here) else 1):

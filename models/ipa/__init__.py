@@ -53,6 +53,7 @@ OPTIONS = (
         minimum=1,
         maximum=100_000,
         for_rank=16,
+        tells=True,
     ),
     Option(
         "condition",

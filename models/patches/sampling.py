@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,18 +38,23 @@ class PatchesModel(Method):
                 "nothing is visible, and patches only continues what is. "
                 "Take a model that draws, such as pcnn."
             )
-        filler = filler_of(image, ~visible, noise.seed)
-        drawn = np.stack([filler.draw(key) for key in noise.keys])
+        draw = drawing_of(image, ~visible, noise.seed)
+        drawn = np.stack([draw(key) for key in noise.keys])
         return np.asarray(np.clip(np.rint(drawn), 0, self.levels - 1), np.uint8)
 
 
-def filler_of(
+def drawing_of(
     samples: np.ndarray[Any, np.dtype[np.uint8]],
     hole: np.ndarray[Any, np.dtype[np.bool_]],
     seed: int,
-) -> Filler | Scraps:
-    """Return what draws the completions: without enough whole patches, single pixels do."""
+) -> Callable[[int | tuple[int, ...]], np.ndarray[Any, np.dtype[Any]]]:
+    """Return what draws the completion of a key: without enough patches, single pixels do."""
     try:
-        return Filler(samples, hole, seed=seed)
+        filler = Filler(samples, hole, seed=seed)
     except TooLittleTexture:
-        return Scraps(samples, hole, seed=seed)
+        return Scraps(samples, hole, seed=seed).draw
+    if not filler.left.any():
+        return filler.draw
+    left, scraps = np.zeros_like(hole), Scraps(samples, hole, seed=seed)
+    left[hole] = filler.left
+    return lambda key: np.where(left[..., None], scraps.draw(key), filler.draw(key))

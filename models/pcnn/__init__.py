@@ -34,6 +34,7 @@ class PixelFamily:
             "Ahead of the frontier this is the next-pixel distribution as if all pixels between "
             "were 0, not a marginal.",
             default=False,
+            tells=True,
         ),
     )
     details: tuple[Detail, ...] = (Detail("trace", drawn="frames", ending="-trace.gif"),)

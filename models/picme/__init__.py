@@ -46,6 +46,7 @@ class MixtureFamily:
             "Also write STEM-by-primitive.png, a row of completions from each component, and "
             "STEM-latents.png, sampled latent variables in two dimensions, coloured by component.",
             default=False,
+            tells=True,
         ),
         Option(
             "projection",
@@ -53,6 +54,7 @@ class MixtureFamily:
             "How --by-primitive comes to two dimensions: principal components, or t-SNE (the "
             "paper's figure 10; slower).",
             default="pca",
+            tells=True,
             choices=("pca", "tsne"),
         ),
     )

@@ -77,7 +77,8 @@ def test_a_file_that_exists_is_replaced_on_request_only(folder: Path) -> None:
         ("cat-9.png", "final.png", "no such file"),
         ("cat-0.png", "final.jpg", "--output: "),
         ("cat-0.png", "cat-0.png", "the completion itself"),
-        ("completions.json", "final.json", "PNG or TIFF"),
+        ("completions.json", "final.json", "PNG, TIFF, JPEG or WebP"),
+        ("cat-sheet.png", "final.png", "a sheet, and no completion"),
     ],
 )
 def test_what_cannot_be_copied_is_refused(
@@ -88,6 +89,18 @@ def test_what_cannot_be_copied_is_refused(
     assert refused.exit_code == 2
     assert says in refused.stderr
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("jpeg", ".jpg"), ("webp", ".webp"), ("tiff", ".tiff")]
+)
+def test_completions_of_every_format_can_be_picked(folder: Path, kind: str, suffix: str) -> None:
+    asked = ("--box", "10,10,12,12", "--model", "telea", "--format", kind, "-o", folder / kind)
+    assert run("complete", folder.parent / "cat.png", *asked).exit_code == 0
+    made, target = folder / kind / f"cat-0{suffix}", folder / f"final{suffix}"
+    picked = run("pick", made, "-o", target)
+    assert "by telea, seed 0" in picked.stderr
+    assert target.read_bytes() == made.read_bytes()
 
 
 def test_a_folder_keeps_the_name(folder: Path) -> None:

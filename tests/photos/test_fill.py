@@ -182,6 +182,47 @@ def test_where_too_little_is_visible_the_models_picture_is_the_fill_and_one_note
     assert all_of(completed) == all_of(plain)
 
 
+def specks(share: float = 0.5) -> Hidden:
+    return np.random.default_rng(0).random(SHAPE) < share
+
+
+def test_specks_all_over_blank_paper_become_paper_and_no_model_is_needed() -> None:
+    paper = np.full((*SHAPE, 3), 245, np.uint8)
+    completed = completed_of(of_array(paper), specks(), n=2)
+    assert (completed.samples(1) == 245).all()
+    assert completed.notes() == []
+    assert completed.texturing is not None
+    assert not completed.texturing.needs_structure
+
+
+def test_what_is_plain_goes_on_though_elsewhere_too_little_is_visible() -> None:
+    photo, hidden = textured(), specks()
+    photo[:, :50] = 245
+    hidden[:, 51:] |= specks(0.9)[:, 51:]
+    hidden[:, 46:51] = False
+    completed = completed_of(of_array(photo), hidden, n=2)
+    assert completed.windows
+    one, two = completed.samples(0), completed.samples(1)
+    assert (one[:, :24] == 245).all()
+    assert (one[:, 60:] != two[:, 60:]).any()
+    np.testing.assert_array_equal(one[~hidden], photo[~hidden])
+
+
+def test_texture_alone_refuses_a_photo_of_which_nothing_is_visible() -> None:
+    with pytest.raises(UserError, match="nothing is visible, and texture only continues"):
+        completed_of(of_array(textured()), np.ones(SHAPE, np.bool_), texture_only=True)
+
+
+@pytest.mark.parametrize("texture_only", [True, False])
+def test_a_part_far_from_all_that_is_visible_is_filled_from_there(texture_only: bool) -> None:
+    photo = textured(24, 1700)
+    hidden = hidden_of(photo.shape, Box(0, 0, 24, 1650))  # in two parts
+    completed = completed_of(of_array(photo), hidden, texture_only=texture_only)
+    made = completed.samples(0)
+    assert made[:, :800].std() > 10  # texture, of which there is none near
+    np.testing.assert_array_equal(made[~hidden], photo[~hidden])
+
+
 def test_where_nothing_is_visible_the_model_draws_all() -> None:
     photo, hidden = of_array(textured(40, 44)), np.ones((40, 44), np.bool_)
     one, two = all_of(completed_of(photo, hidden, n=2))
@@ -215,9 +256,27 @@ def test_completions_of_one_plain_colour_are_said_to_be_alike() -> None:
         spread.add(completed.samples(index))
     assert spread.deviation == 0
     assert spread.sentence() == (
-        "3 of the 3 completions are one and the same: what is visible round the holes is one plain "
+        "all 3 completions are one and the same: what is visible round the holes is one plain "
         "colour, which goes on"
     )
+
+
+def test_a_long_hole_in_one_plain_colour_is_said_to_be_alike_for_that_reason() -> None:
+    paper = np.full((40, 3200), 90, np.uint8)  # cut in parts, each of which follows another
+    spread = Spread(
+        completed_of(of_array(paper), hidden_of(paper.shape, Box(18, 0, 21, 3200)), n=2)
+    )
+    for index in range(2):
+        spread.add(spread.completed.samples(index))
+    assert "one plain colour, which goes on" in spread.sentence()
+
+
+def test_completions_that_are_alike_in_pairs_are_counted_as_they_are() -> None:
+    photo = of_array(textured())
+    spread = Spread(completed_of(photo, hidden_of(SHAPE, Box(40, 20, 44, 24)), n=4))
+    for level in (1, 1, 2, 2):
+        spread.add(np.full_like(photo.samples, level))
+    assert spread.sentence().startswith("the 4 completions are 2 different pictures")
 
 
 def test_options_of_a_model_that_is_not_asked_are_told() -> None:

@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from inpaint_cli import api
+from inpaint_cli import api, models
 from inpaint_cli.cli import main
+from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos import calibration as files
 from inpaint_cli.photos.calibration import Calibration, RangeFactor
@@ -82,6 +83,41 @@ def test_a_calibration_of_something_else_is_refused(
     other = dataclasses.replace(CALIBRATION, **change)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=sentence):
         loaded().complete(PHOTO, visible=~HOLE, n=4, calibration=other)
+
+
+@pytest.mark.parametrize(
+    ("family", "options", "sentence"),
+    [
+        ("latent-codes", {"top_k": 1}, "is for completions without top_k 1"),
+        ("latent-codes", {"order": "sampled"}, "is for order confidence, not sampled"),
+        ("latent-codes", {"keep_seams": True}, "is for completions without keep_seams"),
+        ("ipa", {"temperatures": "0.1x12"}, "is for completions without temperatures 0.1x12"),
+        ("ipa", {"pixel_noise": 0.0}, "is for pixel_noise 1, not 0"),
+        ("ipa", {"bound": 8}, None),
+        ("picme", {"primitive": 0}, "is for completions without primitive 0"),
+        ("picme", {"by_primitive": True, "projection": "tsne"}, None),
+        ("pcnn", {"trace": True}, None),
+    ],
+)
+def test_options_that_change_what_is_drawn_are_not_what_was_calibrated(
+    family: str, options: dict[str, object], sentence: str | None
+) -> None:
+    assert not_as_scored(models.get(family).options, options) == sentence
+
+
+def test_one_completion_of_a_deterministic_method_stands_for_k_equal_ones() -> None:
+    of_telea = dataclasses.replace(CALIBRATION, model="telea", weights_sha256=None)
+    result = api.load_model("telea").complete(PHOTO, visible=~HOLE, calibration=of_telea)
+    assert result.intervals is not None
+    low, high = result.intervals.ends
+    assert np.isfinite(low).all()
+    assert (high - low)[HOLE].max() == pytest.approx(4 / 255)
+
+
+def test_texture_has_no_intervals() -> None:
+    of_patches = dataclasses.replace(CALIBRATION, model="patches", weights_sha256=None)
+    with pytest.raises(UserError, match=r"^calibration: is of a model.s pictures, and texture"):
+        api.load_model("patches").complete(PHOTO, visible=~HOLE, n=4, calibration=of_patches)
 
 
 def test_the_command_writes_the_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def test_the_standard_error_is_that_of_repeated_samples() -> None:
 def test_a_difference_of_areas_has_the_error_of_pairs() -> None:
     values, positive = scores()
     same = placements(values, positive).minus(placements(values, positive))
-    assert (same.area, same.se) == (0, 0)
+    assert (same.area, same.se) == (0, None)
     noisier = placements(values + RNG.normal(size=60) / 10, positive)
     single = placements(values, positive)
     difference = noisier.minus(single)
@@ -48,3 +48,10 @@ def test_a_difference_of_areas_has_the_error_of_pairs() -> None:
 def test_one_case_of_a_kind_has_an_area_but_no_error() -> None:
     lonely = placements(np.array([0.2, 0.1, 0.3]), np.array([True, False, False]))
     assert (lonely.area, lonely.se) == (0.5, None)
+
+
+def test_cases_wholly_apart_or_all_tied_have_no_error() -> None:
+    positive = np.repeat([True, False], 3)
+    for values, area in ((np.arange(6, 0, -1.0), 1.0), (np.ones(6), 0.5)):
+        told = placements(values, positive)
+        assert (told.area, told.se) == (area, None)

@@ -100,6 +100,9 @@ def test_bad_requests_are_answered_before_the_first_completion() -> None:
         ({"level": 50}, "level: must be above 50"),
         ({"level": 100}, "level: must be above 50 and below 100"),
         ({"data": ()}, "data: is needed"),
+        ({"split": "val"}, "split: no split called 'val'. Known: test, train, validation"),
+        ({"masks": "everything"}, "masks: everything hides something in 0 of 40 pictures"),
+        ({"masks": "centre", "by_visible": True}, "by_visible: 0-20 % visible: 0 pictures under"),
         ({"sed": 1}, "seed"),
     ):
         with pytest.raises(UserError, match=sentence):
@@ -204,3 +207,20 @@ def test_masks_of_another_kind_than_the_calibration_s_are_warned_of(
     assert code == 0
     assert "of masks freeform@mixture, and these are centre" in output
     assert "promise nothing" not in typed(*given, *more)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--size", "16"), "of pictures of 8 pixels across, 1 channel, 16 levels, and these are"),
+        (("--split", "validation"), "found on these very pictures (digits, validation)"),
+    ],
+)
+def test_other_pictures_and_the_calibration_s_own_are_warned_of(
+    calibration: Calibration, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    files.save(calibration, tmp_path / "c.json")
+    given = ("score", "--model", "pcnn-digits", "--data", "digits", "--limit", "2", "-k", "4")
+    more = ("--metrics", "coverage", "--calibration", str(tmp_path / "c.json"))
+    code, output = typed(*given, *more, *words)
+    assert (code, sentence in " ".join(output.split())) == (0, True)

@@ -178,6 +178,17 @@ def test_noise_is_told_from_digits_and_ranges_are_told_apart(file: Path) -> None
     json.dumps(document, allow_nan=False)
 
 
+def test_a_folder_is_the_same_set_however_it_is_spelled(file: Path, tmp_path: Path) -> None:
+    for i in range(120):
+        noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{i}.png")
+    names = (str(tmp_path), f"{tmp_path}/")
+    one, other = compared(file, data={"data": names[:1], "limit": 3}, against=names, masks="none")[
+        "sets"
+    ]
+    assert (one["n"], one["auroc"]) == (other["n"], other["auroc"])
+
+
 def test_a_folder_is_compared_with_all_its_pictures(file: Path, tmp_path: Path) -> None:
     for i in range(7):
         noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
@@ -240,6 +251,11 @@ def test_agreement_serves_families_without_layers() -> None:
 def test_what_a_model_cannot_tell_is_refused(model: str, statistic: Any, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         inpaint_cli.fit_ood(model, data="digits", statistic=statistic)
+
+
+def test_a_method_that_no_reference_can_be_made_of_is_not_told_to_make_one() -> None:
+    with pytest.raises(UserError, match="model: telea has no weights"):
+        inpaint_cli.ood(np.zeros((8, 8), np.uint8), model="telea")
 
 
 def test_a_reference_of_another_size_is_refused(reference: Reference) -> None:
