@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from inpaint_cli import masks
+from inpaint_cli.endings import in_background
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
 from inpaint_cli.page.choices import ModelChoice
@@ -249,7 +250,7 @@ class Session:
                 self._drawn, photo, self.visible, order, self.pixels, self.reporter, self._version
             )
             self.rounds[drawn.number] = drawn
-        threading.Thread(target=drawn.run, args=(self.load,), daemon=True).start()
+        in_background(drawn.run, self.load)
         return drawn
 
     def _forget_old(self) -> None:

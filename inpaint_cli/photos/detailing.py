@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.photos.blending import extend
 from inpaint_cli.photos.drawing import Guide
-from inpaint_cli.photos.parts import Part, holes_in_parts, pasted
+from inpaint_cli.photos.parts import Part, holes_in_parts, in_order, pasted
 from inpaint_cli.photos.windows import Box, Mask
 from inpaint_cli.pictures.picture import Picture, Samples
 from inpaint_cli.pictures.tones import from_tones, tones, white_of
@@ -112,10 +112,12 @@ class Texturing:
     def _textured(self, parts: Sequence[Part]) -> list[TexturedPart]:
         """Return the parts of one hole with their surroundings, in the order of filling."""
         textured: list[TexturedPart] = []
+        sees = [bool(self.visible[self._around(part).slices].any()) for part in parts]
+        if not all(sees):
+            seeing = {id(part) for part, some in zip(parts, sees, strict=True) if some}
+            parts = in_order(parts, lambda part: id(part) in seeing)
         for number, part in enumerate(parts):
-            longest = max(part.box.height, part.box.width)
-            margin = max(MARGIN, min(longest // 2, round(8 * part.radius)))
-            around = part.box.grown(margin).clipped(*self.hidden.shape)
+            around = self._around(part)
             pixels = pasted(part, around)
             unknown = ~self.visible[around.slices] & ~pixels
             if part.touches:
@@ -123,6 +125,12 @@ class Texturing:
                     unknown &= ~pasted(other, around)
             textured.append(TexturedPart(part, around, pixels, unknown, bool(part.touches)))
         return textured
+
+    def _around(self, part: Part) -> Box:
+        """Return the box from which the patches of a part are taken."""
+        longest = max(part.box.height, part.box.width)
+        margin = max(MARGIN, min(longest // 2, round(8 * part.radius)))
+        return part.box.grown(margin).clipped(*self.hidden.shape)
 
     def _fill_part(
         self, samples: Samples, part: TexturedPart, around: Box, index: int, guide: Guide | None
@@ -135,8 +143,11 @@ class Texturing:
         if filler is None:
             readable = tones(self.photo, samples[around.slices])
             hole = part.pixels | part.unknown
-            scraps = Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo))
-            values = scraps.draw(index)[part.pixels]
+            if hole.all():  # as far as it sees, all else is transparent
+                values = np.tile(self._mean, (int(part.pixels.sum()), 1))
+            else:
+                scraps = Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo))
+                values = scraps.draw(index)[part.pixels]
         elif guide is None:
             values = filler.values(index)
         else:
@@ -148,6 +159,12 @@ class Texturing:
         under = samples[around.slices][part.pixels]
         stored = from_tones(self.photo, values[None], under[None], opaque=self.opaque)[0]
         samples[around.slices][..., : stored.shape[1]][part.pixels] = stored
+
+    @cached_property
+    def _mean(self) -> npt.NDArray[np.float32]:
+        """What is visible, on average."""
+        readable = tones(self.photo, self.photo.samples[self.visible][None])[0]
+        return np.asarray(readable.mean(axis=0), np.float32)
 
     def _filler(self, around: Samples, part: TexturedPart) -> Filler | None:
         """Return what fills a part; kept for later completions where it serves them too."""

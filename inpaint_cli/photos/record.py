@@ -137,7 +137,7 @@ class Record:
         except (ValueError, RecursionError):
             self.damaged = True
             return []
-        _check_ordinary(self.path)
+        check_ordinary(self.path)
         if self.overwrite:
             return []
         raise UserError(
@@ -228,7 +228,7 @@ class Record:
                     "is an input, which is never replaced. Choose another output folder.",
                     where=path,
                 )
-            _check_ordinary(path)
+            check_ordinary(path)
             if path.exists() and not overwrite and not self.owns(name):
                 raise UserError(
                     "exists and is no result of an earlier run, or was changed since. Choose "
@@ -300,7 +300,7 @@ class _NotOurs(Exception):
     """A document that is well formed, and no record of this version."""
 
 
-def _check_ordinary(path: Path) -> None:
+def check_ordinary(path: Path) -> None:
     """Raise UserError for a folder, a pipe or a device, which nothing replaces."""
     if path.exists() and not path.is_file():
         raise UserError(
