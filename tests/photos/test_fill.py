@@ -240,7 +240,7 @@ def test_numbers_that_no_arithmetic_holds_are_refused(
     setting: str, value: float, told: str
 ) -> None:
     with pytest.raises(UserError, match=f"^{setting}: must be {told}"):
-        CompletionRequest(**{setting: value})
+        CompletionRequest(**{setting: value})  # type: ignore[arg-type]
 
 
 def test_an_argument_is_no_option_and_no_option_is_nan() -> None:
