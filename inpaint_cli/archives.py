@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.errors import PlainError, UserError
-from inpaint_cli.parsing import brief
+from inpaint_cli.parsing import brief, check_regular, open_regular
 
 UNSUSPICIOUS_BYTES = 1 << 26
 """What unpacks to no more than this is no bomb, however small it is."""
@@ -66,6 +66,8 @@ def open_zip(
     path: Path, ratio: int = RATIO_OF_PICTURES, setting: str = "data"
 ) -> Iterator[zipfile.ZipFile]:
     """Open a zip or npz file; UserError if it is damaged or unpacks to more than `ratio` times."""
+    with reading(path, setting):
+        check_regular(path)
     with reading(path, setting), zipfile.ZipFile(path) as archive:
         unpacked = sum(info.file_size for info in archive.infolist())
         _check_size(path, unpacked, path.stat().st_size, ratio, setting)
@@ -96,7 +98,7 @@ def open_tar(path: Path) -> Iterator[Iterator[tuple[tarfile.TarFile, tarfile.Tar
 
     It is read as a stream: a seek backwards in a packed file would start from its beginning.
     """
-    with reading(path), path.open("rb") as raw:
+    with reading(path), open_regular(path) as raw:
         stream = cast(IO[bytes], _Unpacked(path, raw))
         with tarfile.open(fileobj=stream, mode="r|", bufsize=PIECE, tarinfo=_WholeHead) as archive:
             yield _members(archive)

@@ -22,6 +22,7 @@ import click
 
 from inpaint_cli import __version__
 from inpaint_cli.commands.options import HELP_COLUMNS, remarks
+from inpaint_cli.endings import end_beside_background
 from inpaint_cli.errors import (
     TERMINATED,
     Interrupted,
@@ -216,7 +217,11 @@ def run() -> None:
     hangup = getattr(signal, "SIGHUP", None)  # which Windows has not, and which nohup ignores
     if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:
         signal.signal(hangup, terminate)
-    main(prog_name="inpaint")
+    try:
+        main(prog_name="inpaint")
+    except SystemExit as end:
+        end_beside_background(end.code if isinstance(end.code, int) else 0)
+        raise
 
 
 def terminate(signal_number: int, frame: FrameType | None) -> NoReturn:

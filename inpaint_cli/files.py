@@ -23,6 +23,7 @@ NAME_BYTES = 255
 """So long a name may be on the file systems of Linux, macOS and Windows."""
 PATH_BYTES = 4000
 """And so long a path, with room for the name of a temporary file."""
+Stamp = tuple[int, int, int]
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}(\.[^.]*)?")
 _started = time.time()
 _cleaned: set[Path] = set()
@@ -228,6 +229,15 @@ def is_ours(folder: Path, name: str, says_so: Callable[[Path], bool]) -> bool:
         return inside and not path.is_symlink() and path.is_file() and says_so(path)
     except (OSError, RuntimeError, ValueError):  # a loop of links, a name that none can have
         return False
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what changes with a file; None where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def hash_of(path: Path) -> str:

@@ -32,6 +32,11 @@ def open_regular(path: Path) -> BinaryIO:
     raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
+def check_regular(path: Path) -> None:
+    """Raise OSError where `open_regular` does, before a library opens the file and waits."""
+    open_regular(path).close()
+
+
 def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     """Return what is in a regular file; OSError for another, and above `most` bytes."""
     with open_regular(path) as file:

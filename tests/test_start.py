@@ -1,5 +1,6 @@
 """The start: no torch where none is needed, little memory, mistakes told before a model loads."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,22 @@ def test_what_is_loaded_is_said_before_torch_is(case: str, photo: Path, top: Pat
     typed = [str(photo) if word == "PHOTO" else word for word in words]
     ended = own_process.run(case.split()[0], *typed, top=top, before=AT_FIRST_LINE)
     assert f"first: [] True {line}" in ended.stderr
+
+
+def test_an_interruption_while_it_starts_is_one_word(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import inpaint_cli
+    from inpaint_cli.__main__ import run
+
+    class Interrupting:
+        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+            if name == "inpaint_cli.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "inpaint_cli.cli", raising=False)
+    monkeypatch.delattr(inpaint_cli, "cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as end:
+        run()
+    assert (end.value.code, capsys.readouterr().err) == (130, "interrupted\n")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from inpaint_cli.commands import options
+from inpaint_cli.endings import in_background
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
@@ -163,7 +163,7 @@ def run(session: Session, port: int, browser: bool) -> None:
     sys.stdout.flush()
     if browser:
         open_browser(f"{address}#once={page.once}", session.reporter)
-    threading.Thread(target=session.warm_up, daemon=True).start()
+    in_background(session.warm_up)
     serve(page, at)
 
 
@@ -181,4 +181,4 @@ def open_browser(address: str, reporter: Reporter) -> None:
     if not shown:
         reporter.note("no display here: open the address in a browser yourself.")
         return
-    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    in_background(webbrowser.open, address)

@@ -70,6 +70,8 @@ def check(completion: Path, target: Path, overwrite: bool) -> None:
             f"{target}: must end in {' or '.join(allowed)}, since the file is copied as it is.",
             setting="output",
         )
+    if target.exists() and not target.is_file():
+        raise UserError(f"{target}: not an ordinary file. Give another name.", setting="output")
     if target.exists() and target.samefile(completion):
         raise UserError(f"{target}: is the completion itself.", setting="output")
     if target.exists() and not overwrite and hash_of(target) != hash_of(completion):

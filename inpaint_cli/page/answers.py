@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from inpaint_cli.page.gate import Refusal
+from inpaint_cli.page.opened import plain_text
 
 SLOW_SECONDS = 60.0
 """A body whose next piece takes longer is given up."""
@@ -31,6 +32,14 @@ async def body_of(request: Request) -> bytes:
             return b"".join(parts)
 
 
+class Json(JSONResponse):
+    """JSON in ASCII: names that are no UTF-8, and words of strangers, have what is no text."""
+
+    def render(self, content: Any) -> bytes:
+        """Return the document."""
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
 def parsed(body: bytes) -> dict[str, Any]:
     """Return a JSON object; Refusal for all else."""
     try:
@@ -48,7 +57,7 @@ def answer(result: Any) -> Response:
         return result
     if isinstance(result, bytes):
         return Response(result, media_type="application/octet-stream")
-    return JSONResponse(result)
+    return Json(result)
 
 
 def picture(content: bytes, media_type: str) -> Response:
@@ -58,6 +67,6 @@ def picture(content: bytes, media_type: str) -> Response:
 
 def download(content: bytes, name: str) -> Response:
     """Return a file for the user's folder of downloads."""
-    disposition = f"attachment; filename*=UTF-8''{quote(name)}"
-    headers = {"content-disposition": disposition, "x-name": quote(name)}
+    quoted = quote(plain_text(name))
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quoted}", "x-name": quoted}
     return Response(content, media_type="application/octet-stream", headers=headers)

@@ -18,6 +18,7 @@ from inpaint_cli.page.opened import OpenedPhoto, ScreenPixels, png, screen
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.photos.completing import CompletedPhoto, check_n, completing
 from inpaint_cli.photos.details import captions
+from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.photos.overview import MAP_TOP, coloured, scaled, view_of
 from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.picture import Picture, Samples
@@ -121,15 +122,11 @@ class Round:
         except Stopped:
             self._forget()
             self.tell("cancelled")
-        except PlainError as error:
-            self._forget()
-            self.tell("failed", message=str(error))
         except Exception as error:  # the page must hear of it, whatever it is
             self._forget()
-            self.reporter.detail(f"{type(error).__name__}: {error}")
-            is_memory = isinstance(error, MemoryError)
-            what = "out of memory. Take a smaller photo or model." if is_memory else repr(error)
-            self.tell("failed", message=what if is_memory else f"internal error: {what}")
+            if not isinstance(error, PlainError):
+                self.reporter.detail(f"{type(error).__name__}: {error}")
+            self.tell("failed", message=in_words(error))
 
     def _draw(self, loaded: Loaded) -> None:
         request = self.order.request(loaded.family)
@@ -263,6 +260,17 @@ class Round:
             hidden = np.asarray(cv2.resize(hidden, size, interpolation=cv2.INTER_AREA))
         alpha = np.where(hidden > 0, 217, 0).astype(np.uint8)
         return png(np.dstack([coloured(deviation / MAP_TOP), alpha]))
+
+
+def in_words(error: Exception) -> str:
+    """Return what the page says of an error, whatever it is."""
+    if isinstance(error, PlainError):
+        return str(error)
+    if is_out_of_memory(error):
+        return "out of memory. Take a smaller photo or model."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return f"internal error: {error!r}"
 
 
 def doubling(n: int) -> Iterator[range]:

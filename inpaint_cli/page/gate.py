@@ -37,6 +37,8 @@ HEADERS = {
 HOST = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 """The port is not compared, since `ssh -L` may change it."""
 MIB = 1 << 20
+LONGEST_PATH = 200
+"""No address here is longer; Python makes no number of thousands of digits."""
 JSON_BYTES = 64 << 10
 LIMITS = {"/api/photo": 256 * MIB, "/api/mask/file": 64 * MIB, "/api/mask": 64 * MIB}
 """Bytes that may be sent, by path; elsewhere `JSON_BYTES`."""
@@ -87,6 +89,8 @@ class Gate:
             fields.setdefault(name.lower(), []).append(value)
         host = check_host(fields)
         check_origin(fields, host)
+        if len(scope["path"]) > LONGEST_PATH:
+            raise Refusal(414, "there is nothing here.")
         if scope["method"] == "OPTIONS":
             raise Refusal(403, "no other page may use this server.")
         if scope["path"].startswith("/api/") and scope["path"] not in OPEN:

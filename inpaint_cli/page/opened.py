@@ -15,6 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.files import Stamp, stamp_of
+from inpaint_cli.photos.journal import NAME as JOURNAL
+from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.windows import Box
 from inpaint_cli.pictures.colours import display
 from inpaint_cli.pictures.picture import Picture
@@ -53,6 +56,8 @@ class OpenedPhoto:
     picture: Picture
     origin: tuple[int, int] | None = None
     """The round and the number of the completion that it is."""
+    stamp: Stamp | None = None
+    """Of the file when it was read."""
 
     @classmethod
     def of_picture(cls, picture: Picture) -> Self:
@@ -63,6 +68,11 @@ class OpenedPhoto:
     def size(self) -> tuple[int, int]:
         """Height and width, upright."""
         return self.picture.height, self.picture.width
+
+    @property
+    def changed(self) -> bool:
+        """Whether the user's file is no more what was read."""
+        return self.source == self.path and stamp_of(self.source) != self.stamp
 
     @property
     def uploaded(self) -> bool:
@@ -95,7 +105,8 @@ class OpenedPhoto:
 
 def open_photo(path: Path) -> OpenedPhoto:
     """Read a photo of the user's; UserError if it is none."""
-    return OpenedPhoto(plain_text(path.name), path, path, read(path))
+    stamp = stamp_of(path)
+    return OpenedPhoto(plain_text(path.name), path, path, read(path), stamp=stamp)
 
 
 def screen(picture: Picture, box: Box) -> ScreenPixels:
@@ -137,7 +148,7 @@ def plain_text(name: str) -> str:
 def safe_name(name: str) -> str:
     """Return the name under which an upload may be written: no folder, no odd characters.
 
-    UserError for names of devices and of our own record.
+    UserError for names of devices and of our own records.
 
     >>> safe_name("../My cat (1).JPG"), safe_name("<img onerror=x>.png")
     ('My cat _1_.JPG', '_img onerror_x_.png')
@@ -151,6 +162,7 @@ def safe_name(name: str) -> str:
     stem = stem or "photo"
     # What begins with a dash would be taken for an option of the command.
     stem = "_" + stem[1:] if stem.startswith("-") else stem
-    if stem.lower() in RESERVED or last.lower() == "completions.json":
+    safe = f"{stem}.{suffix}" if suffix else stem
+    if stem.lower() in RESERVED or safe.lower() in (RECORD, JOURNAL):
         raise UserError("is no name for a photo. Rename it.", where=plain_text(last))
-    return f"{stem}.{suffix}" if suffix else stem
+    return safe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ class RoundOrder:
         if self.model != DEFAULT:
             words += ["--model", self.model]
         if self.context != CONTEXT:
-            words += ["--context", f"{self.context:g}"]
+            words += ["--context", str(self.context)]
         for name, value in (
             ("temperature", self.temperature),
             ("feather", self.feather),
@@ -109,7 +110,7 @@ class RoundOrder:
             words += ["--device", device]
         if folder != FOLDER:
             words += ["-o", _operand(folder)]
-        return shlex.join(words)
+        return " ".join(map(_quoted, words))
 
 
 def choice_of(option: Option) -> dict[str, Any]:
@@ -131,6 +132,21 @@ def _flag(name: str, value: Any) -> list[str]:
         return []
     flag = f"--{name.replace('_', '-')}"
     return [flag] if value is True else [flag, str(value)]
+
+
+def _quoted(word: str) -> str:
+    r"""Return a word for a shell; what is no printable text as the bytes that it is.
+
+    >>> print(_quoted("a b.png"), _quoted(os.fsdecode(b"caf\xe9's.png")))
+    'a b.png' $'caf\xe9\x27s.png'
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "'\\" else f"\\x{byte:02x}"
+        for byte in os.fsencode(word)
+    )
+    return f"$'{''.join(escaped)}'"
 
 
 def _operand(path: Path) -> str:

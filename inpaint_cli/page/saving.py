@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import itertools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +15,9 @@ import numpy as np
 
 from inpaint_cli import zoo
 from inpaint_cli.declarations import not_as_scored
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.files import check_length, make_folder, replacing, resolved, write_bytes
-from inpaint_cli.masks.files import write_mask
+from inpaint_cli.masks.files import read_mask, write_mask
 from inpaint_cli.page.drawing import Round
 from inpaint_cli.page.opened import OpenedPhoto
 from inpaint_cli.photos import calibration
@@ -78,6 +80,32 @@ def mask_file(folder: Path, stem: str, visible: Mask) -> Path:
     return folder / f"{stem}-mask-{digest[:DIGITS]}.png"
 
 
+def free_mask_file(folder: Path, stem: str, visible: Mask) -> Path:
+    """Return the name of `mask_file`, or the next one where that file holds something else."""
+    first = mask_file(folder, stem, visible)
+    names = (first.with_stem(f"{first.stem}-{number}") for number in itertools.count(2))
+    return next(
+        path
+        for path in itertools.chain([first], names)
+        if not os.path.lexists(path) or _holds(path, visible)
+    )
+
+
+def _holds(path: Path, visible: Mask) -> bool:
+    try:
+        return np.array_equal(read_mask(path), visible)
+    except (OSError, PlainError):
+        return False
+
+
+def is_same(file: Path, other: Path) -> bool:
+    """Return whether two files are there and have the same content."""
+    try:
+        return filecmp.cmp(file, other, shallow=False)
+    except OSError:
+        return False
+
+
 def free_folder(folder: Path) -> Path:
     """Return the first of folder/2, folder/3 ... that does not exist."""
     return next(place for n in itertools.count(2) if not (place := folder / str(n)).exists())
@@ -85,11 +113,15 @@ def free_folder(folder: Path) -> Path:
 
 def place_upload(photo: OpenedPhoto, folder: Path) -> Path:
     """Write an uploaded photo into a folder as it came, never over another file; return where."""
-    content = photo.source.read_bytes()
+    try:
+        content = photo.source.read_bytes()
+    except OSError as error:
+        text = "the uploaded file is gone from the folder of temporary files. Open it again."
+        raise UserError(text, where=photo.name) from error
     stem, suffix = photo.path.stem, photo.path.suffix
     for number in itertools.count(1):
         path = folder / (f"{stem}-{number}{suffix}" if number > 1 else f"{stem}{suffix}")
-        if not path.exists():
+        if not os.path.lexists(path):
             write_bytes(path, content)
             return path
         if path.is_file() and path.read_bytes() == content:
@@ -105,10 +137,13 @@ def save_round(done: Round, photo: Path, order: SaveOrder) -> dict[str, Any]:
     completed, loaded = done.completed, done.loaded
     assert completed is not None
     assert loaded is not None
-    mask = mask_file(order.folder, photo.stem, done.visible)
+    mask = free_mask_file(order.folder, photo.stem, done.visible)
     suffix = suffix_for(completed.photo)
     names = ResultNames.of(photo, Path(photo.stem), suffix, done.order.n, done.order.seed)
     writer = _writer(done, photo, mask, order)
+    if done.photo.changed:
+        text = f"{photo}: changed or gone since it was opened; the command needs it as it was"
+        order.reporter.warn(text)
     hole = HoleSource(path=mask).fields(mask, done.photo.size, done.order.seed)
     _check(writer, names, order, lambda: writer.is_done(names, hole, completed.request))
     check_length(order.folder, [*names.all, mask.name])

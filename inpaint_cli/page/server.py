@@ -14,11 +14,12 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from inpaint_cli.errors import PlainError, ResourceError, UserError
-from inpaint_cli.page.answers import answer, body_of, parsed
+from inpaint_cli.errors import UserError
+from inpaint_cli.page.answers import Json, answer, body_of, parsed
+from inpaint_cli.page.drawing import in_words
 from inpaint_cli.page.gate import Gate, Refusal, new_token
 from inpaint_cli.page.routes import Endpoint, PhotoRoutes, RoundRoutes, Work
 from inpaint_cli.page.saving import InTheWay
@@ -82,17 +83,14 @@ class PageServer:
         if self.debug:
             traceback.print_exception(error)
         if isinstance(error, Refusal):
-            return JSONResponse({"error": str(error)}, error.status)
+            return Json({"error": str(error)}, error.status)
         if isinstance(error, InTheWay):
             more = {"elsewhere": error.elsewhere, "replaceable": error.replaceable}
-            return JSONResponse({"error": str(error), **more}, 409)
+            return Json({"error": str(error), **more}, 409)
         if isinstance(error, UserError):
             status = {Busy: 409, NoSuchRound: 404}.get(type(error), 422)
-            return JSONResponse({"error": str(error)}, status)
-        if isinstance(error, ResourceError | PlainError):
-            return JSONResponse({"error": str(error)}, 500)
-        text = "out of memory." if isinstance(error, MemoryError) else f"internal error: {error!r}"
-        return JSONResponse({"error": text}, 500)
+            return Json({"error": str(error)}, status)
+        return Json({"error": in_words(error)}, 500)
 
     def _check_page(self, request: Request) -> None:
         page = request.headers.get("x-inpaint-page")
@@ -124,7 +122,7 @@ async def static(request: Request) -> Response:
     """Return a file of the page."""
     name = request.path_params["name"]
     if name not in STATIC:
-        return JSONResponse({"error": "there is nothing here."}, 404)
+        return Json({"error": "there is nothing here."}, 404)
     file, media_type = STATIC[name]
     content = resources.files("inpaint_cli.page").joinpath("static", file).read_bytes()
     return Response(content, media_type=media_type)
@@ -133,4 +131,4 @@ async def static(request: Request) -> Response:
 async def plain(request: Request, error: Exception) -> Response:
     """Return what Starlette answers by itself (404, 405) as one sentence."""
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+    return Json({"error": error.detail}, error.status_code, headers=error.headers)

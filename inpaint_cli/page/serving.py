@@ -59,7 +59,7 @@ class Patient(H11Protocol):
 
 
 class Serving(uvicorn.Server):
-    """A server that ends well on Ctrl-C, on SIGTERM, and when the page says so."""
+    """A server that ends well on Ctrl-C, SIGTERM, a closed terminal, and when the page says so."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -67,7 +67,10 @@ class Serving(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        numbers = (signal.SIGINT, signal.SIGTERM)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        hangup = getattr(signal, "SIGHUP", None)  # which Windows has not, and which nohup ignores
+        if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:
+            numbers.append(hangup)
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
             yield

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inpaint_cli import masks
+from inpaint_cli.endings import in_background
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
 from inpaint_cli.page.choices import ModelChoice
@@ -24,6 +26,7 @@ from inpaint_cli.page.saving import (
     SaveOrder,
     Told,
     free_folder,
+    is_same,
     mask_file,
     place_upload,
     save_round,
@@ -73,7 +76,10 @@ class Session:
     """The number of the page that was opened last; older ones are refused."""
     pixels: threading.Lock = field(default_factory=threading.Lock)
     """Held during all work on whole photos."""
-    _count: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    """Of files and folders in the scratch folder."""
+    _drawn: int = 0
+    """The number of the last round; none is given twice, since a page may still ask for it."""
     _version: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _loading: threading.Lock = field(default_factory=threading.Lock)
@@ -94,8 +100,7 @@ class Session:
         safe, shown = safe_name(name), plain_text(name)
         with self.pixels:
             picture = read(content, name=shown)
-            self._count += 1
-            source = self.scratch() / f"{self._count}-{safe}"
+            source = self._new_scratch(safe)
             source.write_bytes(content)
             self._take(OpenedPhoto(shown, self.settings.folder / safe, source, picture))
 
@@ -103,10 +108,8 @@ class Session:
         """Open a completion as the next photo."""
         self._check_idle()
         done = self.done(number, index)
-        self._count += 1
-        folder = self.scratch() / str(self._count)
         with self.pixels:
-            source = write_alone(done, index, folder)
+            source = write_alone(done, index, self._new_scratch())
             path = self.settings.folder / source.name
             self._take(OpenedPhoto(source.name, path, source, read(source), (number, index)))
 
@@ -143,7 +146,14 @@ class Session:
         if len(packed) != -(-height * width // 8):
             raise UserError(f"expected {-(-height * width // 8)} bytes, got {len(packed)}.")
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=height * width)
-        self.visible = np.asarray(bits.reshape(height, width) == 0)
+        self._put(np.asarray(bits.reshape(height, width) == 0))
+
+    def _put(self, visible: Mask) -> None:
+        """Take a mask; Busy where it is of a photo that another one has followed."""
+        with self._lock:
+            if visible.shape != self.opened().size:
+                raise Busy("another photo was opened meanwhile. Draw its mask anew.")
+            self.visible = visible
 
     def read_mask_file(
         self, content: bytes | Path, name: str, *, invert: bool, alpha: bool, resize: bool
@@ -152,20 +162,23 @@ class Session:
         size = self.opened().size
         source = content
         if isinstance(content, bytes):
-            source = self.scratch() / f"mask{Path(safe_name(name)).suffix}"
+            source = self._new_scratch(f"mask{Path(safe_name(name)).suffix}")
             source.write_bytes(content)
         assert isinstance(source, Path)
         try:
-            self.visible = read_mask(source, size=size, invert=invert, alpha=alpha, resize=resize)
+            self._put(read_mask(source, size=size, invert=invert, alpha=alpha, resize=resize))
         except UserError as error:
             # What was uploaded is called as the user calls it.
             raise UserError(str(error).replace(str(source), plain_text(name))) from error
+        finally:
+            if source is not content:
+                source.unlink(missing_ok=True)
 
     def grow(self, px: Any) -> None:
         """Enlarge the hole by a disc, as --grow does."""
         self.opened()
         assert self.visible is not None
-        self.visible = apply_grow(self.visible, whole(px, "grow", 0, LARGEST_GROW))
+        self._put(apply_grow(self.visible, whole(px, "grow", 0, LARGEST_GROW)))
 
     def draw_mask(self, kind: Any, seed: Any, model: Any) -> None:
         """Draw a mask of a kind at the size that a model needs."""
@@ -174,15 +187,17 @@ class Session:
             raise UserError(f"no kind of mask called {repr(kind)[:60]}.", setting="mask")
         size = self.choice(model).size
         number = whole(seed, "seed", 0)
-        self.visible = masks.draw_at_scale(kind, height, width, model_size=size, seed=number)
+        self._put(masks.draw_at_scale(kind, height, width, model_size=size, seed=number))
 
     def mask_png(self) -> tuple[bytes, str]:
         """Return the mask as a file, and its name."""
         photo = self.opened()
         assert self.visible is not None
-        path = self.scratch() / "mask.png"
+        path = self._new_scratch("mask.png")
         write_mask(path, self.visible)
-        return path.read_bytes(), f"{photo.path.stem}-mask.png"
+        content = path.read_bytes()
+        path.unlink()
+        return content, f"{photo.path.stem}-mask.png"
 
     # Rounds
 
@@ -227,15 +242,15 @@ class Session:
             if self.visible.all():
                 raise UserError("no hole yet: paint what is to be filled in.")
             self._forget_old()
-            number = max(self.rounds, default=0) + 1
+            self._drawn += 1
             for earlier in self.rounds.values():
                 if earlier.completed is not None:
                     earlier.completed.kept.clear()
             drawn = Round(
-                number, photo, self.visible, order, self.pixels, self.reporter, self._version
+                self._drawn, photo, self.visible, order, self.pixels, self.reporter, self._version
             )
-            self.rounds[number] = drawn
-        threading.Thread(target=drawn.run, args=(self.load,), daemon=True).start()
+            self.rounds[drawn.number] = drawn
+        in_background(drawn.run, self.load)
         return drawn
 
     def _forget_old(self) -> None:
@@ -305,15 +320,9 @@ class Session:
         if photo.origin is not None:
             number, index = photo.origin
             below = self.rounds[number]
-            if below.saved is None:
-                step = SaveOrder(
-                    order.folder,
-                    order.reporter,
-                    index,
-                    order.replace,
-                    order.overwrite,
-                    order.device,
-                )
+            # What was saved may be gone since, or be another round's by now.
+            if below.saved is None or not is_same(Path(below.saved["files"][index]), photo.source):
+                step = replace(order, chosen=index)
                 below.saved = save_round(below, self._place(below.photo, step), step)
             return Path(below.saved["files"][index])
         return place_upload(photo, order.folder) if photo.uploaded else photo.path
@@ -321,9 +330,8 @@ class Session:
     def one(self, number: int, index: int) -> tuple[bytes, str]:
         """Return one completion as a file, and its name."""
         done = self.done(number, index)
-        self._count += 1
         with self.pixels:
-            path = write_alone(done, index, self.scratch() / str(self._count))
+            path = write_alone(done, index, self._new_scratch())
         content = path.read_bytes()
         shutil.rmtree(path.parent, ignore_errors=True)
         return content, path.name
@@ -356,9 +364,15 @@ class Session:
                 "seed": self.settings.seed,
             },
             "folder": str(self.settings.folder),
-            "rounds": [{**r.summary(), "command": self.command(r.number)} for r in rounds],
+            "rounds": [self._summary(drawn) for drawn in rounds],
             "running": None if running is None else running.number,
         }
+
+    def _summary(self, drawn: Round) -> dict[str, Any]:
+        """Return what the page shows of a round; painted: its mask is the one that is painted."""
+        same = self.visible is not None and np.array_equal(drawn.visible, self.visible)
+        painted = same and drawn.version == self._version
+        return {**drawn.summary(), "command": self.command(drawn.number), "painted": painted}
 
     @property
     def unsaved(self) -> int:
@@ -367,10 +381,14 @@ class Session:
 
     def scratch(self) -> Path:
         """Return the folder for uploads, which only this user can read; removed at the end."""
-        if self._scratch is None:
+        if self._scratch is None or not self._scratch.is_dir():  # systems tidy up after days
             self._scratch = Path(tempfile.mkdtemp(prefix="inpaint-"))
             atexit.register(self.close)
         return self._scratch
+
+    def _new_scratch(self, name: str = "") -> Path:
+        """Return a new path in the scratch folder: of a file `name`, or of a folder."""
+        return self.scratch() / f"{next(self._numbers)}{name and '-'}{name}"
 
     def close(self) -> None:
         """Stop what runs and remove the scratch folder."""

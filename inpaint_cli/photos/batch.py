@@ -23,6 +23,7 @@ from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask
+from inpaint_cli.photos.record import check_ordinary
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.results import ResultNames, ResultWriter
 from inpaint_cli.pictures.picture import Picture
@@ -196,6 +197,7 @@ class BatchRun:
         """Complete a photo and write its one completion, without a sheet or a record."""
         if resolved(file) in self.writer.inputs:
             raise UserError("is an input, which is never replaced.", where=file)
+        check_ordinary(file)
         if file.exists() and self.job.skip_existing:
             self.reporter.note(f"{task.photo}: {file} exists, skipped")
             self.skipped.append(str(task.photo))

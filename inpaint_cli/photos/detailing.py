@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.photos.blending import extend
 from inpaint_cli.photos.drawing import Guide
-from inpaint_cli.photos.parts import Part, holes_in_parts, pasted
+from inpaint_cli.photos.parts import Part, holes_in_parts, in_order, pasted
 from inpaint_cli.photos.windows import Box, Mask
 from inpaint_cli.pictures.picture import Picture, Samples
 from inpaint_cli.pictures.tones import from_tones, tones, white_of
@@ -108,12 +108,12 @@ class Texturing:
     def _textured(self, parts: Sequence[Part]) -> list[TexturedPart]:
         """Return the parts of one hole with their surroundings, in the order of filling."""
         textured: list[TexturedPart] = []
+        sees = [bool(self.visible[self._around(part).slices].any()) for part in parts]
+        if not all(sees):
+            seeing = {id(part) for part, some in zip(parts, sees, strict=True) if some}
+            parts = in_order(parts, lambda part: id(part) in seeing)
         for number, part in enumerate(parts):
-            longest = max(part.box.height, part.box.width)
-            margin = max(MARGIN, min(longest // 2, round(8 * part.radius)))
-            around = part.box.grown(margin).clipped(*self.hidden.shape)
-            if not self.visible[around.slices].any():  # then what is far has to do
-                around = Box(0, 0, *self.hidden.shape)
+            around = self._around(part)
             pixels = pasted(part, around)
             unknown = ~self.visible[around.slices] & ~pixels
             if part.touches:
@@ -131,6 +131,12 @@ class Texturing:
         filler = self._filler(self.photo.samples[part.surroundings.slices], part, again=True)
         return filler is None or bool(filler.left.any())
 
+    def _around(self, part: Part) -> Box:
+        """Return the box from which the patches of a part are taken."""
+        longest = max(part.box.height, part.box.width)
+        margin = max(MARGIN, min(longest // 2, round(8 * part.radius)))
+        return part.box.grown(margin).clipped(*self.hidden.shape)
+
     def _fill_part(
         self, samples: Samples, part: TexturedPart, around: Box, index: int, guide: Guide | None
     ) -> None:
@@ -143,7 +149,7 @@ class Texturing:
             if drawn is not None:
                 near[part.pixels] = drawn
             else:
-                self._store(near, part.pixels, self._scraps(near, part).draw(index)[part.pixels])
+                self._store(near, part.pixels, self._scraps(near, part, index))
         if filler is None:
             return
         if drawn is None or guide is None:
@@ -163,10 +169,19 @@ class Texturing:
         stored = from_tones(self.photo, values[None], under[None], opaque=self.opaque)[0]
         samples[..., : stored.shape[1]][pixels] = stored
 
-    def _scraps(self, around: Samples, part: TexturedPart) -> Scraps:
-        """Return what fills a part where neither texture nor a model can."""
+    def _scraps(self, around: Samples, part: TexturedPart, index: int) -> npt.NDArray[np.float32]:
+        """Return what fills a part where neither texture nor a model can, [N, C]."""
         readable, hole = tones(self.photo, around), part.pixels | part.unknown
-        return Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo))
+        if hole.all():  # as far as it sees, all else is transparent
+            return np.tile(self._mean, (int(part.pixels.sum()), 1))
+        scraps = Scraps(readable, hole, seed=self.seed, scale=white_of(self.photo))
+        return scraps.draw(index)[part.pixels]
+
+    @cached_property
+    def _mean(self) -> npt.NDArray[np.float32]:
+        """What is visible, on average."""
+        readable = tones(self.photo, self.photo.samples[self.visible][None])[0]
+        return np.asarray(readable.mean(axis=0), np.float32)
 
     def _filler(self, around: Samples, part: TexturedPart, again: bool = False) -> Filler | None:
         """Return what fills a part; kept if it serves `again`, as for later completions."""

@@ -60,6 +60,8 @@ def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> U
     ]
     if others:
         return UserError(f"an option of {', '.join(others)}, not of {family.name}.", setting=name)
+    if name in COMMON:
+        return UserError("an argument of its own, not one of a family's options.", setting=name)
     return unknown_name(f"{family.name}: no option", name, [*known, *COMMON])
 
 
@@ -72,7 +74,8 @@ def _check_value(option: Option, value: Any) -> None:
             f"must be one of {', '.join(option.choices)}, got {value}.", setting=option.parameter
         )
     low, high = option.minimum, option.maximum
-    if (low is not None and value < low) or (high is not None and value > high):
+    # Not `value < low`, which NaN is not either.
+    if not ((low is None or value >= low) and (high is None or value <= high)):
         limits = [f"at least {low}"] * (low is not None) + [f"at most {high}"] * (high is not None)
         raise UserError(f"must be {' and '.join(limits)}, got {value}.", setting=option.parameter)
 

@@ -8,7 +8,7 @@ window. Texture is drawn part by part too, so that memory grows with a hole's le
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -134,6 +134,20 @@ def _tight(area: Box, pixels: Mask) -> tuple[Box, Mask]:
     """Return the tight box round the pixels of an area, and the pixels in it."""
     inner = bounds(pixels)
     return inner.moved(area.top, area.left), np.ascontiguousarray(pixels[inner.slices])
+
+
+def in_order(parts: Sequence[Part], sees: Callable[[Part], bool]) -> list[Part]:
+    """Return the parts of a hole, each behind one that it adjoins unless it sees something itself.
+
+    Those that are in such an order stay in theirs.
+    """
+    ordered: list[Part] = []
+    left = list(parts)
+    while left:
+        found = next((part for part in left if sees(part) or _beside(ordered, part)), left[0])
+        left = [part for part in left if part is not found]
+        ordered.append(replace(found, touches=tuple(_beside(ordered, found))))
+    return ordered
 
 
 def _beside(parts: Sequence[Part], part: Part) -> list[int]:

@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import hash_of, is_ours, make_folder, replacing, resolved, write_text
+from inpaint_cli.files import (
+    Stamp,
+    hash_of,
+    is_ours,
+    make_folder,
+    replacing,
+    resolved,
+    stamp_of,
+    write_text,
+)
 from inpaint_cli.locking import alone_in
 from inpaint_cli.parsing import read_bytes
 from inpaint_cli.photos.details import drawn_endings
@@ -69,7 +78,7 @@ class Record:
     _numbers: Iterator[int] = field(init=False, default_factory=count)
     _left: set[str] = field(init=False)
     """Files of results that were replaced by others without them."""
-    _stamp: tuple[int, ...] | None = field(init=False, default=None)
+    _stamp: Stamp | None = field(init=False, default=None)
 
     @classmethod
     def of(cls, folder: Path, overwrite: bool) -> Record:
@@ -107,7 +116,7 @@ class Record:
 
     def refresh(self) -> None:
         """Read what was written since the last time, by this process or others."""
-        stamp, lines = _stamp_of(self.path), self.journal.unread()
+        stamp, lines = stamp_of(self.path), self.journal.unread()
         if lines is None or stamp != self._stamp:
             self._clear()
             self.damaged = False
@@ -128,7 +137,7 @@ class Record:
         except (ValueError, RecursionError):
             self.damaged = True
             return []
-        _check_ordinary(self.path)
+        check_ordinary(self.path)
         if self.overwrite:
             return []
         raise UserError(
@@ -219,7 +228,7 @@ class Record:
                     "is an input, which is never replaced. Choose another output folder.",
                     where=path,
                 )
-            _check_ordinary(path)
+            check_ordinary(path)
             if path.exists() and not overwrite and not self.owns(name):
                 raise UserError(
                     "exists and is no result of an earlier run, or was changed since. Choose "
@@ -291,21 +300,12 @@ class _NotOurs(Exception):
     """A document that is well formed, and no record of this version."""
 
 
-def _check_ordinary(path: Path) -> None:
+def check_ordinary(path: Path) -> None:
     """Raise UserError for a folder, a pipe or a device, which nothing replaces."""
     if path.exists() and not path.is_file():
         raise UserError(
             "not an ordinary file. Remove it, or choose another output folder.", where=path
         )
-
-
-def _stamp_of(path: Path) -> tuple[int, ...] | None:
-    """Return what changes with a file; None where there is none."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None
-    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def dumps(items: Iterable[Mapping[str, Any]], **more: Any) -> str:

@@ -11,6 +11,8 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.family import Family
 
 CONTEXT = 0.5
+LARGEST = 1_000_000
+"""What no sensible number here comes near; far above it, arithmetic overflows."""
 DetailSource = Literal["photo", "none"]
 """Where pixels finer than the model's come from: patches of the photo, or nowhere."""
 
@@ -57,22 +59,20 @@ class CompletionRequest:
             )
         if self.reconstruct:
             self._check_reconstruction()
-        if not 0 <= self.context < float("inf"):
-            raise UserError(f"must not be negative, got {self.context}.", setting="context")
+        _check_size("context", self.context)
         if self.detail not in (None, *get_args(DetailSource)):
             raise UserError(f"must be photo or none, got '{self.detail}'.", setting="detail")
         if self.detail == "photo" and self.of_drawing:
             raise UserError("a drawing has no texture to take. Leave it out.", setting="detail")
         if self.detail == "none" and self.texture_only:
             raise UserError("this method has nothing but texture. Leave it out.", setting="detail")
-        if self.feather is not None and not 0 <= self.feather < float("inf"):
-            raise UserError(f"must not be negative, got {self.feather}.", setting="feather")
+        if self.feather is not None:
+            _check_size("feather", self.feather)
 
     def _check_temperature(self) -> None:
         if self.temperature is None:
             return
-        if not 0 <= self.temperature < float("inf"):
-            raise UserError(f"must be at least 0, got {self.temperature}.", setting="temperature")
+        _check_size("temperature", self.temperature)
         if self.texture_only:
             raise UserError("texture has none. Leave it out.", setting="temperature")
         if self.temperature == 0 and self.n > 1:
@@ -130,3 +130,10 @@ class CompletionRequest:
             "detail": self.detail or "photo",
             **self.options,
         }
+
+
+def _check_size(setting: str, value: float) -> None:
+    """Raise UserError for a number below 0, for one too large, and for none (NaN)."""
+    if not 0 <= value <= LARGEST:
+        how = f"at most {LARGEST}" if value > LARGEST else "at least 0"
+        raise UserError(f"must be {how}, got {value}.", setting=setting)

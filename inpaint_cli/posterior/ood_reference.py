@@ -19,7 +19,7 @@ from inpaint_cli import tensors
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.targets import Contestant
-from inpaint_cli.parsing import json_of
+from inpaint_cli.parsing import check_regular, json_of
 from inpaint_cli.posterior.ood_features import Form, StatisticKind
 from inpaint_cli.posterior.ood_scores import Scale, p_values, signed_log
 
@@ -156,6 +156,7 @@ def load(path: Path) -> Reference:
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_regular(path)
         if path.stat().st_size > LARGEST_BYTES:
             raise _none(path)
         with safe_open(path, framework="pt") as handle:

@@ -314,4 +314,5 @@ def _blended(
     low = cv2.GaussianBlur(step, (0, 0), 1.5).reshape(step.shape) / share
     apart = cv2.GaussianBlur((low**2).mean(2), (0, 0), 3.0)[..., None]
     low_share, high_share = (part / (1 + apart / np.float32(ghost**2)) for part in blend)
-    return drawn + low_share * low + high_share * (step - low)
+    blended: Array = drawn + low_share * low + high_share * (step - low)
+    return blended

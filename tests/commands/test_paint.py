@@ -59,7 +59,7 @@ def test_a_port_in_use_is_told() -> None:
     )
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, "quit"])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, "quit"])
 def test_it_prints_one_address_and_ends_well(
     how: signal.Signals | str, tmp_path: Path, top: Path
 ) -> None:

@@ -208,3 +208,62 @@ def test_the_mask_that_is_sent_is_the_one_of_the_round(plain: At) -> None:
     at.open_tile(1)
     (done,) = at.served.page.session.rounds.values()
     assert packed(done.visible) == packed(~at.hidden())
+
+
+def box_of(at: At, *numbers: int) -> None:
+    """Marks a box by its numbers."""
+    if not at.page.locator("#box-form").is_visible():
+        at.page.click("#tools summary")
+    for name, number in zip("xywh", numbers, strict=True):
+        at.page.fill(f"#box-form [name={name}]", str(number))
+    at.page.click("#box-form button")
+
+
+def test_the_same_box_on_the_next_photo_is_sent_too(plain: At) -> None:
+    at = plain
+    at.page.select_option("#model", "telea")
+    box_of(at, 5, 6, 20, 10)
+    at.page.click("#complete")
+    at.open_tile(1)
+    at.page.click("#continue")
+    at.wait(lambda: at.text("#photo-name").startswith("photo-0.png"))
+    box_of(at, 5, 6, 20, 10)
+    at.page.click("#complete")
+    at.wait(lambda: at.text("#round-title").startswith("Round 2"))
+    at.open_tile(1)
+    assert (~at.served.page.session.rounds[2].visible).sum() == 200
+
+
+def test_masks_whose_rows_have_equal_ends_and_counts_are_told_apart(plain: At) -> None:
+    at = plain
+    at.page.select_option("#model", "telea")
+    box_of(at, 20, 20, 80, 60)
+    at.radius(5)
+    at.page.click("[data-tool=eraser]")
+    for number, x in ((1, 40), (2, 70)):
+        at.drag([at.spot(x, 50)])
+        if number == 2:
+            assert at.page.locator("#other-mask").is_visible()
+        at.page.click("#complete")
+        at.wait(lambda which=number: at.text("#round-title").startswith(f"Round {which}"))
+        at.open_tile(1)
+        assert at.served.page.session.rounds[number].visible[50, x]
+        at.page.keyboard.press("Control+z")
+
+
+def test_an_answer_about_a_save_is_about_its_round(plain: At) -> None:
+    at = plain
+    completed(at, 1)
+    at.page.click("#save")
+    at.wait(lambda: at.page.locator("#saved").is_visible())
+    at.drag([at.spot(10, 10), at.spot(20, 20)])
+    at.page.click("#complete")
+    at.wait(lambda: at.text("#round-title").startswith("Round 2"))
+    at.open_tile(1)
+    at.page.click("#save")
+    at.wait(lambda: "another round" in at.text("#error"))
+    at.page.click("#earlier")
+    at.wait(lambda: at.text("#round-title").startswith("Round 1"))
+    at.page.click("#error button:has-text('Replace')")
+    at.wait(lambda: at.served.page.session.rounds[2].saved is not None)
+    at.complaints.clear()  # the browser's own note of the refused request

@@ -309,3 +309,8 @@ def test_a_wrong_address_is_refused(served: Served) -> None:
     for path in ("/api/nothing", "/favicon.png", "/api/rounds/x/events"):
         assert served.ask("GET", path).status == 404
     assert served.ask("POST", "/", b"").status == 405
+
+
+def test_an_address_of_thousands_of_digits_is_refused(served: Served) -> None:
+    answer = served.ask("GET", f"/api/rounds/{'9' * 5000}/events")
+    assert (answer.status, answer.error) == (414, "there is nothing here.")

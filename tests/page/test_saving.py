@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from inpaint_cli.cli import main
+from inpaint_cli.errors import UserError
+from inpaint_cli.page.opened import safe_name
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.saving import mask_file
 from inpaint_cli.page.session import SessionSettings
@@ -315,3 +318,83 @@ def test_models_that_ship_save_what_the_command_writes(
     ours = files_in(OUT)
     assert len(ours) == 9
     assert repeated(saved["command"]) == ours
+
+
+def test_a_mask_that_was_changed_since_is_neither_replaced_nor_taken(served: Served) -> None:
+    first, _ = served.round(n=1)
+    mask = Path(served.ask("POST", f"/api/rounds/{first}/save", {}).json["mask"])
+    Image.new("L", (60, 40), 255).save(mask)
+    theirs = mask.read_bytes()
+    again = served.ask("POST", f"/api/rounds/{first}/save", {"replace": True}).json
+    assert mask.read_bytes() == theirs
+    assert again["mask"] == str(mask.with_stem(f"{mask.stem}-2"))
+    assert f"--mask {again['mask']} " in again["command"]
+    hidden = np.asarray(Image.open(again["mask"])) > 0
+    assert (hidden == ~hole_in()).all()
+    assert served.ask("POST", f"/api/rounds/{first}/save", {}).json["mask"] == again["mask"]
+
+
+def test_a_folder_in_place_of_a_mask_is_none(served: Served) -> None:
+    place = mask_file(OUT, "photo", hole_in())
+    place.mkdir(parents=True)
+    number, _ = served.round(n=1)
+    saved = served.ask("POST", f"/api/rounds/{number}/save", {}).json
+    assert Path(saved["mask"]).is_file()
+
+
+@pytest.mark.parametrize("change", ["replaced", "removed"])
+def test_a_photo_that_is_no_more_what_was_opened_is_told(served: Served, change: str) -> None:
+    number, _ = served.round(n=1)
+    assert served.ask("POST", f"/api/rounds/{number}/save", {}).json["notes"] == []
+    Path("photo.png").unlink()
+    if change == "replaced":
+        photo_at(Path("photo.png"), 30, 30)
+    notes = served.ask("POST", f"/api/rounds/{number}/save", {}).json["notes"]
+    assert notes == [
+        "warning: photo.png: changed or gone since it was opened; the command needs it as it was"
+    ]
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_a_completion_stands_on_is_there_when_it_is_saved(served: Served, gone: bool) -> None:
+    first, _ = served.round(n=1)
+    served.ask("POST", f"/api/rounds/{first}/save", {})
+    served.ask("POST", f"/api/rounds/{first}/continue", {"index": 0})
+    below = (OUT / "photo-0.png").read_bytes()
+    served.ask("PUT", "/api/mask", packed(hole_in()[::-1]))
+    second, _ = served.round(n=1)
+    if gone:
+        shutil.rmtree(OUT)
+    else:  # another round's by now
+        (OUT / "photo-0.png").write_bytes((OUT / "photo-sheet.png").read_bytes())
+    saved = served.ask("POST", f"/api/rounds/{second}/save", {})
+    if gone:
+        assert Path(saved.json["photo"]).read_bytes() == below
+    else:
+        assert saved.status == 409
+        assert "photo-0.png" in saved.error
+
+
+@pytest.mark.parametrize(
+    "name", ["completions.part.jsonl", "completions .json", "a.b/completions.j-son"]
+)
+def test_no_upload_gets_the_name_of_a_record(name: str) -> None:
+    with pytest.raises(UserError, match="no name for a photo"):
+        safe_name(name)
+
+
+def test_an_upload_replaces_no_link(served: Served) -> None:
+    OUT.mkdir()
+    (OUT / "up.png").symlink_to("nowhere")
+    content = Path("photo.png").read_bytes()
+    served.ask("POST", "/api/photo", content, {"X-Name": "up.png"})
+    served.ask("PUT", "/api/mask", packed(hole_in()))
+    number, _ = served.round(n=1)
+    saved = served.ask("POST", f"/api/rounds/{number}/save", {}).json
+    assert saved["photo"] == "out/up-2.png"
+    assert (OUT / "up.png").is_symlink()
+
+
+def test_the_command_tells_every_digit() -> None:
+    command = RoundOrder("telea", 1, context=0.123456789).command(Path("p"), Path("m"), OUT)
+    assert "--context 0.123456789 " in command

@@ -1,6 +1,10 @@
 """A session at the page, without a browser: open a photo, mask it, draw rounds."""
 
+import errno
 import io
+import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -391,3 +395,79 @@ def test_a_session_without_a_photo_refuses_what_needs_one(tmp_path: Path) -> Non
         with pytest.raises(UserError, match="no photo is open"):
             work()
     assert issubclass(Busy, UserError)
+
+
+def test_a_name_that_is_no_text_is_answered_and_quoted(
+    tmp_path: Path, pretend: PretendModel
+) -> None:
+    session = session_in(tmp_path)
+    session.open(photo_at(tmp_path / os.fsdecode(b"caf\xe9.png")))
+    session.put_mask(packed(hole_in()))
+    with serving(session) as page:
+        number, _ = page.round(n=1)
+        (drawn,) = page.ask("GET", "/api/state").json["rounds"]
+        assert r"caf\xe9.png'" in drawn["command"]
+        words = subprocess.check_output(["bash", "-c", f"printf '%s\n' {drawn['command']}"])
+        assert os.fsencode(tmp_path) + b"/caf\xe9.png\n" in words
+        for path in (f"/api/rounds/{number}/0/file", "/api/mask.png"):
+            assert page.ask("GET", path).headers["x-name"].startswith("caf%EF%BF%BD-")
+        saved = page.ask("POST", f"/api/rounds/{number}/save", {})
+        assert saved.status == 200
+        assert Path(saved.json["files"][0]).is_file()
+
+
+@pytest.mark.parametrize(
+    "order", [{"\ud800": 1}, {"options": {"\ud800": 1}}, {"detail": "\ud800"}, {"model": "\ud800"}]
+)
+def test_words_that_are_no_text_are_refused_in_a_sentence(served: Served, order: Any) -> None:
+    answer = start(served, **order)
+    assert answer.status == 422
+    assert answer.error
+
+
+def test_no_round_gets_the_number_of_another(served: Served) -> None:
+    failed, events = served.round(model="telea", n=2)
+    assert events[-1]["event"] == "failed"
+    assert served.round(n=1)[0] != failed
+
+
+def test_a_mask_of_a_photo_that_another_one_followed_is_refused(served: Served) -> None:
+    with pytest.raises(Busy, match="another photo was opened meanwhile"):
+        served.page.session._put(np.ones((3, 3), np.bool_))
+    assert served.page.session.visible is not None
+    assert served.page.session.visible.shape == (40, 60)
+
+
+def test_a_scratch_folder_that_was_tidied_away_is_made_again(
+    served: Served, tmp_path: Path
+) -> None:
+    content = (tmp_path / "photo.png").read_bytes()
+    session = served.page.session
+    shutil.rmtree(session.scratch())
+    assert served.ask("POST", "/api/photo", content, {"X-Name": "up.png"}).status == 200
+    served.ask("PUT", "/api/mask", packed(hole_in()))
+    number, _ = served.round(n=1)
+    shutil.rmtree(session.scratch())
+    assert served.ask("POST", "/api/mask/file", content, {"X-Name": "m.png"}).status == 200
+    gone = served.ask("POST", f"/api/rounds/{number}/save", {})
+    assert (gone.status, "Open it again" in gone.error) == (422, True)
+
+
+def test_what_the_system_refuses_is_a_sentence(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/x")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    answer = served.ask(
+        "POST", "/api/photo", (tmp_path / "photo.png").read_bytes(), {"X-Name": "a.png"}
+    )
+    assert (answer.status, answer.error) == (500, "/tmp/x: No space left on device.")
+
+
+def test_a_reload_knows_whether_a_round_is_of_the_mask_that_is_painted(served: Served) -> None:
+    served.round(n=1)
+    assert served.ask("GET", "/api/state").json["rounds"][0]["painted"]
+    served.ask("PUT", "/api/mask", packed(hole_in()[::-1]))
+    assert not served.ask("GET", "/api/state").json["rounds"][0]["painted"]

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 
-from inpaint_cli import api
+from inpaint_cli import api, models
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model
 from inpaint_cli.photos.completing import CompletedPhoto, complete_photo
@@ -16,6 +17,7 @@ from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.spread import Spread
 from inpaint_cli.photos.windows import Box
 from inpaint_cli.pictures.picture import Picture, of_array
+from inpaint_cli.pictures.reading import of_image
 from tests.pretend_model import loaded
 
 Hidden = npt.NDArray[np.bool_]
@@ -287,3 +289,44 @@ def test_options_of_a_model_that_is_not_asked_are_told() -> None:
     assert told.windows == ()
     assert "without effect are temperature" in told.notes()[-1]
     assert completed_of(of_array(textured()), hidden, model).notes() == []
+
+
+@pytest.mark.parametrize("setting", ["context", "feather", "temperature"])
+@pytest.mark.parametrize(
+    ("value", "told"), [(1e308, "at most"), (float("nan"), "at least 0"), (-1.0, "at least 0")]
+)
+def test_numbers_that_no_arithmetic_holds_are_refused(
+    setting: str, value: float, told: str
+) -> None:
+    with pytest.raises(UserError, match=f"^{setting}: must be {told}"):
+        CompletionRequest(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_an_argument_is_no_option_and_no_option_is_nan() -> None:
+    family = models.get("latent-codes")
+    with pytest.raises(UserError, match=r"^seed: an argument of its own"):
+        api.checked_options(family, {"seed": 1})
+    names = [option.parameter for option in family.options if option.type is float]
+    for name in names:
+        with pytest.raises(UserError, match=f"^{name}: must be "):
+            api.checked_options(family, {name: float("nan")})
+    assert names
+
+
+@pytest.mark.parametrize("place", [0, 1700, 3399])
+def test_a_long_hole_is_filled_from_wherever_something_is_visible(place: int) -> None:
+    photo = of_array(np.full((12, 3400), 90, np.uint8))
+    hidden = np.ones((12, 3400), np.bool_)
+    hidden[:, place] = False
+    completed = completed_of(photo, hidden, api.load_model("patches").model, texture_only=True)
+    assert (completed.samples(0) == 90).all()
+
+
+def test_a_hole_far_within_transparent_pixels_gets_the_colour_of_the_rest() -> None:
+    pixels = np.zeros((400, 400, 4), np.uint8)
+    pixels[:20, :20] = [10, 20, 30, 255]
+    image = Image.fromarray(pixels)
+    hidden = hidden_of((400, 400), Box(300, 300, 310, 310))
+    model = api.load_model("patches").model
+    completed = completed_of(of_image(image), hidden, model, texture_only=True)
+    assert (completed.samples(0)[305, 305] == [10, 20, 30, 0]).all()

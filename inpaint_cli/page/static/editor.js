@@ -95,6 +95,7 @@ export class Editor {
     if (this.stroke) {
       this.mask.revert();
       this.stroke = null;
+      this.#settle();
       this.redraw();
     }
   }

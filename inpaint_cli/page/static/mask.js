@@ -2,6 +2,9 @@
 // back from a canvas, whose edges are soft and whose pixels some browsers change.
 
 const KEPT_BYTES = 256 * 1024 * 1024; // of what undo and redo need together
+const PRIME = 16777619; // of the hash FNV-1a
+
+let editions = 0; // changes of all masks so far
 
 export class Mask {
   constructor(width, height) {
@@ -12,7 +15,9 @@ export class Mask {
     this.first = new Int32Array(height).fill(-1); // first and last hidden column of each row
     this.last = new Int32Array(height).fill(-1);
     this.counts = new Int32Array(height);
+    this.hashes = new Int32Array(height); // of the pixels of each row
     this.count = 0;
+    this.edition = ++editions; // another number after every change, and for every mask
     this.undone = [];
     this.done = [];
     this.changed = null; // the rectangle [left, top, right, bottom) changed since the last step
@@ -66,6 +71,7 @@ export class Mask {
   }
 
   touch(left, top, right, bottom) {
+    this.edition = ++editions;
     const c = this.changed;
     this.changed = c
       ? [Math.min(c[0], left), Math.min(c[1], top), Math.max(c[2], right), Math.max(c[3], bottom)]
@@ -103,12 +109,24 @@ export class Mask {
       this.first[y] = first;
       this.last[y] = first < 0 ? -1 : row.lastIndexOf(1);
       let n = 0;
-      if (first >= 0) for (let x = first; x <= this.last[y]; x++) n += row[x];
+      let hash = first;
+      if (first >= 0) {
+        for (let x = first; x <= this.last[y]; x++) {
+          n += row[x];
+          hash = Math.imul(hash ^ row[x], PRIME);
+        }
+      }
       this.count += n - this.counts[y];
       this.counts[y] = n;
+      this.hashes[y] = hash;
     }
     this.dirty = null;
     return rows;
+  }
+
+  // What tells two masks of one photo apart, without keeping either.
+  get key() {
+    return this.hashes.reduce((key, hash) => Math.imul(key ^ hash, PRIME), this.count);
   }
 
   // Ends a step, which undo takes back as a whole; returns whether anything changed.

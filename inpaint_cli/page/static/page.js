@@ -4,7 +4,7 @@ import { Editor, TOOLS } from "./editor.js";
 import { nextRadius } from "./input.js";
 import { Keys } from "./keys.js";
 import { Mask } from "./mask.js";
-import { Rounds, maskKey } from "./rounds.js";
+import { Rounds } from "./rounds.js";
 import { Server } from "./server.js";
 import { Settings } from "./settings.js";
 import { MOST_RADIUS } from "./view.js";
@@ -20,6 +20,7 @@ const server = new Server({
     say("inpaint answers again.");
   },
   elsewhere: () => {
+    taken = true;
     lock(true);
     failed("This session was opened in another tab. Go on there, or reload this one.");
   },
@@ -44,7 +45,7 @@ let settings = null;
 let photo = null;
 let running = null;
 let keeping = 0;
-let sent = null; // the key of the mask that the server has
+let taken = false; // by another tab
 
 start();
 
@@ -62,7 +63,7 @@ async function start() {
 
 async function restore(summary) {
   const round = rounds.take({ ...summary, state: summary.state });
-  if (summary.version === photo?.version) round.mask = maskKey(editor.mask);
+  if (summary.painted) round.mask = editor.mask.key;
   if (summary.state === "running") follow(round);
   else {
     for await (const event of server.news(round.round)) {
@@ -87,6 +88,7 @@ async function opened(state, kept = false) {
   const image = await server.picture("/api/photo");
   const packed = kept ? await server.bytes("GET", "/api/mask") : null;
   editor.open(image, photo.width, photo.height);
+  server.sent = editor.mask.edition;
   if (packed) takeMask(packed, true);
   settings.photoIs(photo.grey);
   setView("mask");
@@ -95,7 +97,7 @@ async function opened(state, kept = false) {
 }
 
 async function openFile(file) {
-  if (!file || running) return;
+  if (!file || editor.locked) return;
   clearError();
   say(`opening ${file.name}…`);
   try {
@@ -116,7 +118,7 @@ function takeMask(packed, fresh = false) {
   editor.change((one) => one.replace(bits));
   if (fresh) mask.done = [];
   editor.redraw(true);
-  sent = maskKey(mask);
+  server.sent = mask.edition;
 }
 
 function maskChanged() {
@@ -134,7 +136,8 @@ function maskChanged() {
   for (const id of ["invert", "clear", "save-mask", "load-mask"]) $(id).disabled = !mask;
   rounds?.maskChanged();
   clearTimeout(keeping);
-  if (mask) keeping = setTimeout(() => sendMask().catch(() => {}), KEEP_MS);
+  // What is being painted goes when it is finished.
+  if (mask) keeping = setTimeout(() => editor.stroke || sendMask().catch(() => {}), KEEP_MS);
 }
 
 function percent(share) {
@@ -144,11 +147,7 @@ function percent(share) {
 
 async function sendMask() {
   clearTimeout(keeping);
-  if (!editor.mask || editor.locked) return;
-  const key = maskKey(editor.mask);
-  if (key === sent) return;
-  await server.ask("PUT", "/api/mask", editor.mask.packed());
-  sent = key;
+  if (editor.mask && !editor.locked) await server.putMask(editor.mask);
 }
 
 // Changes the mask by the server; the answer is the new one.
@@ -190,19 +189,20 @@ async function saveMask() {
 // Rounds
 
 async function complete() {
-  if ($("complete").disabled) return;
+  if ($("complete").disabled || editor.locked) return;
   clearError();
-  let order;
   try {
-    order = settings.order();
-    await sendMask();
+    const order = settings.order();
+    lock(true); // what is painted from now on would not be in the mask of the round
+    await server.putMask(editor.mask);
     const { round } = await server.json("POST", "/api/rounds", order);
     const [left, top, right, bottom] = editor.mask.bounds();
     follow(rounds.take({
       ...order, round, state: "running", photo: photo.name, version: photo.version,
-      box: [left, top, right - left, bottom - top], saved: null, mask: maskKey(editor.mask),
+      box: [left, top, right - left, bottom - top], saved: null, mask: editor.mask.key,
     }));
   } catch (error) {
+    lock(false);
     failed(error);
   }
 }
@@ -247,7 +247,8 @@ async function happened(round, event) {
   }
 }
 
-function lock(locked) {
+function lock(wanted) {
+  const locked = wanted || taken;
   editor.cancel();
   editor.locked = locked;
   editor.redraw();

@@ -144,7 +144,7 @@ export class Rounds {
     const round = this.current;
     if (!round) return;
     const other = round.version !== this.version;
-    const differs = this.editor.mask && round.mask && round.mask !== maskKey(this.editor.mask);
+    const differs = this.editor.mask && round.mask !== this.editor.mask.key;
     $("other-mask").hidden = !other && !differs;
     $("other-mask").textContent = other
       ? `made of another photo: ${round.photo}`
@@ -209,8 +209,8 @@ export class Rounds {
 
   // What can be done with the chosen one
 
-  async save(how = {}) {
-    const round = this.current;
+  // round: the one that was asked about, which another may have followed since.
+  async save(how = {}, round = this.current) {
     if (round?.state !== "done") return;
     $("save").disabled = true;
     this.on.said("saving…");
@@ -224,9 +224,9 @@ export class Rounds {
       const actions = [];
       const { elsewhere, replaceable } = error.answer ?? {};
       if (elsewhere) {
-        actions.push([`Save in ${elsewhere}`, () => this.save({ elsewhere: true })]);
+        actions.push([`Save in ${elsewhere}`, () => this.save({ elsewhere: true }, round)]);
       }
-      if (replaceable) actions.push(["Replace it", () => this.save({ replace: true })]);
+      if (replaceable) actions.push(["Replace it", () => this.save({ replace: true }, round)]);
       this.on.said("");
       this.on.failed(error, actions);
     }
@@ -268,17 +268,6 @@ export class Rounds {
     }
     this.on.said("the command is copied.");
   }
-}
-
-// What tells two masks of one photo apart, without keeping either.
-export function maskKey(mask) {
-  let hash = mask.count;
-  for (let y = 0; y < mask.height; y++) {
-    for (const value of [mask.first[y], mask.last[y], mask.counts[y]]) {
-      hash = (Math.imul(hash, 31) + value) | 0;
-    }
-  }
-  return hash;
 }
 
 function lines(tile) {

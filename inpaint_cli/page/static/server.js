@@ -16,6 +16,8 @@ export class Server {
     this.on = on;
     this.page = null;
     this.lost = false;
+    this.sent = null; // the edition of the mask that the server has
+    this.sending = Promise.resolve();
   }
 
   // Takes the token out of the address, where it was not sent to anyone, and keeps it for a reload.
@@ -38,6 +40,17 @@ export class Server {
 
   async bytes(method, path, body, headers) {
     return new Uint8Array(await (await this.ask(method, path, body, headers)).arrayBuffer());
+  }
+
+  // Sends a mask, one after the other: of two on their way, the older one might come last.
+  putMask(mask) {
+    this.sending = this.sending.catch(() => {}).then(async () => {
+      const { edition } = mask;
+      if (edition === this.sent) return;
+      await this.ask("PUT", "/api/mask", mask.packed());
+      this.sent = edition;
+    });
+    return this.sending;
   }
 
   async picture(path) {
