@@ -127,6 +127,7 @@ class ResultWriter:
         return (
             self.all_there(names)
             and len(earlier) == 1
+            and not earlier[0].get("interrupted")
             and is_of(earlier[0], names.photo)
             and same_settings(earlier[0], {**self._settings(hole, request), "seed": request.seed})
             and same_files(earlier[0], names.completions, self._in_order)
@@ -213,7 +214,8 @@ class ResultWriter:
             raise
         except BaseException:
             if item["completions"]:
-                self.record.put({**item, "sheet": None})
+                # All completions may be there and still not all that is told or made of them.
+                self.record.put({**item, "sheet": None, "interrupted": True})
             raise
         for path in self.record.put(item):
             self.reporter.note(f"{path}: removed; it was of the results that these replace.")

@@ -1,5 +1,7 @@
 """Completing a photo and writing its results are two steps; failures keep their places apart."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.pairing import PhotoTask
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.results import ResultNames
+from inpaint_cli.photos.spread import Spread
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Reporter
 from tests.pretend_model import loaded
@@ -83,3 +86,24 @@ def test_a_memory_that_runs_out_is_told_in_one_sentence_whoever_tells_it(
     with pytest.raises(ZeroDivisionError) as caught:
         run_of(folder, "a.png").all(several=False)
     assert caught.value.__cause__ is None  # and not itself
+
+
+def test_what_was_interrupted_after_its_last_completion_is_not_skipped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again() -> BatchRun:
+        run = run_of(folder, "a.png")
+        return BatchRun(replace(run.job, skip_existing=True, sheet=False), run.tasks, run.reporter)
+
+    def stop(self: Spread) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Spread, "sentence", stop)
+        with pytest.raises(KeyboardInterrupt):
+            again().all(several=False)
+    (kept,) = json.loads((folder / "o" / "completions.json").read_text())["items"]
+    assert (len(kept["completions"]), kept["interrupted"]) == (2, True)
+    (item,) = again().all(several=False)
+    assert "interrupted" not in item
+    assert not again().all(several=False)  # now it is skipped
