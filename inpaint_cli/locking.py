@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +36,53 @@ def locked(path: Path, refusal: str) -> Iterator[None]:
 
 @contextmanager
 def alone_in(folder: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Let one process at a time into such a block for `folder`; the others wait.
+    """Let one process at a time, and one of its threads, into such a block; the others wait.
 
     The lock lies on the folder itself, so it leaves no file. waiting: called once if another
     process is in. Where the system knows no such locks, the block runs without one.
     """
-    handle = _opened(folder)
+    key = threading.get_ident(), os.path.realpath(folder)
+    _let_go(key, _holds.get(key))
+    held = _holds[key] = _Held(_opened(folder))
     try:
-        if handle is not None and hold(handle, wait=False) is False:
+        if held.handle is not None and hold(held.handle, wait=False) is False:
             if waiting:
                 waiting()
-            hold(handle, wait=True)
+            hold(held.handle, wait=True)
         yield
     finally:
-        if handle is not None:
-            os.close(handle)
+        _let_go(key, held)
+
+
+@dataclass(eq=False)
+class _Held:
+    """A folder that is open, and may be locked."""
+
+    handle: int | None
+    state: os.stat_result | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.state = None if self.handle is None else os.fstat(self.handle)
+
+
+_holds: dict[tuple[int, str], _Held] = {}
+"""What each thread holds of each folder.
+
+A signal can come between the lock and its block, or before the block has let go. Whoever catches it
+and wants the lock again would wait for himself, so what is left of an earlier block goes first.
+"""
+
+
+def _let_go(key: tuple[int, str], held: _Held | None) -> None:
+    """Lift a lock, if it is still the one of its thread and folder."""
+    if held is None or _holds.get(key) is not held:
+        return
+    if held.handle is not None and held.state is not None:
+        # Closed by one who was stopped here, its number may be another file's by now.
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(held.handle), held.state):
+                os.close(held.handle)
+    del _holds[key]
 
 
 def hold(handle: int, wait: bool) -> bool | None:

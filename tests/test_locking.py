@@ -3,6 +3,8 @@
 import errno
 import subprocess
 import sys
+import threading
+import time
 import types
 from pathlib import Path
 
@@ -136,3 +138,49 @@ def test_where_fcntl_is_missing_nobody_waits(
     with alone_in(tmp_path), alone_in(tmp_path):
         entered = True
     assert entered
+
+
+TAKEN = """
+import fcntl, os, sys
+handle = os.open(sys.argv[1], os.O_RDONLY)
+try:
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit(3)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_who_was_stopped_inside_a_turn_does_not_wait_for_himself(tmp_path: Path) -> None:
+    def refused() -> None:
+        raise AssertionError("it waits for itself")
+
+    def is_taken() -> bool:
+        return subprocess.run([sys.executable, "-c", TAKEN, str(tmp_path)]).returncode == 3
+
+    # A signal between `__enter__` and the block: nothing ends it while the traceback is kept.
+    left = alone_in(tmp_path)
+    left.__enter__()
+    with alone_in(tmp_path, refused):
+        assert is_taken()
+        left.__exit__(None, None, None)  # the end that comes late lifts nothing
+        assert is_taken()
+    assert not is_taken()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_threads_take_turns_too(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with alone_in(tmp_path, lambda: order.append("waits")):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with alone_in(tmp_path):
+        thread.start()
+        while not order:
+            time.sleep(0.01)
+        order.append("first")
+    thread.join()
+    assert order == ["waits", "first", "second"]
