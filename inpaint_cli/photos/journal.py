@@ -65,7 +65,9 @@ class Journal:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise UserError(f"cannot be read ({error.strerror}).", where=self.path) from error
+            raise UserError(
+                f"cannot be read ({error.strerror}). Choose another output folder.", where=self.path
+            ) from error
         if self.path.is_symlink() or _load(head) != HEAD:
             raise UserError("not ours. Choose another output folder.", where=self.path)
 
