@@ -18,7 +18,15 @@ CLAIMS = (
     ),
     Claim("a pretrained VAE beats training from scratch at equal time", "figure 4"),
     Claim("a VAE of another data set serves almost as well", "figure 4"),
-    Claim("temperature 0.85 improves FID and P-IDS", "table 1"),
+    Claim(
+        "temperature 0.85 improves FID and P-IDS",
+        "table 1",
+        "not seen",
+        "`ipa-cifar32`, 400 CIFAR-10 pictures, `freeform@mixture`, 2 completions: FID of "
+        "`classifier-cifar10` 2.76 ± 0.20 against 2.82 ± 0.19 at temperature 1, P-IDS 5.0 % ± 0.9 "
+        "at both, while diversity falls from 1.468 to 1.323 ± 0.011",
+        trainings=1,
+    ),
     Claim("a partial encoder trained on IPA's masks fills AIPO's, and the other way round", "-"),
     Claim("IPA is nearer to the truth (LPIPS-GT) than CoModGAN", "table 1"),
 )
