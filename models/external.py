@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -62,8 +61,6 @@ class Call:
     """The most memory of the program or one that it started; NaN where the system does not say."""
     changed: float
     """The share of visible samples that it gave back changed; they are put back."""
-    digest: bytes
-    """Of what it gave back."""
 
 
 def is_command(model: str) -> bool:
@@ -139,10 +136,7 @@ class ExternalTool(Method):
         return np.stack([self._run(shown, visible, seed) for seed in seeds_of(noise)])
 
     def take_spent(self) -> dict[str, float]:
-        """Return what the runs since the last call, those of one picture, took and did.
-
-        Seconds, peak bytes, the share of samples changed, and 1 where several runs gave one result.
-        """
+        """Return what the runs since the last call took: seconds, peak bytes, share changed."""
         calls, self._calls = self._calls, []
         if not calls:
             return {}
@@ -151,7 +145,6 @@ class ExternalTool(Method):
             "seconds": float(np.mean([call.seconds for call in calls])),
             "peak_bytes": max(call.peak_bytes for call in calls),
             "changed": float(np.mean([call.changed for call in calls])),
-            "alike": float(len(calls) > 1 and len({call.digest for call in calls}) == 1),
         }
 
     def identity(self) -> list[str]:
@@ -172,8 +165,7 @@ class ExternalTool(Method):
             given = self._result(paths["out"], image.shape)
         changed = float((given != image)[visible].mean()) if visible.any() else 0.0
         peak = float(told.get("bytes", "nan"))
-        digest = hashlib.sha256(given.tobytes()).digest()
-        self._calls.append(Call(float(told["seconds"]), peak, changed, digest))
+        self._calls.append(Call(float(told["seconds"]), peak, changed))
         return given
 
     def _measured(self, command: Sequence[str], folder: Path) -> dict[str, Any]:
@@ -241,7 +233,7 @@ def seeds_of(noise: Noise) -> list[int]:
 def in_words(spent: Mapping[str, float]) -> str:
     """Return what runs took and did (`ExternalTool.take_spent`), as a remark.
 
-    >>> in_words({"runs": 2, "seconds": 1.5, "peak_bytes": 3e8, "changed": 0.0, "alike": 0.0})
+    >>> in_words({"runs": 2, "seconds": 1.5, "peak_bytes": 3e8, "changed": 0.0})
     '2 runs of 1.5 s, at most 300 MB; visible pixels are as they were'
     """
     runs = f"{spent['runs']:.0f} run{'s' * (spent['runs'] != 1)}"
@@ -251,11 +243,7 @@ def in_words(spent: Mapping[str, float]) -> str:
     changed = "visible pixels are as they were"
     if spent["changed"]:
         changed = f"it changed {100 * spent['changed']:.2g} % of the visible samples, now put back"
-    alike = ""
-    if spent["alike"]:
-        share = "" if spent["alike"] == 1 else f" for {100 * spent['alike']:.2g} % of the pictures"
-        alike = f"; all its completions are the same{share}: does it use {{seed}}?"
-    return f"{runs} of {spent['seconds']:.2g} s{memory}; {changed}{alike}"
+    return f"{runs} of {spent['seconds']:.2g} s{memory}; {changed}"
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

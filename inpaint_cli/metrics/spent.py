@@ -27,16 +27,22 @@ def spent_of(figures: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, float]:
 
 
 def remark(spent: Mapping[str, float]) -> str | None:
-    """Return what a person is told of it; None where there is nothing to tell."""
+    """Return what a person is told of it; None where there is nothing to tell.
+
+    >>> remark({"alike": 1.0}), remark({"alike": 0.9})
+    ('all completions of each picture are the same: is the seed used?', None)
+    """
+    told = []
     if "runs" in spent:
-        return in_words(spent)
-    if spent.get("changed"):
-        by = spent["changed_by"]
-        return (
+        told.append(in_words(spent))
+    elif spent.get("changed"):
+        told.append(
             f"{100 * spent['changed']:.2g} % of the visible samples differ from the originals, by "
-            f"{by:.2g} of 255 on average; they are scored as they are"
+            f"{spent['changed_by']:.2g} of 255 on average; they are scored as they are"
         )
-    return None
+    if spent.get("alike") == 1:
+        told.append("all completions of each picture are the same: is the seed used?")
+    return "; ".join(told) or None
 
 
 def entries(spent: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -213,7 +213,7 @@ def completing(
     if request.of_drawing and model.channels == 3:
         photo = _in_colour(photo)
     texturing = None
-    if _textured(photo, shown, model, request):
+    if _textured(photo, model, request):
         texturing = _texturing(photo, shown, ~visible, request, compiling)
     unseen = 0.0
     if clear is not None and not (request.opaque or request.of_whole):
@@ -275,7 +275,7 @@ def _asked(model: Model, request: CompletionRequest, texturing: Texturing | None
     return texturing is None or texturing.needs_structure or wanted
 
 
-def _textured(photo: Picture, shown: Mask, model: Model, request: CompletionRequest) -> bool:
+def _textured(photo: Picture, model: Model, request: CompletionRequest) -> bool:
     """Return whether the fill is drawn from patches of the photo.
 
     Not where the photo is no larger than the model: then the model's pixels are the photo's.

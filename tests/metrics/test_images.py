@@ -84,6 +84,8 @@ def test_a_perfect_completion_is_perfect_in_every_figure() -> None:
     truth, _, visible = case(1)
     scores = image_scores(truth, truth[None].expand(2, -1, -1, -1), visible)
     for name, value in scores.items():
+        if name == "spent.alike":
+            continue
         perfect = {"psnr": CAP_DB, "ssim": 1.0, "mae": 0.0, "rmse": 0.0}[name.split("-")[0]]
         assert value == (1.0 if name.endswith("-infinite") else pytest.approx(perfect)), name
 

@@ -39,6 +39,16 @@ def test_a_program_stands_in_one_table_with_models_and_what_it_took_is_told(
     assert "of the visible samples, now put back" in result.stderr
 
 
+@pytest.mark.parametrize(("body", "told"), [("pixels[hole] = 7", True), (None, False)])
+def test_completions_that_are_all_the_same_are_told_of(
+    tmp_path: Path, body: str | None, told: bool
+) -> None:
+    saved = programs.SEEDED if body is None else f"{body}; Image.fromarray(pixels).save(out)"
+    result = run("--model", programs.command(tmp_path, saved), *FEW)
+    assert result.exit_code == 0, result.output
+    assert ("all completions of each picture are the same" in result.stderr) == told
+
+
 def test_completions_of_a_program_keep_visible_pixels(tmp_path: Path) -> None:
     tool = ExternalTool(programs.command(tmp_path, programs.CHANGING))
     case = target(count=1, who=contestant("tool", tool)).case(0)

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.external import (
-    ExternalTool,
-    ToolFailure,
-    in_words,
-    is_command,
-    seeds_of,
-)
+from inpaint_cli.models.external import ExternalTool, ToolFailure, is_command, seeds_of
 from inpaint_cli.randomness import Noise
 from tests import programs
 
@@ -33,20 +27,8 @@ def test_each_completion_is_a_run_with_a_seed_of_its_own(tmp_path: Path) -> None
     expected = [seed % 256 for seed in seeds_of(noise())]
     assert [picture[~VISIBLE].ravel().tolist() for picture in drawn] == [[e] * 45 for e in expected]
     spent = tool.take_spent()
-    assert (spent["runs"], spent["changed"], spent["alike"]) == (2, 0, 0)
+    assert (spent["runs"], spent["changed"]) == (2, 0)
     assert tool.take_spent() == {}
-
-
-def test_a_program_that_does_not_use_its_seed_is_told_of(tmp_path: Path) -> None:
-    body = "pixels[hole] = 7; Image.fromarray(pixels).save(out)"
-    tool = ExternalTool(programs.command(tmp_path, body))
-    tool.drawn(IMAGE, VISIBLE, noise(2))
-    several = tool.take_spent()
-    assert several["alike"] == 1
-    assert "does it use {seed}?" in in_words(several)
-    assert "for 50 % of the pictures" in in_words({**several, "alike": 0.5})
-    tool.drawn(IMAGE, VISIBLE, noise(1))
-    assert tool.take_spent()["alike"] == 0
 
 
 def test_seeds_depend_on_seed_and_index_and_not_on_the_number_of_completions() -> None:

@@ -172,17 +172,22 @@ def test_a_changed_mask_leaves_the_round_and_says_so(plain: At) -> None:
     at.wait(lambda: not at.page.locator("#other-mask").is_visible())
 
 
-def test_what_is_in_the_way_of_a_save_can_be_answered(plain: At) -> None:
-    at = plain
-    completed(at)
+def save_two_rounds(at: At, n: int) -> None:
+    """Saves a round, and another one, which is refused: the first is in its way."""
+    completed(at, n)
     at.page.click("#save")
     at.wait(lambda: at.page.locator("#saved").is_visible())
     at.drag([at.spot(10, 10), at.spot(20, 20)])
     at.page.click("#complete")
     at.wait(lambda: at.text("#round-title").startswith("Round 2"))
-    at.open_tile(3)
+    at.open_tile(n)
     at.page.click("#save")
     at.wait(lambda: "another round" in at.text("#error"))
+
+
+def test_what_is_in_the_way_of_a_save_can_be_answered(plain: At) -> None:
+    at = plain
+    save_two_rounds(at, 3)
     at.page.click("#error button:has-text('out/2')")
     at.wait(lambda: "out/2" in at.text("#saved"))
     assert (OUT / "2" / "photo-0.png").is_file()
@@ -253,15 +258,7 @@ def test_masks_whose_rows_have_equal_ends_and_counts_are_told_apart(plain: At) -
 
 def test_an_answer_about_a_save_is_about_its_round(plain: At) -> None:
     at = plain
-    completed(at, 1)
-    at.page.click("#save")
-    at.wait(lambda: at.page.locator("#saved").is_visible())
-    at.drag([at.spot(10, 10), at.spot(20, 20)])
-    at.page.click("#complete")
-    at.wait(lambda: at.text("#round-title").startswith("Round 2"))
-    at.open_tile(1)
-    at.page.click("#save")
-    at.wait(lambda: "another round" in at.text("#error"))
+    save_two_rounds(at, 1)
     at.page.click("#earlier")
     at.wait(lambda: at.text("#round-title").startswith("Round 1"))
     at.page.click("#error button:has-text('Replace')")

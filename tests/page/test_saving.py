@@ -19,18 +19,13 @@ from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.saving import mask_file
 from inpaint_cli.page.session import SessionSettings
 from inpaint_cli.photos.request import CompletionRequest
+from tests.page.browsing import folder
 from tests.page.served import Served, hole_in, packed, photo_at, serving, session_in
-from tests.pretend_model import PretendModel, pretend
+from tests.pretend_model import pretend
 
-__all__ = ["pretend"]
+__all__ = ["folder", "pretend"]
 
 OUT = Path("out")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretend: PretendModel) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

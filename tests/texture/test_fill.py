@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inpaint_cli.texture import Filler, Scraps, TooLittleTexture, compiled
+from inpaint_cli.texture import Filler, Scraps, TooLittleTexture, compiled, filler
 from tests.texture.filling import fill
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -141,3 +141,19 @@ def test_far_pixels_have_no_say() -> None:
     other[:, 300:] = 200
     one, two = (fill(each, hole, seed=0) for each in (picture, other))
     assert np.array_equal(one[:, :300], two[:, :300])
+
+
+def test_a_first_guess_has_less_say_the_farther_it_is_from_what_patches_draw() -> None:
+    hole = np.zeros((40, 40), np.bool_)
+    hole[8:32, 8:32] = True
+    drawn = np.full((40, 40, 1), 100, np.float32)
+
+    def say(apart: float, ghost: float = filler.GHOST) -> float:
+        first = drawn + np.float32(apart)
+        blended = filler._blended(drawn, first, hole, (0.4, 0.2), ghost)
+        return float((blended[20, 20, 0] - 100) / apart)
+
+    assert say(1) == pytest.approx(0.4, abs=0.01)
+    assert say(filler.GHOST) == pytest.approx(0.2, abs=0.01)
+    assert say(120) < 0.03
+    assert say(120, np.inf) == pytest.approx(0.4, abs=0.01)
