@@ -99,6 +99,14 @@ class Config:
         """Names in a table of labels that training asks for, in order; None = it asks for none."""
         return None
 
+    @property
+    def takes_perceptual(self) -> bool:
+        """Whether training takes a perceptual distance (`--perceptual`).
+
+        The trainer hands it to the model's `use_perceptual`.
+        """
+        return False
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -289,7 +297,7 @@ class Model(Protocol):
         ...
 
     def use_perceptual(self, distance: Any) -> None:
-        """Take a perceptual distance for the losses, where the family has a place for one.
+        """Take a perceptual distance for the losses, where the config `takes_perceptual`.
 
         None where none was chosen; UserError where a setting of the model needs one.
         """
@@ -317,9 +325,6 @@ class Family(Protocol):
     """True: completing a photo is its texture alone (`inpaint_cli/texture`); no model is asked."""
     completes: bool
     """False: its models are for metrics and complete nothing (classifier)."""
-    perceptual: bool
-    """Its losses take a perceptual distance (`inpaint train --perceptual`), which the trainer hands
-    to the model's `use_perceptual`."""
     stochastic: bool
     has_log_prob: bool
     """Whether its models have a likelihood (see `Model`)."""

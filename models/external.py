@@ -278,7 +278,6 @@ class ExternalFamily:
     details: tuple[Detail, ...] = ()
     texture_only = False
     completes = True
-    perceptual = False
     has_log_prob = False
     reconstructs = False
     layouts: tuple[str, ...] = ()

@@ -57,7 +57,6 @@ class TinyFamily:
     details: tuple[Detail, ...] = ()
     texture_only = False
     completes = True
-    perceptual = False
     stochastic = True
     has_log_prob = False
     reconstructs = False

@@ -124,7 +124,7 @@ class Recipe:
         }
         if self.split_map:
             head["split_map"] = self.split_map
-        if self.family.perceptual:
+        if self.config.takes_perceptual:
             head["perceptual"] = self.perceptual
         return to_toml({**head, "config": _without_none(to_dict(self.config))})
 
@@ -165,7 +165,7 @@ class RecipeChoices:
         config = _override(config, parse_settings(tuple(self.settings)), family, stages)
         seed = self.seed if self.seed is not None else file.get("seed", 0)
         perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
-        if perceptual != NO_DISTANCE and not family.perceptual:
+        if perceptual != NO_DISTANCE and not config.takes_perceptual:
             text = f"{family.name} trains without a perceptual distance."
             raise UserError(text, setting="perceptual")
         _check_whole(config)

@@ -241,7 +241,7 @@ class TrainingRun:
         """Tell of the data, and compare. UserError if the run was begun on others."""
         for line in images.describe():
             self.reporter.note(line)
-        distance = self._distance if self.recipe.family.perceptual else None
+        distance = self._distance if self.recipe.config.takes_perceptual else None
         admission = ranks.of_the_first(
             lambda: record.admit(
                 self.folder.path,
@@ -279,7 +279,7 @@ class TrainingRun:
             with torch.no_grad():
                 stage.begin(cast(Model, model))
         model = to_device(cast(nn.Module, model), self.device)
-        if self.recipe.family.perceptual:
+        if self.recipe.config.takes_perceptual:
             cast(Any, model).use_perceptual(self._distance)
         return model
 
@@ -290,7 +290,7 @@ class TrainingRun:
         from inpaint_cli.zoo.weight_files import MissingWeights
 
         if self.recipe.perceptual == NO_DISTANCE:
-            if self.recipe.family.perceptual:
+            if self.recipe.config.takes_perceptual:
                 self.reporter.note(
                     "no perceptual distance in the losses: the setting perceptual adds one "
                     "(lpips, a classifier or a file)"

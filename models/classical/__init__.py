@@ -20,7 +20,6 @@ class ClassicalFamily:
     details: tuple[Detail, ...] = ()
     texture_only = False
     completes = True
-    perceptual = False
     stochastic = False
     has_log_prob = False
     reconstructs = False

@@ -21,7 +21,6 @@ class ClassifierFamily:
     stage_names: tuple[str, ...] = ("classes",)
     texture_only = False
     completes = False
-    perceptual = False
     stochastic = False
     has_log_prob = False
     reconstructs = False

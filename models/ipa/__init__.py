@@ -77,7 +77,6 @@ class IpaFamily:
     stage_names: tuple[str, ...] = ("vae", "partial-encoder")
     texture_only = False
     completes = True
-    perceptual = False
     stochastic = True
     has_log_prob = True
     reconstructs = True

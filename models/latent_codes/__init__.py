@@ -20,7 +20,6 @@ class LatentFamily:
     stage_names: tuple[str, ...] = ("vqgan", "encoder", "transformer", "decoder")
     texture_only = False
     completes = True
-    perceptual = True
     stochastic = True
     has_log_prob = False
     reconstructs = True

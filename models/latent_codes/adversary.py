@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
+from inpaint_cli.models.adversarial import frozen, untouched
 from inpaint_cli.models.latent_codes import discriminator as adversarial
 from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator
 from inpaint_cli.models.projected import ProjectedDiscriminator
@@ -82,15 +83,15 @@ class Adversary:
         if isinstance(self.network, ProjectedDiscriminator) and not planned:
             self.network.its_trunk()  # what is missing is told at the first step
         if not self.joined or planned:
-            return Outcome(zero, {group: adversarial.untouched(self.network)})
+            return Outcome(zero, {group: untouched(self.network)})
         fake, real = _beside(mask, fake), _beside(mask, real)
         inner = -1 if patches else 0
-        levels = adversarial.frozen(self.network, fake)
+        levels = frozen(self.network, fake)
         game = -adversarial.mean(levels[inner:])
         weight = adversarial.adaptive_weight(reconstruction, game, last, self.limit)
         generator = self.weight * weight * game
         if self.matching and patches:
-            wanted = adversarial.frozen(self.network, real)
+            wanted = frozen(self.network, real)
             pairs = zip(levels[:-1], wanted[:-1], strict=True)
             generator = generator + torch.stack([(a - b).abs().mean() for a, b in pairs]).sum()
         outputs = [self.network(x.detach())[inner:] for x in (real, fake)]

@@ -122,6 +122,11 @@ class LatentConfig(Config):
             )
 
     @property
+    def takes_perceptual(self) -> bool:
+        """True: of the pictures of two stages."""
+        return True
+
+    @property
     def coarse_side(self) -> int:
         """The side at which everything but the refinement works."""
         return self.coarse_size or self.size

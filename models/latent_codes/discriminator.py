@@ -51,13 +51,6 @@ class PatchDiscriminator(nn.Module):
         return [*outputs, x]
 
 
-def frozen(discriminator: nn.Module, x: Tensor) -> list[Tensor]:
-    """Call a discriminator so that no gradient reaches its parameters, only its input."""
-    weights = {name: weight.detach() for name, weight in discriminator.named_parameters()}
-    outputs: list[Tensor] = torch.func.functional_call(discriminator, weights, (x,))
-    return outputs
-
-
 def hinge(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Return the discriminator's loss from its maps of logits, each of which counts alike."""
     pairs = zip(real, fake, strict=True)
@@ -96,8 +89,3 @@ def gradient_penalty(
         gradient: Tensor = torch.autograd.grad(total, real, create_graph=True)[0]
     penalty: Tensor = gradient[:, channels].square().sum((1, 2, 3)).mean()
     return penalty
-
-
-def untouched(module: nn.Module) -> Tensor:
-    """Return 0 with a zero gradient in each parameter: a loss before the discriminator joins."""
-    return 0.0 * torch.stack([parameter.sum() for parameter in module.parameters()]).sum()

@@ -23,7 +23,6 @@ class PatchesFamily:
     details: tuple[Detail, ...] = ()
     texture_only = True
     completes = True
-    perceptual = False
     stochastic = True
     has_log_prob = False
     reconstructs = False

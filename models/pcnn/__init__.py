@@ -20,7 +20,6 @@ class PixelFamily:
     stage_names: tuple[str, ...] = ("pixels",)
     texture_only = False
     completes = True
-    perceptual = False
     stochastic = True
     has_log_prob = True
     reconstructs = False

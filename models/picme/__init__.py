@@ -20,7 +20,6 @@ class MixtureFamily:
     stage_names: tuple[str, ...] = ("completion",)
     texture_only = False
     completes = True
-    perceptual = False
     stochastic = True
     has_log_prob = False
     reconstructs = True

@@ -29,6 +29,9 @@ class MixtureConfig(Config):
     """The block of g after which it attends, from 0 (PIC: 1)."""
     disc_layers: Annotated[int, Between(0, 14)] = 5
     """Blocks of each discriminator that halve the side; 0 = trained without discriminators."""
+    adversary: Literal["patch", "projected"] = "patch"
+    """Discriminators of patches (PIC's), or heads on frozen features of a perceptual distance
+    (Sauer et al. 2021), which then must be given."""
     upsampling: Literal["transposed", "interpolated"] = "transposed"
     """transposed: PIC's code; interpolated: the paper's text, pixels repeated and convolved."""
     join: Literal["sum", "concatenated"] = "sum"
@@ -93,6 +96,11 @@ class MixtureConfig(Config):
             raise UserError(
                 f"disc_layers: {self.disc_layers} leave less than 3x3 of {self.size} pixels."
             )
+
+    @property
+    def takes_perceptual(self) -> bool:
+        """Whether the discriminators stand on its features; no other term looks at them."""
+        return self.adversary == "projected" and bool(self.disc_layers)
 
     @property
     def side(self) -> int:

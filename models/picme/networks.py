@@ -26,6 +26,7 @@ from inpaint_cli.models.picme.blocks import (
 )
 from inpaint_cli.models.picme.config import MixtureConfig
 from inpaint_cli.models.picme.mixture import Gaussian, Mixture, clamped
+from inpaint_cli.models.projected import ProjectedDiscriminator
 from inpaint_cli.randomness import Noise
 
 RAW_BIAS = 0.54
@@ -219,10 +220,25 @@ class MixtureOfPrimitives(CompletionModel):
         self.decoder = Decoder(config)
         played = config.disc_layers and not config.completion_only
         names = ("generated", "reconstructed") if played else ()
-        self.discriminators = nn.ModuleDict({name: Discriminator(config) for name in names})
+        projected = config.adversary == "projected"
+        self.discriminators = nn.ModuleDict(
+            {
+                name: ProjectedDiscriminator(config.width) if projected else Discriminator(config)
+                for name in names
+            }
+        )
         k = config.primitives
         self.register_buffer("usage", torch.full((k,), 1 / k))
         self.register_buffer("idle", torch.zeros(k, dtype=torch.int64))
+
+    def use_perceptual(self, distance: Any) -> None:
+        """Take a PerceptualDistance for projected discriminators; it is not saved."""
+        rivals = [r for r in self.discriminators.values() if isinstance(r, ProjectedDiscriminator)]
+        if not rivals:
+            super().use_perceptual(distance)
+        for rival in rivals:
+            rival.use_trunk(distance)
+            rival.its_trunk()
 
     def for_completion(self) -> Self:
         """Return the same model, its weights shared, without what only training needs."""

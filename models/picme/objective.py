@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaint_cli.device import full_precision
 from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
+from inpaint_cli.models.adversarial import frozen, untouched
 from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.models.means import mean_per_image
 from inpaint_cli.models.picme import losses
@@ -25,9 +25,10 @@ from inpaint_cli.models.picme.mixture import (
     nearest,
     sample,
 )
-from inpaint_cli.models.picme.networks import Discriminator, MixtureOfPrimitives, mask_at
+from inpaint_cli.models.picme.networks import MixtureOfPrimitives, mask_at
 from inpaint_cli.models.picme.usage import explored, follow, revive_idle
 from inpaint_cli.models.pixels import to_unit
+from inpaint_cli.models.projected import ProjectedDiscriminator
 from inpaint_cli.randomness import Noise
 
 
@@ -120,7 +121,7 @@ class CompletionStage(Stage[MixtureOfPrimitives]):
         normals = noise.normal(1 + (k if every else 1), *shape)
         pictures = drawn(model, latents, m, normals, every)
         terms = self.terms(model, latents, pictures, x, m)
-        against, groups = self._game(model, pictures, x)
+        against, groups = self._game(model, pictures, x, m)
         total = terms["total"] + config.adversarial_weight * against
         if against.requires_grad:
             terms["adversarial"] = against
@@ -163,31 +164,35 @@ class CompletionStage(Stage[MixtureOfPrimitives]):
         return terms
 
     def _game(
-        self, model: MixtureOfPrimitives, pictures: Pictures, x: Tensor
+        self, model: MixtureOfPrimitives, pictures: Pictures, x: Tensor, m: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return L_A and, as a group, the loss of both discriminators."""
         if not model.discriminators:
             return x.new_zeros(()), {}
+        if x.is_meta and model.config.takes_perceptual:  # a plan has no perceptual distance
+            return x.new_zeros(()), {"discriminator": untouched(model.discriminators)}
         painted = {
             "generated": pictures.generated[-1],
             "reconstructed": pictures.reconstructed[-1],
         }
-        judgements, originals, scores = [], {}, {}
+        judgements, scores = [], []
         for name, images in painted.items():
-            rival = cast(Discriminator, model.discriminators[name])
-            real, fake = rival(torch.cat([x, images.detach()])).tensor_split([len(x)])
-            judgements.append(losses.discrimination(real, fake))
+            rival = model.discriminators[name]
             copies = len(images) // len(x)
-            originals[name] = real.repeat_interleave(copies, 0)
-            scores[name] = frozen(rival, images)
-        against = losses.adversarial(
-            scores["generated"],
-            originals["generated"],
-            scores["reconstructed"],
-            originals["reconstructed"],
-            model.config,
-        )
-        return against, {"discriminator": torch.stack(judgements).sum()}
+            real, fake = shown(rival, x, m), shown(rival, images, m.repeat_interleave(copies, 0))
+            pairs = [
+                scores.tensor_split([len(x)])
+                for scores in maps(rival(torch.cat([real, fake.detach()])))
+            ]
+            judgements.append(torch.stack([losses.discrimination(*pair) for pair in pairs]).mean())
+            originals = [original.repeat_interleave(copies, 0) for original, _ in pairs]
+            scores += [maps(frozen(rival, fake)), originals]
+        config = model.config
+        against = [
+            losses.adversarial(generated, original, rebuilt, original_rec, config)
+            for generated, original, rebuilt, original_rec in zip(*scores, strict=True)
+        ]
+        return torch.stack(against).mean(), {"discriminator": torch.stack(judgements).sum()}
 
     def validate(
         self, model: MixtureOfPrimitives, batch: Batch, noise: Noise
@@ -241,11 +246,14 @@ def one_pair(pictures: Pictures, i: int) -> Pictures:
     )
 
 
-def frozen(rival: Discriminator, images: Tensor) -> Tensor:
-    """Return the scores of images so that no gradient reaches the discriminator's weights."""
-    weights = {name: weight.detach() for name, weight in rival.named_parameters()}
-    scores: Tensor = torch.func.functional_call(rival, weights, (images,))
-    return scores
+def shown(rival: nn.Module, images: Tensor, m: Tensor) -> Tensor:
+    """Return what a discriminator is shown of images: projected ones see the mask as well."""
+    return torch.cat([m - 0.5, images], 1) if isinstance(rival, ProjectedDiscriminator) else images
+
+
+def maps(scores: Tensor | list[Tensor]) -> list[Tensor]:
+    """Return the maps of scores: one of patches, or one of each scale."""
+    return scores if isinstance(scores, list) else [scores]
 
 
 @torch.no_grad()

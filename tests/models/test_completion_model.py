@@ -77,7 +77,7 @@ def test_a_model_ships_with_the_weights_that_it_has_and_no_others(name: str) -> 
 @pytest.mark.parametrize("name", models.FAMILIES)
 def test_a_model_takes_a_perceptual_distance_if_its_family_says_so(name: str) -> None:
     model = model_of(name)
-    if models.get(name).perceptual:
+    if model.config.takes_perceptual:
         model.use_perceptual(torch.nn.Identity())
     else:
         with pytest.raises(UserError, match="take no perceptual distance"):

@@ -151,7 +151,6 @@ class FakeFamily:
     summary = "for tests"
     texture_only = False
     completes = True
-    perceptual = False
     stochastic = True
     has_log_prob = False
     reconstructs = False

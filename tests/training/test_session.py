@@ -19,7 +19,7 @@ from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, TrainingRun
 from inpaint_cli.training.stopping import Stop
 from inpaint_cli.weights import load_weights, read_header
-from tests.training.fake_family import FakeFamily, FakeModel, PaintStage
+from tests.training.fake_family import FakeConfig, FakeModel, PaintStage
 from tests.training.fake_runs import (
     CPU,
     StopAt,
@@ -326,7 +326,7 @@ def test_a_stage_begins_once_and_not_again_when_it_goes_on(tmp_path: Path) -> No
 def test_the_perceptual_distance_reaches_the_model_and_is_neither_trained_nor_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    monkeypatch.setattr(FakeConfig, "takes_perceptual", True)
     given: list[Any] = []
     monkeypatch.setattr(FakeModel, "use_perceptual", lambda model, distance: given.append(distance))
     plain = session(tmp_path)
@@ -349,7 +349,7 @@ def test_a_family_without_such_losses_refuses_a_perceptual_distance() -> None:
 def test_a_missing_perceptual_distance_ends_the_run_with_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    monkeypatch.setattr(FakeConfig, "takes_perceptual", True)
     for name in ("INPAINT_HOME", "TORCH_HOME", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "empty"))
     recipe = replace(RecipeChoices("fake", ["noise"], "small").recipe(), perceptual="lpips")

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_cli.models.adversarial import frozen
 from inpaint_cli.models.latent_codes import discriminator as adversarial
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, composite
 from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator
@@ -109,7 +110,7 @@ def test_the_losses_of_the_vqgan_and_their_gradients_are_the_recorded_ones() -> 
     output, quantised = network(x)
     distance = stand_in(x, output)
     nll = F.l1_loss(output, x) + loss["perceptual_weight"] * distance.mean()
-    game = -adversarial.frozen(rival, output)[-1].mean()
+    game = -frozen(rival, output)[-1].mean()
     last = network.decoder.conv_out.weight
     weight = loss["disc_weight"] * adversarial.adaptive_weight(nll, game, last, UNLIMITED)
     total = nll + weight * game + loss["codebook_weight"] * quantised.loss
@@ -145,7 +146,7 @@ def test_the_losses_of_the_generator_and_their_gradients_are_the_recorded_ones()
     nll = loss["pixelloss_weight"] * F.l1_loss(whole, x)
     nll = nll + loss["perceptual_weight"] * distance.mean()
     mask = visible.double() - 0.5
-    game = -adversarial.frozen(rival, torch.cat([mask, whole], 1))[-1].mean()
+    game = -frozen(rival, torch.cat([mask, whole], 1))[-1].mean()
     last = network.decoder.conv_out.weight
     weight = loss.get("disc_weight", 1.0) * adversarial.adaptive_weight(nll, game, last, UNLIMITED)
     total = nll + weight * game

@@ -2,40 +2,17 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.models import perceptual
 from inpaint_cli.models.latent_codes.discriminator import hinge
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.objective import STAGES
 from inpaint_cli.models.projected import SCALES, ProjectedDiscriminator
 from tests.models.latent_codes.test_objective import batch_of, model_of, noise
+from tests.models.trunk import distance
 
 DECODER = STAGES[3]
-
-
-class Trunk(nn.Module):
-    """Feature maps of three (or fewer) sides."""
-
-    def __init__(self, levels: int = 3) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(
-            nn.Conv2d(1 if i == 0 else 4 * i, 4 * (i + 1), 3, 2 if i else 1, 1)
-            for i in range(levels)
-        )
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        maps = []
-        for layer in self.layers:
-            x = torch.tanh(layer(x))
-            maps.append(x)
-        return maps
-
-
-def distance(levels: int = 3) -> perceptual.PerceptualDistance:
-    torch.manual_seed(5)
-    return perceptual.of_features(Trunk(levels), "test", channels=1)
 
 
 def projected(**changes: object) -> LatentCodes:

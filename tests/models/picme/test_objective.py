@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from inpaint_cli.models.adversarial import frozen
 from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 from inpaint_cli.models.picme.objective import (
     CompletionStage,
@@ -14,7 +15,6 @@ from inpaint_cli.models.picme.objective import (
     Pictures,
     drawn,
     encode_batch,
-    frozen,
 )
 from inpaint_cli.models.pixels import to_unit
 from tests.models.picme.small import batch_of, model_of, samples
@@ -75,7 +75,7 @@ def test_without_its_share_the_posterior_gets_no_gradient_of_the_divergence() ->
 
 def test_a_frozen_discriminator_moves_the_decoder_alone() -> None:
     model, _, pictures, _ = step()
-    scores = frozen(model.discriminators["generated"], pictures.generated[-1])  # type: ignore[arg-type]
+    scores = frozen(model.discriminators["generated"], pictures.generated[-1])
     assert "D" not in moved(model, scores.sum())
     assert "g" in moved(model, scores.sum())
 
