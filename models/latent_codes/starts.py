@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_cli.models.latent_codes.transformer import Attention, BidirectionalTransformer
 from inpaint_cli.randomness import stream
 
 if TYPE_CHECKING:
     from inpaint_cli.models.latent_codes.networks import LatentCodes
 
+NEARNESS = 1.0
+"""Weight of a wave in queries and keys of heads that start by looking at near tokens."""
 CERTAINTY = 10.0
 """Logits of the restrictive encoder start as this times the closeness of features and codes."""
 
@@ -74,6 +78,40 @@ def transformer_from_codes(model: LatentCodes) -> None:
     vectors = F.normalize(table @ rotation.T.to(table), dim=1)
     weight[1:].copy_(vectors)
     transformer.head.weight[1:].copy_(vectors)
+    _start_near(transformer)
+
+
+def _start_near(transformer: BidirectionalTransformer) -> None:
+    """Start positions as waves along both axes, and let half of the heads look at near tokens.
+
+    From zeros, each position would have to learn by itself where it lies and which others are near.
+    """
+    positions = transformer.pos_emb
+    grid, count = math.isqrt(transformer.positions), positions.shape[-1] // 4
+    if not count:
+        return
+    frequencies = math.pi / torch.logspace(math.log2(2 * grid), 1, count, base=2.0)
+    angles = torch.arange(grid)[:, None] * frequencies
+    waves = torch.cat([angles.sin(), angles.cos()], 1)  # [grid, 2 count]
+    down, along = waves[:, None].expand(-1, grid, -1), waves[None].expand(grid, -1, -1)
+    positions.zero_()
+    # Of length 1, as the embeddings of tokens are.
+    positions[0, 1:, : 4 * count] = torch.cat([down, along], 2).flatten(0, 1) / math.sqrt(2 * count)
+    for attention in transformer.modules():
+        if isinstance(attention, Attention):
+            _look_near(attention, count)
+
+
+def _look_near(attention: Attention, count: int) -> None:
+    """Let half of the heads compare positions: some of the `count` waves of each kind."""
+    size = attention.query.weight.shape[0] // attention.heads
+    chosen = torch.linspace(0, count - 1, size // 4).round().long()
+    columns = torch.cat([chosen + part * count for part in range(4)])
+    for head in range(attention.heads // 2):
+        rows = torch.arange(len(columns)) + head * size
+        for layer in (attention.query, attention.key):
+            layer.weight[rows] = 0.0
+            layer.weight[rows, columns] = NEARNESS
 
 
 def _parameter(source: nn.Module, *names: str) -> Tensor:

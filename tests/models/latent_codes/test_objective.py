@@ -14,6 +14,7 @@ from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.config import LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.objective import STAGES
+from inpaint_cli.models.latent_codes.transformer import Block
 from inpaint_cli.models.pixels import to_unit
 from inpaint_cli.randomness import Noise
 
@@ -70,6 +71,37 @@ def test_tokens_of_alike_codes_start_alike_in_the_transformer() -> None:
     table = model.vqgan.quantize.table
     for weight in (model.transformer.tok_emb.weight, model.transformer.head.weight):
         torch.testing.assert_close(weight[1:] @ weight[1:].T, table @ table.T)
+
+
+def test_half_of_the_heads_start_by_looking_at_near_tokens() -> None:
+    model = model_of(token_width=128, token_heads=4)
+    with torch.no_grad():
+        TRANSFORMER.begin(model)
+        transformer, grid = model.transformer, model.config.grid
+        known = torch.ones(1, grid**2, dtype=torch.bool)
+        ids = torch.nn.functional.pad(known.long(), (1, 0))
+        block = cast(Block, transformer.blocks[0])
+        x = block.ln1(transformer.tok_emb(ids) + transformer.pos_emb)
+        query, key = (
+            layer(x)[0, 1:].unflatten(-1, (4, -1)) for layer in (block.attn.query, block.attn.key)
+        )
+    scores = torch.einsum("qhd,khd->hqk", query, key)
+    near = scores[:2].view(2, grid, grid, grid, grid)
+    for row, column in ((0, 0), (1, 2), (grid - 1, grid - 1)):
+        seen = near[:, row, column]
+        rows, columns = torch.meshgrid(torch.arange(grid), torch.arange(grid), indexing="ij")
+        steps = (rows - row).abs() + (columns - column).abs()
+        assert (seen[:, steps == 0] > seen[:, steps == 1].amax(1, keepdim=True)).all()
+        assert (seen[:, steps == 1].mean(1) > seen[:, steps > 1].mean(1)).all()
+    assert near.std() > 3 * scores[2:].std()
+
+
+@pytest.mark.parametrize(("width", "heads"), [(2, 1), (4, 4), (64, 1), (36, 6)])
+def test_a_transformer_of_any_shape_has_a_start(width: int, heads: int) -> None:
+    model = model_of(token_width=width, token_heads=heads)
+    with torch.no_grad():
+        TRANSFORMER.begin(model)
+    assert all(p.isfinite().all() for p in model.transformer.parameters())
 
 
 def gradients(model: LatentCodes, stage: int, batch: Batch) -> dict[str, Tensor]:
