@@ -25,14 +25,24 @@ def primitives(lab: Lab) -> Answer:
 
 
 def adversaries(lab: Lab) -> Answer:
-    """Compare trainings with and without the adversarial term."""
-    sides = [
-        lab.models("picme-k6", "picme", "--set", "primitives=6"),
-        lab.models("picme-plain", "picme", "--set", "disc_layers=0"),
-    ]
-    kid = Contrast(*(lab.side(models, "kid", features=FEATURES) for models in sides))
-    crps = Contrast(*(lab.side(models, "crps", "fair") for models in sides))
-    return lab.answer(verdict(kid), f"with and without L_A: KID {kid.text(4)}; CRPS {crps.text(4)}")
+    """Compare trainings without the adversarial term and with each kind of discriminator."""
+    plain = lab.models("picme-plain", "picme", "--set", "disc_layers=0")
+    projected = ("--perceptual", FEATURES, "--set", "adversary=projected")
+    kinds = {
+        "patch": lab.models("picme-k6", "picme", "--set", "primitives=6"),
+        "projected": lab.models("picme-projected", "picme", *projected),
+    }
+    without = lab.side(plain, "kid", features=FEATURES)
+    distances = {
+        kind: Contrast(lab.side(models, "kid", features=FEATURES), without)
+        for kind, models in kinds.items()
+    }
+    crps = Contrast(lab.side(kinds["patch"], "crps", "fair"), lab.side(plain, "crps", "fair"))
+    told = "; ".join(f"`adversary={kind}` {one.text(4)}" for kind, one in distances.items())
+    return lab.answer(
+        verdict(distances["patch"]),
+        f"KID with and without L_A: {told}; CRPS with patches and without: {crps.text(4)}",
+    )
 
 
 CLAIMS = (
