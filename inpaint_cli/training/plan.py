@@ -201,7 +201,10 @@ def _activations(
     state = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     if not bfloat16 or size + state > MOST_MEASURED:
         return size
-    return _kept(recipe, stage, recipe.build(), train, bfloat16=True)
+    real = recipe.build()
+    if recipe.config.takes_perceptual:
+        cast(Any, real).use_perceptual(recipe.load_distance())
+    return _kept(recipe, stage, real, train, bfloat16=True)
 
 
 def _kept(recipe: Recipe, stage: Stage[Any], model: nn.Module, train: Any, bfloat16: bool) -> int:

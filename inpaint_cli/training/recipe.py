@@ -19,7 +19,7 @@ from inpaint_cli.configuration import (
     to_dict,
     to_toml,
 )
-from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.errors import ResourceError, UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
 from inpaint_cli.files import check_utf8
 from inpaint_cli.parsing import brief
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from inpaint_cli.data import ImageSet
+    from inpaint_cli.models.perceptual import PerceptualDistance
 
 FORMAT = 1
 NO_DISTANCE = "none"
@@ -112,6 +113,21 @@ class Recipe:
 
         return ranks.first_before_the_others(lambda: (load("train"), load("validation")))
 
+    def load_distance(self) -> PerceptualDistance | None:
+        """Return the perceptual distance of the losses, if one was chosen.
+
+        ResourceError where its weights are not here.
+        """
+        from inpaint_cli.zoo.perceptual import load_perceptual
+        from inpaint_cli.zoo.weight_files import MissingWeights
+
+        if self.perceptual == NO_DISTANCE:
+            return None
+        try:
+            return load_perceptual(self.distance or self.perceptual)
+        except MissingWeights as error:
+            raise ResourceError(str(error)) from error
+
     def to_toml(self) -> str:
         """Return the complete config.toml; `from_file` is its inverse."""
         head = {
@@ -166,7 +182,7 @@ class RecipeChoices:
         seed = self.seed if self.seed is not None else file.get("seed", 0)
         perceptual = self.perceptual or file.get("perceptual", NO_DISTANCE)
         if perceptual != NO_DISTANCE and not config.takes_perceptual:
-            text = f"{family.name} trains without a perceptual distance."
+            text = f"with these settings {family.name} trains without a perceptual distance."
             raise UserError(text, setting="perceptual")
         _check_whole(config)
         _check_masks(config, stages)

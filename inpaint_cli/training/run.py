@@ -15,7 +15,7 @@ from torch import nn
 from inpaint_cli import device as devices
 from inpaint_cli import ranks
 from inpaint_cli.device import rank, world_size
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model, Stage
 from inpaint_cli.files import home
 from inpaint_cli.reporting import Reporter
@@ -32,7 +32,7 @@ from inpaint_cli.training.loop import Trainer, steps_of
 from inpaint_cli.training.mending import mend_weights
 from inpaint_cli.training.optimisation import to_device
 from inpaint_cli.training.plan import RunReport, plan
-from inpaint_cli.training.recipe import NO_DISTANCE, Recipe, RecipeChoices
+from inpaint_cli.training.recipe import Recipe, RecipeChoices
 from inpaint_cli.training.stage_run import StageRun
 from inpaint_cli.training.stopping import Stop
 from inpaint_cli.training.validation import Validation
@@ -286,18 +286,12 @@ class TrainingRun:
     @cached_property
     def _distance(self) -> PerceptualDistance | None:
         """The perceptual distance of the losses, on the device."""
-        from inpaint_cli.zoo.perceptual import load_perceptual
-        from inpaint_cli.zoo.weight_files import MissingWeights
-
-        if self.recipe.perceptual == NO_DISTANCE:
-            if self.recipe.config.takes_perceptual:
-                self.reporter.note(
-                    "no perceptual distance in the losses: the setting perceptual adds one "
-                    "(lpips, a classifier or a file)"
-                )
-            return None
-        try:
-            distance = load_perceptual(self.recipe.distance or self.recipe.perceptual)
-        except MissingWeights as error:
-            raise ResourceError(str(error)) from error
-        return distance.to(self.device)
+        distance = self.recipe.load_distance()
+        if distance:
+            return distance.to(self.device)
+        if self.recipe.config.takes_perceptual:
+            self.reporter.note(
+                "no perceptual distance in the losses: the setting perceptual adds one "
+                "(lpips, a classifier or a file)"
+            )
+        return None

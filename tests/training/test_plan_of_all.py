@@ -15,8 +15,10 @@ from inpaint_cli.training.recipe import RecipeChoices
 CPU = torch.device("cpu")
 
 
-def planned(model: str, *settings: str, preset: str = "digits") -> dict[str, Any]:
-    choices = RecipeChoices(model, ["digits"], preset, settings=settings)
+def planned(
+    model: str, *settings: str, preset: str = "digits", perceptual: str | None = None
+) -> dict[str, Any]:
+    choices = RecipeChoices(model, ["digits"], preset, settings=settings, perceptual=perceptual)
     report = plan(choices.recipe(), CPU, download=False, reporter=Reporter(quiet=True))
     return dict(report.facts)
 
@@ -52,6 +54,13 @@ def test_the_largest_networks_are_planned_at_once(
     begun = time.process_time()
     assert planned(model, *settings, preset=preset)
     assert time.process_time() - begun < 20
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("model", ["latent-codes", "picme"])
+def test_projected_discriminators_are_planned_with_their_trunk(model: str, precision: str) -> None:
+    settings = ("adversary=projected", f"precision={precision}")
+    assert planned(model, *settings, perceptual="classifier-mnist")["stages"]
 
 
 def test_a_network_of_endless_layers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
