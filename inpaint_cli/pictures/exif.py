@@ -27,7 +27,13 @@ PLACES = frozenset((33550, 33922, 34264))
 """Tags that tie the rows and columns of a GeoTIFF to places."""
 
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)([1-8])")
-_XMP_PREVIEWS = re.compile(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", re.DOTALL)
+_XMP_PREVIEWS = re.compile(
+    rb"<([\w.-]+:Thumbnails|G(?:Image|Depth):Data)\b.*?</\1\s*>"
+    rb"|\sG(?:Image|Depth):Data\s*=\s*([\"']).*?\2",
+    re.DOTALL,
+)
+"""Adobe's thumbnails under any prefix (older files say "xap"), and the picture as a camera of
+Google's took it."""
 
 
 @dataclass(frozen=True)
