@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,12 +25,13 @@ from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import resolved
 from inpaint_cli.metrics import measuring, statistics_file
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.folders import LOSSY, CommonSize, header, pictures_in
+from inpaint_cli.metrics.folders import LOSSY, CommonSize, header
 from inpaint_cli.metrics.holes import completed
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.moments import Moments
+from inpaint_cli.metrics.pairs import names_of, pictures_in
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.report import Document, document_of
 from inpaint_cli.metrics.statistics_file import Statistics
@@ -165,11 +167,7 @@ def _first_completions(folder: Path) -> list[Path]:
     record = Record.of(folder, overwrite=False)
     if record.damaged or not record.items:
         raise UserError(f"{record.path}: damaged, or lists no completions.")
-    listed = [
-        min(item["completions"], key=lambda line: line.get("index", 0))
-        for item in completed(record.items)
-    ]
-    return [folder / line["file"] for line in listed]
+    return [folder / item["completions"][0]["file"] for item in completed(record.items)]
 
 
 @dataclass
@@ -189,7 +187,8 @@ class UnpairedTarget:
         sides = [self.pictures]
         if isinstance(self.originals, PictureSet):
             sides.append(self.originals)
-            if self.originals.ids == self.pictures.ids:
+            unnumbered = [re.sub(r"(-s\d+)?-\d+$", "", name) for name in self.pictures.ids]
+            if self.originals.ids in (self.pictures.ids, sorted(unnumbered)):
                 lines.append(
                     "both folders have the same names: pictures that pair are to be scored as "
                     "pairs, since kid of them unpaired is too low"
@@ -266,7 +265,9 @@ class UnpairedScoring:
             given = PictureSet.of(files.reference, files.size, limit)
         sets = [PictureSet.of(folder, files.size, limit) for folder in files.folders]
         targets = [UnpairedTarget(pictures, given) for pictures in sets]
-        names = [target.name for target in targets]
+        names = names_of(files.folders)
+        for target, name in zip(targets, names, strict=True):
+            target.name = name
         if len(set(names)) < len(names):
             raise UserError(f"{', '.join(names)}: two of these have one name. Give each once.")
         for target in targets if rank() == 0 else ():
