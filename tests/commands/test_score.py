@@ -132,6 +132,13 @@ def test_markdown_is_a_table() -> None:
     assert lines[4].startswith("| mae | ↓ |")
 
 
+def test_ranks_of_ranges_stand_apart_from_those_of_all_images() -> None:
+    lines = run(*TELEA, "--metrics", "rank-histogram", "--by-visible", "-q").stdout.splitlines()
+    (whole,) = [line for line in lines if line.startswith("rank-histogram ")][:1]
+    assert whole.split()[-6:-1] == ["-"] * 5
+    assert any("compare at equal n only" in line for line in lines)
+
+
 def test_plots_are_pictures(tmp_path: Path) -> None:
     from PIL import Image
 
