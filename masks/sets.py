@@ -298,6 +298,11 @@ def read_manifest(source: Path) -> dict[str, Any]:
                 raise UserError(f"{source}: not a mask set that inpaint wrote (no manifest in it).")
             with Npy(archive, "manifest") as array:
                 text = str(array.values().item())
+    elif not (source / MANIFEST).is_file():
+        raise UserError(
+            f"{source}: no set of masks that inpaint drew, it holds no {MANIFEST}. Draw one with "
+            "'inpaint masks', or name a kind."
+        )
     else:
         text = read_text(source / MANIFEST)
     manifest = json_of(text, source, "not a mask set that inpaint wrote")
