@@ -226,6 +226,16 @@ def test_a_picture_in_an_attribute_of_xmp_is_left_out() -> None:
     assert exif.clean_xmp(xmp)[0] == b'<x GImage:Mime="image/jpeg" xmp:Rating="5"/>'
 
 
+def test_xmp_says_nothing_of_what_stood_behind_the_photo() -> None:
+    xmp = (
+        b'<x hdrgm:Version="1.0" GCamera:MotionPhoto="1" xmp:Rating="5" '
+        b"GCamera:MicroVideoOffset='4022143'><Container:Directory><rdf:Seq>"
+        b'<rdf:li><Container:Item Item:Length="30"/></rdf:li></rdf:Seq></Container:Directory>'
+        b"<GCamera:MotionPhoto>1</GCamera:MotionPhoto></x>"
+    )
+    assert exif.clean_xmp(xmp)[0] == b'<x xmp:Rating="5"></x>'
+
+
 def test_xmp_as_imagemagick_writes_it_is_xmp(tmp_path: Path) -> None:
     xmp = b'<x tiff:Orientation="6"><xmp:Thumbnails>SECRET</xmp:Thumbnails></x>'
     text = f"Raw profile type xmp\0\nxmp\n{len(xmp):8d}\n{xmp.hex()}\n".encode()
