@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case, subset
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import is_recorded
-from inpaint_cli.pictures.plain import plain_bytes
+from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
 from inpaint_cli.pictures.reading import look
 
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif"}
@@ -140,9 +141,14 @@ class FilesTarget:
             changed = changed_of(original, visible, pictures)
         return Case(original, visible, pictures, spent=changed)
 
+    @cached_property
+    def _span(self) -> Span | None:
+        """Black and white of deeper samples, by the originals."""
+        return common_span(pair.truth for pair in self.pairs)
+
     def _pixels(self, path: Path) -> PixelArray:
         """Return a file as it is stored, in the channels of the whole."""
-        pixels, remarks = plain_bytes(path)
+        pixels, remarks = plain_bytes(path, self._span)
         self.converted.update(remarks)
         return pixels.repeat(3, axis=2) if self.setting.channels > pixels.shape[2] else pixels
 

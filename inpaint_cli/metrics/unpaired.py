@@ -37,7 +37,7 @@ from inpaint_cli.metrics.report import Document, document_of
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.metrics.targets import subset
 from inpaint_cli.photos.record import Record, is_recorded
-from inpaint_cli.pictures.plain import plain_bytes
+from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
 from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
@@ -109,6 +109,11 @@ class PictureSet:
         height, width = next(iter(sizes)) if len(sizes) == 1 else (0, 0)
         return Setting(height, width, 1 if grey else 3)
 
+    @cached_property
+    def _span(self) -> Span | None:
+        """Black and white of deeper samples."""
+        return common_span(self.files)
+
     def features(self, tools: Instruments, scoring: Scoring) -> tuple[WorkFolder, Features | None]:
         """Return the features [N, d] and where they lie; None in the other processes."""
         work = self._measured(tools, scoring)
@@ -144,7 +149,7 @@ class PictureSet:
 
     def _picture(self, index: int) -> Tensor:
         """Return a picture: uint8 [C, H, W]."""
-        pixels, remarks = plain_bytes(self.files[index])
+        pixels, remarks = plain_bytes(self.files[index], self._span)
         self.converted.update(remarks)
         return torch.from_numpy(self.size.picture(pixels).copy()).permute(2, 0, 1)
 
