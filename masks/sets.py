@@ -295,9 +295,17 @@ def read_manifest(source: Path) -> dict[str, Any]:
     if source.suffix == ".npz":
         with open_zip(source, RATIO_OF_ARRAYS, "") as archive:
             if "manifest.npy" not in archive.namelist():
-                raise UserError(f"{source}: not a mask set that inpaint wrote (no manifest in it).")
+                raise UserError(
+                    f"{source}: not a mask set that inpaint wrote (no manifest in it). Save other "
+                    "masks as PNG files, white where to fill in."
+                )
             with Npy(archive, "manifest") as array:
                 text = str(array.values().item())
+    elif not (source / MANIFEST).is_file():
+        raise UserError(
+            f"{source}: no set of masks that inpaint drew, it holds no {MANIFEST}. Draw one with "
+            "'inpaint masks', or name a kind."
+        )
     else:
         text = read_text(source / MANIFEST)
     manifest = json_of(text, source, "not a mask set that inpaint wrote")

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.masks.sets import LARGEST_SIDE
 from inpaint_cli.metrics.folders import CommonSize
+from inpaint_cli.parsing import brief
 
 OF_FOLDERS = ("reference", "resize", "crop", "unpaired")
 """Options that belong to folders of pictures alone."""
@@ -38,10 +40,24 @@ def folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> Fol
     for name in ("data", "size", "temperature", "detail", "reconstruct"):
         if options.get(name):
             raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
-    size = CommonSize(options.get("resize"), options.get("crop"))
+    size = CommonSize(*(_sides(options.get(name), name) for name in ("resize", "crop")))
     if size.resize and size.crop:
         raise UserError("give it or crop, not both.", setting="resize")
     paths = [options.get(name) for name in ("reference", "masks")]
     reference, masks = (None if path is None else Path(path) for path in paths)
     unpaired = bool(options.get("unpaired"))
     return FolderOptions(folders, reference, masks, options.get("k"), size, unpaired)
+
+
+def _sides(value: Any, name: str) -> tuple[int, int] | None:
+    """Return (height, width) of one side or of both; UserError for what are none."""
+    if value is None:
+        return None
+    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    if len(sides) != 2 or not all(type(s) is int and 1 <= s <= LARGEST_SIDE for s in sides):
+        raise UserError(
+            f"must be a side or (height, width), of 1 to {LARGEST_SIDE} pixels each, got "
+            f"{brief(repr(value))}.",
+            setting=name,
+        )
+    return sides

@@ -6,10 +6,10 @@ Pictures of any tool in one folder and originals in another, or the results of `
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +22,15 @@ from torch import Tensor
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
 from inpaint_cli.masks.ranges import Mask
-from inpaint_cli.metrics.holes import HoleFiles, completed, hole_of
+from inpaint_cli.metrics.pairs import Pair, of_folder, of_record
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case, subset
-from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
-from inpaint_cli.photos.record import Record, is_recorded
-from inpaint_cli.pictures.plain import plain_bytes
+from inpaint_cli.photos.record import is_recorded
+from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
 from inpaint_cli.pictures.reading import look
 
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif"}
-SHOWN = 3
-"""So many names stand in a message."""
 PixelArray = npt.NDArray[np.uint8]
 
 
@@ -74,16 +71,6 @@ class CommonSize:
         wanted = self.crop or (size[0], size[1])
         top, left = ((have - want) // 2 for have, want in zip(size, wanted, strict=True))
         return slice(top, top + wanted[0]), slice(left, left + wanted[1])
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One original with its completions, in files."""
-
-    id: str
-    truth: Path
-    completions: tuple[Path, ...]
-    hole: HoleFiles | None = None
 
 
 @dataclass
@@ -154,9 +141,14 @@ class FilesTarget:
             changed = changed_of(original, visible, pictures)
         return Case(original, visible, pictures, spent=changed)
 
+    @cached_property
+    def _span(self) -> Span | None:
+        """Black and white of deeper samples, by the originals."""
+        return common_span(pair.truth for pair in self.pairs)
+
     def _pixels(self, path: Path) -> PixelArray:
         """Return a file as it is stored, in the channels of the whole."""
-        pixels, remarks = plain_bytes(path)
+        pixels, remarks = plain_bytes(path, self._span)
         self.converted.update(remarks)
         return pixels.repeat(3, axis=2) if self.setting.channels > pixels.shape[2] else pixels
 
@@ -167,6 +159,11 @@ class FilesTarget:
             lines.append(
                 f"{self._mixed} completions are grey and their originals in colour, so errors of "
                 "colour are counted"
+            )
+        if chosen := self.origin.get("chosen"):
+            lines.append(
+                f"of {chosen} pictures the likeliest completions alone were kept: they are no "
+                "sample, so coverage, crps, energy and diversity are not those of the model"
             )
         if self._resized:
             lines.append(
@@ -220,37 +217,6 @@ class FilesTarget:
         return [self.ids, digest.hexdigest(), self.size.rule, str([p.hole for p in self.pairs])]
 
 
-def by_name(folder: Path) -> dict[str, Path]:
-    """Return the pictures of a folder and the folders in it, by path without suffix.
-
-    The suffix begins at the last dot. UserError where there are none, or two of one name.
-    """
-    pictures: dict[str, Path] = {}
-    for path in pictures_in(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in pictures:
-            raise UserError(
-                f"{folder}: {pictures[name].name} and {path.name} have one name. Keep one of "
-                "them: pictures are paired by name."
-            )
-        pictures[name] = path
-    return pictures
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures of a folder and the folders in it, by path; UserError for none."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder.")
-    pictures = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.suffix.lower() in SUFFIXES and path.is_file():
-            pictures.append(path)
-    if not pictures:
-        raise UserError(f"{folder}: no pictures in this folder.")
-    return pictures
-
-
 def target_of(
     folder: Path,
     reference: Path | None,
@@ -289,85 +255,6 @@ def target_of(
     chosen = [pairs[row] for row in subset(pairs, limit)]
     pairs = [Pair(p.id, p.truth, p.completions[:wanted], p.hole) for p in chosen]
     return FilesTarget(folder.name or str(folder), pairs, size, origin)
-
-
-def of_folder(folder: Path, reference: Path, masks: Path | None) -> list[Pair]:
-    """Pair NAME, or NAME-0, NAME-1 ..., with NAME of the reference folder."""
-    originals, pictures = by_name(reference), by_name(folder)
-    holes = None if masks is None else by_name(masks)
-    pairs, used = [], set[str]()
-    for name, truth in originals.items():
-        names = [name] if name in pictures else list(_numbered(name, pictures))
-        used.update(names)
-        hole = None if holes is None else _mask_for(name, holes, masks)
-        pairs.append(Pair(name, truth, tuple(pictures[n] for n in names), hole))
-    missing = [pair.id for pair in pairs if not pair.completions]
-    left = sorted(pictures.keys() - used)
-    for what, names, there in (
-        ("lacks a picture for", missing, reference),
-        ("holds pictures without an original:", left, reference),
-    ):
-        if names:
-            raise UserError(
-                f"{folder}: {what} {_some(names)} (originals: {there}). Pictures are paired by "
-                "name, all of them; with unpaired both are compared as sets."
-            )
-    return pairs
-
-
-def _numbered(name: str, pictures: Mapping[str, Path]) -> Iterator[str]:
-    number = 0
-    while f"{name}-{number}" in pictures:
-        yield f"{name}-{number}"
-        number += 1
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
-
-
-def _mask_for(name: str, holes: Mapping[str, Path], masks: Path | None) -> HoleFiles:
-    for wanted in (name, f"{name}_mask"):
-        if wanted in holes:
-            return HoleFiles(holes[wanted])
-    raise UserError(f"{masks}: no mask for {name} (looked for {name}.png, {name}_mask.png).")
-
-
-def of_record(
-    folder: Path, reference: Path | None, masks: Path | None
-) -> tuple[list[Pair], dict[str, Any]]:
-    """Return the pairs that completions.json lists, and how they were made."""
-    record = Record.of(folder, overwrite=False)
-    if record.damaged:
-        raise UserError(f"{record.path}: damaged. Complete the photos again.")
-    items = completed(record.items)
-    if not items:
-        raise UserError(f"{folder / RECORD}: lists no completions.")
-    originals = None if reference is None else by_name(reference)
-    holes = None if masks is None else by_name(masks)
-    pairs = []
-    for item in items:
-        image = Path(str(item.get("image")))
-        truth = image if originals is None else originals.get(image.stem)
-        if truth is None or not truth.is_file():
-            where = reference or "where the record says"
-            raise UserError(
-                f"{image}: its original is not in {where}. Give the folder of the originals "
-                "as reference."
-            )
-        lines = sorted(item["completions"], key=lambda line: line.get("index", 0))
-        files = tuple(folder / line["file"] for line in lines)
-        hole = hole_of(item) if holes is None else _mask_for(image.stem, holes, masks)
-        pairs.append(Pair(_stem_of(lines[0]["file"]), truth, files, hole))
-    origin = {key: items[0].get(key) for key in ("model", "weights_sha256", "options")}
-    if any({key: item.get(key) for key in origin} != origin for item in items):
-        origin = {"model": "several", "weights_sha256": None, "options": {}}
-    return pairs, {**origin, "seed": items[0]["completions"][0].get("seed")}
-
-
-def _stem_of(file: str) -> str:
-    return re.sub(r"-\d+$", "", Path(file).with_suffix("").as_posix())
 
 
 def header(path: Path) -> tuple[tuple[int, int], bool]:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 CHUNK = 65536
 """Hidden values at a time: what is computed in float64 needs K times as many."""
+UNEVEN = (
+    "ranks of few images are uneven by chance, which the error leaves out; compare at equal n only"
+)
 NOMINAL = 0.9
 """Coverage is that of the interval whose nominal level is nearest to this."""
 
@@ -316,6 +319,7 @@ class RankHistogram(Forecast):
 
     name = "rank-histogram"
     summary = "rank of the truth among the K: distance from a flat histogram"
+    depends_on_n = True
 
     def lines(self, results: Results) -> Iterator[Line]:
         yield Line(
@@ -330,7 +334,9 @@ class RankHistogram(Forecast):
         counts = mean * hidden[hidden > 0].sum()
         low, high = histogram_band(ranks, SEED, strata)
         equal = results.k > 1 and np.nanmin(columns["deterministic"][chosen]) == 1
-        warning = "all completions of an image are equal: only the end bins are filled"
+        warnings = [f"of {n} images: {UNEVEN}"]
+        if equal:
+            warnings.append("all completions of an image are equal: only the end bins are filled")
         return Estimate(
             reliability_index(mean),
             n,
@@ -338,7 +344,7 @@ class RankHistogram(Forecast):
             "image bootstrap" if n > 1 else "",
             results.k,
             {"chi_square": chi_square(counts), "band": "image bootstrap 95 %"},
-            (warning,) if equal else (),
+            tuple(warnings),
             entries={"arrays": {"rank_histogram": mean, "band_low": low, "band_high": high}},
         )
 

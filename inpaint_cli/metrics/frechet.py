@@ -15,7 +15,14 @@ import numpy as np
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import jackknife_bias, jackknife_se, mean_of, spread_of
-from inpaint_cli.metrics.moments import Features, Matrix, Moments, merged, require_comparable
+from inpaint_cli.metrics.moments import (
+    LARGEST,
+    Features,
+    Matrix,
+    Moments,
+    merged,
+    require_comparable,
+)
 from inpaint_cli.metrics.strata import Strata, block_count, blocks_of, permutation
 
 BLOCKS = 20
@@ -321,7 +328,7 @@ def _trace_of_root(s_real: Matrix, s_fake: Matrix) -> float:
 def _settled(shift: float, traces: float, root: float) -> float:
     """Return the distance, 0 where it is a rounding error of either sign."""
     value = shift + traces - 2 * root
-    if not math.isfinite(value):
+    if not abs(value) < LARGEST:
         raise Refused("the features are too large to be squared")
     if value < -NEGATIVE * traces:
         raise Refused(f"the distance came out as {value:.3g}: the covariances are inconsistent")

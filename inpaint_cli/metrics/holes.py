@@ -17,6 +17,9 @@ from inpaint_cli.photos.old_records import hole_fields
 NEWER = {"values", "painted", "colour", "polygons", "shrink", "extend"}
 """Fields of holes that stand in no file and no box."""
 
+WAYS = {"hole": ("hole", "mask"), "model": ("model", "weights_sha256"), "options": ("options",)}
+"""In what completions of one photo may differ, so that they are none of one forecast."""
+
 
 @dataclass(frozen=True)
 class HoleFiles:
@@ -48,14 +51,30 @@ class HoleFiles:
         return apply_grow(hide_boxes(visible, map(parse_box, self.boxes)), self.grow)
 
 
-def completed(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the items of completions; of whole photos that were given back if there are no others.
+def completed(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return an item for each photo, its completions as they were drawn, those of all seeds.
 
-    >>> completed([{"options": {"reconstruct": True}}, {"options": {"temperature": None}}])
-    [{'options': {'temperature': None}}]
+    Of whole photos that were given back only if there are no others. UserError for a photo that was
+    completed in two ways: it would count twice.
+
+    >>> one, two = ({"image": "a", "completions": [{"file": f}]} for f in ("a-0", "a-s7-0"))
+    >>> completed([one, two, {**one, "options": {"reconstruct": True}}])
+    [{'image': 'a', 'completions': [{'file': 'a-0'}, {'file': 'a-s7-0'}]}]
     """
     kept = [item for item in items if not (item.get("options") or {}).get("reconstruct")]
-    return kept or list(items)
+    photos: dict[str, dict[str, Any]] = {}
+    for item in kept or items:
+        lines = sorted(item["completions"], key=lambda line: line.get("index", 0))
+        first = photos.setdefault(str(item.get("image")), {**item, "completions": []})
+        for what, keys in WAYS.items():
+            if any(item.get(key) != first.get(key) for key in keys):
+                files = f"{first['completions'][0]['file']} and {lines[0]['file']}"
+                raise UserError(
+                    f"{item.get('image')}: {files} differ in {what}, and a photo counts once. "
+                    "Complete it into folders of their own, and score each."
+                )
+        first["completions"] += lines
+    return list(photos.values())
 
 
 def hole_of(item: Mapping[str, Any]) -> HoleFiles | None:

@@ -162,9 +162,41 @@ def bounds_of(means: Floats) -> Bounds:
 
 
 def bootstrap(values: Floats, seed: int, strata: Strata = None) -> Bounds:
-    """Return the percentile bootstrap of the mean of one value per image."""
+    """Return the percentile bootstrap of the mean of one value per image.
+
+    Its ends are as much farther from the mean as Student's t is wider than the normal: few images
+    know too little of their own spread.
+    """
+    from scipy.special import ndtri, stdtrit
+
     _require_finite(values)
-    return bounds_of(resampled_means(values, seed, strata))
+    bounds = bounds_of(resampled_means(values, seed, strata))
+    if len(values) < 2:
+        return bounds
+    end, mean = (1 + LEVEL) / 2, mean_of(values)
+    wider = float(stdtrit(freedom_of(values, strata), end) / ndtri(end))
+    low, high = (mean + wider * (ends - mean) for ends in (bounds.low, bounds.high))
+    return Bounds(bounds.se, low, high)
+
+
+def freedom_of(values: Floats, strata: Strata = None) -> float:
+    """Return the degrees of freedom of the mean's standard error (Cochran 1977, eq. 5.16).
+
+    Of n values n - 1. Within ranges fewer than n less their number, where one range has most of the
+    spread: it is that range's images that tell of it.
+
+    >>> freedom_of(np.array([1.0, 2.0, 4.0]))
+    2.0
+    >>> freedom_of(np.array([1.0, 1.0, 3.0, 5.0]), np.array([0, 0, 1, 1]))
+    1.0
+    """
+    groups = groups_of(len(values), strata)
+    rows = np.asarray(values, np.float64)
+    parts = [len(group) * (spread_of(rows[group]) or 0.0) ** 2 for group in groups]
+    if not any(parts):
+        return float(len(values) - len(groups))
+    shares = [part / math.fsum(parts) for part in parts]
+    return 1 / math.fsum(s**2 / (len(g) - 1) for s, g in zip(shares, groups, strict=True))
 
 
 def paired_difference(
@@ -187,12 +219,12 @@ def paired_difference(
         parameters={"level": LEVEL, "resamples": RESAMPLES, "seed": seed},
         strata=strata,
     )
-    freedom = len(differences) - len(groups_of(len(differences), strata))
+    freedom = freedom_of(differences, strata)
     p = p_value(mean.value, mean.se or 0.0, freedom, len(differences))
     return replace(mean, extra={"low": ends.low, "high": ends.high, "p": p})
 
 
-def p_value(difference: float, se: float, freedom: int, n: int) -> float:
+def p_value(difference: float, se: float, freedom: float, n: int) -> float:
     """Return how likely so large a difference of n images is by chance alone, either way.
 
     Student's t. Where all images differ alike, as those that a classifier takes for two classes, t

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import jackknife_se, mean_of
 from inpaint_cli.metrics.metric import FeatureMetric, Line, Results
-from inpaint_cli.metrics.moments import Features, Matrix, require_comparable, row_blocks
+from inpaint_cli.metrics.moments import LARGEST, Features, Matrix, require_comparable, row_blocks
 from inpaint_cli.metrics.protocol import KID_SIZE, KID_SUBSETS
 from inpaint_cli.metrics.strata import Strata, groups_of
 
@@ -95,7 +95,7 @@ def kid(real: Features, fake: Features, strata: Strata = None) -> Estimate:
     n = len(real)
     groups = groups_of(n, strata, least=3)
     sums = pair_sums(real, fake, groups)
-    if not np.isfinite(sums).all():
+    if not (np.abs(sums) < LARGEST).all():
         raise Refused("the features are too large for their cubes")
     totals = np.stack([sums[group].sum(axis=0) for group in groups])
     sizes = np.array([len(group) for group in groups], np.float64)
@@ -148,7 +148,7 @@ def kid_unpaired(real: Features, fake: Features) -> Estimate:
         within = [_row_sums(side, side) - _diagonal(side) for side in (real, fake)]
         across = [_row_sums(real, fake), _row_sums(fake, real)]
     totals = [float(sums.sum()) for sums in (*within, across[0])]
-    if not np.isfinite(totals).all():
+    if not (np.abs(totals) < LARGEST).all():
         raise Refused("the features are too large for their cubes")
     value = _of_totals(totals[0], totals[1], totals[2], n, m)
     se = None
@@ -211,9 +211,9 @@ def kid_of_subsets(
     for _ in range(subsets):
         fakes = fake[rng.choice(len(fake), drawn, replace=False)]
         values.append(mmd2(real[rng.choice(len(real), drawn, replace=False)], fakes))
-    value = mean_of(values) if np.isfinite(values).all() else math.inf
-    if not math.isfinite(value):
+    if not (np.abs(values) < LARGEST).all():
         raise Refused("the features are too large for their cubes")
+    value = mean_of(values)
     fewer = f"subsets of {drawn} instead of {size}: there are {n} images"
     used = {"subsets": subsets, "subset_size": drawn, "seed": FIDELITY_SEED, "d": real.shape[1]}
     return Estimate(

@@ -30,7 +30,7 @@ from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.reporting import Advance
 
-VERSION = 5
+VERSION = 6
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
 COMPLETIONS = 512
 """About so many completions make a shard."""
@@ -117,7 +117,8 @@ class Meter:
         for metric in self.metrics:
             row |= metric.figures(measured)
         row |= {f"spent.{name}": value for name, value in case.spent.items()}
-        if len(case.completions) > 1:
+        # What is known to draw once stands for K equal ones.
+        if len(case.completions) > 1 and getattr(self.target, "draws", self.target.k) > 1:
             row["spent.alike"] = float((case.completions == case.completions[:1]).all())
         if case.nats is not None:
             row["nats"] = case.nats

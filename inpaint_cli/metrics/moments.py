@@ -18,6 +18,8 @@ Features = npt.NDArray[np.floating[Any]]
 Matrix = npt.NDArray[np.float64]
 ROWS = 2048
 """Rows taken into float64 at a time."""
+LARGEST = 1e150
+"""No figure is larger, nor a sum that it is made of: for its error it is squared."""
 
 
 def row_blocks(features: Features, size: int = ROWS) -> Iterator[Matrix]:

@@ -178,8 +178,8 @@ def _figure(
     if bounds and bounds[0] != bounds[1]:
         figure["ci95"] = [number(end) for end in bounds]
         within = " within ranges" if are_used(estimate.n, results.ranges(chosen)) else ""
-        how = f"percentile bootstrap of {RESAMPLES} over images{within}, seed {SEED}"
-        figure["params"]["ci95"] = how
+        how = f"percentile bootstrap of {RESAMPLES} over images{within}, widened by Student's t"
+        figure["params"]["ci95"] = f"{how}, seed {SEED}"
     warnings = [*estimate.warnings, *(facts.warnings if features else ())]
     if estimate.n == 1:
         warnings.append("one image: no error")

@@ -18,6 +18,7 @@ from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
 from inpaint_cli.metrics.folder_options import OF_FOLDERS, FolderOptions, folder_options
 from inpaint_cli.metrics.folders import target_of
+from inpaint_cli.metrics.pairs import names_of
 from inpaint_cli.metrics.protocol import (
     MeasureOptions,
     ModelSize,
@@ -163,9 +164,10 @@ def targets_of(
     """Return what is to be scored, loaded and checked; remarks come from one process only."""
     reporter = reporter if rank() == 0 else Reporter(quiet=True)
     files, targets = order.files, list[Target]()
-    for folder in files.folders:
+    for folder, name in zip(files.folders, names_of(files.folders), strict=True):
         limit = order.completed.limit
         target = target_of(folder, files.reference, files.masks, files.k, files.size, limit)
+        target.name = target.label = name
         for line in target.cautions():
             reporter.warn(f"{target.name}: {line}")
         targets.append(target)

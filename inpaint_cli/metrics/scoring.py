@@ -39,6 +39,13 @@ class Planned:
     asked: tuple[str, ...]
     """The metrics that are measured of it, or refused."""
     refused: dict[str, Refused] = field(default_factory=dict)
+    failed: bool = False
+    """Some images have no completion, so there are no figures."""
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The metrics that are measured."""
+        return frozenset(self.asked) - self.refused.keys()
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -75,8 +82,9 @@ class Scoring:
             wait()
             return []
         for plan, (work, _) in zip(plans, works, strict=True):
-            if work.todo():
-                plan.refused |= dict.fromkeys(plan.asked, Refused(FAILED))
+            if plan.wanted and work.todo():
+                plan.failed = True
+                plan.refused |= dict.fromkeys(plan.wanted, Refused(FAILED))
         scored = [
             self._scored(plan, tools, work, seconds)
             for plan, (work, seconds) in zip(plans, works, strict=True)
@@ -143,7 +151,7 @@ class Scoring:
                 raise ResourceError(text)
             raise UserError(text, setting="strict")
         for line in lines if rank() == 0 else ():
-            self.reporter.warn(f"{name}: refused: {line}")
+            self.reporter.warn(f"{name}: refused: {' '.join(line.split())}")
 
     def _report_failed(self, target: Target, meter: Meter) -> None:
         """List the images of which a program gave no completion."""
@@ -156,8 +164,7 @@ class Scoring:
     def measure(self, plan: Planned, tools: Instruments) -> tuple[WorkFolder, float]:
         """Make this process's shards of a target, but for those that are there."""
         target = plan.target
-        wanted = frozenset(plan.asked) - plan.refused.keys()
-        meter = Meter(target, self.options, wanted, tools)
+        meter = Meter(target, self.options, plan.wanted, tools)
         pieces = parts(len(target.ids), target.k)
         work = WorkFolder.of(self._identity(target, tools, meter), pieces, self.work)
         todo, start = work.todo(rank(), world_size()), time.monotonic()
@@ -166,7 +173,7 @@ class Scoring:
         if done and rank() == 0:
             self.reporter.note(f"{target.label}: going on; {done} of {all_of_us} images are done")
         reporter = self.reporter if rank() == 0 else Reporter(quiet=True)
-        if wanted:
+        if plan.wanted:
             total, finished = all_of_us * target.k, done * target.k
             with reporter.progress(target.label, total, finished) as advance:
                 for number in todo:
@@ -192,8 +199,7 @@ class Scoring:
         start, target = time.monotonic(), plan.target
         options = replace(self.options, metrics=plan.own)
         refused = {name: why for name, why in plan.refused.items() if name in options.metrics}
-        nothing = len(plan.refused) == len(plan.asked)
-        columns = work.nothing() if nothing else work.load()
+        columns = work.load() if plan.wanted else work.nothing()
         scored = document_of(target, options, tools, columns, refused, self.device.type)
         seconds = round(seconds + time.monotonic() - start, 3)
         spent = spent_of(columns.figures)
@@ -201,7 +207,7 @@ class Scoring:
         scored.document["protocol"]["completions"] |= done
         scored.document["timing"] = {"seconds": seconds, "processes": world_size(), **took}
         self._remark_on(target, spent)
-        if work.todo():
+        if plan.failed:
             scored.document["failed"] = True
         return scored
 

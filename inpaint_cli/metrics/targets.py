@@ -186,7 +186,7 @@ class ModelTarget:
         self.k = self.wanted_k
 
     @property
-    def _draws(self) -> int:
+    def draws(self) -> int:
         """How many completions of an image are drawn.
 
         A deterministic model, or one at temperature 0, is drawn once and stands for k equal
@@ -245,7 +245,7 @@ class ModelTarget:
 
     def _drawn(self, image: Tensor, visible: Tensor) -> Tensor:
         """Draw the completions in bounded batches."""
-        noise = Noise.of_completions(self.seed, content_key(image, visible), range(self._draws))
+        noise = Noise.of_completions(self.seed, content_key(image, visible), range(self.draws))
         model = self.contestant.model
         try:
             parts = self.batches.drawn(model, image, visible, noise, temperature=self._temperature)
@@ -268,10 +268,10 @@ class ModelTarget:
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
         detail = self.detail if self.contestant.model.size else None
         request = CompletionRequest(
-            n=self._draws, seed=self.seed, temperature=self._temperature, detail=detail
+            n=self.draws, seed=self.seed, temperature=self._temperature, detail=detail
         )
         completed = complete_photo(photo, visible.numpy(), self.contestant.model, request)
-        pictures = np.stack([completed.samples(number) for number in range(self._draws)])
+        pictures = np.stack([completed.samples(number) for number in range(self.draws)])
         return self._all(torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))))
 
     def facts(self) -> TargetFacts:

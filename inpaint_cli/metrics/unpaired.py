@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,18 +25,19 @@ from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import resolved
 from inpaint_cli.metrics import measuring, statistics_file
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.folders import LOSSY, CommonSize, header, pictures_in
+from inpaint_cli.metrics.folders import LOSSY, CommonSize, header
 from inpaint_cli.metrics.holes import completed
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.moments import Moments
+from inpaint_cli.metrics.pairs import names_of, pictures_in
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.report import Document, document_of
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.metrics.targets import subset
 from inpaint_cli.photos.record import Record, is_recorded
-from inpaint_cli.pictures.plain import plain_bytes
+from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
 from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
@@ -107,6 +109,11 @@ class PictureSet:
         height, width = next(iter(sizes)) if len(sizes) == 1 else (0, 0)
         return Setting(height, width, 1 if grey else 3)
 
+    @cached_property
+    def _span(self) -> Span | None:
+        """Black and white of deeper samples."""
+        return common_span(self.files)
+
     def features(self, tools: Instruments, scoring: Scoring) -> tuple[WorkFolder, Features | None]:
         """Return the features [N, d] and where they lie; None in the other processes."""
         work = self._measured(tools, scoring)
@@ -142,7 +149,7 @@ class PictureSet:
 
     def _picture(self, index: int) -> Tensor:
         """Return a picture: uint8 [C, H, W]."""
-        pixels, remarks = plain_bytes(self.files[index])
+        pixels, remarks = plain_bytes(self.files[index], self._span)
         self.converted.update(remarks)
         return torch.from_numpy(self.size.picture(pixels).copy()).permute(2, 0, 1)
 
@@ -165,11 +172,7 @@ def _first_completions(folder: Path) -> list[Path]:
     record = Record.of(folder, overwrite=False)
     if record.damaged or not record.items:
         raise UserError(f"{record.path}: damaged, or lists no completions.")
-    listed = [
-        min(item["completions"], key=lambda line: line.get("index", 0))
-        for item in completed(record.items)
-    ]
-    return [folder / line["file"] for line in listed]
+    return [folder / item["completions"][0]["file"] for item in completed(record.items)]
 
 
 @dataclass
@@ -189,7 +192,8 @@ class UnpairedTarget:
         sides = [self.pictures]
         if isinstance(self.originals, PictureSet):
             sides.append(self.originals)
-            if self.originals.ids == self.pictures.ids:
+            unnumbered = [re.sub(r"(-s\d+)?-\d+$", "", name) for name in self.pictures.ids]
+            if self.originals.ids in (self.pictures.ids, sorted(unnumbered)):
                 lines.append(
                     "both folders have the same names: pictures that pair are to be scored as "
                     "pairs, since kid of them unpaired is too low"
@@ -266,7 +270,9 @@ class UnpairedScoring:
             given = PictureSet.of(files.reference, files.size, limit)
         sets = [PictureSet.of(folder, files.size, limit) for folder in files.folders]
         targets = [UnpairedTarget(pictures, given) for pictures in sets]
-        names = [target.name for target in targets]
+        names = names_of(files.folders)
+        for target, name in zip(targets, names, strict=True):
+            target.name = name
         if len(set(names)) < len(names):
             raise UserError(f"{', '.join(names)}: two of these have one name. Give each once.")
         for target in targets if rank() == 0 else ():

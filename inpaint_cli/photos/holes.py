@@ -71,11 +71,23 @@ class HoleSource:
             raise UserError(
                 "a drawn mask has no transparency. Leave one of them out.", setting="mask_alpha"
             )
+        if self._is_set:
+            asked = {"alpha": self.alpha, "values": self.values, "colour": self.colour}
+            for name in (name for name, value in asked.items() if value):
+                raise UserError(
+                    "a set of masks holds what is hidden and nothing else. Leave one of them out.",
+                    setting=f"mask_{name}",
+                )
         drawn = self.kind is not None or self.colour is not None
         if self.invert and self.path is None and not drawn and not self.alpha:
             raise UserError(
                 "there is no mask to invert. Boxes are always filled in.", setting="invert_mask"
             )
+
+    @property
+    def _is_set(self) -> bool:
+        """Whether the masks are a set in one file."""
+        return self.path is not None and self.path.suffix == ".npz"
 
     @property
     def own_alpha(self) -> bool:

@@ -62,7 +62,7 @@ class Spread:
 
     def _reason(self) -> str:
         if self.completed.texturing is not None and not self.completed.texturing.varied:
-            return "what is visible round the holes is one plain colour, which goes on"
+            return "what is visible round the holes has no texture, so it goes on smoothly"
         if not self.completed.windows:
             return "the photo's texture goes on in few ways there"
         return "the model drew the same in each"

@@ -125,7 +125,9 @@ def _window(
     indices: range,
 ) -> CompletedWindow:
     """Draw all completions of one window: at once, or each by itself if they see unlike colours."""
-    box = window_round(part.box, visible.shape, model.size, sampling.context)
+    box = _seeing(
+        window_round(part.box, visible.shape, model.size, sampling.context), visible, model
+    )
     values, seen = window_colours(photo, visible, box, model.channels), cut(visible, box)
     if not any(_meet(other.part.box, box) for other in earlier):
         image, small = model_input(values, seen, model.size)
@@ -154,6 +156,16 @@ def _window(
         drawn.lower_bound,
         hidden,
     )
+
+
+def _seeing(box: Box, visible: Mask, model: Model) -> Box:
+    """Return the window, of methods of any size so wide that something is known in it.
+
+    Such methods draw nothing by themselves, and all around a hole may be transparent.
+    """
+    while model.size == 0 and visible.any() and not cut(visible, box).any():
+        box = box.grown(max(box.height, box.width)).clipped(*visible.shape)
+    return box
 
 
 def _with_fills(

@@ -27,7 +27,20 @@ PLACES = frozenset((33550, 33922, 34264))
 """Tags that tie the rows and columns of a GeoTIFF to places."""
 
 _XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>)\s*)([1-8])")
-_XMP_PREVIEWS = re.compile(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", re.DOTALL)
+_XMP_PREVIEWS = re.compile(
+    rb"<([\w.-]+:Thumbnails|G(?:Image|Depth):Data)\b.*?</\1\s*>"
+    rb"|\sG(?:Image|Depth):Data\s*=\s*([\"']).*?\2",
+    re.DOTALL,
+)
+"""Adobe's thumbnails under any prefix (older files say "xap"), and the picture as a camera of
+Google's took it."""
+_TRAILERS = rb"hdrgm:\w+|GCamera:(?:MicroVideo|MotionPhoto)\w*"
+_XMP_TRAILERS = re.compile(
+    rb"<(Container:Directory|" + _TRAILERS + rb")\b.*?</\1\s*>|\s(?:" + _TRAILERS + rb")"
+    rb"\s*=\s*([\"']).*?\2",
+    re.DOTALL,
+)
+"""What stood behind the photo, in its file: a gain map for bright screens, a short film."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +114,11 @@ def with_orientation(folder: Directory) -> Directory:
 
 
 def clean_xmp(xmp: bytes) -> tuple[bytes, int | None]:
-    """Return XMP that says "upright" and has no previews, and the orientation it gave."""
+    """Return XMP that says "upright" and of nothing that is gone, and the orientation it gave."""
     stated = _XMP_ORIENTATION.search(xmp)
     upright = _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
-    return _XMP_PREVIEWS.sub(b"", upright), int(stated[2]) if stated else None
+    true = _XMP_TRAILERS.sub(b"", _XMP_PREVIEWS.sub(b"", upright))
+    return true, int(stated[2]) if stated else None
 
 
 def clean_photoshop(raw: bytes) -> bytes:

@@ -46,12 +46,15 @@ def write_jpeg(
     return lost
 
 
-def write_webp(handle: BinaryIO, form: Plain, quality: int | None, lossless: bool) -> None:
-    """Write grey or RGB of 8 bits with or without alpha, invisible colours as they are."""
+def write_webp(handle: BinaryIO, form: Plain, quality: int | None, lossless: bool) -> list[str]:
+    """Write grey or RGB of 8 bits with or without alpha, invisible colours as they are.
+
+    Return what of the metadata is left out: a profile of grey, since WebP holds RGB alone.
+    """
     _check_sides(form, "webp")
     image = _image(form)
     image = image.convert("RGBA" if image.mode == "LA" else "RGB" if image.mode == "L" else None)
-    metadata = form.metadata
+    metadata, of_grey = form.metadata, form.metadata.icc[16:20] == b"GRAY"
     settings = {} if lossless else {"quality": quality or QUALITY["webp"]}
     folder = _with_density(metadata)
     image.save(
@@ -59,11 +62,12 @@ def write_webp(handle: BinaryIO, form: Plain, quality: int | None, lossless: boo
         format="WEBP",
         lossless=lossless,
         exact=True,
-        icc_profile=metadata.icc,
+        icc_profile=b"" if of_grey else metadata.icc,
         exif=block(exif.with_orientation(folder)),
         xmp=metadata.xmp,
         **settings,
     )
+    return ["its colour profile, which is one of grey"] if of_grey else []
 
 
 def _with_density(metadata: Metadata) -> Directory:

@@ -85,8 +85,9 @@ class _Gathered:
     def _add_profile(self, kind: bytes, content: bytes, key: bytes) -> bool:
         """Take in a text that other programs use for metadata; whether it was one."""
         if kind == b"iTXt" and key == XMP_KEY:
-            xmp, self.stated = exif.clean_xmp(_international(content))
-            self.metadata = replace(self.metadata, xmp=xmp)
+            self._add_xmp(_international(content))
+        elif key == b"Raw profile type xmp":
+            self._add_xmp(_raw_profile(kind, content))
         elif key in (b"Raw profile type exif", b"Raw profile type APP1"):
             self._add_camera(_raw_profile(kind, content))
         elif key in (b"Raw profile type iptc", b"Raw profile type 8bim"):
@@ -95,6 +96,11 @@ class _Gathered:
         else:
             return False
         return True
+
+    def _add_xmp(self, raw: bytes) -> None:
+        xmp, stated = exif.clean_xmp(raw)
+        if xmp and not self.metadata.xmp:
+            self.metadata, self.stated = replace(self.metadata, xmp=xmp), stated
 
     def _add_other(self, kind: bytes, content: bytes, key: bytes) -> None:
         if _may_stay(kind, content, self.file):

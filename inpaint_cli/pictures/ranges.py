@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +28,21 @@ def ranged(picture: Picture, visible: Mask) -> Picture:
     if picture.is_float or picture.bits > 16:
         return _of_wide(picture, known)
     return _of_integers(picture, known)
+
+
+def range_of_all(pictures: Iterable[Picture]) -> tuple[float, float] | None:
+    """Return black and white of pictures of up to 16 bits that together use little of their range.
+
+    None where they use a quarter or more of it: then these are their type's.
+    """
+    most, top = 0, 0.0
+    for picture in pictures:
+        if 8 < picture.bits <= 16 and picture.samples.dtype.kind == "u":
+            most = max(most, int(picture.samples[..., : picture.channels].max()))
+            top = max(top, picture.container[1])
+    if most >= USED_SHARE * top:
+        return None
+    return 0.0, float(max(2 ** most.bit_length() - 1, 255))
 
 
 def ranged_whole(picture: Picture) -> Picture:

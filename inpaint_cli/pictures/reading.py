@@ -56,11 +56,13 @@ LOSSY = ("JPEG", "AVIF", "HEIF")
 
 @dataclass(frozen=True)
 class HeaderFacts:
-    """What the header of a picture tells: its upright sides, and whether it is in colour."""
+    """What the header of a picture tells: its upright sides, whether it is in colour, its depth."""
 
     height: int
     width: int
     grey: bool
+    deep: bool = False
+    """Its samples have more than 8 bits."""
 
 
 def name_of(source: Source) -> str:
@@ -116,15 +118,17 @@ def look(source: Source) -> HeaderFacts:
         if kind == "PNG":
             file = png.opened(data, name, huge=True)
             orientation = png_metadata.of_chunks(file.others, file)[1]
-            return _look(file.height, file.width, orientation, file.coding in (0, 4))
+            grey, deep = file.coding in (0, 4), file.depth > 8
+            return _look(file.height, file.width, orientation, grey, deep)
         if kind == "TIFF":
             folder, _, order = tiff.first_folder(data, name)
             layout = tiff_layout.layout_of(folder, order, name)
-            grey = layout.photometric in (0, 1)
-            return _look(layout.height, layout.width, folder.integer(exif.ORIENTATION, 1), grey)
+            grey, deep = layout.photometric in (0, 1), layout.bits > 8
+            orientation = folder.integer(exif.ORIENTATION, 1)
+            return _look(layout.height, layout.width, orientation, grey, deep)
         if kind == "PNM":
             head = pnm.header_of(data)
-            return _look(head.height, head.width, 1, head.channels < 3)
+            return _look(head.height, head.width, 1, head.channels < 3, not 0 < head.most < 256)
         orientation = 1
         if kind == "JPEG":
             segments = jpeg.taken_apart(data)
@@ -133,12 +137,13 @@ def look(source: Source) -> HeaderFacts:
             if kind != "JPEG":
                 orientation = _metadata_of(image)[1]
             grey = image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
-            return _look(image.height, image.width, orientation, grey)
+            deep = image.mode.startswith(("I", "F"))
+            return _look(image.height, image.width, orientation, grey, deep)
 
 
-def _look(height: int, width: int, orientation: int, grey: bool) -> HeaderFacts:
+def _look(height: int, width: int, orientation: int, grey: bool, deep: bool) -> HeaderFacts:
     sides = (width, height) if 5 <= orientation <= 8 else (height, width)
-    return HeaderFacts(*sides, grey)
+    return HeaderFacts(*sides, grey, deep)
 
 
 def reduced_jpeg(data: bytes, name: str, side: int) -> Image.Image | None:

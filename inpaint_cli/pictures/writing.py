@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -138,9 +138,9 @@ def _write(
         return Written(chosen, False, (*form.notes, *_lost(picture.metadata, "jpeg"), *lost))
     form = eight_bits(plain(picture, picture.samples))
     lossless = quality is None and picture.lossless
-    lossy_writing.write_webp(handle, form, quality, lossless)
+    left_out = lossy_writing.write_webp(handle, form, quality, lossless)
     exact = lossless and is_plain(picture) and picture.bits <= 8
-    return Written(chosen, exact, (*form.notes, *_lost(picture.metadata, "webp")))
+    return Written(chosen, exact, (*form.notes, *_lost(picture.metadata, "webp", left_out)))
 
 
 def _inks(picture: Picture) -> Plain | None:
@@ -150,10 +150,11 @@ def _inks(picture: Picture) -> Plain | None:
     return Plain(picture.samples, 8, picture.metadata, inks=True)
 
 
-def _lost(metadata: Metadata, chosen: Format) -> tuple[str, ...]:
+def _lost(metadata: Metadata, chosen: Format, more: Sequence[str] = ()) -> tuple[str, ...]:
     """Return a note on metadata that a format has no place for."""
     names = list(dict.fromkeys(kind.decode("latin-1") for kind, _ in metadata.chunks))
     what = [f"PNG's chunks {', '.join(names)}"] if names else []
+    what += more
     if chosen == "webp":
         what += ["IPTC"] if metadata.iptc or metadata.photoshop else []
         what += ["comments"] if metadata.comments else []

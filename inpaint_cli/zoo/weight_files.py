@@ -139,11 +139,10 @@ def _message(name: str, weights_dir: Path | None, wrong: list[str]) -> str:
     lines = [
         f"the {file.title} ({file.names[0]}) are not on this machine. 'inpaint models "
         f"get {file.get}' fetches them; nothing is fetched unasked.",
-        f"searched: {searched[0]}",
-        *(f"          {folder}" for folder in searched[1:]),
+        f"Searched: {', '.join(map(str, searched))}.",
         *wrong,
         *beside,
-        "put the file into one of them, or name its folder as weights_dir;",
+        "Put the file into one of them, or name its folder as weights_dir;",
         *file.instead,
         "Values of one kind cannot be compared with those of another, nor with published ones.",
     ]

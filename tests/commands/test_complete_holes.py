@@ -133,6 +133,18 @@ def test_a_set_of_masks_gives_each_photo_its_own(photo: Path) -> None:
     assert not (differs & masks[1]).any()
 
 
+@pytest.mark.parametrize(
+    "option", [("--mask-alpha",), ("--mask-values", "1"), ("--mask-colour", "ff00ff")]
+)
+def test_of_a_set_of_masks_nothing_is_asked_that_it_does_not_hold(
+    photo: Path, option: tuple[str, ...]
+) -> None:
+    (photo.parent / "set.npz").touch()  # it is not read
+    result = complete(photo, "--mask", photo.parent / "set.npz", *option)
+    assert result.exit_code == 2
+    assert f"{option[0]}: a set of masks holds what is hidden and nothing else" in result.stderr
+
+
 def test_a_preview_shows_the_hole_and_asks_no_model(photo: Path) -> None:
     script = (
         "import sys; from inpaint_cli.cli import main\n"

@@ -132,6 +132,42 @@ def test_markdown_is_a_table() -> None:
     assert lines[4].startswith("| mae | ↓ |")
 
 
+def test_what_draws_once_is_not_asked_whether_it_uses_the_seed() -> None:
+    result = run(*TELEA, "-k", 4, "--metrics", "mae", "--limit", 2)
+    assert "is the seed used" not in result.stderr
+
+
+def test_a_missing_file_is_a_line_with_what_to_do(tmp_path: Path) -> None:
+    words = ("--metrics", "mae,fid", "--features", "inception", "--weights-dir", tmp_path)
+    result = run("--model", "telea", "--size", 16, "--limit", 2, *words)
+    assert result.exit_code == 3
+    (line,) = [line for line in result.stderr.splitlines() if "refused: fid" in line]
+    assert f"nothing is fetched unasked. Searched: {tmp_path}, " in line
+    assert "\\x0a" not in line
+
+
+@pytest.mark.parametrize("sides", ["0", "0x5", "16385"])
+@pytest.mark.parametrize("name", ["--crop", "--resize"])
+def test_sides_that_hold_no_picture_are_refused(tmp_path: Path, name: str, sides: str) -> None:
+    result = run(tmp_path, "--reference", tmp_path, name, sides)
+    assert result.exit_code == 2
+    assert f"error: {name}: " in result.stderr
+    assert "16384" in result.stderr
+
+
+def test_a_folder_of_other_masks_is_no_set_of_masks(tmp_path: Path) -> None:
+    result = run(*TELEA, "--metrics", "mae", "--masks", tmp_path)
+    assert result.exit_code == 2
+    assert "holds no masks.json. Draw one with 'inpaint masks', or name a kind." in result.stderr
+
+
+def test_ranks_of_ranges_stand_apart_from_those_of_all_images() -> None:
+    lines = run(*TELEA, "--metrics", "rank-histogram", "--by-visible", "-q").stdout.splitlines()
+    (whole,) = [line for line in lines if line.startswith("rank-histogram ")][:1]
+    assert whole.split()[-6:-1] == ["-"] * 5
+    assert any("compare at equal n only" in line for line in lines)
+
+
 def test_plots_are_pictures(tmp_path: Path) -> None:
     from PIL import Image
 

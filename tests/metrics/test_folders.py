@@ -15,6 +15,7 @@ from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.folders import CommonSize, FilesTarget, target_of
 from tests.metrics.score_kit import report, save
+from tests.pictures import pictures_of
 
 RNG = np.random.default_rng(1)
 NAMES = ("a", "b.c", "d e")
@@ -193,6 +194,31 @@ def test_depth_and_an_opaque_alpha_are_converted_with_a_remark(tmp_path: Path) -
         "16-bit samples were reduced to 8 bits": 1,
         "an opaque alpha channel was dropped": 1,
     }
+
+
+@pytest.mark.parametrize("factor", [16, 257])
+def test_12_bits_in_16_are_scored_in_their_own_range(
+    factor: int, originals: Path, tmp_path: Path
+) -> None:
+    results = filled(originals, tmp_path / "out")
+    eight = report(("psnr",), opened(results, originals))["metrics"][0]["value"]
+    for folder in (originals, results):
+        for path in folder.iterdir():
+            grey = np.asarray(Image.open(path).convert("L")).astype(np.uint16)
+            Image.fromarray(grey * np.uint16(factor)).save(path)
+    deep = opened(results, originals)
+    assert report(("psnr",), deep)["metrics"][0]["value"] == pytest.approx(eight, abs=1)
+    assert ("4095 levels" in " ".join(deep.converted)) == (factor == 16)
+
+
+def test_samples_of_32_bits_have_no_certain_white(originals: Path, tmp_path: Path) -> None:
+    for folder in (originals, filled(originals, tmp_path / "out")):
+        for path in list(folder.iterdir()):
+            grey = np.asarray(Image.open(path).convert("L")).astype(np.uint32)
+            path.with_suffix(".tif").write_bytes(pictures_of.tiff(grey[..., None] * 1000, 1))
+            path.unlink()
+    with pytest.raises(UserError, match="of up to 16 bits is needed"):
+        opened(tmp_path / "out", originals).case(0)
 
 
 def test_grey_completions_of_originals_in_colour_are_warned_of(

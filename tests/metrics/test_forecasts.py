@@ -168,6 +168,21 @@ def test_exchangeable_completions_have_flat_ranks_and_nominal_coverage() -> None
     assert high - low == pytest.approx(2 * 1.96 * deviation, rel=0.2)
 
 
+def test_few_images_have_uneven_ranks_so_the_index_is_compared_at_equal_n_only() -> None:
+    # A forecast without a fault, whose images are a little too bright or dark each.
+    rng = np.random.default_rng(0)
+    shifts = rng.normal(size=(2000, 1))
+    truth = np.sqrt(0.5) * (shifts + rng.normal(size=(2000, 50)))
+    members = rng.normal(size=(9, 2000, 50))
+    ranks = np.stack([rank_counts(members[:, i], truth[i]) / 50 for i in range(2000)])
+    few, many = (
+        np.mean([reliability_index(part.mean(axis=0)) for part in np.split(ranks, count)])
+        for count in (100, 10)
+    )
+    assert few > 2 * many > 4 * reliability_index(ranks.mean(axis=0))
+    assert forecasts.METRICS["rank-histogram"].depends_on_n
+
+
 def test_a_band_depends_on_the_seed_alone() -> None:
     frequencies = stream(4, "test").random((6, 3))
     one, again, other = (histogram_band(frequencies, seed=s) for s in (0, 0, 1))

@@ -101,6 +101,24 @@ def test_the_bootstrap_of_few_images_a_range_is_not_too_narrow() -> None:
     assert bootstrap(few, 0, ranges).se == pytest.approx(standard_error(few, ranges), rel=0.1)
 
 
+def test_a_range_with_most_of_the_spread_has_the_say_on_it() -> None:
+    """As of differences between models: large where little is visible, else nearly none."""
+    ranges, rng = np.arange(20) // 4, np.random.default_rng(0)
+    scale, false, held = np.repeat([0.05, 0.05, 0.05, 0.05, 3.0], 4), 0, 0
+    for _ in range(400):
+        difference = paired_difference(scale * rng.normal(size=20), np.zeros(20), 0, ranges)
+        false += difference.extra["p"] <= 0.05
+        held += difference.extra["low"] <= 0 <= difference.extra["high"]
+    assert 10 <= false <= 32
+    assert held >= 368
+
+
+def test_intervals_of_few_images_hold_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    ends = [bootstrap(rng.normal(size=5), 0) for _ in range(400)]
+    assert 368 <= sum(bounds.low <= 0 <= bounds.high for bounds in ends) <= 392
+
+
 def test_what_differs_between_ranges_is_no_error() -> None:
     far = VALUES + 100.0 * RANGES
     within = standard_error(far, RANGES)
@@ -157,7 +175,9 @@ def test_a_common_part_of_two_models_cancels_in_their_difference() -> None:
 
 def test_the_difference_of_two_images_has_bounds() -> None:
     difference = paired_difference(np.array([2.0, 3.0]), np.array([1.5, 1.5]))
-    assert (difference.extra["low"], difference.value, difference.extra["high"]) == (0.5, 1.0, 1.5)
+    ends = difference.extra["low"], difference.value, difference.extra["high"]
+    # The percentiles are 0.5 and 1.5; t of one degree of freedom is 6.5 times as wide.
+    assert ends == pytest.approx((-2.2414, 1.0, 4.2414), abs=1e-4)
 
 
 def test_the_difference_of_one_image_has_no_error() -> None:

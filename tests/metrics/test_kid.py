@@ -136,7 +136,8 @@ def test_constant_and_tiny_sets_give_numbers(n: int, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "reason"), [(np.nan, "not finite"), (np.inf, "not finite"), (1e150, "too large")]
+    ("value", "reason"),
+    [(np.nan, "not finite"), (np.inf, "not finite"), (1e150, "too large"), (1e55, "too large")],
 )
 def test_what_has_no_finite_cube_is_refused(value: float, reason: str) -> None:
     spoilt = FAKE.copy()

@@ -227,6 +227,14 @@ def test_a_refused_metric_stops_no_other() -> None:
     assert "2 completions" in refusal["reason"]
 
 
+def test_where_every_metric_is_refused_the_reasons_are_theirs() -> None:
+    document = report(("is", "class-accuracy"))
+    assert document["metrics"] == []
+    assert "failed" not in document
+    assert [refusal["name"] for refusal in document["refused"]] == ["is", "class-accuracy"]
+    assert not any("other images" in refusal["reason"] for refusal in document["refused"])
+
+
 def test_strict_makes_a_refusal_an_error_before_anything_is_computed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -61,6 +61,11 @@ def test_error_and_bias_are_those_of_leaving_out_blocks_of_the_pictures() -> Non
     assert (estimate.n, estimate.se_method) == (90, "jackknife-20")
 
 
+def test_statistics_whose_errors_cannot_be_squared_are_refused() -> None:
+    with pytest.raises(Refused, match="too large to be squared"):
+        fid_to(Moments.given(MEAN, COVARIANCE * 1e300), ROWS)
+
+
 def test_statistics_of_another_length_are_refused() -> None:
     with pytest.raises(Refused, match="differ in length"):
         fid_to(Moments.given(MEAN[:4], COVARIANCE[:4, :4]), ROWS)

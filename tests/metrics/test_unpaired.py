@@ -138,6 +138,12 @@ def test_equal_names_on_both_sides_are_warned_of(originals: Path, completions: P
         "both folders have the same names"
         in run(completions, "--reference", originals, "--unpaired", "--metrics", "kid").stderr
     )
+    for path in list(completions.iterdir()):
+        path.rename(path.with_stem(f"{path.stem}-0"))  # as complete names them
+    assert (
+        "both folders have the same names"
+        in run(completions, "--reference", originals, "--unpaired", "--metrics", "kid").stderr
+    )
 
 
 @pytest.mark.parametrize(

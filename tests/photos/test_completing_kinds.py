@@ -110,3 +110,19 @@ def test_black_ink_alone_stays_so(model: str) -> None:
     fill = completed(Picture(inks, "cmyk", 8, 0.0, 255.0), model).samples(0)[~VISIBLE]
     assert not fill[:, :3].any()
     assert abs(float(fill[:, 3].mean()) - 128) < 6
+
+
+@pytest.mark.parametrize("model", ["telea", "navier-stokes"])
+def test_a_hole_far_within_transparent_pixels_is_filled_from_where_something_is_seen(
+    model: str,
+) -> None:
+    values = np.full((48, 200, 4), 255, np.uint8)
+    values[..., 0] = 90
+    values[:, :160, 3] = 0
+    photo, visible = of_array(values), np.ones((48, 200), np.bool_)
+    visible[20:26, 20:26] = visible[20:26, 180:186] = False
+    loaded = load_model(model)
+    done = complete_photo(
+        photo, visible, loaded.model, CompletionRequest.of_family(loaded.family, {})
+    )
+    assert (np.abs(done.samples(0)[~visible][:, :3].astype(int) - [90, 255, 255]) <= 30).all()

@@ -258,8 +258,8 @@ def test_completions_of_one_plain_colour_are_said_to_be_alike() -> None:
         spread.add(completed.samples(index))
     assert spread.deviation == 0
     assert spread.sentence() == (
-        "all 3 completions are one and the same: what is visible round the holes is one plain "
-        "colour, which goes on"
+        "all 3 completions are one and the same: what is visible round the holes has no texture, "
+        "so it goes on smoothly"
     )
 
 
@@ -270,7 +270,7 @@ def test_a_long_hole_in_one_plain_colour_is_said_to_be_alike_for_that_reason() -
     )
     for index in range(2):
         spread.add(spread.completed.samples(index))
-    assert "one plain colour, which goes on" in spread.sentence()
+    assert "has no texture, so it goes on" in spread.sentence()
 
 
 def test_completions_that_are_alike_in_pairs_are_counted_as_they_are() -> None:

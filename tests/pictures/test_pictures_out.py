@@ -208,6 +208,43 @@ def test_what_would_lie_is_left_out(tmp_path: Path) -> None:
     assert set(kept.tags) == {271}
 
 
+@pytest.mark.parametrize(
+    "preview",
+    [
+        b"<xap:Thumbnails><rdf:Alt><xapGImg:image>SECRET</xapGImg:image></rdf:Alt></xap:Thumbnails>",
+        b'<xmp:Thumbnails rdf:parseType="Resource">SECRET</xmp:Thumbnails >',
+        b"<GImage:Data>SECRET</GImage:Data>",
+    ],
+)
+def test_previews_in_xmp_are_left_out_whatever_their_spelling(preview: bytes) -> None:
+    rest = b"<x xmp:Rating='5'>", b"</x>"
+    assert exif.clean_xmp(preview.join(rest))[0] == b"".join(rest)
+
+
+def test_a_picture_in_an_attribute_of_xmp_is_left_out() -> None:
+    xmp = b'<x GImage:Mime="image/jpeg" GDepth:Data=\'SECRET\' xmp:Rating="5"/>'
+    assert exif.clean_xmp(xmp)[0] == b'<x GImage:Mime="image/jpeg" xmp:Rating="5"/>'
+
+
+def test_xmp_says_nothing_of_what_stood_behind_the_photo() -> None:
+    xmp = (
+        b'<x hdrgm:Version="1.0" GCamera:MotionPhoto="1" xmp:Rating="5" '
+        b"GCamera:MicroVideoOffset='4022143'><Container:Directory><rdf:Seq>"
+        b'<rdf:li><Container:Item Item:Length="30"/></rdf:li></rdf:Seq></Container:Directory>'
+        b"<GCamera:MotionPhoto>1</GCamera:MotionPhoto></x>"
+    )
+    assert exif.clean_xmp(xmp)[0] == b'<x xmp:Rating="5"></x>'
+
+
+def test_xmp_as_imagemagick_writes_it_is_xmp(tmp_path: Path) -> None:
+    xmp = b'<x tiff:Orientation="6"><xmp:Thumbnails>SECRET</xmp:Thumbnails></x>'
+    text = f"Raw profile type xmp\0\nxmp\n{len(xmp):8d}\n{xmp.hex()}\n".encode()
+    picture = png_with(make.chunk(b"tEXt", text))
+    assert picture.metadata.xmp == b'<x tiff:Orientation="1"></x>'
+    assert picture.metadata.chunks == ()
+    assert picture.samples.shape[:2] == (make.WIDTH, make.HEIGHT)
+
+
 def test_layers_of_photoshop_which_show_the_hole_are_left_out(tmp_path: Path) -> None:
     layers = (37724, "B", tuple(b"what was there"))
     back = through(read(make.tiff(make.samples("uint8", 3), 2, more=[layers])), tmp_path)
@@ -257,6 +294,15 @@ def test_webp_is_exact_unless_a_quality_or_a_lossy_source_says_otherwise(tmp_pat
     exact = read(saved(smooth(), "WEBP", lossless=True))
     assert not write(tmp_path / "c.webp", lossy, lossy.samples, format="keep").exact
     assert write(tmp_path / "d.webp", exact, exact.samples, format="keep").exact
+
+
+def test_a_profile_of_grey_does_not_go_into_a_webp_which_is_rgb(tmp_path: Path) -> None:
+    grey = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    picture = read(saved(smooth().convert("L"), "PNG", icc_profile=grey))
+    written = write(tmp_path / "a.webp", picture, picture.samples, format="webp")
+    assert written.notes == ("not kept in webp: its colour profile, which is one of grey",)
+    assert read(tmp_path / "a.webp").metadata.icc == b""
+    assert through(picture, tmp_path, "jpeg").metadata.icc == grey
 
 
 def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:

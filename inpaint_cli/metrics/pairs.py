@@ -1,0 +1,185 @@
+"""Which files belong together: originals, their completions and holes, by name or as recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.holes import HoleFiles, completed, hole_of
+from inpaint_cli.photos.listing import SUFFIXES
+from inpaint_cli.photos.record import NAME as RECORD
+from inpaint_cli.photos.record import Record
+
+SHOWN = 3
+"""So many names stand in a message."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One original with its completions, in files."""
+
+    id: str
+    truth: Path
+    completions: tuple[Path, ...]
+    hole: HoleFiles | None = None
+
+
+def by_name(folder: Path) -> dict[str, Path]:
+    """Return the pictures of a folder and the folders in it, by path without suffix.
+
+    The suffix begins at the last dot. UserError where there are none, or two of one name.
+    """
+    pictures: dict[str, Path] = {}
+    for path in pictures_in(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in pictures:
+            raise UserError(
+                f"{folder}: {pictures[name].name} and {path.name} have one name. Keep one of "
+                "them: pictures are paired by name."
+            )
+        pictures[name] = path
+    return pictures
+
+
+def names_of(folders: Sequence[Path]) -> list[str]:
+    """Return what reports call folders: by their last part, or by their path where two share it.
+
+    >>> names_of([Path("a/out"), Path("b/out"), Path("b/other")])
+    ['a/out', 'b/out', 'other']
+    """
+    last = [folder.name or str(folder) for folder in folders]
+    return [
+        name if last.count(name) == 1 else folder.as_posix()
+        for name, folder in zip(last, folders, strict=True)
+    ]
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder and the folders in it, by path; UserError for none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder.")
+    pictures = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.suffix.lower() in SUFFIXES and path.is_file():
+            pictures.append(path)
+    if not pictures:
+        raise UserError(f"{folder}: no pictures in this folder.")
+    return pictures
+
+
+def of_folder(folder: Path, reference: Path, masks: Path | None) -> list[Pair]:
+    """Pair NAME, or NAME-0, NAME-1 ..., with NAME of the reference folder."""
+    originals, pictures = by_name(reference), by_name(folder)
+    holes = None if masks is None else by_name(masks)
+    pairs, used = [], set[str]()
+    for name, truth in originals.items():
+        numbered = [other for other in _numbered(name, pictures) if other not in originals]
+        names = [name] if name in pictures else numbered
+        used.update(names)
+        hole = None if holes is None else _mask_for([name], holes, masks)
+        pairs.append(Pair(name, truth, tuple(pictures[n] for n in names), hole))
+    missing = [pair.id for pair in pairs if not pair.completions]
+    left = sorted(pictures.keys() - used)
+    for what, names, there in (
+        ("lacks a picture for", missing, reference),
+        ("holds pictures without an original:", left, reference),
+    ):
+        if names:
+            raise UserError(
+                f"{folder}: {what} {_some(names)} (originals: {there}). Pictures are paired by "
+                "name, all of them; with unpaired both are compared as sets."
+            )
+    return pairs
+
+
+def _numbered(name: str, pictures: Mapping[str, Path]) -> Iterator[str]:
+    number = 0
+    while f"{name}-{number}" in pictures:
+        yield f"{name}-{number}"
+        number += 1
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _mask_for(names: Sequence[str], holes: Mapping[str, Path], masks: Path | None) -> HoleFiles:
+    for name in names:
+        for wanted in (name, f"{name}_mask"):
+            if wanted in holes:
+                return HoleFiles(holes[wanted])
+    name = names[-1]
+    raise UserError(f"{masks}: no mask for {name} (looked for {name}.png, {name}_mask.png).")
+
+
+def of_record(
+    folder: Path, reference: Path | None, masks: Path | None
+) -> tuple[list[Pair], dict[str, Any]]:
+    """Return the pairs that completions.json lists, and how they were made."""
+    record = Record.of(folder, overwrite=False)
+    if record.damaged:
+        raise UserError(f"{record.path}: damaged. Complete the photos again.")
+    items = completed(record.items)
+    if not items:
+        raise UserError(f"{folder / RECORD}: lists no completions.")
+    originals = None if reference is None else by_name(reference)
+    holes = None if masks is None else by_name(masks)
+    pairs = []
+    for item in items:
+        image, lines = Path(str(item.get("image"))), item["completions"]
+        if (item.get("hole") or {}).get("extend"):
+            raise UserError(
+                f"{image}: its canvas grew, and no original shows what was filled in there. With "
+                "unpaired both are compared as sets."
+            )
+        # As in the folder of photos, else at the top.
+        names = [Path(lines[0]["file"]).with_name(image.stem).as_posix(), image.stem]
+        found = image if originals is None else _first_of(names, originals)
+        if found is None or not found.is_file():
+            where = reference or "where the record says"
+            raise UserError(
+                f"{image}: its original is not in {where}. Give the folder of the originals "
+                "as reference."
+            )
+        files = tuple(folder / line["file"] for line in lines)
+        hole = hole_of(item) if holes is None else _mask_for(names, holes, masks)
+        pairs.append(Pair(_stem_of(lines[0]["file"]), found, files, hole))
+    _check_apart(pairs, reference)
+    origin = {key: items[0].get(key) for key in ("model", "weights_sha256", "options")}
+    if any({key: item.get(key) for key in origin} != origin for item in items):
+        origin = {"model": "several", "weights_sha256": None, "options": {}}
+    chosen = [item for item in items if item.get("drawn") and _is_ranked(item)]
+    seeds = {line.get("seed") for item in items for line in item["completions"]}
+    seed = seeds.pop() if len(seeds) == 1 else None
+    return pairs, {**origin, "seed": seed, "chosen": len(chosen)}
+
+
+def _is_ranked(item: Mapping[str, Any]) -> bool:
+    """Return whether completions have a likelihood, by which those that are kept were chosen."""
+    return all(line.get("log_prob") is not None for line in item["completions"])
+
+
+def _first_of(names: Sequence[str], pictures: Mapping[str, Path]) -> Path | None:
+    return next((pictures[name] for name in names if name in pictures), None)
+
+
+def _check_apart(pairs: Sequence[Pair], reference: Path | None) -> None:
+    """Refuse one original for two photos, as where a reference has other folders in it."""
+    of = dict[Path, str]()
+    for pair in pairs:
+        if pair.truth in of and reference is not None:
+            raise UserError(
+                f"{reference}: {pair.truth.name} would be the original of {of[pair.truth]} and of "
+                f"{pair.id}. Give the folder of the originals with the folders in it."
+            )
+        of[pair.truth] = pair.id
+
+
+def _stem_of(file: str) -> str:
+    return re.sub(r"-\d+$", "", Path(file).with_suffix("").as_posix())
