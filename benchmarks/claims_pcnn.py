@@ -91,9 +91,9 @@ def failures(lab: Lab) -> Answer:
     return lab.answer(
         verdict(nats),
         f"{PICTURES} digits, `{MASKS}`, {SAMPLES} completions each, of which "
-        f"{100 * mean(share):.0f} % are farther from every training digit than {USUAL:.0%} of "
-        f"held-out digits are; log p in nats of these and of the others of the same digit: "
-        f"{nats.text(2)}",
+        f"{100 * mean(share):.0f} % are farther from every training digit than "
+        f"{100 * USUAL:.0f} % of held-out digits are; log p in nats of these and of the "
+        f"others of the same digit: {nats.text(2)}",
         pictures=False,
     )
 
