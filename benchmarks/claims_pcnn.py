@@ -36,7 +36,7 @@ def own_loss(lab: Lab) -> Answer:
     crps = Contrast(*(lab.side(models, "crps", "fair") for models in sides))
     return lab.answer(
         verdict(nats, crps),
-        f"alpha = 1 and 0: nats per hidden value {nats.text(4)}; CRPS {crps.text(4)}",
+        f"alpha = 1 and 0: nats per hidden value {nats.text(4)}; CRPS {crps.text(5)}",
     )
 
 
