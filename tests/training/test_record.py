@@ -21,7 +21,7 @@ from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, TrainingRun, train
 from inpaint_cli.weights import hash_of, save_weights
 from tests.training.fake_data import FakeImages, open_fake
-from tests.training.fake_family import FakeFamily
+from tests.training.fake_family import FakeConfig
 from tests.training.fake_runs import StopAt, log_of, resumed, session
 
 CPU = Machine("cpu")
@@ -229,7 +229,7 @@ def classifier_at(path: Path, seed: int) -> str:
 @pytest.fixture
 def seeing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stopped run whose losses took the classifier in ./looks.safetensors."""
-    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    monkeypatch.setattr(FakeConfig, "takes_perceptual", True)
     monkeypatch.chdir(tmp_path)
     classifier_at(Path("looks.safetensors"), 0)
     return stopped_seeing(tmp_path, "looks.safetensors")
@@ -281,7 +281,7 @@ def test_the_perceptual_file_of_a_run_is_found_from_another_folder(
 def test_a_named_distance_that_has_changed_is_refused_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeFamily, "perceptual", True)
+    monkeypatch.setattr(FakeConfig, "takes_perceptual", True)
     path = stopped_seeing(tmp_path, "classifier-mnist")
     known = facts_of(path)["perceptual"]
     ships = zoo.FOLDER / "classifier-mnist.safetensors"
