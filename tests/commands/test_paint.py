@@ -72,6 +72,8 @@ def test_it_prints_one_address_and_ends_well(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Under nohup the tests would hand down that a hang-up is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     assert process.stdout is not None
     line = process.stdout.readline()
