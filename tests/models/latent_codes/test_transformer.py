@@ -2,9 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli.models.latent_codes.transformer import BidirectionalTransformer
+from inpaint_cli.models.latent_codes.transformer import (
+    BidirectionalTransformer,
+    attention_in_steps,
+    may_attend,
+)
 
 CODES, POSITIONS = 20, 9
 
@@ -85,6 +90,29 @@ def test_bfloat16_autocast_gives_nearly_the_same_and_trains() -> None:
     torch.testing.assert_close(logits.float(), exact, rtol=0, atol=0.05 * exact.abs().max().item())
     logits.float().square().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_attention_in_steps_is_the_fused_one_in_values_and_gradients() -> None:
+    generator = torch.Generator().manual_seed(2)
+    drawn = torch.randn(3, 2, 4, POSITIONS, 8, generator=generator, requires_grad=True)
+    _, known = grid(2)
+    for allowed in (may_attend(known), None):
+        q, k, v = drawn
+        one = attention_in_steps(q, k, v, allowed, 0.0)
+        other = F.scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+        (mine,) = torch.autograd.grad(one.square().sum(), drawn)
+        (theirs,) = torch.autograd.grad(other.square().sum(), drawn)
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+
+
+def test_dropout_in_bfloat16_is_of_the_attention_as_well() -> None:
+    ones = torch.ones(1, 1, 400, 2, dtype=torch.bfloat16, requires_grad=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mixed = attention_in_steps(ones, ones, ones, None, 0.5).float()
+    assert mixed.std() > 0.01
+    assert abs(mixed.mean() - 1) < 0.05
 
 
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
