@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +13,7 @@ from inpaint_cli.family import Model, Stage, finished_stages
 from inpaint_cli.weights import load_weights, read_config, read_header
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def finished_in(path: Path) -> list[str]:
@@ -66,10 +66,12 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
 def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> None:
     """Copy what the finished stages of `path` trained into `model`; the rest stays as it is.
 
-    UserError where `model` has it in another shape.
+    A group of parameters that are all 0 there, as discriminators that were left out to save space,
+    stays as it is too: a network of zeros learns nothing. UserError where `model` has something in
+    another shape.
     """
     ours, theirs = model.state_dict(), cast("nn.Module", load_weights(path)).state_dict()
-    names = _trained(model, stages, finished_in(path))
+    names = _trained(model, stages, finished_in(path), theirs)
     for name in names:
         if name not in theirs or theirs[name].shape != ours[name].shape:
             raise UserError(
@@ -81,17 +83,21 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
 
 
 def _trained(
-    model: nn.Module, stages: Iterable[Stage[Any]], finished: Collection[str]
+    model: nn.Module,
+    stages: Iterable[Stage[Any]],
+    finished: Collection[str],
+    theirs: Mapping[str, Tensor],
 ) -> list[str]:
-    """Return the names of what these stages train, with the buffers beside it."""
-    trained = {
-        id(parameter)
-        for stage in stages
-        if stage.name in finished
-        for group in stage.trainable(cast(Model, model))
-        for parameter in group.parameters
-    }
-    names = [name for name, parameter in model.named_parameters() if id(parameter) in trained]
+    """Return the names of what these stages trained into `theirs`, with the buffers beside it."""
+    name_of = {id(parameter): name for name, parameter in model.named_parameters()}
+    names = list[str]()
+    for stage in stages:
+        if stage.name in finished:
+            for group in stage.trainable(cast(Model, model)):
+                held = [id(parameter) for parameter in group.parameters]
+                members = [name_of[each] for each in held if each in name_of]
+                if any(name not in theirs or theirs[name].any() for name in members):
+                    names += members
     parts = {name.split(".")[0] for name in names}
     saved = model.state_dict().keys()
     buffers = (name for name, _ in model.named_buffers() if name in saved)

@@ -1,16 +1,20 @@
 """Runs that stand on a weight file: its finished stages are kept, the others trained."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 
+from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.folder import open_existing
 from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, train
+from inpaint_cli.training.takeover import take_over
 from inpaint_cli.weights import load_weights, read_header, save_weights
+from tests.training.fake_family import FakeModel
 from tests.training.fake_runs import session
 
 QUIET = Reporter(quiet=True)
@@ -79,6 +83,20 @@ def test_a_finished_stage_can_be_trained_further(tmp_path: Path) -> None:
         torch.testing.assert_close(after[name], tensor)  # it began where the other run ended
     assert any(not torch.equal(after[name], tensor) for name, tensor in before.items())
     assert open_existing(weights.parent)[0].finished_stages() == ["paint", "polish"]
+
+
+def test_a_group_that_is_all_0_in_the_file_starts_as_new(begun: Path, tmp_path: Path) -> None:
+    left_out = cast(FakeModel, load_weights(begun))
+    with torch.no_grad():
+        for parameter in left_out.critic.parameters():
+            parameter.zero_()
+    bare = tmp_path / "bare.safetensors"
+    save_weights(bare, left_out, family="fake-two", preset="small", extra={"stages": "paint"})
+    model = cast(FakeModel, on_top(bare).recipe().build())
+    take_over(model, models.get("fake-two").stages(), bare)
+    assert all(parameter.any() for parameter in model.critic.parameters())
+    for mine, theirs in zip(model.painter.parameters(), left_out.painter.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
 
 
 def test_what_stands_on_a_stage_that_is_trained_further_is_not_finished(tmp_path: Path) -> None:
