@@ -85,6 +85,8 @@ class PhotoRun:
         for remark in remarks(photo, square_of(photo)):
             self.reporter.note(f"{task.photo}: {remark}")
         designed = design_photo(bench, photo, task.photo.name, advance)
+        for note in designed.photo.notes:
+            self.reporter.note(f"{task.photo}: {note}")
         if len(designed.steps) < self.order.steps:
             self.reporter.note(f"{task.photo}: all is seen after {len(designed.steps)} looks")
         return designed

@@ -97,6 +97,24 @@ def test_python_gives_what_the_command_writes(photo: Path, classifier: str, tmp_
 
 
 @pytest.mark.usefixtures("pretend")
+def test_a_photo_of_more_than_8_bits_is_looked_at_as_it_shows(
+    classifier: str, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 16), dtype=np.uint8)
+    pixels[0, :2] = 0, 255
+    Image.fromarray(pixels).save(tmp_path / "plain.png")
+    Image.fromarray(pixels.astype(np.uint16) * 16).save(tmp_path / "deep.png")
+    Image.fromarray(pixels.astype(np.float32) * 9).save(tmp_path / "floats.tif")
+    plain, deep, floats = (
+        inpaint_cli.design(tmp_path / name, model="pcnn-digits", classifier=classifier, **FEW)
+        for name in ("plain.png", "deep.png", "floats.tif")
+    )
+    assert (plain.image.int() - deep.image.int()).abs().max() <= 1
+    assert (plain.image.int() - floats.image.int()).abs().max() <= 1
+    assert "the model sees 0 to 4095" in deep.photo.notes[0]
+
+
+@pytest.mark.usefixtures("pretend")
 def test_a_start_is_a_kind_or_a_mask_of_the_photo(
     photo: Path, classifier: str, tmp_path: Path
 ) -> None:
