@@ -18,6 +18,7 @@ from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.posterior import auroc, design_table
 from inpaint_cli.posterior.design_printing import cell_of
+from inpaint_cli.posterior.design_run import earlier_looks
 from tests.masked_classifiers import saved
 from tests.pretend_model import PretendModel, pretend
 
@@ -304,6 +305,39 @@ def test_a_record_of_somebody_else_is_not_replaced(
     (tmp_path / "design.json").unlink()
     for _ in range(2):  # its own is replaced
         assert typed(photo, *words(classifier), "--grid", 4, "-o", tmp_path)[0] == 0
+
+
+def record_in(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "design.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_later_run_keeps_what_is_known_of_other_photos(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+        shown = typed(
+            tmp_path / name, *words(classifier), "--grid", 4, "-o", tmp_path / "out", "--json"
+        )
+        assert [item["photo"] for item in json.loads(shown[1])["photos"]] == [name]
+    both = record_in(tmp_path / "out")
+    assert [item["photo"] for item in both["photos"]] == ["a.png", "b.png"]
+    more = (*words(classifier), "--grid", 5, "-o", tmp_path / "out")
+    code, _, err = typed(tmp_path / "b.png", *more)
+    assert (code, "holds looks at a.png, of other settings (grid)" in err) == (2, True)
+    assert record_in(tmp_path / "out") == both
+    assert typed(tmp_path / "a.png", tmp_path / "b.png", *more)[0] == 0
+    assert [len(item["steps"]) for item in record_in(tmp_path / "out")["photos"]] == [2, 2]
+    assert record_in(tmp_path / "out")["grid"] == 5
+
+
+@pytest.mark.parametrize("photos", ["1", "[1]", '[{"photo": 1}]', '[{"photo": "a", "stem": 1}]'])
+def test_a_record_without_photos_is_none_of_ours(tmp_path: Path, photos: str) -> None:
+    record = f'{{"schema": "inpaint.design-photos/1", "photos": {photos}}}'
+    (tmp_path / "design.json").write_text(record, encoding="utf-8")
+    with pytest.raises(UserError, match="no record of 'inpaint design'"):
+        earlier_looks(tmp_path / "design.json")
 
 
 def told(values: list[float]) -> dict[str, Any]:
