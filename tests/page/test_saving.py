@@ -255,9 +255,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 def test_unsaved_rounds_are_counted(served: Served) -> None:
     first, _ = served.round(n=1)
     served.round(n=1, seed=1)
-    assert served.page.session.unsaved == 2
+    assert served.page.session.rounds.unsaved == 2
     served.ask("POST", f"/api/rounds/{first}/save", {})
-    assert served.page.session.unsaved == 1
+    assert served.page.session.rounds.unsaved == 1
 
 
 def test_the_command_names_all_that_differs_from_its_defaults() -> None:
