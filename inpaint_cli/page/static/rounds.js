@@ -256,7 +256,7 @@ export class Rounds {
     if (round?.state !== "done") return;
     try {
       const path = `/api/rounds/${round.round}/continue`;
-      this.on.opened(await this.server.json("POST", path, { index: round.index }));
+      await this.on.opened(await this.server.json("POST", path, { index: round.index }));
     } catch (error) {
       this.on.failed(error);
     }
