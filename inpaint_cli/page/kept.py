@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from inpaint_cli.errors import UserError
+from inpaint_cli.files import resolved
 from inpaint_cli.page.drawing import Round
 from inpaint_cli.page.opened import OpenedPhoto
 
@@ -34,6 +37,12 @@ class KeptRounds(dict[int, Round]):
     def unsaved(self) -> int:
         """How many rounds were drawn and not saved."""
         return self.lost + sum(r.completed is not None and r.saved is None for r in self.all)
+
+    @property
+    def inputs(self) -> frozenset[Path]:
+        """The photos that saved results were made of, but for those that are results themselves."""
+        saved = [one.saved for one in self.all if one.saved and one.photo.origin is None]
+        return frozenset(resolved(Path(one["photo"])) for one in saved)
 
     def find(self, number: int) -> Round:
         """Return a round; NoSuchRound where there is none."""

@@ -307,6 +307,7 @@ class Session:
             given.get("replace") is True,
             self.settings.overwrite,
             self.settings.device,
+            self.rounds.inputs,
         )
         with self.pixels:
             done.saved = save_round(done, self._place(done.photo, order), order)
