@@ -291,7 +291,10 @@ def test_what_is_no_picture_is_refused_by_the_name_of_its_argument(name: str, od
 
 @pytest.mark.parametrize(
     ("name", "odd"),
-    [("seed", "x"), ("n", 1.5), ("n", True), ("context", "a"), ("feather", []), ("n", 0)],
+    [
+        *(("seed", "x"), ("n", 1.5), ("n", True), ("context", "a"), ("feather", []), ("n", 0)),
+        ("context", 10**400),
+    ],
 )
 def test_numbers_of_odd_types_are_refused_by_the_name_of_their_argument(
     name: str, odd: object

@@ -260,7 +260,10 @@ def read_all(
                 reporter=reporter,
                 number=task.number,
             )
-        read_photos.append(prepared(str(task.photo), photo, visible, contestant))
+        ready = prepared(str(task.photo), photo, visible, contestant)
+        for note in ready.notes:
+            reporter.note(f"{task.photo}: {note}")
+        read_photos.append(ready)
     return read_photos
 
 

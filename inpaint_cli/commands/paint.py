@@ -114,8 +114,8 @@ def paint(
         run(session, port, not no_browser)
     finally:
         session.close()
-        if session.unsaved:
-            count = session.unsaved
+        if session.rounds.unsaved:
+            count = session.rounds.unsaved
             reporter.note(f"note: {count} round{'s were' if count > 1 else ' was'} not saved.")
 
 

@@ -47,7 +47,7 @@ def pick(
     """
     target = output / completion.name if output.is_dir() else output
     check(completion, target, overwrite)
-    facts = how_made(completion)
+    facts = how_made(completion, reporter)
     with replacing(target) as temporary:
         temporary.write_bytes(completion.read_bytes())
     reporter.note(f"{target}: {sentence(facts)}")
@@ -60,6 +60,8 @@ def pick(
 
 def check(completion: Path, target: Path, overwrite: bool) -> None:
     """Raise UserError where there is nothing to copy, or where the copy may not be written."""
+    if completion.is_dir():
+        raise UserError("a folder. Give the file that you chose.", where=completion)
     if not completion.is_file():
         raise UserError("no such file.", where=completion)
     allowed = SUFFIXES.get(completion.suffix.lower())
@@ -81,26 +83,42 @@ def check(completion: Path, target: Path, overwrite: bool) -> None:
         )
 
 
-def how_made(completion: Path) -> dict[str, Any]:
-    """Return what is known of how a file was made: of the record beside it, or of its own text."""
+def how_made(completion: Path, reporter: Reporter) -> dict[str, Any]:
+    """Return what is known of how a file was made: of the record beside it, or of its own text.
+
+    A file that is not what its record knows by that name is warned of.
+    """
+    changed = False
     # With -r, results lie in folders below the record's.
     for folder in (completion.parent, *completion.absolute().parent.parents):
-        if facts := in_record(folder, completion):
+        facts, others = in_record(folder, completion)
+        if facts:
             return facts
-    return in_text(completion)
+        changed = changed or others
+    facts = in_text(completion)
+    if changed:
+        reporter.warn(f"{completion}: not as its completions.json knows it: changed or replaced")
+    return facts
 
 
-def in_record(folder: Path, completion: Path) -> dict[str, Any]:
-    """Return what the record of a folder tells of a completion; nothing where it does not know."""
+def in_record(folder: Path, completion: Path) -> tuple[dict[str, Any], bool]:
+    """Return what the record of a folder tells of a completion; nothing where it does not know.
+
+    Also whether it has another content by that name.
+    """
     from inpaint_cli.photos.record import Record
 
     for item in Record.of(folder, overwrite=True).items:
         for line in item["completions"]:
             if resolved(folder / line["file"]) == resolved(completion):
+                # Records of earlier versions have no hashes.
+                known = (item.get("sha256") or {}).get(line["file"])
+                if known not in (None, hash_of(completion)):
+                    return {}, True
                 of_photo = {key: item.get(key) for key in ("image", "model", "weights_sha256")}
                 of_it = {key: line.get(key) for key in ("seed", "index", "log_prob")}
-                return {**of_photo, **of_it, "options": item.get("options", {})}
-    return {}
+                return {**of_photo, **of_it, "options": item.get("options", {})}, False
+    return {}, False
 
 
 def in_text(completion: Path) -> dict[str, Any]:

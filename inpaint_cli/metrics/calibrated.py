@@ -75,7 +75,7 @@ def figures(case: MeasuredCase, calibration: Calibration) -> Figures:
         return {}
     members = case.completions.numpy()[..., hidden].reshape(len(case.completions), -1) / 255.0
     truth = case.truth.numpy()[..., hidden].reshape(-1) / 255.0
-    low, high = calibration.intervals(members, 1 - float(hidden.mean()))
+    low, high = calibration.intervals(members, float(case.visible[0].double().mean()))
     beyond = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
     # The interval score (Gneiting & Raftery 2007, eq. 43).
     score = high - low + 2 / (1 - calibration.level) * beyond

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +87,8 @@ class Round:
     reporter: Reporter
     version: int = 0
     """Which of the photos of the session it is of: each that was opened counts."""
+    remarks: list[str] = field(default_factory=list)
+    """What is told beside the notes on the completions."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """What the page is told, in order; only ever appended to."""
     loaded: Loaded | None = None
@@ -171,7 +174,7 @@ class Round:
         assert self.completed is not None
         assert self.loaded is not None
         unfinished = [f"{self.loaded.name}: {self.loaded.note}"] if self.loaded.note else []
-        notes = [*unfinished, *self.completed.notes()]
+        notes = [*self.remarks, *unfinished, *self.completed.notes()]
         for note in notes:
             self.reporter.note(f"{self.photo.path}: {note}.")
         return notes
@@ -181,6 +184,8 @@ class Round:
         completed = self.completed
         assert completed is not None
         log_prob = None if completed.log_prob is None else float(completed.log_prob[index])
+        if log_prob is not None and not math.isfinite(log_prob):
+            log_prob = None  # which JSON has no number for
         values = completed.hidden_values
         return {
             "index": index,
@@ -201,7 +206,7 @@ class Round:
             "seed": self.order.seed,
             "photo": self.photo.name,
             "version": self.version,
-            "notes": self.events[-1].get("notes", []),
+            "notes": self.events[-1].get("notes", []) if self.events else [],
             "box": [box.left, box.top, box.width, box.height],
             "hidden": int((~self.visible).sum()),
             "saved": self.saved,

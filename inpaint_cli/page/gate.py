@@ -95,7 +95,8 @@ class Gate:
             raise Refusal(403, "no other page may use this server.")
         if scope["path"].startswith("/api/") and scope["path"] not in OPEN:
             self.check_token(fields)
-        if scope["method"] in ("POST", "PUT", "PATCH") or b"content-length" in fields:
+        sent = b"content-length" in fields or b"transfer-encoding" in fields
+        if sent or scope["method"] in ("POST", "PUT", "PATCH"):
             check_length(fields, LIMITS.get(scope["path"], JSON_BYTES))
 
     def check_token(self, fields: Mapping[bytes, list[bytes]]) -> None:

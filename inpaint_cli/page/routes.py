@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 from inpaint_cli.page.answers import download, parsed, picture
 from inpaint_cli.page.drawing import Round
-from inpaint_cli.page.session import NoSuchRound, Session
+from inpaint_cli.page.kept import NoSuchRound
+from inpaint_cli.page.session import Session
 from inpaint_cli.photos.arguments import whole
 
 TICK_SECONDS = 0.05
@@ -69,7 +70,7 @@ class PhotoRoutes:
 
     def put(self, request: Request, body: bytes) -> Any:
         """Take the mask of the page."""
-        self.session.put_mask(body)
+        self.session.put_mask(body, _seen(request))
         return {}
 
     def mask_file(self, request: Request, body: bytes) -> Any:
@@ -77,18 +78,19 @@ class PhotoRoutes:
         flags = {name: request.query_params.get(name) == "1" for name in ("invert", "alpha")}
         name = unquote(request.headers.get("x-name", "mask"))
         resize = request.query_params.get("resize") == "1"
-        self.session.read_mask_file(body, name, resize=resize, **flags)
+        self.session.read_mask_file(body, name, _seen(request), resize=resize, **flags)
         return self.session.packed()
 
     def grow(self, request: Request, body: bytes) -> Any:
         """Enlarge the hole and return the mask packed."""
-        self.session.grow(parsed(body).get("px"))
+        self.session.grow(parsed(body).get("px"), _seen(request))
         return self.session.packed()
 
     def draw(self, request: Request, body: bytes) -> Any:
         """Draw a mask and return it packed."""
         given = parsed(body)
-        self.session.draw_mask(given.get("kind"), given.get("seed", 0), given.get("model"))
+        wanted = given.get("kind"), given.get("seed", 0), given.get("model")
+        self.session.draw_mask(*wanted, _seen(request))
         return self.session.packed()
 
     def mask_png(self, request: Request, body: bytes) -> Any:
@@ -121,7 +123,7 @@ class RoundRoutes:
 
     def start(self, request: Request, body: bytes) -> Any:
         """Start a round."""
-        return {"round": self.session.start(parsed(body)).number}
+        return {"round": self.session.start(parsed(body), _seen(request)).number}
 
     def stop(self, request: Request, body: bytes) -> Any:
         """Stop a round."""
@@ -130,7 +132,7 @@ class RoundRoutes:
 
     def preview(self, request: Request, body: bytes) -> Any:
         """Return the surroundings of the hole as they became, reduced."""
-        previews, index = self.session.round(_number(request)).previews, _index(request)
+        previews, index = self.session.rounds.find(_number(request)).previews, _index(request)
         if index >= len(previews):
             raise NoSuchRound("not drawn yet.")
         return picture(previews[index], "image/png")
@@ -161,7 +163,7 @@ class RoundRoutes:
         """Return the news of a round, to its end."""
 
         def find(request: Request, body: bytes) -> Any:
-            drawn = self.session.round(_number(request))
+            drawn = self.session.rounds.find(_number(request))
             first = request.query_params.get("from", "0")
             sent = int(first) if first.isascii() and first.isdigit() and len(first) < 10 else 0
             return StreamingResponse(
@@ -169,6 +171,12 @@ class RoundRoutes:
             )
 
         return await self.work(find)(request)
+
+
+def _seen(request: Request) -> int | None:
+    """Return the version of the photo that the page shows; None where it does not say."""
+    told = request.headers.get("x-inpaint-photo", "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
 
 
 def _number(request: Request) -> int:

@@ -69,6 +69,8 @@ class SaveOrder:
     overwrite: bool = False
     """Replace whatever is in the way, as `inpaint complete --overwrite` does."""
     device: str = "auto"
+    inputs: frozenset[Path] = frozenset()
+    """Photos of rounds that were saved, resolved: never replaced."""
 
 
 def mask_file(folder: Path, stem: str, visible: Mask) -> Path:
@@ -172,7 +174,7 @@ def _writer(done: Round, photo: Path, mask: Path, order: SaveOrder) -> ResultWri
         done.loaded.name,
         done.loaded.weights_sha256,
         order.reporter,
-        frozenset({resolved(photo), resolved(mask)}),
+        order.inputs | {resolved(photo), resolved(mask)},
         overwrite=order.overwrite,
         calibration=_calibration(done),
         chosen=order.chosen,

@@ -20,6 +20,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
 from inpaint_cli.page.choices import ModelChoice
 from inpaint_cli.page.drawing import Loaded, Round
+from inpaint_cli.page.kept import KeptRounds, NoSuchRound
 from inpaint_cli.page.opened import OpenedPhoto, open_photo, plain_text, safe_name
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.saving import (
@@ -37,13 +38,7 @@ from inpaint_cli.photos.windows import Mask
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Reporter
 
-MOST_ROUNDS = 20
-"""Rounds that can be looked at again; the oldest are forgotten."""
 LARGEST_GROW = 1000
-
-
-class NoSuchRound(UserError):
-    """A round, or a completion of it, is not there."""
 
 
 class Busy(UserError):
@@ -71,7 +66,7 @@ class Session:
     reporter: Reporter
     photo: OpenedPhoto | None = None
     visible: Mask | None = None
-    rounds: dict[int, Round] = field(default_factory=dict)
+    rounds: KeptRounds = field(default_factory=KeptRounds)
     page: int = 0
     """The number of the page that was opened last; older ones are refused."""
     pixels: threading.Lock = field(default_factory=threading.Lock)
@@ -126,6 +121,12 @@ class Session:
         assert self._shown is not None
         return self._shown
 
+    def version(self, seen: int | None = None) -> int:
+        """Return which photo is open: each that was opened counts. Busy where it is not `seen`."""
+        if seen not in (None, self._version):
+            raise Busy("another photo was opened meanwhile. Draw its mask anew.")
+        return self._version
+
     def opened(self) -> OpenedPhoto:
         """Return the photo; UserError where none is open."""
         if self.photo is None:
@@ -140,54 +141,70 @@ class Session:
         assert self.visible is not None
         return np.packbits(~self.visible).tobytes()
 
-    def put_mask(self, packed: bytes) -> None:
+    # seen: the version of the photo that the page asks about.
+
+    def put_mask(self, packed: bytes, seen: int | None = None) -> None:
         """Take the page's mask, as `packed` gives it; UserError where its length is wrong."""
+        version = self.version(seen)
         height, width = self.opened().size
         if len(packed) != -(-height * width // 8):
             raise UserError(f"expected {-(-height * width // 8)} bytes, got {len(packed)}.")
         bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=height * width)
-        self._put(np.asarray(bits.reshape(height, width) == 0))
+        self._put(np.asarray(bits.reshape(height, width) == 0), version)
 
-    def _put(self, visible: Mask) -> None:
+    def _put(self, visible: Mask, version: int) -> None:
         """Take a mask; Busy where it is of a photo that another one has followed."""
         with self._lock:
-            if visible.shape != self.opened().size:
-                raise Busy("another photo was opened meanwhile. Draw its mask anew.")
+            self.version(version)
             self.visible = visible
 
     def read_mask_file(
-        self, content: bytes | Path, name: str, *, invert: bool, alpha: bool, resize: bool
+        self,
+        content: bytes | Path,
+        name: str,
+        seen: int | None = None,
+        *,
+        invert: bool = False,
+        alpha: bool = False,
+        resize: bool = False,
     ) -> None:
         """Take a mask file, white = fill in."""
-        size = self.opened().size
+        version, size = self.version(seen), self.opened().size
         source = content
         if isinstance(content, bytes):
             source = self._new_scratch(f"mask{Path(safe_name(name)).suffix}")
             source.write_bytes(content)
         assert isinstance(source, Path)
         try:
-            self._put(read_mask(source, size=size, invert=invert, alpha=alpha, resize=resize))
+            visible = read_mask(source, size=size, invert=invert, alpha=alpha, resize=resize)
         except UserError as error:
             # What was uploaded is called as the user calls it.
             raise UserError(str(error).replace(str(source), plain_text(name))) from error
         finally:
             if source is not content:
                 source.unlink(missing_ok=True)
+        self._put(visible, version)
 
-    def grow(self, px: Any) -> None:
+    def grow(self, px: Any, seen: int | None = None) -> None:
         """Enlarge the hole by a disc, as --grow does."""
-        self.opened()
-        assert self.visible is not None
-        self._put(apply_grow(self.visible, whole(px, "grow", 0, LARGEST_GROW)))
+        with self._lock:
+            version, visible = self.version(seen), self.visible
+            self.opened()
+        assert visible is not None
+        self._put(apply_grow(visible, whole(px, "grow", 0, LARGEST_GROW)), version)
 
-    def draw_mask(self, kind: Any, seed: Any, model: Any) -> None:
-        """Draw a mask of a kind at the size that a model needs."""
+    def draw_mask(self, kind: Any, seed: Any, model: Any, seen: int | None = None) -> None:
+        """Draw a mask of a kind at the size that a model needs; UserError where it has no hole."""
+        version = self.version(seen)
         height, width = self.opened().size
         if not isinstance(kind, str) or not masks.is_kind(kind):
             raise UserError(f"no kind of mask called {repr(kind)[:60]}.", setting="mask")
         size = self.choice(model).size
         number = whole(seed, "seed", 0)
-        self._put(masks.draw_at_scale(kind, height, width, model_size=size, seed=number))
+        visible = masks.draw_at_scale(kind, height, width, model_size=size, seed=number)
+        if visible.all():
+            raise UserError(f"'{kind}' has no hole in this photo. Take another.", setting="mask")
+        self._put(visible, version)
 
     def mask_png(self) -> tuple[bytes, str]:
         """Return the mask as a file, and its name."""
@@ -225,13 +242,13 @@ class Session:
         except Exception as error:  # it will be told when a round needs it
             self.reporter.detail(f"{self.settings.model}: {error}")
 
-    def start(self, given: Any) -> Round:
+    def start(self, given: Any, seen: int | None = None) -> Round:
         """Start a round in a thread of its own. Busy while one runs."""
         from inpaint_cli.api import checked_options
 
         with self._lock:
             self._check_idle()
-            photo = self.opened()
+            photo, version = self.opened(), self.version(seen)
             assert self.visible is not None
             known = [choice.name for choice in self.choices]
             order = RoundOrder.of(
@@ -241,53 +258,33 @@ class Session:
             )
             if self.visible.all():
                 raise UserError("no hole yet: paint what is to be filled in.")
-            self._forget_old()
+            remarks = self.rounds.make_room(photo)
             self._drawn += 1
             for earlier in self.rounds.values():
                 if earlier.completed is not None:
                     earlier.completed.kept.clear()
             drawn = Round(
-                self._drawn, photo, self.visible, order, self.pixels, self.reporter, self._version
+                *(self._drawn, photo, self.visible, order, self.pixels, self.reporter),
+                *(version, remarks),
             )
             self.rounds[drawn.number] = drawn
         in_background(drawn.run, self.load)
         return drawn
 
-    def _forget_old(self) -> None:
-        used = {r.photo.origin[0] for r in self.rounds.values() if r.photo.origin}
-        if self.photo is not None and self.photo.origin:
-            used.add(self.photo.origin[0])
-        gone = [n for n, r in self.rounds.items() if r.completed is None]
-        free = [n for n in self.rounds if n not in used and n not in gone]
-        gone += free[: max(0, len(free) - MOST_ROUNDS + 1)]
-        for number in gone:
-            del self.rounds[number]
-
-    @property
-    def running(self) -> Round | None:
-        """The round that is being drawn."""
-        return next((r for r in self.rounds.values() if r.state == "running"), None)
-
     def _check_idle(self) -> None:
-        if self.running is not None:
+        if self.rounds.running is not None:
             raise Busy("a round is being drawn. Wait for it, or cancel it.")
-
-    def round(self, number: int) -> Round:
-        """Return a round; NoSuchRound where there is none."""
-        if number not in self.rounds:
-            raise NoSuchRound(f"there is no round {number}.")
-        return self.rounds[number]
 
     def done(self, number: int, index: int = 0) -> Round:
         """Return a round that has a completion; NoSuchRound where it is not there."""
-        drawn = self.round(number)
+        drawn = self.rounds.find(number)
         if drawn.completed is None or not 0 <= index < drawn.completed.drawn:
             raise NoSuchRound(f"round {number} has no completion {index}.")
         return drawn
 
     def stop(self, number: int) -> None:
         """Stop a round."""
-        self.round(number).stop()
+        self.rounds.find(number).stop()
 
     # Saving
 
@@ -310,6 +307,7 @@ class Session:
             given.get("replace") is True,
             self.settings.overwrite,
             self.settings.device,
+            self.rounds.inputs,
         )
         with self.pixels:
             done.saved = save_round(done, self._place(done.photo, order), order)
@@ -338,7 +336,7 @@ class Session:
 
     def command(self, number: int) -> str:
         """Return the command that writes a round's files once its mask is saved."""
-        done = self.round(number)
+        done = self.rounds.find(number)
         if done.saved:
             return str(done.saved["command"])
         folder = self.settings.folder
@@ -349,8 +347,8 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """Return all that a page needs to show the session."""
-        running = self.running
-        rounds = [r for r in self.rounds.values() if r.completed is not None or r is running]
+        running = self.rounds.running
+        rounds = [r for r in self.rounds.all if r.completed is not None or r is running]
         return {
             "page": self.page,
             "photo": None
@@ -373,11 +371,6 @@ class Session:
         same = self.visible is not None and np.array_equal(drawn.visible, self.visible)
         painted = same and drawn.version == self._version
         return {**drawn.summary(), "command": self.command(drawn.number), "painted": painted}
-
-    @property
-    def unsaved(self) -> int:
-        """How many rounds were drawn and not saved."""
-        return sum(r.completed is not None and r.saved is None for r in self.rounds.values())
 
     def scratch(self) -> Path:
         """Return the folder for uploads, which only this user can read; removed at the end."""

@@ -42,7 +42,10 @@ def number(value: Any, name: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, Real):
         raise UserError(f"must be a number, got {_short(value)}.", setting=name)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise UserError("must be a smaller number.", setting=name) from None
 
 
 def photo_of(image: Any) -> tuple[Picture, bool]:

@@ -75,7 +75,9 @@ class PhotoIntervals:
     def _of_window(self, window: CompletedWindow) -> tuple[Values, Values]:
         """Return the ends in the box of a window's part."""
         side, box = window.pictures.shape[1], window.window
-        share = 1 - window.hidden_values / window.pictures[0].size
+        values = window.pictures[0].size
+        # Divided once, as where the factor was found: 1 - 0.8 is below 0.2.
+        share = (values - window.hidden_values) / values
         ends = self.calibration.intervals(window.pictures / 255.0, share)
         inside = window.part.box.moved(-box.top, -box.left).slices
         if box.height == side:

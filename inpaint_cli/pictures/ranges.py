@@ -51,6 +51,22 @@ def ranged_whole(picture: Picture) -> Picture:
     return ranged(picture, np.asarray(np.isfinite(colours).all(axis=2)))
 
 
+def ranged_as_trained(picture: Picture, visible: Mask) -> Picture:
+    """Return the picture with black and white as training has them where one picture tells them.
+
+    So floats in 0..1 and integers of 32 bits in 0..65535 keep that range; all else is `ranged`.
+    """
+    if picture.bits <= 16 and not picture.is_float:
+        return ranged(picture, visible)
+    known = picture.samples[..., : picture.channels][visible]
+    low, high = (0.0, 1.0) if picture.is_float else (0.0, 65535.0)
+    if not (known.size and low <= known.min() and known.max() <= high):
+        return ranged(picture, visible)
+    if picture.low > picture.high:
+        low, high = high, low
+    return replace(picture, low=low, high=high)
+
+
 def _of_wide(picture: Picture, known: Samples) -> Picture:
     if picture.is_float and not np.isfinite(known).all():
         raise UserError(

@@ -19,6 +19,7 @@ from inpaint_cli.photos.blending import TOUCHED
 from inpaint_cli.photos.cutting import model_input, window_colours
 from inpaint_cli.photos.windows import Box, Mask
 from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.pictures.ranges import ranged_as_trained
 from inpaint_cli.posterior.choosing import Estimator
 from inpaint_cli.posterior.designing import Bench, Step, check_start, corners_of
 from inpaint_cli.posterior.gains import entropy
@@ -132,6 +133,8 @@ def design_photo(
 ) -> DesignedPhoto:
     """Look at a photo, or at the square in its middle, as often as was ordered."""
     square = square_of(photo)
+    colours_of_all = photo.samples[..., : photo.channels]
+    photo = ranged_as_trained(photo, np.asarray(np.isfinite(colours_of_all).all(axis=2)))
     visible = np.ones((photo.height, photo.width), np.bool_)
     colours = window_colours(photo, visible, square, bench.judge.network.channels)
     pixels, _ = model_input(colours, visible[square.slices], bench.looks.size)

@@ -19,7 +19,8 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import resized
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.flat import flat_image
-from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.pictures.picture import Picture, Samples
+from inpaint_cli.pictures.ranges import ranged_as_trained
 from inpaint_cli.posterior.ood_features import Asking, StatisticKind, features, kinds_of
 from inpaint_cli.posterior.ood_fit import mask_of, tensor_of
 from inpaint_cli.posterior.ood_reference import (
@@ -72,6 +73,8 @@ class Prepared:
     name: str
     image: Tensor
     visible: Tensor
+    notes: tuple[str, ...] = ()
+    """What a user should know of how the photo was read."""
 
 
 def prepared(name: str, photo: Picture, visible: Mask | None, contestant: Contestant) -> Prepared:
@@ -81,24 +84,44 @@ def prepared(name: str, photo: Picture, visible: Mask | None, contestant: Contes
     under it is. UserError where nothing is visible.
     """
     model = contestant.model
-    preparation = Preparation(model.size, model.channels, binary=model.levels == 2)
-    try:
-        pixels = decode(np.asarray(flat_image(photo)), preparation).pixels
-    except ValueError as error:
-        raise UserError(str(error), where=name) from error
+    known = np.ones((photo.height, photo.width), np.bool_) if visible is None else visible
     side = min(photo.height, photo.width)
     top, left = (photo.height - side) // 2, (photo.width - side) // 2
-    known = np.ones((side, side), np.bool_)
-    if visible is not None:
-        known = visible[top : top + side, left : left + side]
-    square = resized(known, model.size, model.size)
+    middle = slice(top, top + side), slice(left, left + side)
+    square = resized(known[middle], model.size, model.size)
     if not square.any():
         raise UserError(
             "nothing of its middle square is visible at the model's size: there is nothing to "
             "judge.",
             where=name,
         )
-    return Prepared(name, tensor_of(pixels, model.levels), mask_of(square))
+    preparation = Preparation(model.size, model.channels, binary=model.levels == 2)
+    try:
+        photo = ranged_as_trained(photo, known)
+    except UserError as error:
+        raise error.within(name) from error
+    span = None if photo.bits <= 8 else (min(photo.low, photo.high), max(photo.low, photo.high))
+    colours = np.asarray(flat_image(photo, span))
+    pixels = decode(_without_hidden(colours[middle], known[middle]), preparation).pixels
+    return Prepared(name, tensor_of(pixels, model.levels), mask_of(square), photo.notes)
+
+
+def _without_hidden(colours: Samples, known: Mask) -> Samples:
+    """Return colours where what is hidden is as the nearest that is visible.
+
+    A filter that reduces them sees beyond the pixels under a visible one.
+    """
+    import cv2
+
+    if known.all():
+        return colours
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    order = np.zeros(int(nearest.max()) + 1, np.int64)
+    order[nearest[known]] = np.flatnonzero(known)
+    flat = colours.reshape(known.size, -1)
+    return np.asarray(flat[order[nearest]].reshape(colours.shape))
 
 
 def reference_of(contestant: Contestant, path: Path | None) -> Reference:

@@ -46,6 +46,24 @@ def test_of_a_picture_of_unknown_making_it_says_so(tmp_path: Path) -> None:
     assert "how it was made is not known" in picked.stderr
 
 
+def test_a_file_that_is_not_what_its_record_knows_is_told_of(folder: Path, tmp_path: Path) -> None:
+    other = ("--box", "20,20,5,5", "--model", "navier-stokes", "-o", tmp_path / "other")
+    assert run("complete", tmp_path / "cat.png", *other).exit_code == 0
+    (folder / "cat-0.png").write_bytes((tmp_path / "other" / "cat-0.png").read_bytes())
+    picked = run("pick", folder / "cat-0.png", "-o", folder / "final.png")
+    assert "completion 0 by navier-stokes, seed 0" in picked.stderr
+    assert "not as its completions.json knows it" in picked.stderr
+    Image.new("RGB", (50, 40)).save(folder / "cat-0.png")
+    picked = run("pick", folder / "cat-0.png", "-o", folder / "black.png")
+    assert "how it was made is not known" in picked.stderr
+    assert "not as its completions.json knows it" in picked.stderr
+
+
+def test_a_folder_is_no_completion(folder: Path) -> None:
+    picked = run("pick", folder, "-o", folder / "final.png")
+    assert (picked.exit_code, "a folder. Give the file" in picked.stderr) == (2, True)
+
+
 def test_a_damaged_record_is_passed_over(folder: Path) -> None:
     (folder / "completions.json").write_text('{"items": [3]}')
     picked = run("pick", folder / "cat-0.png", "-o", folder / "final.png")

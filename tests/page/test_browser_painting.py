@@ -147,6 +147,24 @@ def test_a_mask_file_is_loaded_scaled_if_asked_and_saved(at: At, tmp_path: Path)
     assert np.array_equal(~read_mask(tmp_path / "saved.png"), shown)
 
 
+def test_what_is_painted_while_a_mask_is_loaded_does_not_come_after_it(at: At) -> None:
+    from inpaint_cli.masks.files import write_mask
+
+    visible = hole_in(120, 160)
+    write_mask(Path("m.png"), visible)
+    held = list[Any]()
+    at.page.route("**/api/mask/file*", lambda route: held.append(route))
+    at.page.set_input_files("#mask-file", "m.png")
+    at.wait(lambda: bool(held))
+    answer = held[0].fetch()  # the server has the mask, and the page has not heard of it
+    paint(at)
+    at.page.wait_for_timeout(1600)  # the page sends what is painted a while after the stroke
+    held[0].fulfill(response=answer)
+    at.wait(lambda: f"({(~visible).sum():,} pixels)" in at.text("#share"))
+    at.page.wait_for_timeout(1600)
+    at.wait_mask(~visible)
+
+
 def test_a_large_photo_is_painted_exactly_and_quickly(chromium: Any, folder: Path) -> None:
     session = session_in(Path())
     photo_at(Path("large.jpg"), 3000, 4000, quality=80)

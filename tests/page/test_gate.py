@@ -193,6 +193,8 @@ def test_what_is_sent_has_to_tell_its_length(served: Served) -> None:
     chunked = head + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     assert status(raw(served, chunked.encode())) == 411
     assert status(raw(served, (head + "\r\n").encode())) == 411
+    for method in ("GET", "DELETE"):  # which need no body, and may have one
+        assert status(raw(served, chunked.replace("PUT", method).encode())) == 411
 
 
 @pytest.mark.parametrize(

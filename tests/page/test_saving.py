@@ -255,9 +255,9 @@ def test_a_full_disk_is_told_and_leaves_nothing(
 def test_unsaved_rounds_are_counted(served: Served) -> None:
     first, _ = served.round(n=1)
     served.round(n=1, seed=1)
-    assert served.page.session.unsaved == 2
+    assert served.page.session.rounds.unsaved == 2
     served.ask("POST", f"/api/rounds/{first}/save", {})
-    assert served.page.session.unsaved == 1
+    assert served.page.session.rounds.unsaved == 1
 
 
 def test_the_command_names_all_that_differs_from_its_defaults() -> None:
@@ -376,6 +376,34 @@ def test_what_a_completion_stands_on_is_there_when_it_is_saved(served: Served, g
 def test_no_upload_gets_the_name_of_a_record(name: str) -> None:
     with pytest.raises(UserError, match="no name for a photo"):
         safe_name(name)
+
+
+def test_a_placed_upload_is_an_input_that_no_overwriting_replaces(folder: Path) -> None:
+    session = session_in(Path(), overwrite=True)
+    first = photo_at(Path("first.png")).read_bytes()
+    second = photo_at(Path("second.png"), 44, 60).read_bytes()
+    with serving(session) as page:
+
+        def saved(content: bytes, n: int) -> Any:
+            upload(page, content, "cat.png")
+            session.put_mask(packed(hole_in(*session.opened().size)))
+            number, _ = page.round(n=n)
+            return page.ask("POST", f"/api/rounds/{number}/save", {})
+
+        assert [saved(content, 1).status for content in (first, second)] == [200, 200]
+        assert (OUT / "cat-2.png").read_bytes() == second
+        third = saved(first, 3)  # whose last completion would have the name of the second photo
+    assert (third.status, "is an input" in third.error) == (409, True)
+    assert (OUT / "cat-2.png").read_bytes() == second
+
+
+def test_what_was_continued_from_can_be_saved_again(served: Served) -> None:
+    first, _ = served.round(n=4)
+    served.ask("POST", f"/api/rounds/{first}/continue", {"index": 3})
+    served.ask("PUT", "/api/mask", packed(hole_in()[::-1]))
+    second, _ = served.round(n=2)
+    for number in (second, first, second):
+        assert served.ask("POST", f"/api/rounds/{number}/save", {}).status == 200
 
 
 def test_an_upload_replaces_no_link(served: Served) -> None:

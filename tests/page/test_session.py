@@ -19,8 +19,10 @@ from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, write_mask
-from inpaint_cli.page import drawing
+from inpaint_cli.page import drawing, kept
+from inpaint_cli.page import session as module
 from inpaint_cli.page.opened import safe_name
+from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.session import Busy, Session, SessionSettings
 from inpaint_cli.photos.overview import MAP_TOP
 from inpaint_cli.reporting import Reporter
@@ -345,12 +347,34 @@ def test_events_can_be_followed_again(served: Served) -> None:
 
 
 def test_the_oldest_rounds_are_forgotten(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    from inpaint_cli.page import session as module
+    monkeypatch.setattr(kept, "MOST_ROUNDS", 2)
+    told = [served.round(n=1, seed=seed)[1][-1]["notes"] for seed in range(4)]
+    rounds = served.page.session.rounds
+    assert list(rounds) == [3, 4]
+    assert "round 1 was not saved and is forgotten: 2 are kept" in told[2]
+    assert "round 2 was not saved and is forgotten: 2 are kept" in told[3]
+    assert rounds.unsaved == 4
 
-    monkeypatch.setattr(module, "MOST_ROUNDS", 2)
-    for seed in range(4):
-        served.round(n=1, seed=seed)
-    assert list(served.page.session.rounds) == [3, 4]
+
+def test_what_was_saved_is_forgotten_first(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "MOST_ROUNDS", 2)
+    served.round(n=1)
+    second, _ = served.round(n=1, seed=1)
+    assert served.ask("POST", f"/api/rounds/{second}/save", {}).status == 200
+    _, events = served.round(n=1, seed=2)
+    assert list(served.page.session.rounds) == [1, 3]
+    assert not [note for note in events[-1]["notes"] if "forgotten" in note]
+
+
+def test_a_round_that_has_told_nothing_yet_is_shown(served: Served) -> None:
+    session = served.page.session
+    assert session.photo is not None
+    assert session.visible is not None
+    order = RoundOrder("telea", 1)
+    session.rounds[7] = drawing.Round(
+        7, session.photo, session.visible, order, session.pixels, session.reporter
+    )
+    assert session.state()["running"] == 7
 
 
 def test_the_last_page_wins(served: Served) -> None:
@@ -431,11 +455,47 @@ def test_no_round_gets_the_number_of_another(served: Served) -> None:
     assert served.round(n=1)[0] != failed
 
 
-def test_a_mask_of_a_photo_that_another_one_followed_is_refused(served: Served) -> None:
-    with pytest.raises(Busy, match="another photo was opened meanwhile"):
-        served.page.session._put(np.ones((3, 3), np.bool_))
-    assert served.page.session.visible is not None
-    assert served.page.session.visible.shape == (40, 60)
+def test_a_mask_of_a_photo_that_another_one_followed_is_refused(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = served.page.session
+    seen = {"X-Inpaint-Photo": str(session.state()["photo"]["version"])}
+    mask_file = tmp_path / "mask.png"
+    write_mask(mask_file, hole_in())
+    other = photo_at(tmp_path / "other.png")  # of the same size
+    before = session.version()
+
+    def work(*args: Any, **more: Any) -> Any:
+        session.open(other)
+        return hole_in()
+
+    # Opened while the mask is being made ...
+    monkeypatch.setattr(module, "apply_grow", work)
+    assert served.ask("POST", "/api/mask/grow", {"px": 1}).status == 409
+    monkeypatch.setattr(module, "read_mask", work)
+    assert served.ask("POST", "/api/mask/file", mask_file.read_bytes()).status == 409
+    # ... or before it came.
+    drawn = {"kind": "centre", "model": "telea"}
+    for method, path, body in (
+        ("PUT", "/api/mask", packed(hole_in())),
+        ("POST", "/api/mask/file", mask_file.read_bytes()),
+        ("POST", "/api/mask/grow", {"px": 1}),
+        ("POST", "/api/mask/draw", drawn),
+        ("POST", "/api/rounds", {"model": "telea"}),
+    ):
+        late = served.ask(method, path, body, seen)
+        assert (late.status, "another photo was opened" in late.error) == (409, True), path
+    assert session.visible is not None
+    assert session.visible.all()
+    assert session.version() == before + 2
+    seen = {"X-Inpaint-Photo": str(session.version())}
+    assert served.ask("PUT", "/api/mask", packed(hole_in()), seen).status == 200
+
+
+def test_a_drawn_mask_without_a_hole_takes_nothing_away(served: Served) -> None:
+    answer = served.ask("POST", "/api/mask/draw", {"kind": "edge:200", "model": "telea"})
+    assert (answer.status, "has no hole" in answer.error) == (422, True)
+    assert served.page.session.packed() == packed(hole_in())
 
 
 def test_a_scratch_folder_that_was_tidied_away_is_made_again(

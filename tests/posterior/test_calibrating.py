@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import inpaint_cli
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.calibrated import figures
+from inpaint_cli.metrics.protocol import BINS
 from inpaint_cli.photos import calibration as files
 from inpaint_cli.photos.calibration import Calibration, RangeFactor
+from inpaint_cli.posterior.calibrating import visible_share
 from inpaint_cli.posterior.conformal import controlling_factor
 
 FEW: dict[str, Any] = {"data": "digits", "limit": 40, "k": 4}
@@ -190,6 +195,22 @@ def test_values_at_the_very_end_of_an_interval_are_inside_whatever_rounding_does
     for sure, truth in ((levels[:-1], levels[1:]), (levels[1:], levels[:-1])):
         low, high = exact.intervals(np.tile(sure, (8, 1)), 0.5)
         assert ((low <= truth) & (truth <= high)).all()
+
+
+def test_a_share_at_the_end_of_a_range_has_the_factor_it_was_found_with() -> None:
+    """Of 100 pixels 20 are visible: 1 - 0.8 is below 0.2, where 20 / 100 is not."""
+    by_range = Calibration(
+        *("m", None, "f", 10, 1, 256, "d", "0", "test", "box", 2, None, 0, 0.9, "deviation"),
+        tuple(RangeFactor(ends, 9, float(10 * number)) for number, ends in enumerate(BINS)),
+        {},
+        "0",
+    )
+    visible = torch.zeros(1, 10, 10, dtype=torch.bool)
+    visible[:, :2] = True
+    pictures = torch.full((2, 1, 10, 10), 128, dtype=torch.uint8)
+    measured: Any = SimpleNamespace(visible=visible, completions=pictures, truth=pictures[0])
+    assert by_range.factor(visible_share(measured)) == 10
+    assert figures(measured, by_range)["calibrated-width"] == pytest.approx(20 / 255)
 
 
 def test_a_calibration_that_no_metric_asks_for_is_refused(calibration: Calibration) -> None:

@@ -18,6 +18,7 @@ from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.posterior import auroc, design_table
 from inpaint_cli.posterior.design_printing import cell_of
+from inpaint_cli.posterior.design_run import earlier_looks
 from tests.masked_classifiers import saved
 from tests.pretend_model import PretendModel, pretend
 
@@ -94,6 +95,24 @@ def test_python_gives_what_the_command_writes(photo: Path, classifier: str, tmp_
     assert Image.open(first.save(tmp_path, "made")[0]).width > 600
     # Half the patches were seen in the photo: the picture is not the model's alone.
     assert (first.patch(first.steps[0]).height, first.name) == (10, "photo.png")
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_photo_of_more_than_8_bits_is_looked_at_as_it_shows(
+    classifier: str, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 16), dtype=np.uint8)
+    pixels[0, :2] = 0, 255
+    Image.fromarray(pixels).save(tmp_path / "plain.png")
+    Image.fromarray(pixels.astype(np.uint16) * 16).save(tmp_path / "deep.png")
+    Image.fromarray(pixels.astype(np.float32) * 9).save(tmp_path / "floats.tif")
+    plain, deep, floats = (
+        inpaint_cli.design(tmp_path / name, model="pcnn-digits", classifier=classifier, **FEW)
+        for name in ("plain.png", "deep.png", "floats.tif")
+    )
+    assert (plain.image.int() - deep.image.int()).abs().max() <= 1
+    assert (plain.image.int() - floats.image.int()).abs().max() <= 1
+    assert "the model sees 0 to 4095" in deep.photo.notes[0]
 
 
 @pytest.mark.usefixtures("pretend")
@@ -286,6 +305,39 @@ def test_a_record_of_somebody_else_is_not_replaced(
     (tmp_path / "design.json").unlink()
     for _ in range(2):  # its own is replaced
         assert typed(photo, *words(classifier), "--grid", 4, "-o", tmp_path)[0] == 0
+
+
+def record_in(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "design.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_later_run_keeps_what_is_known_of_other_photos(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+        shown = typed(
+            tmp_path / name, *words(classifier), "--grid", 4, "-o", tmp_path / "out", "--json"
+        )
+        assert [item["photo"] for item in json.loads(shown[1])["photos"]] == [name]
+    both = record_in(tmp_path / "out")
+    assert [item["photo"] for item in both["photos"]] == ["a.png", "b.png"]
+    more = (*words(classifier), "--grid", 5, "-o", tmp_path / "out")
+    code, _, err = typed(tmp_path / "b.png", *more)
+    assert (code, "holds looks at a.png, of other settings (grid)" in err) == (2, True)
+    assert record_in(tmp_path / "out") == both
+    assert typed(tmp_path / "a.png", tmp_path / "b.png", *more)[0] == 0
+    assert [len(item["steps"]) for item in record_in(tmp_path / "out")["photos"]] == [2, 2]
+    assert record_in(tmp_path / "out")["grid"] == 5
+
+
+@pytest.mark.parametrize("photos", ["1", "[1]", '[{"photo": 1}]', '[{"photo": "a", "stem": 1}]'])
+def test_a_record_without_photos_is_none_of_ours(tmp_path: Path, photos: str) -> None:
+    record = f'{{"schema": "inpaint.design-photos/1", "photos": {photos}}}'
+    (tmp_path / "design.json").write_text(record, encoding="utf-8")
+    with pytest.raises(UserError, match="no record of 'inpaint design'"):
+        earlier_looks(tmp_path / "design.json")
 
 
 def told(values: list[float]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.completion_options import completion_options
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.picture import of_array
+from inpaint_cli.pictures.reading import read
 from inpaint_cli.posterior import ood_judging, ood_reference, ood_tables
 from inpaint_cli.posterior.ood_comparing import CompareOrder, Pool, compare
 from inpaint_cli.posterior.ood_features import Asking, features, held_back
@@ -130,6 +131,42 @@ def test_a_picture_is_judged_by_what_is_visible_alone(reference: Reference) -> N
     assert whole.visible == 1
     assert 1 / 31 <= whole.p <= 1
     assert whole.scores["gradient-log"] == (whole.score, whole.p)
+
+
+def test_what_is_hidden_has_no_say_where_a_photo_is_reduced_or_enlarged(
+    reference: Reference,
+) -> None:
+    rng = np.random.default_rng(0)
+    for side in (5, 40):
+        picture = rng.integers(0, 256, (side, side), dtype=np.uint8)
+        visible = np.ones((side, side), np.bool_)
+        visible[side // 3 : side // 2] = False
+        others = (np.where(visible, picture, value).astype(np.uint8) for value in (0, 255))
+        dark, bright = (judged(reference, other, visible) for other in others)
+        assert dark == bright
+
+
+def test_photos_of_more_than_8_bits_are_judged_by_what_they_show(reference: Reference) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    picture[0, :2] = 0, 255
+    plain = judged(reference, picture)
+    of_12 = np.floor(picture * (4095 / 255) + 0.5).astype(np.uint16)
+    beyond = np.full((8, 8), 9.0, np.float32)
+    visible = np.ones((8, 8), np.bool_)
+    visible[4] = False
+    floats = picture.astype(np.float32) / 255
+    for deep in (of_12, picture.astype(np.uint16) * 257, floats, floats * 3000):
+        assert judged(reference, deep).p == plain.p, deep.dtype
+    hidden = np.where(visible, floats, beyond)
+    assert judged(reference, hidden, visible).p == judged(reference, picture, visible).p
+
+
+def test_the_range_of_a_photo_is_told(tmp_path: Path) -> None:
+    photo = tmp_path / "a.png"
+    Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 60).save(photo)
+    who = contestant()
+    ready = ood_judging.prepared("it", read(photo), None, who)
+    assert "the model sees 0 to 4095" in ready.notes[0]
 
 
 def test_nothing_visible_leaves_nothing_to_judge(reference: Reference) -> None:

@@ -89,6 +89,7 @@ async function opened(state, kept = false) {
   const packed = kept ? await server.bytes("GET", "/api/mask") : null;
   editor.open(image, photo.width, photo.height);
   server.sent = editor.mask.edition;
+  server.photo = photo.version;
   if (packed) takeMask(packed, true);
   settings.photoIs(photo.grey);
   setView("mask");
@@ -157,7 +158,7 @@ async function byServer(path, body, headers) {
   setView("mask");
   try {
     await sendMask();
-    takeMask(await server.bytes("POST", path, body, headers));
+    await server.makeMask(path, body, headers, takeMask);
   } catch (error) {
     failed(error);
   }
@@ -169,7 +170,8 @@ async function loadMask(file, resize = false) {
   setView("mask");
   const headers = { "X-Name": encodeURIComponent(file.name) };
   try {
-    takeMask(await server.bytes("POST", `/api/mask/file?resize=${Number(resize)}`, file, headers));
+    const path = `/api/mask/file?resize=${Number(resize)}`;
+    await server.makeMask(path, file, headers, takeMask);
   } catch (error) {
     const scale = /the mask has \d+x\d+ pixels/.test(error.message)
       ? [["Scale it", () => loadMask(file, true)]] : [];
@@ -237,6 +239,7 @@ async function happened(round, event) {
   } else if (event.event === "done") {
     const { rounds: all } = await server.json("GET", "/api/state");
     Object.assign(round, all.find((one) => one.round === round.round));
+    rounds.keep(all.map((one) => one.round));
     say([`done in ${event.seconds} s.`, ...event.notes].join("\n"));
   } else if (event.event === "cancelled") {
     rounds.drop(round);

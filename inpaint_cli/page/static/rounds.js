@@ -43,6 +43,12 @@ export class Rounds {
     this.draw();
   }
 
+  // Lets go of rounds that the server has forgotten.
+  keep(numbers) {
+    this.list = this.list.filter((round) => numbers.includes(round.round));
+    this.draw();
+  }
+
   async add(round, event) {
     const url = await this.server.address(
       `/api/rounds/${round.round}/${event.index}/preview.png`,
@@ -250,7 +256,7 @@ export class Rounds {
     if (round?.state !== "done") return;
     try {
       const path = `/api/rounds/${round.round}/continue`;
-      this.on.opened(await this.server.json("POST", path, { index: round.index }));
+      await this.on.opened(await this.server.json("POST", path, { index: round.index }));
     } catch (error) {
       this.on.failed(error);
     }

@@ -18,6 +18,7 @@ export class Server {
     this.lost = false;
     this.sent = null; // the edition of the mask that the server has
     this.sending = Promise.resolve();
+    this.photo = null; // the version of the photo that is seen
   }
 
   // Takes the token out of the address, where it was not sent to anyone, and keeps it for a reload.
@@ -53,6 +54,14 @@ export class Server {
     return this.sending;
   }
 
+  // Has the server make a mask of what was sent; the next ones wait until it is taken.
+  makeMask(path, body, headers, take) {
+    this.sending = this.sending.catch(() => {}).then(async () => {
+      take(await this.bytes("POST", path, body, headers));
+    });
+    return this.sending;
+  }
+
   async picture(path) {
     return createImageBitmap(await (await this.ask("GET", path)).blob());
   }
@@ -76,6 +85,7 @@ export class Server {
     const token = sessionStorage.getItem("token") ?? "";
     const own = { "X-Inpaint-Token": token };
     if (this.page !== null) own["X-Inpaint-Page"] = String(this.page);
+    if (this.photo !== null) own["X-Inpaint-Photo"] = String(this.photo);
     let answer;
     try {
       answer = await fetch(path, { method, body, headers: { ...own, ...headers } });
