@@ -27,12 +27,13 @@ def ood(
     visible: npt.NDArray[np.bool_] | None = None,
     reference: Reference | str | Path | None = None,
     statistic: Literal["gradient", "likelihood", "agreement"] | None = None,
-    transform: Literal["log", "none"] = "log",
+    transform: Literal["log", "none"] | None = None,
 ) -> Judgement:
     """Say how usual one image is for a model: `p`, the share of usual ones that are no less odd.
 
     mask (white is left out) or visible (bool [H, W], True = known); neither = all of the image.
-    reference: of `fit_ood`, its file, or None = the one that ships. UserError says what is wrong.
+    reference: of `fit_ood`, its file, or None = the one that ships. transform: of the gradient;
+    None = its logarithm. UserError says what is wrong.
     """
     from inpaint_cli.metrics.targets import Contestant
     from inpaint_cli.posterior import ood_judging

@@ -202,7 +202,7 @@ def of_photos(
     contestant = api.contestant(given["model"], str(resolve(given["device"])))
     reference = ood_judging.reference_of(contestant, given["reference"])
     statistic: StatisticKind | None = given["statistic"]
-    transform: Transform = given["transform"] or "log"
+    transform: Transform | None = given["transform"]
     reference.chosen(statistic, transform)
     pictures = read_all(photos, contestant, reporter, given)
     if given["mask"] and given["mask"] != reference.facts.masks:

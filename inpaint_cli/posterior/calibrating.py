@@ -44,7 +44,7 @@ class CalibrationOrder:
         low, high = LEVELS
         if not low < self.level < high:
             raise UserError(
-                f"must be above {low:g} and below {high:g} (percent), got {self.level:g}.",
+                f"must be above {low:g} and below {high:g} (percent), got {self.level}.",
                 setting="level",
             )
         if self.completed.temperature is not None and self.completed.temperature <= 0:

@@ -150,7 +150,7 @@ def judge(
     reference: Reference,
     reporter: Reporter,
     statistic: StatisticKind | None = None,
-    transform: Transform = "log",
+    transform: Transform | None = None,
 ) -> list[Judgement]:
     """Return how usual each picture is, by the score asked for and by all others."""
     chosen, asking = reference.chosen(statistic, transform), asking_of(reference.facts)

@@ -114,10 +114,17 @@ class Reference:
                 setting="reference",
             )
 
-    def chosen(self, kind: StatisticKind | None, transform: Transform) -> str:
-        """Return the name of the score that is asked for; UserError where it has none such."""
+    def chosen(self, kind: StatisticKind | None, transform: Transform | None) -> str:
+        """Return the name of the score that is asked for; UserError where it has none such.
+
+        transform: of the gradient alone; None = its logarithm.
+        """
         wanted = kind or SCORES[self.facts.scores[0]][0]
-        name = "gradient-log" if (wanted, transform) == ("gradient", "log") else wanted
+        if transform and wanted != "gradient":
+            raise UserError(
+                f"is of the gradient alone, and the score is the {wanted}.", setting="transform"
+            )
+        name = "gradient-log" if wanted == "gradient" and transform != "none" else wanted
         if name not in self.facts.scores:
             raise UserError(
                 f"the reference has {', '.join(self.facts.scores)}, not {wanted}.",

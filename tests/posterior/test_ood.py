@@ -70,6 +70,14 @@ def test_a_reference_says_what_it_is_of(reference: Reference) -> None:
     assert {key[0] for key in reference.known} == {"masked", "whole"}
 
 
+def test_a_transform_is_of_the_gradient_alone(reference: Reference) -> None:
+    assert reference.chosen(None, None) == reference.chosen("gradient", "log") == "gradient-log"
+    assert reference.chosen(None, "none") == reference.chosen("gradient", "none") == "gradient"
+    assert reference.chosen("likelihood", None) == "likelihood"
+    with pytest.raises(UserError, match="transform: is of the gradient alone"):
+        reference.chosen("likelihood", "log")
+
+
 def test_the_file_is_read_back_as_it_was(reference: Reference, file: Path) -> None:
     again = ood_reference.load(file)
     assert again.facts == reference.facts
