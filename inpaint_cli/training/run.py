@@ -35,6 +35,7 @@ from inpaint_cli.training.plan import RunReport, plan
 from inpaint_cli.training.recipe import Recipe, RecipeChoices
 from inpaint_cli.training.stage_run import StageRun
 from inpaint_cli.training.stopping import Stop
+from inpaint_cli.training.takeover import trained_by
 from inpaint_cli.training.validation import Validation
 from inpaint_cli.weights import load_weights, network_of
 
@@ -227,7 +228,7 @@ class TrainingRun:
             self.reporter,
         )
         if checkpoint:
-            trainer.load(checkpoint)
+            trainer.load(checkpoint, self._trained_since(stage, checkpoint, trainer.model))
             if self.accepted:  # figures of other images or masks do not compare
                 trainer.progress.best = None
         elif self.folder.stage_in_progress() == stage.name:
@@ -236,6 +237,22 @@ class TrainingRun:
                 "cannot go on. Start a new one."
             )
         return trainer
+
+    def _trained_since(
+        self, stage: Stage[Any], checkpoint: checkpoints.Checkpoint, model: nn.Module
+    ) -> set[str]:
+        """Return the names of what other stages have trained since the checkpoint of `stage`.
+
+        They are as they stand in the weight file, where `model` comes from.
+        """
+        before = checkpoint.weights_header.get("stages")
+        if before is None:  # of an earlier version, which does not tell
+            return set()
+        since = set(self.folder.finished_stages()) - {*before.split(","), stage.name}
+        stages = self.recipe.family.stages()
+        state = model.state_dict()
+        others = trained_by(model, stages, since, state)
+        return {*others} - {*trained_by(model, stages, [stage.name], state)}
 
     def _describe(self, images: ImageSet, held_out: ImageSet) -> record.Admission:
         """Tell of the data, and compare. UserError if the run was begun on others."""

@@ -71,7 +71,7 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
     another shape.
     """
     ours, theirs = model.state_dict(), cast("nn.Module", load_weights(path)).state_dict()
-    names = _trained(model, stages, finished_in(path), theirs)
+    names = trained_by(model, stages, finished_in(path), theirs)
     for name in names:
         if name not in theirs or theirs[name].shape != ours[name].shape:
             raise UserError(
@@ -82,7 +82,7 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
     model.load_state_dict({name: theirs[name] for name in names}, strict=False)
 
 
-def _trained(
+def trained_by(
     model: nn.Module,
     stages: Iterable[Stage[Any]],
     finished: Collection[str],
