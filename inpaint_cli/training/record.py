@@ -143,17 +143,38 @@ def admit(
         *_changed_data(_latest(facts, "data"), now["data"]),
         *_changed_distance(_latest(facts, "perceptual"), now.get("perceptual", {})),
     ]
+    _check_accepted(run, differences, accept_changes)
+    sitting = _sitting(device)
+    if differences:
+        sitting |= {"accepted": differences, **now}
+    whole = {**now, **facts, "sittings": [*facts.get("sittings", []), sitting]}
+    return Admission(differences, whole)
+
+
+def check_plan(
+    run: Path, recipe: Recipe, images: Sequence[ImageSet], accept_changes: bool
+) -> None:
+    """Raise the UserError of `admit`, as far as a plan knows: large sets are not read for it."""
+    facts = read(run)
+    data = {
+        part.split: {"images": len(part.images), "sha256": part.sha256}
+        for part in images
+        if part.sha256
+    }
+    differences = [
+        *_changed_settings(_latest(facts, "settings"), _settings(recipe)),
+        *_changed_data(_latest(facts, "data"), data),
+    ]
+    _check_accepted(run, differences, accept_changes)
+
+
+def _check_accepted(run: Path, differences: Sequence[str], accept_changes: bool) -> None:
     if differences and not accept_changes:
         raise UserError(
             f"{run} is not as it was: {'; '.join(differences)}. Put that back, or give this to go "
             "on all the same, which is then recorded.",
             setting="accept_changes",
         )
-    sitting = _sitting(device)
-    if differences:
-        sitting |= {"accepted": differences, **now}
-    whole = {**now, **facts, "sittings": [*facts.get("sittings", []), sitting]}
-    return Admission(differences, whole)
 
 
 def _latest(facts: Facts, what: str) -> Facts:

@@ -88,10 +88,14 @@ def train(
     with ranks.joined(devices.resolve(machine.device)) as device:
         if not ranks.is_first():
             reporter = Reporter(quiet=True)
-        if dry_run:
-            recipe = resumed()[1] if resume else choices.recipe()
-            return plan(recipe, device, machine.download, reporter)
         machine = machine.on(device)
+        if dry_run and resume:
+            folder, recipe = resumed()
+            run = TrainingRun(recipe, folder, machine, reporter, choices.stage, accept_changes)
+            return run.plan()
+        if dry_run:
+            recipe = recipe_of_new(choices)
+            return plan(recipe, device, machine.download, reporter, weights=choices.weights)
         if resume:
             folder, recipe = ranks.of_the_first(resumed)
             run = TrainingRun(recipe, folder, machine, reporter, choices.stage, accept_changes)
@@ -170,7 +174,7 @@ class TrainingRun:
             ranks.of_the_first(lambda: self._enter(stack))
             stages = self.stages()
             if not stages:
-                self.reporter.note(f"{self.folder.path}: finished; for more, start a new run")
+                self._tell_that_it_is_finished()
                 return
             images, held_out = self.images or self.recipe.load_images(
                 self.machine.download, self.reporter
@@ -186,6 +190,27 @@ class TrainingRun:
                 ranks.wait()
                 if not finished:
                     break
+
+    def plan(self) -> RunReport:
+        """Plan what is left of the run. UserError where the sitting would be refused."""
+        try:
+            stages = tuple(stage.name for stage in self.stages())
+        except UserError:  # the weight file is damaged, and would be made again
+            stages = self.recipe.stages
+        if not stages:
+            self._tell_that_it_is_finished()
+        return plan(
+            replace(self.recipe, stages=stages),
+            self.device,
+            self.machine.download,
+            self.reporter,
+            admitted=lambda images: record.check_plan(
+                self.folder.path, self.recipe, images, self.accept_changes
+            ),
+        )
+
+    def _tell_that_it_is_finished(self) -> None:
+        self.reporter.note(f"{self.folder.path}: finished; for more, start a new run")
 
     def _enter(self, stack: ExitStack) -> None:
         """Take the folder until `stack` ends, and mend what a killed sitting left."""

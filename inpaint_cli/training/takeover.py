@@ -70,7 +70,19 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
     stays as it is too: a network of zeros learns nothing. UserError where `model` has something in
     another shape.
     """
-    ours, theirs = model.state_dict(), cast("nn.Module", load_weights(path)).state_dict()
+    theirs = cast("nn.Module", load_weights(path)).state_dict()
+    names = names_to_take(model, stages, path, theirs)
+    model.load_state_dict({name: theirs[name] for name in names}, strict=False)
+
+
+def names_to_take(
+    model: nn.Module, stages: Iterable[Stage[Any]], path: Path, theirs: Mapping[str, Tensor]
+) -> list[str]:
+    """Return the names of what is taken over of `theirs`, the tensors of `path`.
+
+    UserError where `model`, which may stand on the device "meta", has something in another shape.
+    """
+    ours = model.state_dict()
     names = trained_by(model, stages, finished_in(path), theirs)
     for name in names:
         if name not in theirs or theirs[name].shape != ours[name].shape:
@@ -79,7 +91,7 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
                 "Leave out those that belong to its finished stages.",
                 setting="set",
             )
-    model.load_state_dict({name: theirs[name] for name in names}, strict=False)
+    return names
 
 
 def trained_by(
