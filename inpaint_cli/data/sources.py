@@ -151,8 +151,9 @@ def identity(path: Path) -> list[Any]:
 
 
 def _state(facts: os.stat_result) -> tuple[int, int]:
-    # ctime as well: a file that becomes readable changes that alone.
-    return facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns)
+    # ctime as well: a file that becomes readable, or is replaced by one of the same age, changes
+    # that alone, and it may lie before an mtime of a camera whose clock is ahead.
+    return facts.st_size, facts.st_mtime_ns + facts.st_ctime_ns
 
 
 def listing_of(

@@ -151,13 +151,15 @@ def admit(
     return Admission(differences, whole)
 
 
-def check_plan(
-    run: Path, recipe: Recipe, images: Sequence[ImageSet], accept_changes: bool
-) -> None:
+def check_plan(run: Path, recipe: Recipe, images: Sequence[ImageSet], accept_changes: bool) -> None:
     """Raise the UserError of `admit`, as far as a plan knows: large sets are not read for it."""
     facts = read(run)
-    data = {
-        part.split: {"images": len(part.images), "sha256": part.sha256}
+    data: Facts = {
+        part.split: {
+            "images": len(part.images),
+            "sha256": part.sha256,
+            **_labels(recipe, part),
+        }
         for part in images
         if part.sha256
     }
@@ -205,6 +207,7 @@ def _data(recipe: Recipe, images: Sequence[ImageSet]) -> Facts:
                 "name": part.name,
                 "images": len(part.images),
                 "sha256": part.sha256,
+                **_labels(recipe, part),
                 **({"by_source": _by_source(part)} if several else {}),
             }
             for part in images
@@ -219,6 +222,16 @@ def _perceptual(recipe: Recipe, sha256: str) -> Facts:
     file = perceptual.file_of(recipe.distance or recipe.perceptual)
     path = {"path": _absolute(file)} if file else {}
     return {"given": recipe.perceptual, **path, "sha256": sha256}
+
+
+def _labels(recipe: Recipe, images: ImageSet) -> dict[str, str]:
+    """Return the SHA-256 of classes or labels, where they are learned; images say none of them."""
+    config = recipe.config
+    learns = config.class_count is not None or config.label_names is not None
+    if images.labels is None or not learns:
+        return {}
+    named = json.dumps([images.classes, images.labels.tolist()])
+    return {"labels": hashlib.sha256(named.encode()).hexdigest()}
 
 
 def _by_source(images: ImageSet) -> dict[str, str]:
@@ -258,7 +271,11 @@ def _changed_data(before: Facts, now: Facts) -> list[str]:
     changes = []
     for split, words in (("train", "training images"), ("validation", "held-out images")):
         old, new = before.get(split), now.get(split)
-        if not isinstance(old, dict) or not new or old.get("sha256") == new["sha256"]:
+        if not isinstance(old, dict) or not new:
+            continue
+        if old.get("sha256") == new["sha256"]:
+            if {"labels"} <= old.keys() & new.keys() and old["labels"] != new["labels"]:
+                changes.append(f"the classes or labels of the {words} are others")
             continue
         theirs = old.get("by_source", {})
         which = [n for n, value in new.get("by_source", {}).items() if theirs.get(n) != value]

@@ -10,7 +10,7 @@ from inpaint_cli import models
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model, Stage, finished_stages
-from inpaint_cli.weights import load_weights, read_config, read_header
+from inpaint_cli.weights import OWN_PRESET, load_weights, read_config, read_header
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,7 +52,8 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
     header = read_header(path)
     config = to_dict(read_config(header, path))
     finished = finished_in(path)
-    names = models.get(header["family"]).stage_names
+    family = models.get(header["family"])
+    names = family.stage_names
     left = [name for name in names if name not in finished]
     if not left and stage is None:
         raise UserError(
@@ -60,7 +61,9 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
             f"stage: {', '.join(names)}.",
             setting="from_weights",
         )
-    return {"model": header["family"], "preset": header["preset"], "stages": left, "config": config}
+    preset = header.get("preset", OWN_PRESET)
+    preset = preset if preset in family.presets else OWN_PRESET
+    return {"model": family.name, "preset": preset, "stages": left, "config": config}
 
 
 def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> None:

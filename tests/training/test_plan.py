@@ -11,7 +11,6 @@ from inpaint_cli.training.plan import RunReport
 from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, train
 
-
 CPU, QUIET = Machine("cpu"), Reporter(quiet=True)
 
 
