@@ -68,7 +68,7 @@ def trained_per_second(size: int) -> float:
 
     torch.set_num_threads(1)
     family = models.get("pcnn")
-    config = override(family.presets["small32"], {"size": size}, "pixels")
+    config = override(family.presets["small32"], {"pixels": {"size": size}})
     model, stage = family.build(config), family.stages()[0]
     (group,) = stage.trainable(model)
     optimiser = torch.optim.Adam(group.parameters)

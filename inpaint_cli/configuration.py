@@ -54,34 +54,35 @@ def from_dict(cls: type[D], data: Mapping[str, Any], where: str = "config") -> D
         raise UserError(f"{where}: {error}") from error
 
 
-def override(config: Config, settings: Mapping[str, Any], stage: str) -> Config:
-    """Return `config` with settings replaced; a name of `Training` goes to stage `stage`.
+def override(config: Config, settings_by_stage: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Return `config` with settings replaced, all at once: what counts is how they fit together.
 
-    Values may be strings, as typed; they are read by the field's type. UserError about `set`.
+    settings_by_stage: stage -> name -> value; a name of `Training` goes to that stage. Values may
+    be strings, as typed; they are read by the field's type. UserError about `set`.
     """
     try:
-        return _overridden(config, settings, stage)
+        return _overridden(config, settings_by_stage)
     except UserError as error:
         raise UserError(str(error), setting="set") from error
 
 
-def _overridden(config: Config, settings: Mapping[str, Any], stage: str) -> Config:
+def _overridden(config: Config, settings_by_stage: Mapping[str, Mapping[str, Any]]) -> Config:
     fields = {f.name for f in dataclasses.fields(config)} - {"training"}
     training = {f.name for f in dataclasses.fields(Training)}
     changes: dict[str, Any] = {}
-    stage_changes: dict[str, Any] = {}
-    for name, value in settings.items():
-        if name in fields:
-            changes[name] = _convert(get_type_hints(type(config))[name], value, name)
-        elif name in training:
-            stage_changes[name] = _convert(get_type_hints(Training)[name], value, name)
-        else:
-            raise unknown_name("no setting", name, fields | training)
-    if stage_changes:
-        stages = dict(config.training)
-        before = stages.get(stage, Training())
-        stages[stage] = dataclasses.replace(before, **stage_changes)
-        changes["training"] = stages
+    stages = dict(config.training)
+    for stage, settings in settings_by_stage.items():
+        stage_changes: dict[str, Any] = {}
+        for name, value in settings.items():
+            if name in fields:
+                changes[name] = _convert(get_type_hints(type(config))[name], value, name)
+            elif name in training:
+                stage_changes[name] = _convert(get_type_hints(Training)[name], value, name)
+            else:
+                raise unknown_name("no setting", name, fields | training)
+        if stage_changes:
+            stages[stage] = dataclasses.replace(stages.get(stage, Training()), **stage_changes)
+            changes["training"] = stages
     return dataclasses.replace(config, **changes) if changes else config
 
 

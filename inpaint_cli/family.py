@@ -100,6 +100,11 @@ class Config:
         return None
 
     @property
+    def class_count(self) -> int | None:
+        """How many classes of its data training tells apart; None = it does not look at them."""
+        return None
+
+    @property
     def takes_perceptual(self) -> bool:
         """Whether training takes a perceptual distance (`--perceptual`).
 

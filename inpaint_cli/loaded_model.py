@@ -162,17 +162,17 @@ def load_model(
     place = resolve(device) if device != "auto" or not later else device
     digest = zoo.whole(source)
     header = read_header(source)
-    if not models.get(header["family"]).completes:
+    config, family = read_config(header, source), models.get(header["family"])
+    if not family.completes:
         raise UserError(
-            f"{name} is of the family '{header['family']}', which serves metrics and completes "
+            f"{name} is of the family '{family.name}', which serves metrics and completes "
             "nothing. 'inpaint models' lists those that do.",
             setting="model",
         )
-    family, config = models.get(header["family"]), read_config(header, source)
 
     def load() -> Model:
         network: Any = load_weights(source)
-        network = installed.guarded(network, header["family"])
+        network = installed.guarded(network, family.name)
         return cast(Model, network.to(resolve(str(place))).eval())
 
     if name in models.FAMILIES:

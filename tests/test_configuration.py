@@ -96,13 +96,13 @@ def test_numbers_that_are_none_survive_toml() -> None:
     ],
 )
 def test_a_typed_value_becomes_what_the_field_holds(name: str, typed: str, value: object) -> None:
-    assert getattr(override(SAMPLE, {name: typed}, "all"), name) == value
+    assert getattr(override(SAMPLE, {"all": {name: typed}}), name) == value
 
 
 def test_training_settings_go_to_their_stage() -> None:
-    changed = override(SAMPLE, {"lr": "0.1", "width": "9"}, "all")
+    changed = override(SAMPLE, {"all": {"lr": "0.1", "width": "9"}})
     assert changed == replace(SAMPLE, width=9, training={"all": Training(batch_size=3, lr=0.1)})
-    assert override(SAMPLE, {"lr": "0.1"}, "other").training.keys() == {"all", "other"}
+    assert override(SAMPLE, {"other": {"lr": "0.1"}}).training.keys() == {"all", "other"}
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_training_settings_go_to_their_stage() -> None:
 )
 def test_an_unusable_setting_is_refused_with_its_name(name: str, typed: str, words: str) -> None:
     with pytest.raises(UserError) as caught:
-        override(SAMPLE, {name: typed}, "all")
+        override(SAMPLE, {"all": {name: typed}})
     assert words in str(caught.value)
 
 

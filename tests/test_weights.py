@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from inpaint_cli import zoo
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.loaded_model import load_model
 from inpaint_cli.weights import hash_of, load_weights, preset_of, read_header, save_weights
 from tests.tiny_family import TinyFamily, TinyModel, register
 
@@ -179,7 +180,13 @@ def test_a_family_without_networks_is_refused(saved: Path, name: str) -> None:
 
 def test_a_later_format_is_refused(saved: Path) -> None:
     resave(saved, {"format": "2"})
-    refusal(saved)
+    assert "a model of another version of inpaint" in refusal(saved)
+
+
+def test_a_family_that_is_not_known_is_told_with_its_file(saved: Path) -> None:
+    resave(saved, {"family": "nobody"})
+    with pytest.raises(UserError, match=rf"{saved}: a model of 'nobody'"):
+        load_model(str(saved))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

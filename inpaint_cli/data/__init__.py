@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -61,13 +62,22 @@ def load_images(
     plans: list[SourcePlan] = []
     for given in sources:
         plan = _plan(given, size, channels, levels, download, seed, SplitMap.parse(split_map))
-        same = sum(plan.source.name == other.source.name for other in plans)
-        plans.append(replace(plan, name=f"{plan.name}-{same + 1}") if same else plan)
+        plans.append(replace(plan, name=_free_name(plan.name, {other.name for other in plans})))
     reporter = reporter or Reporter(quiet=True)
     if check_leaks:
         _tell_leaks(plans, reporter)
     images = (cache.for_plan if for_plan else cache.load)(plans, split, reporter)
     return label_table.with_labels(images, labels)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name that none of the others has: with a number behind it if need be.
+
+    >>> _free_name("a", ["b"]), _free_name("a", ["a", "a-2"])
+    ('a', 'a-3')
+    """
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
 
 
 def _tell_leaks(plans: Sequence[SourcePlan], reporter: Reporter) -> None:

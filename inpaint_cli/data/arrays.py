@@ -24,6 +24,7 @@ from inpaint_cli.errors import UserError
 
 Array = npt.NDArray[Any]
 IMAGE_KEYS = ("images", "image", "imgs", "x", "data", "arr_0", "")
+CHANNELS = (1, 3, 4)
 LABEL_KEYS = ("labels", "label", "y")
 CHUNK_BYTES = 1 << 24
 LARGEST_COLUMNS_BYTES = 1 << 30
@@ -175,9 +176,12 @@ class Npz(PackedFile):
         if left_out:
             yield f"arrays left out: {', '.join(left_out)}"
         for part in self._parts:
-            missing = 0 if part.labels is None else int(_is_nan(part.labels).sum())
+            missing = 0 if part.labels is None else int(_is_missing(part.labels).sum())
             if missing:
-                yield f"{counted(missing, 'label')} of {part.key} are NaN, so there are no classes"
+                yield (
+                    f"{counted(missing, 'label')} of {part.key} are no values (NaN, NaT, infinite "
+                    "or empty), so there are no classes"
+                )
 
     def _part(
         self, archive: zipfile.ZipFile, split: Split | None, name: str, labels: str | None
@@ -256,9 +260,9 @@ class Npz(PackedFile):
                 if channels * side * side == image.size:
                     image = image.reshape(channels, side, side)
                     break
-        if image.ndim == 3 and image.shape[2] not in (1, 3, 4) and image.shape[0] in (1, 3, 4):
+        if image.ndim == 3 and _has_channels_first(*image.shape):
             image = image.transpose(1, 2, 0)
-        if image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3, 4)):
+        if image.ndim == 2 or (image.ndim == 3 and image.shape[2] in CHANNELS):
             return image
         raise UserError(
             f"{self.path}: {name} holds {list(image.shape)}, no image; expected [N, H, W], or "
@@ -312,17 +316,31 @@ def _members(part: ArrayPart) -> Iterator[Member]:
         yield Member(f"{part.key}:{index}", f"{folder}{index:07}", part.split, label)
 
 
+def _has_channels_first(first: int, second: int, third: int) -> bool:
+    """Return whether a shape is [C, H, W]; where [H, W, C] would do, too, squares decide."""
+    if first not in CHANNELS or third not in CHANNELS:
+        return first in CHANNELS
+    return second == third != first
+
+
 def _place(member: Member) -> tuple[str, int]:
     part, _, index = member.key.rpartition(":")
     return part, int(index)
 
 
 def _label(value: Any) -> str | None:
-    """Return the class that a label says; None for NaN. 3.0 is the class 3."""
+    """Return the class that a label says; None where it says nothing. 3.0 is the class 3."""
+    if _is_missing(np.asarray(value)):
+        return None
     if isinstance(value, np.floating):
-        return None if np.isnan(value) else f"{value:g}" if value == int(value) else str(value)
-    return str(value)
+        return f"{value:g}" if value == int(value) else str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _is_nan(labels: Array) -> npt.NDArray[np.bool_]:
-    return np.isnan(labels) if labels.dtype.kind == "f" else np.zeros(len(labels), bool)
+def _is_missing(labels: Array) -> npt.NDArray[np.bool_]:
+    """Return which labels say nothing: NaN, infinite, no time, empty text."""
+    if labels.dtype.kind in "fcmM":
+        return ~np.isfinite(labels)
+    if labels.dtype.kind in "US":
+        return np.asarray(labels == labels.dtype.type(), np.bool_)
+    return np.zeros(labels.shape, np.bool_)

@@ -46,9 +46,9 @@ class ConcatenatedSource:
 
     def listing(self) -> Listing:
         listings = [(key, part.listing(), split) for key, (part, split) in self.parts.items()]
-        members = [
-            replace(m, key=f"{key}:{m.key}", id=f"{key}/{m.id}", split=m.split or split)
-            for key, listing, split in listings
+        members = [  # found again by the number of the part: its key may hold any sign
+            replace(m, key=f"{number}:{m.key}", id=f"{key}/{m.id}", split=m.split or split)
+            for number, (key, listing, split) in enumerate(listings)
             for m in listing.members
         ]
         return Listing(
@@ -62,10 +62,11 @@ class ConcatenatedSource:
     def read(self, members: Sequence[Member]) -> Iterator[tuple[Member, Raw]]:
         wanted: dict[str, dict[str, Member]] = {}
         for member in members:
-            key, _, inner = member.key.partition(":")
-            wanted.setdefault(key, {})[inner] = member
-        for key, members_of in wanted.items():
-            source = self.parts[key][0]
+            number, _, inner = member.key.partition(":")
+            wanted.setdefault(number, {})[inner] = member
+        sources = [source for source, _ in self.parts.values()]
+        for number, members_of in wanted.items():
+            source = sources[int(number)]
             for member, raw in source.read(
                 [replace(m, key=inner) for inner, m in members_of.items()]
             ):

@@ -52,12 +52,16 @@ def of_path(path: Path, split_map: SplitMap = NO_SPLIT_MAP) -> Source:
 
 def _of_folder(path: Path, split_map: SplitMap) -> Source:
     folder = Folder(path, split_map)
-    packed = [p for p in sorted(path.glob("*.npz")) if not p.name.startswith(".")]
+    packed = [p for p in sorted(path.iterdir()) if p.suffix.lower() == ".npz" and p.name[:1] != "."]
     if not packed or folder.listing().members:
         return folder
     # Batches of one set, as those of Downsampled ImageNet: a file's name says its split.
     splits = splits_of([p.stem for p in packed])
-    parts = {p.stem: (Npz(p, split_map), splits.get(p.stem)) for p in packed}
+    stems = [p.stem for p in packed]
+    parts = {
+        p.stem if stems.count(p.stem) == 1 else p.name: (Npz(p, split_map), splits.get(p.stem))
+        for p in packed
+    }
     return ConcatenatedSource(folder.name, parts)
 
 

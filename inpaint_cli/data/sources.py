@@ -98,8 +98,10 @@ class Folder:
     @cached_property
     def _files(self) -> list[tuple[str, int, int, str]]:
         """All files as (relative name, bytes, time of change, "" or why it is none), by name."""
-        files = []
-        for folder in _folders(self.path):
+        files = list[tuple[str, int, int, str]]()
+        folders, others = _folders(self.path)
+        files += [(link.relative_to(self.path).as_posix(), 0, 0, why) for link, why in others]
+        for folder in folders:
             below = folder.relative_to(self.path).as_posix()
             prefix = "" if below == "." else f"{below}/"
             with os.scandir(folder) as entries:
@@ -149,8 +151,9 @@ def identity(path: Path) -> list[Any]:
 
 
 def _state(facts: os.stat_result) -> tuple[int, int]:
-    # ctime as well: a file that becomes readable changes that alone.
-    return facts.st_size, max(facts.st_mtime_ns, facts.st_ctime_ns)
+    # ctime as well: a file that becomes readable, or is replaced by one of the same age, changes
+    # that alone, and it may lie before an mtime of a camera whose clock is ahead.
+    return facts.st_size, facts.st_mtime_ns + facts.st_ctime_ns
 
 
 def listing_of(
@@ -208,17 +211,32 @@ def _facts(entry: os.DirEntry[str]) -> tuple[int, int, str] | None:
     return (*_state(facts), "" if stat.S_ISREG(facts.st_mode) else "no ordinary file")
 
 
-def _folders(root: Path) -> Iterator[Path]:
-    """Yield `root` and the folders under it; links are followed, but never round in a circle."""
-    seen = set()
-    for folder, below, _ in os.walk(root, followlinks=True, onerror=_raise):
-        real = os.path.realpath(folder)
-        if real in seen:
-            below.clear()
+def _folders(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
+    """Return `root` and the folders under it, and the links to folders that are left out, and why.
+
+    Links are followed, but no folder counts twice: its own place comes before any link to it.
+    """
+    folders, others, seen = list[Path](), list[tuple[Path, str]](), set[str]()
+    around = {str(above) for above in resolved(root).parents}
+    links = [root]
+    while links:
+        start = links.pop(0)
+        real = os.path.realpath(start)
+        if real in seen or real in around:
+            others.append((start, "a link to a folder that is here already, or around it"))
             continue
-        seen.add(real)
-        below[:] = [name for name in below if not name.startswith(".")]
-        yield Path(folder)
+        found = list[Path]()
+        for folder, below, _ in os.walk(start, onerror=_raise):
+            real = os.path.realpath(folder)
+            if real in seen:
+                below.clear()
+                continue
+            seen.add(real)
+            folders.append(Path(folder))
+            below[:] = sorted(name for name in below if not name.startswith("."))
+            found += [path for name in below if (path := Path(folder, name)).is_symlink()]
+        links += sorted(found)
+    return folders, others
 
 
 def _raise(error: OSError) -> None:

@@ -248,7 +248,8 @@ def _with_stage(folder: RunFolder, recipe: Recipe, name: str) -> Recipe:
     if name not in stages:
         raise unknown_name(f"{recipe.model} has no stage", name, stages, setting="stage")
     check_needs(stages[name], folder.finished_stages(), folder)
-    return replace(recipe, stages=(*recipe.stages, name))
+    wanted = {*recipe.stages, name}
+    return replace(recipe, stages=tuple(each for each in stages if each in wanted))
 
 
 def check_needs(stage: Stage[Any], finished: Sequence[str], folder: RunFolder | None) -> None:

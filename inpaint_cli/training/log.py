@@ -115,7 +115,7 @@ def cut(
             damaged += 1
             continue
         if line["stage"] == stage and line["step"] > step:
-            break
+            continue  # what follows may be of another stage, trained in between
         if line["stage"] == stage and line.get("kind") == "validation" and line["step"] > last:
             continue
         kept.append(json.dumps(line) + "\n")

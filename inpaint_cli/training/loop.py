@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -193,11 +193,14 @@ class Trainer:
             tensors |= {f"optimiser/{optimiser.name}/{n}": t for n, t in state.items()}
         return tensors
 
-    def load(self, checkpoint: Checkpoint) -> None:
-        """Go back to where a checkpoint was written."""
-        self.model.load_state_dict(checkpoint.part("model"))
+    def load(self, checkpoint: Checkpoint, kept: Collection[str] = ()) -> None:
+        """Go back to where a checkpoint was written, but for the tensors `kept` of the model."""
+        states = [("model", self.model)]
         if self.average:
-            self.average.model.load_state_dict(checkpoint.part("average"))
+            states.append(("average", self.average.model))
+        for part, model in states:
+            ours = {name: model.state_dict()[name] for name in kept}
+            model.load_state_dict({**checkpoint.part(part), **ours})
         for optimiser in self.optimisers:
             optimiser.load(checkpoint.part(f"optimiser/{optimiser.name}"))
         self.progress = checkpoint.progress

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,11 @@ from inpaint_cli.training.batches import (
 from inpaint_cli.training.loop import steps_of, uses_bfloat16
 from inpaint_cli.training.optimisation import freeze_others
 from inpaint_cli.training.recipe import Recipe
+from inpaint_cli.training.takeover import names_to_take
+from inpaint_cli.weights import load_weights
+
+if TYPE_CHECKING:
+    from inpaint_cli.data import ImageSet
 
 MEASURED_IMAGES = 2
 """Images of the forward pass that measures what is kept for the backward pass."""
@@ -83,21 +89,41 @@ class _FewerSteps(TorchFunctionMode):
         return function(*arguments, **(options or {}))
 
 
-def plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporter) -> RunReport:
+def plan(
+    recipe: Recipe,
+    device: torch.device,
+    download: bool,
+    reporter: Reporter,
+    *,
+    weights: Path | None = None,
+    admitted: Callable[[Sequence[ImageSet]], None] = lambda images: None,
+) -> RunReport:
     """Plan a run. It loads the data, but trains and writes nothing.
 
     The network stands on the device "meta", which knows shapes alone, so that planning the largest
-    one takes next to no memory.
+    one takes next to no memory. weights: the file whose finished stages the run stands on.
+    admitted: raises UserError where the run would not go on with these images.
     """
     with torch_compiler.left_out():
-        return _plan(recipe, device, download, reporter)
+        train, validation = recipe.load_images(download, reporter, for_plan=True)
+        admitted((train, validation))
+        return _plan(recipe, device, train, validation, weights)
 
 
-def _plan(recipe: Recipe, device: torch.device, download: bool, reporter: Reporter) -> RunReport:
-    train, validation = recipe.load_images(download, reporter, for_plan=True)
+def _plan(
+    recipe: Recipe,
+    device: torch.device,
+    train: ImageSet,
+    validation: ImageSet,
+    weights: Path | None,
+) -> RunReport:
     program = _program() if device.type == "cpu" else 0
     with torch.device(PLANNED_ON), building.at_most():
         model = cast(nn.Module, recipe.family.build(recipe.config))
+    if weights:
+        held = cast(nn.Module, load_weights(weights)).state_dict()
+        names_to_take(model, recipe.family.stages(), weights, held)
+        del held
     stages = {stage.name: stage for stage in recipe.family.stages()}
     parts = {name: count(part) for name, part in model.named_children()}
     facts = {

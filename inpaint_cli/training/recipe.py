@@ -111,7 +111,21 @@ class Recipe:
                 reporter=reporter if ranks.is_first() else Reporter(quiet=True),
             )
 
-        return ranks.first_before_the_others(lambda: (load("train"), load("validation")))
+        train, held_out = ranks.first_before_the_others(lambda: (load("train"), load("validation")))
+        self._check_classes(train)
+        return train, held_out
+
+    def _check_classes(self, images: ImageSet) -> None:
+        """Raise UserError where the data have more classes than the model tells apart."""
+        most = self.config.class_count
+        if most is not None and (images.labels is None or images.labels.ndim == 1):
+            there = len(images.classes)
+            if there > most:
+                raise UserError(
+                    f"{images.name} has {there} classes, and this {self.model} tells {most} apart. "
+                    f"Say how many: classes={there}.",
+                    setting="data",
+                )
 
     def load_distance(self) -> PerceptualDistance | None:
         """Return the perceptual distance of the losses, if one was chosen.
@@ -313,17 +327,15 @@ def _override(
     config: Config, settings: Mapping[str, str], family: Family, stages: Sequence[str]
 ) -> Config:
     """Apply settings: STAGE.NAME goes to that stage, a name of `Training` to every one trained."""
+    names = {each.replace("-", "_"): each for each in family.stage_names}
+    settings_by_stage: dict[str, dict[str, str]] = {}
     for name, value in settings.items():
         stage, dot, field = name.rpartition(".")
-        if not dot:
-            for each in stages:
-                config = override(config, {name: value}, each)
-            continue
-        names = {each.replace("-", "_"): each for each in family.stage_names}
-        if stage not in names:
+        if dot and stage not in names:
             raise unknown_name("no stage", stage, names, setting="set")
-        config = override(config, {field: value}, names[stage])
-    return config
+        for each in (names[stage],) if dot else stages:
+            settings_by_stage.setdefault(each, {})[field] = value
+    return override(config, settings_by_stage)
 
 
 def _check_whole(config: Config) -> None:

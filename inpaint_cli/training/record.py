@@ -143,17 +143,40 @@ def admit(
         *_changed_data(_latest(facts, "data"), now["data"]),
         *_changed_distance(_latest(facts, "perceptual"), now.get("perceptual", {})),
     ]
+    _check_accepted(run, differences, accept_changes)
+    sitting = _sitting(device)
+    if differences:
+        sitting |= {"accepted": differences, **now}
+    whole = {**now, **facts, "sittings": [*facts.get("sittings", []), sitting]}
+    return Admission(differences, whole)
+
+
+def check_plan(run: Path, recipe: Recipe, images: Sequence[ImageSet], accept_changes: bool) -> None:
+    """Raise the UserError of `admit`, as far as a plan knows: large sets are not read for it."""
+    facts = read(run)
+    data: Facts = {
+        part.split: {
+            "images": len(part.images),
+            "sha256": part.sha256,
+            **_labels(recipe, part),
+        }
+        for part in images
+        if part.sha256
+    }
+    differences = [
+        *_changed_settings(_latest(facts, "settings"), _settings(recipe)),
+        *_changed_data(_latest(facts, "data"), data),
+    ]
+    _check_accepted(run, differences, accept_changes)
+
+
+def _check_accepted(run: Path, differences: Sequence[str], accept_changes: bool) -> None:
     if differences and not accept_changes:
         raise UserError(
             f"{run} is not as it was: {'; '.join(differences)}. Put that back, or give this to go "
             "on all the same, which is then recorded.",
             setting="accept_changes",
         )
-    sitting = _sitting(device)
-    if differences:
-        sitting |= {"accepted": differences, **now}
-    whole = {**now, **facts, "sittings": [*facts.get("sittings", []), sitting]}
-    return Admission(differences, whole)
 
 
 def _latest(facts: Facts, what: str) -> Facts:
@@ -184,6 +207,7 @@ def _data(recipe: Recipe, images: Sequence[ImageSet]) -> Facts:
                 "name": part.name,
                 "images": len(part.images),
                 "sha256": part.sha256,
+                **_labels(recipe, part),
                 **({"by_source": _by_source(part)} if several else {}),
             }
             for part in images
@@ -198,6 +222,16 @@ def _perceptual(recipe: Recipe, sha256: str) -> Facts:
     file = perceptual.file_of(recipe.distance or recipe.perceptual)
     path = {"path": _absolute(file)} if file else {}
     return {"given": recipe.perceptual, **path, "sha256": sha256}
+
+
+def _labels(recipe: Recipe, images: ImageSet) -> dict[str, str]:
+    """Return the SHA-256 of classes or labels, where they are learned; images say none of them."""
+    config = recipe.config
+    learns = config.class_count is not None or config.label_names is not None
+    if images.labels is None or not learns:
+        return {}
+    named = json.dumps([images.classes, images.labels.tolist()])
+    return {"labels": hashlib.sha256(named.encode()).hexdigest()}
 
 
 def _by_source(images: ImageSet) -> dict[str, str]:
@@ -237,7 +271,11 @@ def _changed_data(before: Facts, now: Facts) -> list[str]:
     changes = []
     for split, words in (("train", "training images"), ("validation", "held-out images")):
         old, new = before.get(split), now.get(split)
-        if not isinstance(old, dict) or not new or old.get("sha256") == new["sha256"]:
+        if not isinstance(old, dict) or not new:
+            continue
+        if old.get("sha256") == new["sha256"]:
+            if {"labels"} <= old.keys() & new.keys() and old["labels"] != new["labels"]:
+                changes.append(f"the classes or labels of the {words} are others")
             continue
         theirs = old.get("by_source", {})
         which = [n for n, value in new.get("by_source", {}).items() if theirs.get(n) != value]

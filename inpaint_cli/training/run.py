@@ -35,6 +35,7 @@ from inpaint_cli.training.plan import RunReport, plan
 from inpaint_cli.training.recipe import Recipe, RecipeChoices
 from inpaint_cli.training.stage_run import StageRun
 from inpaint_cli.training.stopping import Stop
+from inpaint_cli.training.takeover import trained_by
 from inpaint_cli.training.validation import Validation
 from inpaint_cli.weights import load_weights, network_of
 
@@ -87,10 +88,14 @@ def train(
     with ranks.joined(devices.resolve(machine.device)) as device:
         if not ranks.is_first():
             reporter = Reporter(quiet=True)
-        if dry_run:
-            recipe = resumed()[1] if resume else choices.recipe()
-            return plan(recipe, device, machine.download, reporter)
         machine = machine.on(device)
+        if dry_run and resume:
+            folder, recipe = resumed()
+            run = TrainingRun(recipe, folder, machine, reporter, choices.stage, accept_changes)
+            return run.plan()
+        if dry_run:
+            recipe = recipe_of_new(choices)
+            return plan(recipe, device, machine.download, reporter, weights=choices.weights)
         if resume:
             folder, recipe = ranks.of_the_first(resumed)
             run = TrainingRun(recipe, folder, machine, reporter, choices.stage, accept_changes)
@@ -169,7 +174,7 @@ class TrainingRun:
             ranks.of_the_first(lambda: self._enter(stack))
             stages = self.stages()
             if not stages:
-                self.reporter.note(f"{self.folder.path}: finished; for more, start a new run")
+                self._tell_that_it_is_finished()
                 return
             images, held_out = self.images or self.recipe.load_images(
                 self.machine.download, self.reporter
@@ -185,6 +190,27 @@ class TrainingRun:
                 ranks.wait()
                 if not finished:
                     break
+
+    def plan(self) -> RunReport:
+        """Plan what is left of the run. UserError where the sitting would be refused."""
+        try:
+            stages = tuple(stage.name for stage in self.stages())
+        except UserError:  # the weight file is damaged, and would be made again
+            stages = self.recipe.stages
+        if not stages:
+            self._tell_that_it_is_finished()
+        return plan(
+            replace(self.recipe, stages=stages),
+            self.device,
+            self.machine.download,
+            self.reporter,
+            admitted=lambda images: record.check_plan(
+                self.folder.path, self.recipe, images, self.accept_changes
+            ),
+        )
+
+    def _tell_that_it_is_finished(self) -> None:
+        self.reporter.note(f"{self.folder.path}: finished; for more, start a new run")
 
     def _enter(self, stack: ExitStack) -> None:
         """Take the folder until `stack` ends, and mend what a killed sitting left."""
@@ -227,7 +253,7 @@ class TrainingRun:
             self.reporter,
         )
         if checkpoint:
-            trainer.load(checkpoint)
+            trainer.load(checkpoint, self._trained_since(stage, checkpoint, trainer.model))
             if self.accepted:  # figures of other images or masks do not compare
                 trainer.progress.best = None
         elif self.folder.stage_in_progress() == stage.name:
@@ -236,6 +262,22 @@ class TrainingRun:
                 "cannot go on. Start a new one."
             )
         return trainer
+
+    def _trained_since(
+        self, stage: Stage[Any], checkpoint: checkpoints.Checkpoint, model: nn.Module
+    ) -> set[str]:
+        """Return the names of what other stages have trained since the checkpoint of `stage`.
+
+        They are as they stand in the weight file, where `model` comes from.
+        """
+        before = checkpoint.weights_header.get("stages")
+        if before is None:  # of an earlier version, which does not tell
+            return set()
+        since = set(self.folder.finished_stages()) - {*before.split(","), stage.name}
+        stages = self.recipe.family.stages()
+        state = model.state_dict()
+        others = trained_by(model, stages, since, state)
+        return {*others} - {*trained_by(model, stages, [stage.name], state)}
 
     def _describe(self, images: ImageSet, held_out: ImageSet) -> record.Admission:
         """Tell of the data, and compare. UserError if the run was begun on others."""

@@ -15,6 +15,7 @@ from inpaint_cli import ranks
 from inpaint_cli.device import world_size
 from inpaint_cli.errors import Interrupted, ResourceError
 from inpaint_cli.family import Model
+from inpaint_cli.files import write_text
 from inpaint_cli.training import checkpoints
 from inpaint_cli.training.loading import WorkerDied
 from inpaint_cli.training.log import Log, StageLog, cut
@@ -161,6 +162,7 @@ class StageRun:
             raise self._broken("the weights are no longer finite")
         if ranks.is_first():
             try:
+                self._keep_the_folder()
                 if (self.saved, self.validated) != (progress.step, progress.validated):
                     checkpoint = checkpoints.Checkpoint(progress, tensors, self._header())
                     checkpoints.save(self.folder.checkpoints, checkpoint)
@@ -173,6 +175,18 @@ class StageRun:
                     f"{self.folder.checkpoints} is needed. {self._kept()}. {self._command()}"
                 ) from error
         self.saved, self.validated = progress.step, progress.validated
+
+    def _keep_the_folder(self) -> None:
+        """Write config.toml again where it is gone: without it no checkpoint could be gone on from.
+
+        The folder was moved, or removed, while this process trained in it.
+        """
+        if not self.folder.config.is_file():
+            write_text(self.folder.config, self.run.recipe.to_toml())
+            self.reporter.warn(
+                f"{self.folder.path}: its config.toml is gone, as after the folder was moved or "
+                "removed. It is made again, and the run goes on here."
+            )
 
     def _save_weights(self, path: Path, finished: bool = False) -> None:
         extra = {**self._header(finished), "step": str(self.trainer.progress.step)}

@@ -10,7 +10,7 @@ from inpaint_cli import models
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model, Stage, finished_stages
-from inpaint_cli.weights import load_weights, read_config, read_header
+from inpaint_cli.weights import OWN_PRESET, load_weights, read_config, read_header
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,7 +52,8 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
     header = read_header(path)
     config = to_dict(read_config(header, path))
     finished = finished_in(path)
-    names = models.get(header["family"]).stage_names
+    family = models.get(header["family"])
+    names = family.stage_names
     left = [name for name in names if name not in finished]
     if not left and stage is None:
         raise UserError(
@@ -60,7 +61,9 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
             f"stage: {', '.join(names)}.",
             setting="from_weights",
         )
-    return {"model": header["family"], "preset": header["preset"], "stages": left, "config": config}
+    preset = header.get("preset", OWN_PRESET)
+    preset = preset if preset in family.presets else OWN_PRESET
+    return {"model": family.name, "preset": preset, "stages": left, "config": config}
 
 
 def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> None:
@@ -70,8 +73,20 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
     stays as it is too: a network of zeros learns nothing. UserError where `model` has something in
     another shape.
     """
-    ours, theirs = model.state_dict(), cast("nn.Module", load_weights(path)).state_dict()
-    names = _trained(model, stages, finished_in(path), theirs)
+    theirs = cast("nn.Module", load_weights(path)).state_dict()
+    names = names_to_take(model, stages, path, theirs)
+    model.load_state_dict({name: theirs[name] for name in names}, strict=False)
+
+
+def names_to_take(
+    model: nn.Module, stages: Iterable[Stage[Any]], path: Path, theirs: Mapping[str, Tensor]
+) -> list[str]:
+    """Return the names of what is taken over of `theirs`, the tensors of `path`.
+
+    UserError where `model`, which may stand on the device "meta", has something in another shape.
+    """
+    ours = model.state_dict()
+    names = trained_by(model, stages, finished_in(path), theirs)
     for name in names:
         if name not in theirs or theirs[name].shape != ours[name].shape:
             raise UserError(
@@ -79,10 +94,10 @@ def take_over(model: nn.Module, stages: Iterable[Stage[Any]], path: Path) -> Non
                 "Leave out those that belong to its finished stages.",
                 setting="set",
             )
-    model.load_state_dict({name: theirs[name] for name in names}, strict=False)
+    return names
 
 
-def _trained(
+def trained_by(
     model: nn.Module,
     stages: Iterable[Stage[Any]],
     finished: Collection[str],

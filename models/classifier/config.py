@@ -56,6 +56,10 @@ class ClassifierConfig(Config):
         return self.labels if self.multilabel else None
 
     @property
+    def class_count(self) -> int | None:
+        return None if self.multilabel else self.classes
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """Names of the outputs, where each tells of a label; none where they tell classes apart."""
         return (*self.labels, ANY) if self.multilabel else ()

@@ -181,3 +181,35 @@ def test_batches_of_downsampled_imagenet_are_read_by_their_file_names(home: Path
     assert (test.images.reshape(10, -1) == flat[20:]).all()
     assert test.ids[0] == "val_data/0000000"
     assert test.counts == {"train": 19, "validation": 1, "test": 10}
+
+
+@pytest.mark.parametrize(
+    "nothing", [np.float32("nan"), np.float32("inf"), np.datetime64("NaT"), np.str_("")]
+)
+def test_labels_that_say_nothing_are_counted(nothing: Any, tmp_path: Path) -> None:
+    labels = np.array([nothing] * 20)
+    image_set = opened(npz(tmp_path / "a.npz", images=IMAGES, labels=labels))
+    assert image_set.labels is None
+    assert any("20 labels of images are no values" in line for line in image_set.describe())
+
+
+def test_labels_of_bytes_are_text(tmp_path: Path) -> None:
+    source = npz(tmp_path / "a.npz", images=IMAGES, labels=np.array([b"cat", b"dog"] * 10))
+    assert opened(source).classes == ("cat", "dog")
+
+
+def test_small_pictures_with_channels_first_are_no_pictures_of_four_channels(
+    tmp_path: Path,
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 4), dtype=np.uint8)
+    image_set = opened(npz(tmp_path / "a.npz", images=images), channels=3, size=4)
+    assert (image_set.images == images[[int(name) for name in image_set.ids]]).all()
+
+
+def test_a_folder_of_npz_files_takes_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, images in (("a:b.npz", IMAGES[:10]), ("c.npz", IMAGES[10:])):
+        npz(folder / name, images=images)
+    (folder / "c.npz").rename(folder / "c.NPZ")
+    assert sum(opened(str(folder)).counts.values()) == 20

@@ -138,6 +138,19 @@ def test_an_interrupted_build_leaves_nothing(
     assert list((home / "cache" / "data").iterdir()) == []
 
 
+def test_files_of_a_clock_ahead_that_are_replaced_by_others_of_that_age_are_read_again(
+    tmp_path: Path,
+) -> None:
+    def of_the_future(*seeds: int) -> ImageSet:
+        tree = {f"{place}.bmp": png(seed) for place, seed in enumerate(seeds)}
+        folder = folder_of(tmp_path / "set", tree)
+        for path in Path(folder).iterdir():
+            os.utime(path, (4e9, 4e9))
+        return opened(folder)
+
+    assert of_the_future(11, 12, 13).sha256 != of_the_future(21, 22, 23).sha256
+
+
 def test_the_digest_depends_on_pixels_and_names_not_on_the_place(tmp_path: Path) -> None:
     here = opened(folder_of(tmp_path / "here", TREE))
     there = opened(folder_of(tmp_path / "there", TREE))

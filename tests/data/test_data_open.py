@@ -210,6 +210,34 @@ def test_a_circle_of_links_ends(tmp_path: Path) -> None:
     assert sum(opened(source).counts.values()) == 3
 
 
+@pytest.mark.parametrize(("link", "target"), [("test", "train"), ("again", "train"), ("up", "..")])
+def test_a_link_to_a_folder_that_counts_already_is_left_out_and_told(
+    link: str, target: str, tmp_path: Path
+) -> None:
+    source = folder_of(tmp_path / "a", photos(*(f"train/{i}.png" for i in range(5))))
+    (tmp_path / "a" / link).symlink_to(target)
+    image_set = opened(source)
+    assert sum(image_set.counts.values()) == 5
+    assert all(name.startswith("train/") for name in image_set.ids)
+    told = f"1 file left out: {link} (a link to a folder that is here already, or around it)"
+    assert told in image_set.describe()
+
+
+def test_a_link_to_a_folder_elsewhere_is_followed(tmp_path: Path) -> None:
+    folder_of(tmp_path / "b", photos(*(f"{i}.png" for i in range(5))))
+    source = folder_of(tmp_path / "a", photos("x/1.png"))
+    (tmp_path / "a" / "linked").symlink_to(tmp_path / "b")
+    assert sum(opened(source).counts.values()) == 6
+
+
+def test_no_two_sources_share_a_name(tmp_path: Path) -> None:
+    folders = ("x/a", "y/a", "a-2")
+    sources = [folder_of(tmp_path / f, photos("1.png", "2.png", "3.png")) for f in folders]
+    image_set = opened(*sources)
+    assert image_set.name == "a+a-2+a-2-2"
+    assert {name.split("/")[0] for name in image_set.ids} == {"a", "a-2", "a-2-2"}
+
+
 def test_the_first_lines_say_counts_size_rules_and_conversions(tmp_path: Path) -> None:
     tree = {f"{split}/{i}.png": png(i, (4, 6), "L") for split in ("train", "test") for i in (1, 2)}
     lines = opened(folder_of(tmp_path / "mine", tree)).describe()

@@ -10,4 +10,5 @@ from tests.training import fake_data
 def _fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(models.FAMILIES, "fake", "tests.training.fake_family")
     monkeypatch.setitem(models.FAMILIES, "fake-two", "tests.training.fake_family")
+    monkeypatch.setitem(models.FAMILIES, "fake-three", "tests.training.fake_family")
     monkeypatch.setattr(data, "load_images", fake_data.open_fake)

@@ -19,6 +19,7 @@ class FakeImages:
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64] | None
     sha256: str = "0" * 64
+    classes: tuple[str, ...] = ("a", "b", "c")
 
     def describe(self) -> list[str]:
         return [f"{self.name}: {len(self.images)} {self.split} images"]

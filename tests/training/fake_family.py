@@ -128,6 +128,20 @@ class PolishStage(PaintStage):
         return StepResult({"critic": model.critic(batch.image / 255).square().mean()})
 
 
+class TintStage(PaintStage):
+    """A third stage that trains the painter alone and stands on the first, not on the second."""
+
+    name = "tint"
+    needs = ("paint",)
+
+    def trainable(self, model: FakeModel) -> list[ParameterGroup]:
+        return super().trainable(model)[:1]
+
+    def loss(self, model: FakeModel, batch: Batch, step: int, noise: Noise) -> StepResult:
+        result = super().loss(model, batch, step, noise)
+        return StepResult({"painter": result.losses["painter"]})
+
+
 TRAINING = Training(
     batch_size=4,
     steps=12,
@@ -180,4 +194,5 @@ class FakeFamily:
 FAMILIES: dict[str, Family] = {
     "fake": cast(Family, FakeFamily("fake", PaintStage())),
     "fake-two": cast(Family, FakeFamily("fake-two", PaintStage(), PolishStage())),
+    "fake-three": cast(Family, FakeFamily("fake-three", PaintStage(), PolishStage(), TintStage())),
 }

@@ -1,11 +1,17 @@
 """What a dry run tells, and that it leaves nothing behind."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.plan import RunReport
 from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, train
+
+CPU, QUIET = Machine("cpu"), Reporter(quiet=True)
 
 
 def planned(tmp_path: Path, *settings: str) -> RunReport:
@@ -43,3 +49,44 @@ def test_activations_grow_with_the_images_at_once(tmp_path: Path) -> None:
         for n in (4, 16)
     )
     assert large["activations"] == 4 * small["activations"]
+
+
+def test_a_plan_refuses_what_a_new_run_would_refuse(tmp_path: Path) -> None:
+    alone = RecipeChoices("fake-two", ["noise"], "small", "polish")
+    with pytest.raises(UserError, match="'polish' stands on 'paint'"):
+        train(alone, CPU, QUIET, runs=tmp_path, dry_run=True)
+    first = RecipeChoices("fake-two", ["noise"], "small", "paint", settings=("steps=2",))
+    trained = train(first, CPU, QUIET, runs=tmp_path)
+    assert trained is not None
+    reshaped = RecipeChoices(
+        data=["noise"], settings=("filters=6",), weights=Path(trained.facts["weights"])
+    )
+    with pytest.raises(UserError, match="change the shape of 'painter"):
+        train(reshaped, CPU, QUIET, runs=tmp_path, dry_run=True)
+
+
+def test_the_plan_of_a_run_that_goes_on_is_of_what_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choices = RecipeChoices("fake-two", ["noise"], "small", "paint", settings=("steps=2",))
+    trained = train(choices, CPU, QUIET, runs=tmp_path)
+    assert trained is not None
+    run = Path(trained.facts["run"])
+
+    def plan_of(choices: RecipeChoices, **options: Any) -> list[str]:
+        planned = train(
+            choices, CPU, Reporter(), runs=tmp_path, resume=str(run), dry_run=True, **options
+        )
+        assert planned is not None
+        return list(planned.facts["stages"])
+
+    assert plan_of(RecipeChoices()) == []
+    assert "finished; for more, start a new run" in capsys.readouterr().err
+    assert plan_of(RecipeChoices(stage="polish")) == ["polish"]
+    config = run / "config.toml"
+    config.write_text(config.read_text().replace("lr = 0.01", "lr = 0.5", 1))
+    with pytest.raises(UserError, match=r"is not as it was: paint.lr was 0.01 and is 0.5 now"):
+        plan_of(RecipeChoices(stage="polish"))
+    assert plan_of(RecipeChoices(stage="polish"), accept_changes=True) == ["polish"]
+    (run / "model.safetensors").write_bytes(b"damaged")
+    assert plan_of(RecipeChoices(), accept_changes=True) == ["paint"]

@@ -48,6 +48,15 @@ def test_every_field_can_be_set(name: str) -> None:
     assert getattr(where, name) == 16
 
 
+def test_settings_that_fit_together_alone_may_come_in_any_order() -> None:
+    together = ("accumulate=3", "batch_size=6")
+    rgb = ("channels=3", "filters=30", "head=1020", "cond_filters=30")
+    for order in (1, -1):
+        assert choices(*together[::order]).recipe().training("paint").accumulate == 3
+        recipe = RecipeChoices("pcnn", ["noise"], "digits", settings=rgb[::order]).recipe()
+        assert recipe.config.channels == 3
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

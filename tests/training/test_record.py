@@ -92,6 +92,26 @@ def test_other_images_are_refused_by_split_and_count(
     resumed_at(path, accept_changes=True).train()
 
 
+def test_other_labels_are_refused_where_they_are_learned_and_there_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other_labels(*arguments: Any, **options: Any) -> FakeImages:
+        images = open_fake(*arguments, **options)
+        return replace(images, labels=np.zeros(len(images.images), np.int64))
+
+    def go_on(path: Path) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(data, "load_images", other_labels)
+            run = resumed_at(path)
+            run.stop = StopAt(1)
+            run.train()
+
+    go_on(stopped_run(tmp_path))
+    monkeypatch.setattr(FakeConfig, "class_count", 3)
+    with pytest.raises(UserError, match=r"the classes or labels of the training images are others"):
+        go_on(stopped_run(tmp_path))
+
+
 def test_after_an_accepted_change_the_best_figure_is_counted_anew(tmp_path: Path) -> None:
     run = session(tmp_path, "steps=12")
     run.stop = StopAt(7)

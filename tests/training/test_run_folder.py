@@ -98,6 +98,17 @@ def test_a_log_is_cut_behind_a_step_and_loses_a_half_line(tmp_path: Path) -> Non
     assert lines[0]["loss"] is None
 
 
+def test_a_log_keeps_what_another_stage_wrote_in_between(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = Log(path)
+    for stage, step in (("a", 5), ("a", 6), ("b", 2), ("b", 4)):
+        log.write("step", stage, step, {})
+    log.close()
+    cut(path, "a", 5, QUIET)
+    kept = [(line["stage"], line["step"]) for line in map(json.loads, path.open())]
+    assert kept == [("a", 5), ("b", 2), ("b", 4)]
+
+
 def test_a_log_loses_validations_that_are_done_again(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     log = Log(path)
@@ -122,6 +133,16 @@ def test_a_stage_is_added_to_a_run_that_has_finished_what_it_needs(tmp_path: Pat
     assert result.facts["finished_stages"] == ["paint", "polish"]
     saved = folders.open_existing(Path(result.facts["run"]))[1]
     assert saved.stages == ("paint", "polish")
+
+
+def test_stages_added_in_another_order_leave_a_run_that_can_be_read(tmp_path: Path) -> None:
+    first = RecipeChoices("fake-three", ["noise"], "small", "paint", settings=("steps=2",))
+    result = train(first, CPU, QUIET, runs=tmp_path)
+    assert result is not None
+    run = result.facts["run"]
+    for stage in ("tint", "polish"):
+        train(RecipeChoices(stage=stage), CPU, QUIET, runs=tmp_path, resume=run)
+    assert folders.open_existing(Path(run))[1].stages == ("paint", "polish", "tint")
 
 
 def test_a_stage_alone_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:

@@ -179,6 +179,49 @@ def test_a_stopped_run_of_two_stages_is_the_uninterrupted_one(tmp_path: Path) ->
     assert_same_files(whole.folder, parts.folder)
 
 
+def test_a_stage_that_goes_on_keeps_what_another_trained_in_between(tmp_path: Path) -> None:
+    folder = session(tmp_path, model="fake-three").folder
+    for only, steps in (("paint", 100), ("polish", 4), ("tint", 100)):
+        run = resumed(folder)
+        run.only, run.stop = only, StopAt(steps)
+        run.train()
+    with_tint = load_file(folder.weights)
+    resumed(folder).train()
+    whole = load_file(folder.weights)
+    assert folder.finished_stages() == ["paint", "tint", "polish"]
+    painter = [name for name in whole if name.startswith("painter")]
+    assert [name for name in painter if not whole[name].equal(with_tint[name])] == []
+    assert not whole["critic.0.weight"].equal(with_tint["critic.0.weight"])
+    assert {line["stage"]: line["step"] for line in log_of(folder, "step")} == {
+        "paint": 12,
+        "tint": 12,
+        "polish": 12,
+    }
+
+
+def test_a_run_whose_folder_is_moved_away_can_be_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Mover(StopAt):
+        """Moves the folder away before the last step of a sitting."""
+
+        @property
+        def reason(self) -> int:
+            if self.steps == 2:
+                run.folder.path.rename(tmp_path / "elsewhere")
+            return super().reason
+
+    whole, run = session(tmp_path), session(tmp_path)
+    whole.train()
+    run.reporter, run.stop = Reporter(), Mover(4)
+    run.train()
+    assert "its config.toml is gone" in capsys.readouterr().err
+    resumed(run.folder).train()
+    expected = load_file(whole.folder.weights)
+    weights = load_file(run.folder.weights)
+    assert [name for name in expected if not weights[name].equal(expected[name])] == []
+
+
 def test_a_stage_refuses_to_start_without_what_it_stands_on(tmp_path: Path) -> None:
     run = session(tmp_path, model="fake-two")
     run.only = "polish"

@@ -66,6 +66,14 @@ def test_a_model_of_no_preset_keeps_its_own_settings(tmp_path: Path) -> None:
     assert folder.finished_stages() == ["paint", "polish"]
 
 
+def test_a_preset_that_is_no_longer_known_is_the_model_s_own(begun: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "renamed.safetensors"
+    save_weights(
+        changed, load_weights(begun), family="fake-two", preset="gone", extra={"stages": "paint"}
+    )
+    assert on_top(changed).recipe().preset == "own"
+
+
 def test_settings_that_reshape_what_is_trained_are_refused(begun: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^set: .*'painter\.0\.weight', which is trained in"):
         trained(tmp_path / "second", on_top(begun, "filters=8"))
