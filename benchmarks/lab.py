@@ -71,13 +71,14 @@ class Contrast:
 
 
 def verdict(*contrasts: Contrast) -> str:
-    """Return "yes" where all contrasts are as claimed, "no" where all are the opposite."""
+    """Return "yes" where all contrasts are as claimed, "in part" where some are.
+
+    Where none is: "no" if any is surely the opposite, else "not seen".
+    """
     signs = {contrast.sign for contrast in contrasts}
-    if signs == {1}:
-        return "yes"
-    if signs == {-1}:
-        return "no"
-    return "not seen" if signs == {0} else "in part"
+    if 1 in signs:
+        return "yes" if signs == {1} else "in part"
+    return "no" if -1 in signs else "not seen"
 
 
 @dataclass(frozen=True)
