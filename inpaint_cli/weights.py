@@ -58,7 +58,10 @@ def read_header(path: Path) -> dict[str, str]:
     """Return the header of one of our weight files. UserError if it is not one."""
     header = _inspect(path).header
     if header.get("format", FORMAT) != FORMAT and "family" in header:
-        raise UserError(f"{path}: a model of another version of inpaint.")
+        raise UserError(
+            f"{path}: a model of another version of inpaint (format {header['format']}, "
+            f"and this one reads {FORMAT}). Use that version, or train it anew."
+        )
     if header.get("format") != FORMAT or "family" not in header or "config" not in header:
         raise UserError(
             f"{path}: a safetensors file, but not a model of inpaint (its header names no family). "

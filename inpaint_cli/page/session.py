@@ -264,8 +264,14 @@ class Session:
                 if earlier.completed is not None:
                     earlier.completed.kept.clear()
             drawn = Round(
-                *(self._drawn, photo, self.visible, order, self.pixels, self.reporter),
-                *(version, remarks),
+                self._drawn,
+                photo,
+                self.visible,
+                order,
+                self.pixels,
+                self.reporter,
+                version=version,
+                remarks=remarks,
             )
             self.rounds[drawn.number] = drawn
         in_background(drawn.run, self.load)

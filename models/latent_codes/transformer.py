@@ -42,7 +42,8 @@ def _is_trained_in_bfloat16(query: Tensor) -> bool:
     """Tell whether PyTorch's fused attention would be the slower one.
 
     On a CPU its backward pass in bfloat16 takes three times as long as that of the single steps
-    (16 x 8 heads, 257 tokens of 32 values: 95 and 32 ms on one core with AMX).
+    (16 x 8 heads, 257 tokens of 32 values: 95 and 32 ms on one core with AMX). The steps keep the
+    attention of every layer, which the fused one computes again.
     """
     return query.device.type == "cpu" and query.dtype == torch.bfloat16 and query.requires_grad
 
