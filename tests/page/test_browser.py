@@ -138,6 +138,37 @@ def test_an_unsaved_round_asks_before_the_page_is_left(plain: At) -> None:
     assert asked == ["beforeunload"]
 
 
+def test_a_reload_right_after_a_stroke_keeps_it(plain: At) -> None:
+    at = plain
+    paint(at)
+    painted = at.text("#share")
+    assert "hidden" in painted
+    at.page.reload()
+    at.wait(lambda: at.text("#share") == painted)
+
+
+def test_a_stroke_too_large_to_go_along_asks_before_the_page_is_left(
+    chromium: Any, folder: Path
+) -> None:
+    session = session_in(Path())
+    session.open(photo_at(Path("large.png"), 720, 800))  # 72,000 bytes of mask
+    asked: list[str] = []
+    with serving(session) as page:
+        at = At.of(chromium, page)
+        paint(at)
+        painted = at.text("#share")
+
+        def answer(dialog: Any) -> None:
+            asked.append(dialog.type)
+            dialog.accept()
+
+        at.page.on("dialog", answer)
+        at.page.reload()
+        at.wait(lambda: at.text("#share") == painted)
+        at.page.context.close()
+    assert asked == ["beforeunload"]
+
+
 def test_the_address_of_the_browser_is_of_use_once(chromium: Any, served: Served) -> None:
     page = chromium.new_context().new_page()
     page.goto(f"{served.address}#once={served.page.once}")

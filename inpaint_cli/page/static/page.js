@@ -401,7 +401,10 @@ function wire() {
     keys: () => $("keys-dialog").showModal(),
   });
   addEventListener("beforeunload", (event) => {
-    if (rounds.unsaved && !quitting) event.preventDefault();
+    if (quitting) return;
+    // What was just painted goes along, so that a reload shows it; asked where that cannot be.
+    const kept = !editor.mask || editor.locked || server.sendLast(editor.mask);
+    if (rounds.unsaved || !kept) event.preventDefault();
   });
   showSize();
   maskChanged();

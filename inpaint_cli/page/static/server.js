@@ -1,6 +1,7 @@
 // Requests to the server of this page: with the token, and with errors as one sentence.
 
 const RETRY_MS = 5000;
+const MOST_LAST_BYTES = 60000; // of what a browser still sends for a page that is left: 64 KiB
 
 export class Refused extends Error {
   constructor(status, answer) {
@@ -54,6 +55,18 @@ export class Server {
     return this.sending;
   }
 
+  // Sends a mask while the page is left; false if it is too large for that, and goes as ever.
+  sendLast(mask) {
+    if (mask.edition === this.sent) return true;
+    const body = mask.packed();
+    if (body.length > MOST_LAST_BYTES) {
+      this.putMask(mask).catch(() => {});
+      return false;
+    }
+    this.ask("PUT", "/api/mask", body, {}, { keepalive: true }).catch(() => {});
+    return true;
+  }
+
   // Has the server make a mask of what was sent; the next ones wait until it is taken.
   makeMask(path, body, headers, take) {
     this.sending = this.sending.catch(() => {}).then(async () => {
@@ -81,14 +94,14 @@ export class Server {
     return link.download;
   }
 
-  async ask(method, path, body, headers = {}) {
+  async ask(method, path, body, headers = {}, how = {}) {
     const token = sessionStorage.getItem("token") ?? "";
     const own = { "X-Inpaint-Token": token };
     if (this.page !== null) own["X-Inpaint-Page"] = String(this.page);
     if (this.photo !== null) own["X-Inpaint-Photo"] = String(this.photo);
     let answer;
     try {
-      answer = await fetch(path, { method, body, headers: { ...own, ...headers } });
+      answer = await fetch(path, { method, body, headers: { ...own, ...headers }, ...how });
     } catch {
       this.#gone();
       throw new Refused(0, { error: "inpaint does not answer." });
