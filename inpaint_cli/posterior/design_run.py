@@ -47,12 +47,19 @@ class PhotoRun:
         if len(self.order.estimators) > 1:
             raise UserError("photos are looked at in one way. Give one.", setting="estimator")
         inputs = {resolved(task.photo) for task in self.tasks}
+        _, looks = earlier_looks(self.folder / RECORD)
         for task in self.tasks:
+            stem = task.stem.as_posix()
             for ending in ("png", "npz"):
-                path = self.folder / f"{task.stem.as_posix()}-design.{ending}"
+                path = self.folder / f"{stem}-design.{ending}"
                 if resolved(path) in inputs:
                     raise UserError(f"{path} is a photo itself, and is kept.", setting="output")
-        earlier_looks(self.folder / RECORD)
+                if stem not in looks and os.path.lexists(path):
+                    raise UserError(
+                        f"exists, and {RECORD} knows nothing of it. Move it, or choose another "
+                        "output folder.",
+                        where=path,
+                    )
 
     def all(self, load: Callable[[str, str], Contestant]) -> Record:
         """Look at all photos, write their files, and return the record.

@@ -50,10 +50,10 @@ class LatentFamily:
         Option(
             "order",
             str,
-            "Which tokens come first: those the model is surest of, or those drawn luckily "
-            "(MaskGIT; more diverse).",
-            default="confidence",
-            choices=("confidence", "sampled"),
+            "Which tokens are drawn together: some that lie far apart, those the model is surest "
+            "of (as published; less diverse), or those drawn luckily (MaskGIT).  [default: spread; "
+            "confidence with the authors' weights]",
+            choices=("spread", "confidence", "sampled"),
         ),
         Option(
             "keep-seams",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from inpaint_cli.bounds import CHANNELS, NOT_NEGATIVE, PART, SHARE, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
+
+if TYPE_CHECKING:
+    from inpaint_cli.models.latent_codes.token_sampling import TokenOrder
 
 GROUPS = 32
 """Groups of every normalisation: each width is a multiple of it."""
@@ -125,6 +128,11 @@ class LatentConfig(Config):
     def takes_perceptual(self) -> bool:
         """True: of the pictures of two stages."""
         return True
+
+    @property
+    def order(self) -> TokenOrder:
+        """In which order completions draw their tokens: weights of the authors' form as theirs."""
+        return "confidence" if self.restrictive == "released" else "spread"
 
     @property
     def coarse_side(self) -> int:

@@ -61,7 +61,7 @@ def complete(
     steps: int | None = None,
     annealing: float | None = None,
     top_k: int | None = None,
-    order: TokenOrder = "confidence",
+    order: TokenOrder | None = None,
     keep_seams: bool = False,
 ) -> Completions:
     """Complete one image len(noise) times; `details["tokens"]` holds the codes, int64 [n, h, w].
@@ -76,7 +76,7 @@ def complete(
         temperature=config.temperature if temperature is None else temperature,
         annealing=config.annealing if annealing is None else annealing,
         top_k=top_k,
-        order=order,
+        order=order or config.order,
     )
     # Weights of the authors' form answer as their code does, which asks for half of a token.
     whole = config.restrictive != "released"

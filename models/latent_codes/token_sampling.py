@@ -1,10 +1,12 @@
-"""Filling a grid of codes in a few steps: the surest positions first, each drawn once."""
+"""Filling a grid of codes in a few steps, each position drawn once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -13,7 +15,7 @@ from torch import Tensor
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.randomness import Noise
 
-TokenOrder = Literal["confidence", "sampled"]
+TokenOrder = Literal["spread", "confidence", "sampled"]
 ORDER_NOISE = 4.5
 """Weight of the noise in the order "sampled" at its start (the choice of MaskGIT's code)."""
 
@@ -21,7 +23,7 @@ Network = Callable[[Tensor, Tensor], Tensor]
 """Tokens int64 [n, L] and known bool [n, L] to logits [n, L, K]."""
 Gumbel = Callable[..., Tensor]
 """A source of standard Gumbel noise, float32 [n, *shape]: called with (L, K) at every step, and
-then with (L,) in the order "sampled"."""
+with (L,) after it in the order "sampled", once before all in the order "spread"."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,11 @@ class Drawing:
     order: TokenOrder = "confidence"
     """confidence: the positions that are surest before anything is drawn (the authors). sampled:
     codes are drawn everywhere, and those kept that were likeliest, with noise that fades (Chang et
-    al. 2022), so completions differ in their order too."""
+    al. 2022), so completions differ in their order too. spread: positions that are drawn together
+    lie far apart (Besnier et al. 2025), by Bayer's matrix from a random place of the grid on. What
+    is drawn at once is drawn independently, so the less such positions tell of each other, the
+    nearer completions are to the distribution that the network describes. And the surest first,
+    as in the other two, makes completions less varied than that distribution."""
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("temperature", 0), ("top_k", 1)):
@@ -50,6 +56,11 @@ class Drawing:
             raise UserError(f"must lie in (0, 1], got {self.annealing}.", setting="annealing")
         if self.order not in get_args(TokenOrder):
             raise unknown_name("no order", self.order, get_args(TokenOrder), setting="order")
+
+    @property
+    def spreads(self) -> bool:
+        """True where the order is known beforehand; the likeliest codes have one of their own."""
+        return self.order == "spread" and self.temperature > 0
 
 
 def tokens_per_step(unknown: int, steps: int) -> list[int]:
@@ -70,6 +81,17 @@ def tokens_per_step(unknown: int, steps: int) -> list[int]:
             remaining -= counts[-1]
         before = left
     return counts
+
+
+def evenly(unknown: int, steps: int) -> list[int]:
+    """Return how many tokens each step of the order "spread" draws: as many in each.
+
+    >>> evenly(48, 5), evenly(3, 5), evenly(0, 5)
+    ([9, 10, 9, 10, 10], [1, 1, 1], [])
+    """
+    steps = min(steps, unknown)
+    ends = [unknown * step // steps for step in range(steps + 1)] if steps else [0]
+    return [end - start for start, end in pairwise(ends)]
 
 
 def gumbel_of(noise: Noise, device: torch.device) -> Gumbel:
@@ -113,13 +135,16 @@ def drawing(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield tokens and known after each step of `draw_tokens`."""
     unknown = (~known).sum(1).tolist()
-    schedules = [tokens_per_step(count, how.steps) for count in unknown]
+    earliness = _spread_scores(gumbel, tokens) if how.spreads else None
+    schedule_of = evenly if how.spreads else tokens_per_step
+    schedules = [schedule_of(count, how.steps) for count in unknown]
     for step in range(max(map(len, schedules), default=0)):
         logits = first_logits if step == 0 else None
         if logits is None:
             logits = network(tokens, known)
         log_probs = _log_probs(logits.float().expand(len(tokens), -1, -1), how, step)
         drawn, scores = _drawn(log_probs, gumbel, how, step)
+        scores = scores if earliness is None else earliness
         counts = [schedule[step] if step < len(schedule) else 0 for schedule in schedules]
         chosen = _best(scores.masked_fill(known, -math.inf), counts)
         tokens, known = torch.where(chosen, drawn, tokens), known | chosen
@@ -142,11 +167,44 @@ def _drawn(log_probs: Tensor, gumbel: Gumbel, how: Drawing, step: int) -> tuple[
         return likeliest, highest
     # The largest of log p + Gumbel is a draw from p.
     drawn = (log_probs + gumbel(*log_probs.shape[1:])).argmax(-1)
-    if how.order == "confidence":
+    if how.order != "sampled":
         return drawn, highest
     weight = ORDER_NOISE * (1 - (step + 1) / how.steps)
     of_drawn = log_probs.gather(-1, drawn[..., None]).squeeze(-1)
     return drawn, of_drawn + weight * gumbel(log_probs.shape[1])
+
+
+def _spread_scores(gumbel: Gumbel, tokens: Tensor) -> Tensor:
+    """Return how early each position is drawn [n, L], the larger the earlier.
+
+    Each completion enters the order at another place.
+    """
+    length = tokens.shape[1]
+    width = math.isqrt(length - 1) + 1  # of the grid, which is square
+    ranks = spread_ranks(width)
+    # The largest of Gumbel noise lies anywhere, equally likely.
+    start = gumbel(ranks.numel()).argmax(-1, keepdim=True).cpu()
+    position = torch.arange(length)
+    row = (position // width + start // len(ranks)) % len(ranks)
+    column = (position % width + start % len(ranks)) % len(ranks)
+    return -ranks[row, column].float().to(tokens.device)
+
+
+@cache
+def spread_ranks(width: int) -> Tensor:
+    """Return the place of each cell in the order "spread", int64 [side, side].
+
+    Bayer's matrix of ordered dithering, of the first power of two from `width` on: each quarter of
+    the order is a grid of every other row and column.
+
+    >>> spread_ranks(4).tolist()
+    [[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]
+    """
+    ranks = torch.zeros(1, 1, dtype=torch.int64)
+    while len(ranks) < width:
+        finer = 4 * ranks
+        ranks = torch.cat((torch.cat((finer, finer + 2), 1), torch.cat((finer + 3, finer + 1), 1)))
+    return ranks
 
 
 def _best(scores: Tensor, counts: list[int]) -> Tensor:

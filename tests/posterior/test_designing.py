@@ -295,6 +295,20 @@ def test_a_photo_is_never_written_over(photo: Path, classifier: str, tmp_path: P
 
 
 @pytest.mark.usefixtures("pretend")
+def test_a_file_that_no_earlier_run_wrote_is_kept(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    drawing = tmp_path / f"{photo.stem}-design.png"
+    drawing.write_bytes(b"a plan of the kitchen")
+    code, _, err = typed(photo, *words(classifier), "-o", tmp_path)
+    assert (code, "design.json knows nothing of it" in err) == (2, True)
+    assert drawing.read_bytes() == b"a plan of the kitchen"
+    drawing.unlink()
+    for _ in range(2):  # its own files are replaced
+        assert typed(photo, *words(classifier), "-o", tmp_path)[0] == 0
+
+
+@pytest.mark.usefixtures("pretend")
 def test_a_record_of_somebody_else_is_not_replaced(
     photo: Path, classifier: str, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Drawing tokens: the schedule, what is never touched, and the order."""
 
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -15,7 +16,9 @@ from inpaint_cli.models.latent_codes.token_sampling import (
     TokenOrder,
     draw_tokens,
     drawing,
+    evenly,
     gumbel_of,
+    spread_ranks,
     tokens_per_step,
 )
 from inpaint_cli.randomness import Noise
@@ -52,9 +55,12 @@ masks = st.lists(
 )
 
 
+@pytest.mark.parametrize("schedule", [tokens_per_step, evenly])
 @given(unknown=st.integers(0, 2000), steps=st.integers(1, 40))
-def test_a_schedule_draws_every_token_once_in_at_most_all_steps(unknown: int, steps: int) -> None:
-    counts = tokens_per_step(unknown, steps)
+def test_a_schedule_draws_every_token_once_in_at_most_all_steps(
+    schedule: Callable[[int, int], list[int]], unknown: int, steps: int
+) -> None:
+    counts = schedule(unknown, steps)
     assert sum(counts) == unknown
     assert len(counts) <= steps
     assert min(counts, default=1) >= 1
@@ -77,7 +83,8 @@ def test_known_tokens_stay_and_all_others_become_codes_within_the_steps(
     assert torch.equal(filled[mask], tokens[mask])
     assert filled.min() >= 0
     assert filled.max() < CODES
-    longest = max(len(tokens_per_step(int(n), steps)) for n in (~mask).sum(1))
+    schedule = evenly if how.spreads else tokens_per_step
+    longest = max(len(schedule(int(n), steps)) for n in (~mask).sum(1))
     assert network.calls == longest <= steps
 
 
@@ -137,7 +144,7 @@ def test_the_surest_positions_come_first_whatever_is_drawn_there() -> None:
     assert next(states)[1][0].tolist() == [p >= POSITIONS - count for p in range(POSITIONS)]
 
 
-def test_completions_differ_in_their_order_only_if_it_is_sampled() -> None:
+def test_completions_differ_in_their_order_unless_it_is_confidence() -> None:
     tokens, known = grids([[False] * POSITIONS] * 8)
     orders = {}
     for order in get_args(TokenOrder):
@@ -145,6 +152,63 @@ def test_completions_differ_in_their_order_only_if_it_is_sampled() -> None:
         orders[order] = len({tuple(row.tolist()) for row in next(states)[1]})
     assert orders["confidence"] == 1
     assert orders["sampled"] > 1
+    assert orders["spread"] > 1
+
+
+def test_positions_that_are_drawn_together_lie_apart_in_the_order_spread() -> None:
+    n, side = 8, 8
+    logits = torch.zeros(1, side * side, CODES)
+    logits[0, : side * 4, 2] = 9.0  # how sure it is of one half is no matter
+    tokens = torch.zeros(n, side * side, dtype=torch.int64)
+    known = torch.zeros(n, side * side, dtype=torch.bool)
+    how = Drawing(steps=8, order="spread")
+    beside = 0
+    for _, drawn in drawing(
+        lambda tokens, known: logits.expand(len(tokens), -1, -1), tokens, known, gumbel(n), how
+    ):
+        picture = (drawn & ~known).view(n, side, side)
+        beside += int((picture[:, 1:] & picture[:, :-1]).sum())
+        beside += int((picture[:, :, 1:] & picture[:, :, :-1]).sum())
+        known = drawn
+    assert known.all()
+    assert beside == 0  # where a random order draws 14 of the 112 pairs of neighbours together
+
+
+@given(width=st.integers(1, 40))
+def test_the_spread_order_visits_every_cell_once_and_all_parts_alike(width: int) -> None:
+    ranks = spread_ranks(width)
+    side = len(ranks)
+    assert width <= side < 2 * width
+    assert ranks.flatten().sort().values.tolist() == list(range(side * side))
+    if side >= 4:
+        blocks = ranks.view(side // 4, 4, side // 4, 4).permute(0, 2, 1, 3).flatten(2)
+        quarter = (blocks * 4 // (side * side)).flatten(0, 1)
+        assert all(row.bincount().tolist() == [4] * 4 for row in quarter)
+
+
+def test_in_the_order_spread_any_two_tokens_are_drawn_as_the_network_says() -> None:
+    """Two positions that copy each other: only those that are drawn together disagree."""
+
+    def network(tokens: Tensor, known: Tensor) -> Tensor:
+        logits = torch.zeros(*tokens.shape, CODES)
+        for at, other in ((0, 1), (1, 0)):
+            agreed = torch.nn.functional.one_hot(tokens[:, other].clamp_min(0), CODES) * 50.0
+            logits[:, at] = torch.where(known[:, other, None], agreed, logits[:, at])
+        return logits
+
+    n = 400
+    tokens, known = grids([[False, False] + [True] * (POSITIONS - 2)])
+    filled = draw_tokens(
+        network,
+        tokens.expand(n, -1),
+        known.expand(n, -1),
+        gumbel(n),
+        Drawing(steps=2, annealing=1.0, order="spread"),
+    )
+    assert torch.equal(filled[:, 0], filled[:, 1])
+    share = torch.bincount(filled[:, 0], minlength=CODES) / n
+    # Four standard deviations of 400 draws.
+    torch.testing.assert_close(share, torch.full((CODES,), 1 / CODES), rtol=0, atol=0.075)
 
 
 def test_draws_follow_the_probabilities_and_their_temperature() -> None:
