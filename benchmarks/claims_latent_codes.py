@@ -105,7 +105,7 @@ def scored(
 def by_vqgan(model: LatentCodes, image: Tensor, visible: Tensor, noise: Noise) -> Tensor:
     """Return what the VQGAN's decoder makes of the same tokens."""
     context = encode_context(model, *at_side(image, visible, model.config.coarse_side), True)
-    tokens = tokens_of(model, context, noise, usual(model), 1)
+    tokens = tokens_of(model, context, noise, Drawing.usual(model.config), 1)
     return model.vqgan.decode(model.code_vectors(tokens)).float()
 
 
@@ -116,13 +116,9 @@ def with_true_tokens(model: LatentCodes, image: Tensor, visible: Tensor, noise: 
     true = torch.where(context.known, model.vqgan.tokens(x).flatten(1), 0)
     logits = None if context.known.all() else model.transformer(true, context.known)
     context = replace(context, tokens=true, logits=logits)
-    return picture_of(model, context, tokens_of(model, context, noise, usual(model), 1))
-
-
-def usual(model: LatentCodes) -> Drawing:
-    """Return how a model draws unless told otherwise."""
-    config = model.config
-    return Drawing(config.sampling_steps, config.temperature, config.annealing)
+    return picture_of(
+        model, context, tokens_of(model, context, noise, Drawing.usual(model.config), 1)
+    )
 
 
 CLAIMS = (

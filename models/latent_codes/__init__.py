@@ -50,10 +50,10 @@ class LatentFamily:
         Option(
             "order",
             str,
-            "Which tokens are drawn together: some that lie far apart, those the model is surest "
-            "of (as published; less diverse), or those drawn luckily (MaskGIT).  [default: spread; "
-            "confidence with the authors' weights]",
-            choices=("spread", "confidence", "sampled"),
+            "Which tokens are drawn together: those the model is surest of, those drawn luckily "
+            "(MaskGIT; more diverse), or some that lie far apart (truest to the model's "
+            "uncertainty).  [default: the model's: confidence]",
+            choices=("confidence", "sampled", "spread"),
         ),
         Option(
             "keep-seams",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from inpaint_cli.bounds import CHANNELS, NOT_NEGATIVE, PART, SHARE, Between
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Config, Training
 
-if TYPE_CHECKING:
-    from inpaint_cli.models.latent_codes.token_sampling import TokenOrder
+TokenOrder = Literal["confidence", "sampled", "spread"]
+"""Which tokens are drawn first, and together (`token_sampling.Drawing`)."""
 
 GROUPS = 32
 """Groups of every normalisation: each width is a multiple of it."""
@@ -98,6 +98,8 @@ class LatentConfig(Config):
     temperature: Annotated[float, NOT_NEGATIVE] = 1.0
     annealing: Annotated[float, Between(0, 1.0, above=True)] = 0.9
     """The temperature is multiplied by this after each step."""
+    order: TokenOrder = "confidence"
+    """In which completions draw their tokens."""
     completion_only: bool = False
     """Holds what completing needs and no more: no networks of the VQGAN, no discriminators."""
 
@@ -128,11 +130,6 @@ class LatentConfig(Config):
     def takes_perceptual(self) -> bool:
         """True: of the pictures of two stages."""
         return True
-
-    @property
-    def order(self) -> TokenOrder:
-        """In which order completions draw their tokens: weights of the authors' form as theirs."""
-        return "confidence" if self.restrictive == "released" else "spread"
 
     @property
     def coarse_side(self) -> int:
@@ -260,6 +257,9 @@ _SMALL64_F4 = replace(
     codes=1024,
     # With 16 x 16 tokens the paper's half would leave most of a thin hole to the decoder alone.
     alpha=1.0,
+    # What is drawn tells more of the truth so; docs/latent-codes.md has the figures.
+    annealing=1.0,
+    order="spread",
     training={
         "vqgan": replace(_OURS, batch_size=16, steps=3000, lr=4e-4, ema_decay=0.998),
         "encoder": replace(_OURS, batch_size=16, steps=800, warmup_steps=50, ema_decay=0.99),

@@ -242,10 +242,8 @@ class TransformerStage(Stage[LatentCodes]):
         """Return what the VQGAN makes of drawn tokens beside the true ones that are known."""
         config, n = model.config, len(noise)
         tokens, known = (x.expand(n, -1) for x in self._tokens(model, batch))
-        how = Drawing(
-            config.sampling_steps, config.temperature, config.annealing, order=config.order
-        )
-        drawn = draw_tokens(model.transformer, tokens, known, gumbel_of(noise, tokens.device), how)
+        gumbel, how = gumbel_of(noise, tokens.device), Drawing.usual(config)
+        drawn = draw_tokens(model.transformer, tokens, known, gumbel, how)
         return decoded(model, drawn.view(n, config.grid, config.grid))
 
 

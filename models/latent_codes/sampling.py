@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -11,12 +11,12 @@ from torch import Tensor
 from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.latent_codes.blocks import at_side
+from inpaint_cli.models.latent_codes.config import TokenOrder
 from inpaint_cli.models.latent_codes.decoding import compose, composite
 from inpaint_cli.models.latent_codes.restrictive import token_mask
 from inpaint_cli.models.latent_codes.seams import without_seams
 from inpaint_cli.models.latent_codes.token_sampling import (
     Drawing,
-    TokenOrder,
     draw_tokens,
     gumbel_of,
 )
@@ -71,13 +71,9 @@ def complete(
     shifted, smoothly, to meet the visible ones.
     """
     config = model.config
-    how = Drawing(
-        steps=config.sampling_steps if steps is None else steps,
-        temperature=config.temperature if temperature is None else temperature,
-        annealing=config.annealing if annealing is None else annealing,
-        top_k=top_k,
-        order=order or config.order,
-    )
+    told = {"steps": steps, "temperature": temperature, "annealing": annealing, "order": order}
+    given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    how = replace(Drawing.usual(config), top_k=top_k, **given)
     # Weights of the authors' form answer as their code does, which asks for half of a token.
     whole = config.restrictive != "released"
     context = encode_context(model, *at_side(image, visible, config.coarse_side), whole)

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.models.latent_codes.config import LatentConfig, TokenOrder
 from inpaint_cli.randomness import Noise
 
-TokenOrder = Literal["spread", "confidence", "sampled"]
 ORDER_NOISE = 4.5
 """Weight of the noise in the order "sampled" at its start (the choice of MaskGIT's code)."""
 
@@ -56,6 +56,11 @@ class Drawing:
             raise UserError(f"must lie in (0, 1], got {self.annealing}.", setting="annealing")
         if self.order not in get_args(TokenOrder):
             raise unknown_name("no order", self.order, get_args(TokenOrder), setting="order")
+
+    @classmethod
+    def usual(cls, config: LatentConfig) -> Drawing:
+        """Return how a model draws unless it is told otherwise."""
+        return cls(config.sampling_steps, config.temperature, config.annealing, order=config.order)
 
     @property
     def spreads(self) -> bool:

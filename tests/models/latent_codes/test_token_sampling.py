@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.models.latent_codes.config import TokenOrder
 from inpaint_cli.models.latent_codes.token_sampling import (
     Drawing,
     Gumbel,
-    TokenOrder,
     draw_tokens,
     drawing,
     evenly,
