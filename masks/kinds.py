@@ -99,13 +99,14 @@ class Kind:
                 f"masks of kind {self.name} need at least {MINIMUM_SIDE}x{MINIMUM_SIDE} pixels, "
                 f"got {height}x{width}."
             )
-        visible = self.visible
+        visible, advice = self.visible, "Choose another range or size."
         if self.is_mixture:
+            advice = "A mixture needs all five ranges: choose one that it gives, or another kind."
             chosen = int(rng.random() * len(MIXTURE)) if stratum is None else stratum % len(MIXTURE)
             visible = MIXTURE[chosen]
         if visible is not None:
             name = self.name.partition("@")[0]
-            return draw_within(self.distribution, rng, height, width, visible, name)
+            return draw_within(self.distribution, rng, height, width, visible, name, advice)
         mask = self.distribution.attempt(rng, height, width, None)
         assert mask is not None  # only a range rejects
         return mask

@@ -117,10 +117,11 @@ def draw_within(
     width: int,
     visible: Range,
     name: str,
+    advice: str = "Choose another range or size.",
 ) -> Mask:
     """Draw until the visible fraction lies in `visible`, ATTEMPTS times at most.
 
-    UserError after that: a mask outside the range is never given instead.
+    UserError with `advice` after that: a mask outside the range is never given instead.
     """
     least, greatest = bounds(visible, height * width)
     if least <= greatest:
@@ -130,5 +131,5 @@ def draw_within(
                 return mask
     raise UserError(
         f"{name} cannot give {visible} % visible at {height}x{width} "
-        f"(tried {ATTEMPTS} times). Choose another range or size."
+        f"(tried {ATTEMPTS} times). {advice}"
     )

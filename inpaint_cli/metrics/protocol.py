@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from inpaint_cli import masks, metrics
 from inpaint_cli.errors import UserError
-from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.masks.ranges import MIXTURE, Mask
 from inpaint_cli.masks.sets import MaskSet, read_set
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.photos.calibration import Calibration
@@ -25,6 +25,8 @@ BINS: tuple[Bin, ...] = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1
 """Visible fractions, IPA Table 1; the first end belongs to a bin, the last bin has both."""
 Resize = Literal["tf1", "clean"]
 KidForm = Literal["paired", "subsets"]
+FILES = "files"
+"""What is scored where it lies in files: as the name of a data set and as a kind of masks."""
 RECONSTRUCTION = "reconstruction"
 """In place of "model" as the source of a report's `completions`."""
 KID_SUBSETS, KID_SIZE = 100, 1000
@@ -183,6 +185,9 @@ class TargetFacts:
     masks: dict[str, Any]
     completions: dict[str, Any]
     warnings: tuple[str, ...] = field(default_factory=tuple)
+    """What must be known of every figure."""
+    of_features: tuple[str, ...] = ()
+    """What must be known of figures of features besides."""
     pairing: dict[str, Any] | None = None
     """With what the pictures are compared; None = each with the original of its id."""
 
@@ -234,6 +239,21 @@ class MaskChoice:
         }
 
 
+def _check_mixture(text: str, setting: Setting, seed: int) -> None:
+    """Refuse a kind that does not give every range; nobody asked for the one that fails."""
+    for place, ends in enumerate(MIXTURE):
+        try:
+            masks.draw(text, setting.height, setting.width, seed=seed, index=place)
+        except UserError as error:
+            kind = text.partition("@")[0]
+            raise UserError(
+                f"needs masks of five ranges of the visible share, and {kind} gives none with "
+                f"{ends} % visible at {setting.height}x{setting.width}. Take another kind, or a "
+                f"set that 'inpaint masks --kind {kind}' drew, whose ranges hold what they hold.",
+                setting="by_visible",
+            ) from error
+
+
 def choose_masks(
     text: str,
     setting: Setting,
@@ -266,4 +286,5 @@ def choose_masks(
     kind = masks.parse(text)
     if by_visible and "@" not in text and kind.distribution.is_random:
         text = f"{text}@mixture"
+        _check_mixture(text, setting, seed)
     return MaskChoice(text, setting.height, setting.width, seed)

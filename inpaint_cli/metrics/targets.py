@@ -346,6 +346,16 @@ def check_temperature(temperature: float | None, contestants: Sequence[Contestan
         raise UserError("every model here is deterministic and has none.", setting="temperature")
 
 
+def _check_holes(masks: MaskChoice, count: int) -> None:
+    """Refuse masks of which none hides anything: every model would be perfect."""
+    if all(masks[index].all() for index in range(count)):
+        raise UserError(
+            f"'{masks.kind}' leaves all of {masks.height}x{masks.width} pixels visible: there is "
+            "no hole. Take another kind, size or seed.",
+            setting="masks",
+        )
+
+
 def prepared(
     contestants: Sequence[Contestant],
     settings: Sequence[Setting],
@@ -367,6 +377,7 @@ def prepared(
             masks[setting] = choose_masks(
                 options.masks, setting, len(rows), options.seed, options.by_visible, reporter
             )
+            _check_holes(masks[setting], len(rows))
         chosen = masks[setting]
         target = ModelTarget(contestant, images, rows, setting, chosen, options.k, options.seed)
         target.temperature = options.temperature

@@ -9,6 +9,7 @@ import torch
 
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
+from inpaint_cli.masks import draw
 from inpaint_cli.masks.sets import MaskSet, draw_set, write_set
 from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
@@ -92,6 +93,19 @@ def test_ranges_turn_a_kind_without_one_into_the_mixture() -> None:
     assert choose_masks("pixels", setting, 4, 0, by_visible=True).kind == "pixels@mixture"
     assert choose_masks("pixels@20-40", setting, 4, 0, by_visible=True).kind == "pixels@20-40"
     assert choose_masks("box-50", setting, 4, 0, by_visible=True).kind == "box-50"
+
+
+def test_a_kind_that_lacks_a_range_is_refused_by_what_was_asked_for() -> None:
+    with pytest.raises(UserError, match=r"patches gives none with 80-100 % visible at 16x16"):
+        choose_masks("patches", Setting(SIDE, SIDE, 3), 4, 0, by_visible=True)
+    with pytest.raises(UserError, match="A mixture needs all five ranges"):
+        draw("patches@mixture", SIDE, SIDE)
+
+
+@pytest.mark.parametrize("kind", ["everything", "hide-left:0.001", "holes:n=0"])
+def test_masks_without_any_hole_are_refused(kind: str) -> None:
+    with pytest.raises(UserError, match="leaves all of 16x16 pixels visible"):
+        target(masks=kind)
 
 
 def test_a_stored_set_of_masks_is_taken_and_must_fit(tmp_path: Path) -> None:
