@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,26 @@ def _figure() -> Any:
 
 def write_all(documents: Sequence[Document], folder: Path) -> list[Path]:
     """Write a PNG per metric over the ranges, where there are any, and per rank histogram."""
-    paths = []
+    paths = list[Path]()
     labels = dict.fromkeys(label_of(e) for d in documents for e in d["metrics"] if "groups" in e)
     for label in labels:
-        paths.append(folder / f"{_file_name(label)}.png")
+        paths.append(_free(folder / f"{_file_name(label)}.png", paths))
         _save(_over_ranges(documents, label), paths[-1])
     for name, document in zip(called(documents), documents, strict=True):
         entry = next((e for e in document["metrics"] if e["name"] == "rank-histogram"), None)
         if entry:
-            paths.append(folder / f"rank-histogram-{_file_name(name)}.png")
+            paths.append(_free(folder / f"rank-histogram-{_file_name(name)}.png", paths))
             _save(_histogram(name, entry), paths[-1])
     return paths
+
+
+def _free(path: Path, taken: Sequence[Path]) -> Path:
+    """Return a path, or with a number where names that differ come to one file: a/b and a-b."""
+    number, free = 1, path
+    while free in taken:
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
 
 
 def _file_name(label: str) -> str:
@@ -62,7 +72,7 @@ def _file_name(label: str) -> str:
 
 def _over_ranges(documents: Sequence[Document], label: str) -> Any:
     figure = _figure()(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
+    axes, drawn = figure.subplots(), list[tuple[Any, str]]()
     for name, document in zip(called(documents), documents, strict=True):
         entry = next((e for e in document["metrics"] if label_of(e) == label), None)
         if entry is None or "groups" not in entry:
@@ -71,14 +81,16 @@ def _over_ranges(documents: Sequence[Document], label: str) -> Any:
         kept = {n: g for n, g in entry["groups"].items() if isinstance(g["value"], float)}
         values = [group["value"] * factor for group in kept.values()]
         errors = [(group["se"] or 0.0) * factor for group in kept.values()]
-        axes.errorbar(list(kept), values, errors, marker="o", capsize=3, label=name)
+        drawn.append((axes.errorbar(list(kept), values, errors, marker="o", capsize=3), name))
         unit = metrics.get(entry["name"]).unit
         better = {"lower": ", lower is better", "higher": ", higher is better"}
         axes.set_ylabel(f"{label}{f' [{unit}]' if unit else ''}{better.get(entry['better'], '')}")
         if entry.get("target") is not None:
             axes.axhline(entry["target"] * factor, color="grey", linestyle="--", linewidth=1)
     axes.set_xlabel("visible [%]")
-    axes.legend()
+    legend = axes.legend([line for line, _ in drawn], [str(n) for n in range(len(drawn))])
+    for text, (_, name) in zip(legend.get_texts(), drawn, strict=True):
+        _write(text, name)
     axes.grid(alpha=0.3)
     return figure
 
@@ -98,12 +110,20 @@ def _histogram(name: str, entry: Document) -> Any:
     axes.set_xlabel(f"rank of the original among {len(shares) - 1} completions")
     axes.set_ylabel("share of hidden values")
     shapes = "U = too sure, dome = too vague, slope = bias"
-    axes.set_title(f"{name}: {shapes}", fontsize=9)
+    _write(axes.set_title("", fontsize=9), f"{name}: {shapes}")
     axes.legend()
     return figure
 
 
+def _write(text: Any, name: str) -> None:
+    """Set a text that holds a name, in which $ is no formula and a leading _ hides nothing."""
+    text.set_parse_math(False)
+    text.set_text(name)
+
+
 def _save(figure: Any, path: Path) -> None:
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, warnings.catch_warnings():
+        # A name in a script that the font lacks: the boxes in its place are plain to see.
+        warnings.filterwarnings("ignore", "Glyph")
         # Without the date and version that matplotlib adds, so that the same report gives the same.
         figure.savefig(temporary, dpi=DPI, format="png", metadata={"Software": None})
