@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inpaint_cli.metrics.protocol import RECONSTRUCTION
@@ -22,6 +22,29 @@ def name_of(document: Document) -> str:
     return str(document["model"]["name"])
 
 
+def names_of_masks(documents: Sequence[Document]) -> list[str]:
+    """Return the kind of masks of each report, with seed or hash where other masks share it."""
+    names = [kind_of(document) for document in documents]
+    masks = [document["protocol"]["masks"] for document in documents]
+    for tell in (_seed_of, _hash_of):
+        hashes: dict[str, set[str]] = {}
+        for name, one in zip(names, masks, strict=True):
+            hashes.setdefault(name, set()).update(filter(None, [one.get("sha256")]))
+        names = [
+            f"{name}{tell(one)}" if len(hashes[name]) > 1 else name
+            for name, one in zip(names, masks, strict=True)
+        ]
+    return names
+
+
+def _seed_of(masks: Document) -> str:
+    return "" if masks["seed"] is None else f" seed {masks['seed']}"
+
+
+def _hash_of(masks: Document) -> str:
+    return f" {str(masks['sha256'])[:8]}"
+
+
 def is_together(document: Document) -> bool:
     """Return whether a report is of several kinds of masks together."""
     return "kinds" in document["protocol"]["masks"].get("params", {})
@@ -33,20 +56,47 @@ def is_reconstruction(document: Document) -> bool:
 
 
 def blocks_of(documents: Sequence[Document]) -> list[list[Document]]:
-    """Return the tables: of the same images one for all models, or for all kinds of one's masks.
+    """Return the tables: of the same images one for all models, or for all of one's masks.
 
     With ranges each report has a table of its own before.
     """
-    same: dict[Any, list[Document]] = {}
-    for document in documents:
-        data = document["protocol"]["dataset"]
-        key = (data["ids_sha256"], data["height"], data["width"], data["channels"], data["levels"])
-        same.setdefault(key, []).append(document)
-    shared = [block for group in same.values() for block in _tables_of(group)]
+    same = _grouped(documents, _same_images)
+    shared = [block for group in same for block in _tables_of(group)]
     if any("groups" in entry for document in documents for entry in document["metrics"]):
         alone = [[document] for document in documents if not is_together(document)]
         return alone + [block for block in shared if len(block) > 1]
     return shared
+
+
+def _grouped(
+    documents: Sequence[Document], alike: Callable[[Document, Document], bool]
+) -> list[list[Document]]:
+    groups = list[list[Document]]()
+    for document in documents:
+        fitting = (g for g in groups if all(alike(other, document) for other in g))
+        group = next(fitting, None)
+        if group is None:
+            groups.append([document])
+        else:
+            group.append(document)
+    return groups
+
+
+def _same_images(one: Document, other: Document) -> bool:
+    a, b = (document["protocol"]["dataset"] for document in (one, other))
+    names = ("ids_sha256", "height", "width", "channels", "levels")
+    return all(a[name] == b[name] for name in names) and _agree(a, b, "originals_sha256")
+
+
+def _same_masks(one: Document, other: Document) -> bool:
+    a, b = (document["protocol"]["masks"] for document in (one, other))
+    return kind_of(one) == kind_of(other) and _agree(a, b, "sha256")
+
+
+def _agree(one: Document, other: Document, name: str) -> bool:
+    """Return whether two hashes are equal, or one is missing: where nothing was measured."""
+    hashes = {one.get(name), other.get(name)} - {None}
+    return len(hashes) < 2
 
 
 def _tables_of(group: Sequence[Document]) -> list[list[Document]]:
@@ -55,12 +105,9 @@ def _tables_of(group: Sequence[Document]) -> list[list[Document]]:
     for document in group:
         (given if is_reconstruction(document) else drawn).append(document)
     of_one = len({name_of(document) for document in drawn}) == 1
-    if of_one and len({kind_of(document) for document in drawn}) > 1:
+    if of_one and len(drawn) > 1:
         return [part for part in (drawn, given) if part]
-    by_kind: dict[str, list[Document]] = {}
-    for document in group:
-        by_kind.setdefault(kind_of(document), []).append(document)
-    return list(by_kind.values())
+    return _grouped(group, _same_masks)
 
 
 def heads_of(block: Sequence[Document]) -> list[str]:
@@ -68,22 +115,26 @@ def heads_of(block: Sequence[Document]) -> list[str]:
     names = [name_of(document) for document in block]
     if len(set(names)) == len(block):
         return names
-    return [TOGETHER if is_together(document) else kind_of(document) for document in block]
+    masks = names_of_masks(block)
+    return [
+        TOGETHER if is_together(document) else name
+        for name, document in zip(masks, block, strict=True)
+    ]
 
 
 def called(documents: Sequence[Document]) -> list[str]:
     """Return a name for each report: the model's, with its masks where it has several reports."""
     names = [name_of(document) for document in documents]
     return [
-        name if names.count(name) == 1 else f"{name} {kind_of(document)}"
-        for name, document in zip(names, documents, strict=True)
+        name if names.count(name) == 1 else f"{name} {kind}"
+        for name, kind in zip(names, names_of_masks(documents), strict=True)
     ]
 
 
 def titles_of(block: Sequence[Document]) -> list[str]:
     """Return the head of a table: who, which data, how many, which masks."""
     first = block[0]["protocol"]
-    data, masks, completions = first["dataset"], first["masks"], first["completions"]
+    data, completions = first["dataset"], first["completions"]
     names = " | ".join(dict.fromkeys(map(name_of, block)))
     if first.get("pairing", {}).get("by") == "none":  # reports of earlier versions have none
         size = f"{data['width']}x{data['height']}" if data["height"] else "several sizes"
@@ -91,9 +142,12 @@ def titles_of(block: Sequence[Document]) -> list[str]:
         return [f"{names} · {pictures} · unpaired, against {first['pairing']['real_set']}"]
     k = sorted({document["protocol"]["completions"]["k"] for document in block})
     counts = "K=" + " or ".join(map(str, k))
-    seed = "" if masks["seed"] is None else f" seed {masks['seed']}"
-    kinds = dict.fromkeys(map(kind_of, block))
-    kind = f"masks {next(iter(kinds))}{seed}" if len(kinds) == 1 else f"masks by column,{seed}"
+    seeds = {_seed_of(document["protocol"]["masks"]) for document in block}
+    seed = seeds.pop() if len(seeds) == 1 else ""
+    kinds = dict.fromkeys(names_of_masks(block))
+    kind = f"masks {next(iter(kinds))}{seed}"
+    if len(kinds) > 1:
+        kind = f"masks by column,{seed}" if seed else "masks by column"
     parts = [
         names,
         f"{data['name']} {data['split']}" if data["split"] != "none" else data["name"],

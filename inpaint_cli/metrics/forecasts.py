@@ -36,6 +36,7 @@ CHUNK = 65536
 UNEVEN = (
     "ranks of few images are uneven by chance, which the error leaves out; compare at equal n only"
 )
+CERTAIN = "K = 1: the completion counts as certain; of a model that draws this is too high"
 NOMINAL = 0.9
 """Coverage is that of the interval whose nominal level is nearest to this."""
 
@@ -256,9 +257,11 @@ class ProperScore(Forecast):
             yield mean_line(
                 self, results, f"{self.name}-fair", "fair", label=self.name, warnings=few
             )
-            yield mean_line(self, results, self.name, "ordinary", label=f"{self.name} ordinary")
+            label = f"{self.name} ordinary"
+            yield mean_line(self, results, self.name, "ordinary", label=label, depends_on_k=True)
         else:
-            yield mean_line(self, results, self.name, "ordinary (K = 1: no fair form)")
+            variant = "ordinary (K = 1: no fair form)"
+            yield mean_line(self, results, self.name, variant, warnings=(CERTAIN,))
 
 
 class Crps(ProperScore):
@@ -278,7 +281,9 @@ class Energy(ProperScore):
         yield from super().lines(results)
         column = "energy-fair-per-sqrt-dim" if results.k > 1 else "energy-per-sqrt-dim"
         variant = "over the root of the hidden values"
-        yield mean_line(self, results, column, variant, label="energy per root of size")
+        few = () if results.k > 1 else (CERTAIN,)
+        label = "energy per root of size"
+        yield mean_line(self, results, column, variant, label=label, warnings=few)
 
 
 class Coverage(Forecast):
@@ -323,7 +328,11 @@ class RankHistogram(Forecast):
 
     def lines(self, results: Results) -> Iterator[Line]:
         yield Line(
-            self, "rank-histogram", "reliability index", lambda c: self._estimate(results, c)
+            self,
+            "rank-histogram",
+            "reliability index",
+            lambda chosen: self._estimate(results, chosen),
+            depends_on_k=True,
         )
 
     def _estimate(self, results: Results, chosen: Chosen) -> Estimate:

@@ -155,6 +155,7 @@ class DivFid(FrechetMetric):
             "all completions against the originals",
             lambda real, sets, **how: fid_all(real, sets, seed=SEED, **how),
             better="lower",
+            depends_on_k=True,
         )
 
 

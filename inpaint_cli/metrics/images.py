@@ -128,7 +128,9 @@ class PictureMetric(Metric):
                 best, variant = f"{base} best of {k} (oracle)", f"{where}, best of {k} (oracle)"
                 yield mean_line(self, results, f"{base}-best", variant, label=best, warnings=oracle)
                 label, variant = f"{base} of mean image", f"{where}, of the mean image"
-                yield mean_line(self, results, f"{base}-of-mean", variant, label=label)
+                yield mean_line(
+                    self, results, f"{base}-of-mean", variant, label=label, depends_on_k=True
+                )
 
     def summed_up(
         self, column: str, values: Sequence[float] | _Array, best: float, of_mean: float

@@ -127,7 +127,15 @@ class InceptionScore(Metric):
         def pooled(chosen: Chosen) -> Estimate:
             return pooled_inception_score(results.column("logits", chosen), min(10, len(chosen)))
 
-        yield Line(self, label, "per observation", compute, column="is", feature_id=extractor.name)
+        yield Line(
+            self,
+            label,
+            "per observation",
+            compute,
+            column="is",
+            feature_id=extractor.name,
+            depends_on_k=True,
+        )
         if "logits" in results.columns.figures:
             yield Line(
                 self, f"{label} pooled", "pooled over images", pooled, feature_id=extractor.name

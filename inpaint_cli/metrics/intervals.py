@@ -103,6 +103,25 @@ def _method(se: float | None, n: int, strata: Strata) -> str:
     return "strata" if are_used(n, strata) else "images"
 
 
+def by_picture(values: Floats, pictures: npt.NDArray[np.int64]) -> Floats:
+    """Return one value per picture [C, ...] of values [n, ...] that pictures [n] belong to.
+
+    Of a picture that occurs as often as the others its mean. In general its sum of deviations from
+    the mean of all, so that the mean stays what it is and its error is that of whole pictures
+    (Cochran 1977, eq. 9A.5).
+
+    >>> by_picture(np.array([1.0, 3.0, 5.0, 7.0]), np.array([0, 0, 1, 1])).tolist()
+    [2.0, 6.0]
+    """
+    if not np.isfinite(values).all():
+        return values
+    place = np.unique(pictures, return_inverse=True)[1]
+    mean, count = values.mean(axis=0), int(place.max()) + 1
+    sums = np.zeros((count, *values.shape[1:]))
+    np.add.at(sums, place, values - mean)
+    return np.asarray(mean + sums * (count / len(values)))
+
+
 def ratio_of_sums(over: Floats, under: Floats, strata: Strata = None) -> Estimate:
     """Return sum(over) / sum(under), one pair per image, with the linearised standard error.
 

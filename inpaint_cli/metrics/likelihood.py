@@ -75,6 +75,7 @@ class LikelihoodMetric(Metric):
     """A figure of -log p(hidden | visible) of the originals, which `Case.nats` holds."""
 
     needs = frozenset({"hole", "likelihood"})
+    by_picture = False
     digits = 3
 
     def nats(self, results: Results, chosen: Chosen) -> NatsOfImages:

@@ -118,6 +118,7 @@ class FaithfulVariance(PerceptualMetric):
                 feature_id=self.distance(results).name,
                 warnings=self.cautions(results),
                 params={"sigma": sigma, "fwv_mean_is_value_over_k": results.k},
+                depends_on_k=True,
             )
 
 

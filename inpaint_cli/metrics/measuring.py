@@ -30,7 +30,7 @@ from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.reporting import Advance
 
-VERSION = 6
+VERSION = 7
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
 COMPLETIONS = 512
 """About so many completions make a shard."""
@@ -62,15 +62,17 @@ class Meter:
 
         None where a program failed for one of them, which is then in `failed`.
 
-        "mask": uint8 [n, bytes], the masks as bits; "features": float32 [n, 1 + sets, d], the
-        original first.
+        "truth": uint8 [n, 16], what each original is known by; "mask": uint8 [n, bytes], the masks
+        as bits; "features": float32 [n, 1 + sets, d], the original first.
         """
         rows, masks, pictures = list[Figures](), list[npt.NDArray[Any]](), list[Tensor]()
+        truths = list[npt.NDArray[Any]]()
         for index in indices:
             case = self._case(index)
             if case is None:
                 continue
             rows.append(self.figures(case))
+            truths.append(print_of(case.truth))
             if case.visible is not None:
                 masks.append(pack(case.visible.numpy()))
             if self.sets:
@@ -79,6 +81,7 @@ class Meter:
         if len(rows) < len(indices):
             return None
         tensors = {f"c.{name}": column for name, column in columns_of(rows).items()}
+        tensors["truth"] = torch.from_numpy(np.stack(truths))
         if masks:
             tensors["mask"] = torch.from_numpy(np.stack(masks))
         if pictures and self.instruments.extractor is not None:
@@ -124,6 +127,13 @@ class Meter:
             row["nats"] = case.nats
             row["bound"] = float(self.target.bound == "elbo")
         return row
+
+
+def print_of(picture: Tensor) -> npt.NDArray[np.uint8]:
+    """Return what a picture is known by, whatever its name: 16 bytes of a hash of its pixels."""
+    pixels = picture.cpu().contiguous().numpy()
+    digest = hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).digest()
+    return np.frombuffer(digest[:16], np.uint8).copy()
 
 
 def columns_of(rows: Sequence[Figures]) -> dict[str, Tensor]:
@@ -185,13 +195,15 @@ class WorkFolder:
         """Read all shards in their order; features go from file to file, not into memory."""
         count = self.parts[-1].stop
         columns, sides = dict[str, Column](), list[Features]()
-        masks, masked = hashlib.sha256(), False
+        masks, masked, truths = hashlib.sha256(), False, list[npt.NDArray[np.uint8]]()
         for number, part in enumerate(self.parts):
             tensors = self._shard(number)
             for name, values in tensors.items():
                 if name.startswith("c."):
                     blank = np.full((count, *values.shape[1:]), np.nan)
                     columns.setdefault(name[2:], blank)[part.start : part.stop] = values
+            if "truth" in tensors:
+                truths.append(tensors["truth"])
             if "mask" in tensors:
                 masks.update(tensors["mask"].tobytes())
                 masked = True
@@ -200,7 +212,9 @@ class WorkFolder:
                 for side, rows in zip(sides, tensors["features"].swapaxes(0, 1), strict=True):
                     side[part.start : part.stop] = rows
         digest = masks.hexdigest() if masked else None
-        return Columns(count, columns, sides[0] if sides else None, tuple(sides[1:]), digest)
+        originals = np.concatenate(truths) if truths else None
+        real, sets = (sides[0], tuple(sides[1:])) if sides else (None, ())
+        return Columns(count, columns, real, sets, digest, originals)
 
     def _shard(self, number: int) -> dict[str, npt.NDArray[Any]]:
         from safetensors import SafetensorError

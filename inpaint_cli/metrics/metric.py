@@ -5,6 +5,7 @@ Every metric is one object of a subclass of `Metric`; `inpaint_cli/metrics/__ini
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import bootstrap, over_images
+from inpaint_cli.metrics.intervals import bootstrap, by_picture, over_images
 from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
@@ -86,6 +87,15 @@ class Columns:
     sets: tuple[npt.NDArray[np.float32], ...]
     """Likewise, of each completion set."""
     masks_sha256: str | None
+    originals: npt.NDArray[np.uint8] | None = None
+    """[N, 16], what each original is known by; None where nothing was measured."""
+
+    @property
+    def originals_sha256(self) -> str | None:
+        """The hash of all originals in their order; None where nothing was measured."""
+        if self.originals is None:
+            return None
+        return hashlib.sha256(self.originals.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -103,20 +113,33 @@ class Results:
     """[N], the range of each image, where masks are a mixture of ranges."""
     paired: bool = True
     """Whether row i of both sides belongs to one image."""
+    pictures: npt.NDArray[np.int64] | None = None
+    """[N], the picture that each image is of, where pictures repeat; None where each is one."""
 
     def column(self, name: str, chosen: Chosen) -> npt.NDArray[np.float64]:
         """Return a column of the chosen images that have it; Refused if none has."""
-        return self.sample(name, chosen)[0]
+        return self._rows(name, chosen)[0]
 
     def sample(self, name: str, chosen: Chosen) -> tuple[npt.NDArray[np.float64], Strata]:
-        """Return such a column, and the ranges of its images."""
+        """Return such a column, and the ranges of its images; of repeated pictures a row each."""
+        rows, having = self._rows(name, chosen)
+        if self.pictures is None:
+            return rows, self.ranges(having)
+        return by_picture(rows, self.pictures[having]), None
+
+    def absent(self, name: str, chosen: Chosen) -> int:
+        """Return how many of the chosen images do not have a figure."""
+        return len(chosen) - len(self._rows(name, chosen)[1])
+
+    def _rows(self, name: str, chosen: Chosen) -> tuple[npt.NDArray[np.float64], Chosen]:
+        """Return a column of the chosen images that have it, and these images."""
         column = self.columns.figures.get(name)
         if column is None:
             raise Refused("no image has this figure")
         chosen = chosen[~np.isnan(column[chosen].reshape(len(chosen), -1)).any(axis=1)]
         if not len(chosen):
             raise Refused("no image here has this figure: nothing is hidden")
-        return column[chosen], self.ranges(chosen)
+        return column[chosen], chosen
 
     def ranges(self, chosen: Chosen) -> Strata:
         """Return the ranges of the chosen images."""
@@ -142,6 +165,8 @@ class Line:
     column: str | None = None
     """The column whose mean it is: such lines have bootstrap bounds and can be paired."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    depends_on_k: bool = False
+    """Whether the number of completions moves the figure: such figures need equal K."""
 
     @property
     def direction(self) -> Direction:
@@ -173,6 +198,9 @@ class Metric:
     """Whether it is computed where no metric is asked for."""
     feature_sets: ClassVar[int] = 1
     """Of so many completions at most the features are kept, if the metric needs features."""
+    by_picture: ClassVar[bool] = True
+    """Whether errors are right where one picture counts as several images, under masks of its own.
+    """
     depends_on_n: ClassVar[bool] = False
     """Whether the number of images moves the figure itself: such figures need equal n."""
     over_masks: ClassVar[bool] = False
@@ -232,7 +260,7 @@ def mean_line(
 
     def compute(chosen: Chosen) -> Estimate:
         values, strata = results.sample(column, chosen)
-        absent = len(chosen) - len(values)
+        absent = results.absent(column, chosen)
         left_out = [f"{absent} images without hidden values are left out"] * (absent > 0)
         return over_images(values, results.k, warnings=[*warnings, *left_out], strata=strata)
 
@@ -244,6 +272,7 @@ class FeatureMetric(Metric):
     """A metric that compares the features of originals with those of completion sets."""
 
     needs = frozenset({"features"})
+    by_picture = False
 
     def extractor(self, results: Results) -> FeatureExtractor:
         """Return the network whose features are compared."""

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from inpaint_cli import __version__, metrics
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.intervals import RESAMPLES, holm, paired_difference
+from inpaint_cli.metrics.intervals import RESAMPLES, by_picture, holm, paired_difference
 from inpaint_cli.metrics.metric import SEED, Chosen, Columns, Line, Results
 from inpaint_cli.metrics.protocol import (
     BINS,
+    FILES,
     RECONSTRUCTION,
     MeasureOptions,
     TargetFacts,
@@ -29,6 +31,8 @@ from inpaint_cli.metrics.targets import Described
 SCHEMA = "inpaint.score/1"
 METHODS = {"images": "image se", "strata": "image se within ranges"}
 Document = dict[str, Any]
+REPEATED = 0.05
+"""Of more images that repeat a picture there is a warning."""
 NO_FIGURE: Document = {
     **dict.fromkeys(("value", "se", "se_method", "sd", "ci95", "bias")),
     **dict.fromkeys(("n_images", "n_real", "n_fake")),
@@ -62,7 +66,10 @@ def document_of(
     bound = bound_of(columns)
     strata, levels = strata_of(facts, columns), target.setting.levels
     paired = facts.pairing is None
-    results = Results(columns, options, instruments, target.k, levels, bound, strata, paired)
+    pictures = pictures_of(columns) if strata is None else None
+    results = Results(
+        columns, options, instruments, target.k, levels, bound, strata, paired, pictures
+    )
     lines, entries = list[Line](), list[Document]()
     refusals = [_refusal(name, error) for name, error in refused.items()]
     whole = np.arange(columns.count)
@@ -93,6 +100,31 @@ def strata_of(facts: TargetFacts, columns: Columns) -> Strata:
     if visible is None or not facts.masks.get("bins"):
         return None
     return np.array([bin_of(share) for share in visible])
+
+
+def pictures_of(columns: Columns) -> npt.NDArray[np.int64] | None:
+    """Return which picture each image is of; None unless one counts as several images.
+
+    As where a folder holds each picture once for each of its masks: what these have in common is no
+    new sample. A few copies do no harm.
+    """
+    if columns.originals is None:
+        return None
+    pictures, place = np.unique(columns.originals, axis=0, return_inverse=True)
+    few = len(place) - len(pictures) <= REPEATED * len(place)
+    return None if few else place.reshape(-1)
+
+
+def _on_repeats(line: Line, results: Results, chosen: Chosen) -> tuple[str, ...]:
+    """Return what is done about pictures that count as several images, or that nothing is."""
+    pictures = pictures_of(results.columns)
+    if pictures is None:
+        return ()
+    different = len(np.unique(pictures[chosen]))
+    told = f"the {len(chosen)} originals are {different} different pictures"
+    if results.pictures is not None and line.metric.by_picture:
+        return (f"{told}: n, errors and p are of these, their figures averaged over each",)
+    return (f"{told}: the error takes them for independent, and is too small",)
 
 
 def bound_of(columns: Columns) -> str | None:
@@ -180,7 +212,8 @@ def _figure(
         within = " within ranges" if are_used(estimate.n, results.ranges(chosen)) else ""
         how = f"percentile bootstrap of {RESAMPLES} over images{within}, widened by Student's t"
         figure["params"]["ci95"] = f"{how}, seed {SEED}"
-    warnings = [*estimate.warnings, *(facts.warnings if features else ())]
+    warnings = [*estimate.warnings, *facts.warnings, *(facts.of_features if features else ())]
+    warnings += _on_repeats(line, results, chosen)
     if estimate.n == 1:
         warnings.append("one image: no error")
     figure["warnings"] = list(dict.fromkeys(warnings))
@@ -229,7 +262,7 @@ def _protocol(facts: TargetFacts, columns: Columns) -> Document:
     used = list(range(len(columns.sets)))
     pairs = {"by": "id", "real_set": f"the same {columns.count} images"}
     return {
-        "dataset": facts.dataset,
+        "dataset": {**facts.dataset, "originals_sha256": columns.originals_sha256},
         "masks": masks,
         "completions": {**facts.completions, "set_index_used": used},
         "pairing": facts.pairing or pairs,
@@ -271,8 +304,8 @@ def plain(value: Any) -> Any:
 def compare(all_scored: Sequence[Scored]) -> None:
     """Add to each report how its means differ, image by image, from the first of its kind's.
 
-    Of one kind are those of the same ids and masks, so that each difference is of one image under
-    one mask. `p_holm` is corrected for all comparisons of the run.
+    Of one kind are those of the same originals and masks, so that each difference is of one image
+    under one mask. `p_holm` is corrected for all comparisons of the run.
     """
     firsts, every = dict[Any, Scored](), list[Document]()
     for other in all_scored:
@@ -280,6 +313,12 @@ def compare(all_scored: Sequence[Scored]) -> None:
         if first is other:
             continue
         for entry, line in zip(other.document["metrics"], other.lines, strict=True):
+            if line.depends_on_k and _is_moved_by_k(line, other, first):
+                entry["warnings"].append(
+                    f"of {other.results.k} completions, and {first.target.name}'s of "
+                    f"{first.results.k}: their number moves this figure, so they do not compare"
+                )
+                continue
             paired = _paired(line, other, first)
             if paired:
                 entry["params"]["paired"] = paired
@@ -296,7 +335,39 @@ def _ground(one: Scored) -> tuple[Any, ...]:
     shape = tuple(data[name] for name in ("height", "width", "channels", "levels"))
     # Reconstructions are of whole pictures, and no match for completions.
     drawn = protocol["completions"]["source"] != RECONSTRUCTION
-    return data["ids_sha256"], masks["distribution"], masks["sha256"], drawn, *shape
+    # Names do not tell which pictures they are: every folder has its 0001.png.
+    pictures = data["ids_sha256"], data["originals_sha256"]
+    return *pictures, masks["distribution"], masks["sha256"], drawn, *shape
+
+
+def unlike(all_scored: Sequence[Scored]) -> list[str]:
+    """Return which folders of equal names hold other originals or masks than the first of them."""
+    told, firsts = list[str](), dict[Any, Scored]()
+    for one in all_scored:
+        first = firsts.setdefault(one.document["protocol"]["dataset"]["ids_sha256"], one)
+        data, masks = (
+            [side.document["protocol"][part] for side in (first, one)]
+            for part in ("dataset", "masks")
+        )
+        if data[1]["name"] != FILES:
+            continue
+        for what, key, sides in (
+            ("originals", "originals_sha256", data),
+            ("masks", "sha256", masks),
+        ):
+            ours, theirs = sides[1][key], sides[0][key]
+            if None not in (ours, theirs) and ours != theirs:
+                told.append(
+                    f"{one.target.name}: other {what} of the same names than those of "
+                    f"{first.target.name}, so its figures do not compare with those"
+                )
+    return told
+
+
+def _is_moved_by_k(line: Line, ours: Scored, theirs: Scored) -> bool:
+    """Return whether a figure has a twin of another number of completions."""
+    twin = any(other.label == line.label for other in theirs.lines)
+    return twin and ours.results.k != theirs.results.k
 
 
 def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
@@ -309,8 +380,10 @@ def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
         return None
     both = np.isfinite(a) & np.isfinite(b)
     try:
-        strata = ours.results.ranges(np.flatnonzero(both))
-        estimate = paired_difference(a[both], b[both], SEED, strata)
+        a, b, strata = a[both], b[both], ours.results.ranges(np.flatnonzero(both))
+        if ours.results.pictures is not None:
+            a, b = (by_picture(side, ours.results.pictures[both]) for side in (a, b))
+        estimate = paired_difference(a, b, SEED, strata)
     except Refused:
         return None
     low, high = estimate.extra.get("low"), estimate.extra.get("high")

@@ -19,7 +19,7 @@ from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Meter, WorkFolder, parts
 from inpaint_cli.metrics.protocol import MeasureOptions
 from inpaint_cli.metrics.reconstructions import applies
-from inpaint_cli.metrics.report import Document, Scored, compare, document_of
+from inpaint_cli.metrics.report import Document, Scored, compare, document_of, unlike
 from inpaint_cli.metrics.spent import entries, remark, spent_of
 from inpaint_cli.metrics.targets import Target
 from inpaint_cli.ranks import wait
@@ -90,6 +90,8 @@ class Scoring:
             for plan, (work, seconds) in zip(plans, works, strict=True)
         ]
         compare(scored)
+        for line in unlike(scored):
+            self.reporter.warn(line)
         every = [one for one, plan in zip(scored, plans, strict=True) if plan.own]
         every += self._together(plans, scored, tools)
         for work, _ in works:
@@ -239,3 +241,8 @@ class Scoring:
             self.reporter.note(f"{target.label}: {count} files: {what}")
         if told := remark(spent):
             self.reporter.note(f"{target.label}: {told}")
+        if spent.get("changed") and getattr(target, "keeps_visible", False):
+            self.reporter.warn(
+                f"{target.label}: 'inpaint complete' keeps what is visible, so originals or masks "
+                "are no longer those that were completed"
+            )

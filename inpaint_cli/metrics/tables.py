@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inpaint_cli import metrics
-from inpaint_cli.metrics.blocks import blocks_of, heads_of, kind_of, titles_of
+from inpaint_cli.metrics.blocks import blocks_of, heads_of, names_of_masks, titles_of
 from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, bin_name
 
@@ -97,8 +97,8 @@ def csv_of(documents: Sequence[Document]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, CSV, lineterminator="\n", restval="")
     writer.writeheader()
-    for document in documents:
-        model = {"model": document["model"]["name"], "masks": kind_of(document)}
+    for document, masks in zip(documents, names_of_masks(documents), strict=True):
+        model = {"model": document["model"]["name"], "masks": masks}
         for entry in document["metrics"]:
             common = {
                 **model,

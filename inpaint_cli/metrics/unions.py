@@ -62,6 +62,7 @@ def scored_together(
         columns[0].real,
         tuple(one.sets[0] for one in columns if one.sets),
         _digest(columns),
+        columns[0].originals,
     )
     subject = Union(first.name, first.k, first.setting, _facts(parts))
     options = replace(options, metrics=names, by_visible=False)
