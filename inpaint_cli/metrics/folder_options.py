@@ -45,6 +45,11 @@ def folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> Fol
         raise UserError("give it or crop, not both.", setting="resize")
     paths = [options.get(name) for name in ("reference", "masks")]
     reference, masks = (None if path is None else Path(path) for path in paths)
+    if masks is not None and not masks.is_dir():
+        raise UserError(
+            f"{masks}: no such folder. Masks of pictures made beforehand are a folder of files.",
+            setting="masks",
+        )
     unpaired = bool(options.get("unpaired"))
     return FolderOptions(folders, reference, masks, options.get("k"), size, unpaired)
 

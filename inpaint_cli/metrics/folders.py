@@ -5,7 +5,6 @@ Pictures of any tool in one folder and originals in another, or the results of `
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,15 +19,16 @@ from PIL import Image
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import resolved
 from inpaint_cli.masks.ranges import Mask
-from inpaint_cli.metrics.pairs import Pair, of_folder, of_record
-from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
+from inpaint_cli.metrics.holes import HoleFiles
+from inpaint_cli.metrics.pairs import Pair, of_folder, of_record, state_of
+from inpaint_cli.metrics.protocol import FILES, Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case, subset
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import is_recorded
 from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
 from inpaint_cli.pictures.reading import look
+from inpaint_cli.reporting import Reporter
 
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif"}
 PixelArray = npt.NDArray[np.uint8]
@@ -71,6 +71,17 @@ class CommonSize:
         wanted = self.crop or (size[0], size[1])
         top, left = ((have - want) // 2 for have, want in zip(size, wanted, strict=True))
         return slice(top, top + wanted[0]), slice(left, left + wanted[1])
+
+
+@dataclass
+class Notes(Reporter):
+    """Keeps remarks on a file, without its name, to be told of all files at once."""
+
+    name: str = ""
+    texts: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        self.texts.append(text.removeprefix(f"{self.name}: ").rstrip("."))
 
 
 @dataclass
@@ -132,14 +143,36 @@ class FilesTarget:
         original, pictures = _tensor(sized[:1])[0], _tensor(sized[1:])
         if not self.has_masks or pair.hole is None:
             return Case(original, None, pictures)
-        known = pair.hole.visible(*truth.shape[:2])
+        known = self._visible(pair.hole, truth.shape[:2])
         visible = torch.from_numpy(np.ascontiguousarray(self.size.mask(known)))
-        if all(pixels.shape == truth.shape for pixels in completions):
+        if all(pixels.shape[:2] == known.shape for pixels in (truth, *completions)):
             # As the tool gave them: resizing carries the hole into the pixels around.
             changed = changed_of(_tensor([truth])[0], torch.from_numpy(known), _tensor(completions))
         else:
             changed = changed_of(original, visible, pictures)
         return Case(original, visible, pictures, spent=changed)
+
+    def _visible(self, hole: HoleFiles, size: tuple[int, int]) -> Mask:
+        """Return the visible pixels of a picture; of a mask's own size where all are resized."""
+        notes = Notes(name=str(hole.mask))
+        visible = hole.visible(*size, any_size=bool(self.size.resize), reporter=notes)
+        if visible.shape != size:
+            notes.note("a mask of another size than its picture was resized")
+        self.converted.update(notes.texts)
+        return visible
+
+    def check_holes(self) -> None:
+        """Refuse masks of which none hides anything: they are no masks of these completions."""
+        holes = [(pair.truth, pair.hole) for pair in self.pairs if pair.hole is not None]
+        for truth, hole in holes:
+            resized = bool(self.size.resize)
+            if not hole.visible(*header(truth)[0], any_size=resized).all():
+                return
+        raise UserError(
+            f"{holes[0][1].mask}: hides nothing, and no other mask here does. White is hidden: "
+            "values of 128 and above of 255.",
+            setting="masks",
+        )
 
     @cached_property
     def _span(self) -> Span | None:
@@ -160,6 +193,12 @@ class FilesTarget:
                 f"{self._mixed} completions are grey and their originals in colour, so errors of "
                 "colour are counted"
             )
+        unknown = [pair.id for pair in self.pairs if pair.hole is None]
+        if 0 < len(unknown) < len(self.pairs):
+            lines.append(
+                f"the masks of {len(unknown)} pictures (such as {unknown[0]}) are not where the "
+                "record says, so those of the others are left aside: give masks, a folder of all"
+            )
         if chosen := self.origin.get("chosen"):
             lines.append(
                 f"of {chosen} pictures the likeliest completions alone were kept: they are no "
@@ -172,14 +211,17 @@ class FilesTarget:
             )
         return lines
 
+    @property
+    def keeps_visible(self) -> bool:
+        """Whether these files were written with the originals' visible pixels, bit for bit."""
+        lossy = any(f.suffix.lower() in LOSSY for p in self.pairs for f in p.completions)
+        return bool(self.origin) and not lossy
+
     def facts(self) -> TargetFacts:
         lossy = sorted({f.suffix.lower() for f in self.files} & LOSSY)
-        warnings = self.cautions()
-        if lossy:
-            kinds = ", ".join(lossy)
-            warnings.append(
-                f"some files are lossy ({kinds}): their artefacts alone tell the sides apart"
-            )
+        told = (
+            f"some files are lossy ({', '.join(lossy)}): their artefacts alone tell the sides apart"
+        )
         return TargetFacts(
             model={
                 "family": None,
@@ -187,9 +229,9 @@ class FilesTarget:
                 "checkpoint_sha256": self.origin.get("weights_sha256"),
                 "sampler": dict(self.origin.get("options") or {}),
             },
-            dataset=dataset_facts("files", "none", self.ids, self.setting, self.size.rule),
+            dataset=dataset_facts(FILES, "none", self.ids, self.setting, self.size.rule),
             masks={
-                "distribution": "files" if self.has_masks else "unknown",
+                "distribution": FILES if self.has_masks else "unknown",
                 "params": {},
                 "seed": None,
                 "convention": "1=observed",
@@ -204,17 +246,14 @@ class FilesTarget:
                 "quantised": "uint8 as stored",
                 "source": "inpaint complete" if self.origin else "folder",
             },
-            warnings=tuple(warnings),
+            warnings=tuple(self.cautions()),
+            of_features=(told,) * bool(lossy),
         )
 
     def fingerprint(self) -> Any:
-        digest = hashlib.sha256()
         masks = [p.hole.mask for p in self.pairs if p.hole is not None and p.hole.mask is not None]
-        for path in [*self.files, *masks]:
-            state = path.stat()
-            line = f"{resolved(path)}|{state.st_size}|{state.st_mtime_ns}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-        return [self.ids, digest.hexdigest(), self.size.rule, str([p.hole for p in self.pairs])]
+        state = state_of([*self.files, *masks])
+        return [self.ids, state, self.size.rule, str([p.hole for p in self.pairs])]
 
 
 def target_of(
@@ -254,7 +293,10 @@ def target_of(
         )
     chosen = [pairs[row] for row in subset(pairs, limit)]
     pairs = [Pair(p.id, p.truth, p.completions[:wanted], p.hole) for p in chosen]
-    return FilesTarget(folder.name or str(folder), pairs, size, origin)
+    target = FilesTarget(folder.name or str(folder), pairs, size, origin)
+    if target.has_masks:
+        target.check_holes()
+    return target
 
 
 def header(path: Path) -> tuple[tuple[int, int], bool]:
@@ -271,12 +313,14 @@ def _tensor(pictures: Sequence[PixelArray]) -> Tensor:
 def changed_of(truth: Tensor, visible: Tensor, completions: Tensor) -> dict[str, float]:
     """Return the share of visible samples that completions changed, and by how much on average.
 
-    truth: uint8 [C, H, W]; visible: bool [H, W]; completions: uint8 [K, C, H, W]. Nothing where
-    nothing is visible.
+    And whether nothing that is hidden differs. truth: uint8 [C, H, W]; visible: bool [H, W];
+    completions: uint8 [K, C, H, W]. Nothing where nothing is visible.
     """
     if not visible.any():
         return {}
-    away = (completions.short() - truth.short()).abs()[..., visible].double()
-    moved = away > 0
-    by = float(away[moved].mean()) if moved.any() else 0.0
-    return {"changed": float(moved.double().mean()), "changed_by": by}
+    away = (completions.short() - truth.short()).abs()
+    seen, filled = away[..., visible].double(), away[..., ~visible]
+    moved = seen > 0
+    by = float(seen[moved].mean()) if moved.any() else 0.0
+    untouched = float(filled.numel() > 0 and not filled.any())
+    return {"changed": float(moved.double().mean()), "changed_by": by, "untouched": untouched}

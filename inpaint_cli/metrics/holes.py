@@ -13,6 +13,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, hide_boxes, parse_box, read_mask
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.photos.old_records import hole_fields
+from inpaint_cli.reporting import Reporter
 
 NEWER = {"values", "painted", "colour", "polygons", "shrink", "extend"}
 """Fields of holes that stand in no file and no box."""
@@ -32,8 +33,18 @@ class HoleFiles:
     grow: int = 0
     resize: bool = False
 
-    def visible(self, height: int, width: int) -> Mask:
-        """Return bool [height, width], True = visible."""
+    def visible(
+        self,
+        height: int,
+        width: int,
+        *,
+        any_size: bool = False,
+        reporter: Reporter | None = None,
+    ) -> Mask:
+        """Return bool [height, width], True = visible; UserError for a mask of another size.
+
+        any_size: such a mask is returned as it is.
+        """
         visible = np.ones((height, width), np.bool_)
         if self.mask is not None:
             visible = read_mask(
@@ -42,8 +53,9 @@ class HoleFiles:
                 invert=self.invert,
                 alpha=self.alpha,
                 resize=self.resize,
+                reporter=reporter,
             )
-            if visible.shape != (height, width):
+            if visible.shape != (height, width) and not any_size:
                 raise UserError(
                     f"{self.mask}: the mask has {visible.shape[1]}x{visible.shape[0]} pixels, its "
                     f"picture {width}x{height} (width x height)."

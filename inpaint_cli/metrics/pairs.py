@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import UserError
+from inpaint_cli.files import resolved
 from inpaint_cli.metrics.holes import HoleFiles, completed, hole_of
 from inpaint_cli.photos.listing import SUFFIXES
-from inpaint_cli.photos.record import NAME as RECORD
+from inpaint_cli.photos.pairing import MASK_NAME
 from inpaint_cli.photos.record import Record
 
 SHOWN = 3
@@ -31,11 +34,12 @@ class Pair:
 def by_name(folder: Path) -> dict[str, Path]:
     """Return the pictures of a folder and the folders in it, by path without suffix.
 
-    The suffix begins at the last dot. UserError where there are none, or two of one name.
+    The suffix begins at the last dot. UserError where there are none, or two of one name. Names
+    are as every system but macOS writes them.
     """
     pictures: dict[str, Path] = {}
     for path in pictures_in(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = composed(path.relative_to(folder).with_suffix("").as_posix())
         if name in pictures:
             raise UserError(
                 f"{folder}: {pictures[name].name} and {path.name} have one name. Keep one of "
@@ -81,18 +85,20 @@ def of_folder(folder: Path, reference: Path, masks: Path | None) -> list[Pair]:
         numbered = [other for other in _numbered(name, pictures) if other not in originals]
         names = [name] if name in pictures else numbered
         used.update(names)
-        hole = None if holes is None else _mask_for([name], holes, masks)
+        hole = None if holes is None else _mask_for([name], holes, masks, originals)
         pairs.append(Pair(name, truth, tuple(pictures[n] for n in names), hole))
     missing = [pair.id for pair in pairs if not pair.completions]
     left = sorted(pictures.keys() - used)
+    gap = any(re.sub(r"-\d+$", "", name) in originals for name in left)
+    numbers = " Numbers of completions begin at 0 and leave none out." if gap else ""
     for what, names, there in (
         ("lacks a picture for", missing, reference),
         ("holds pictures without an original:", left, reference),
     ):
         if names:
             raise UserError(
-                f"{folder}: {what} {_some(names)} (originals: {there}). Pictures are paired by "
-                "name, all of them; with unpaired both are compared as sets."
+                f"{folder}: {what} {_some(names)} (originals: {there}).{numbers} Pictures are "
+                "paired by name, all of them; with unpaired both are compared as sets."
             )
     return pairs
 
@@ -109,25 +115,55 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def _mask_for(names: Sequence[str], holes: Mapping[str, Path], masks: Path | None) -> HoleFiles:
-    for name in names:
-        for wanted in (name, f"{name}_mask"):
-            if wanted in holes:
-                return HoleFiles(holes[wanted])
+def composed(name: str) -> str:
+    """Return a name with é as one character, as archives made by macOS do not have it."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _mask_for(
+    names: Sequence[str],
+    holes: Mapping[str, Path],
+    masks: Path | None,
+    originals: Collection[str] = (),
+) -> HoleFiles:
+    """Return the mask of the first name that has one: NAME, NAME_mask, NAME-mask, NAME_mask001.
+
+    originals: names of other pictures, whose masks are their own. UserError for none, or several.
+    """
+    for name in map(composed, names):
+        found = [holes[name]] if name in holes else []
+        found += [
+            path
+            for other, path in holes.items()
+            if other.startswith(name)
+            and other not in originals
+            and (match := MASK_NAME.fullmatch(other))
+            and match[1] == name
+        ]
+        if len(found) > 1:
+            files = " and ".join(path.name for path in found[:2])
+            raise UserError(f"{masks}: {files} are both masks of {name}. Keep one of them.")
+        if found:
+            return HoleFiles(found[0])
     name = names[-1]
     raise UserError(f"{masks}: no mask for {name} (looked for {name}.png, {name}_mask.png).")
+
+
+def items_of(folder: Path) -> list[dict[str, Any]]:
+    """Return what completions.json lists, an item for each photo; UserError for nothing."""
+    record = Record.of(folder, overwrite=True)  # one that is not ours lists nothing
+    items = [] if record.damaged else completed(record.items)
+    if not items:
+        what = "damaged" if record.damaged else "lists no completions that are read here"
+        raise UserError(f"{record.path}: {what}. Complete the photos again.")
+    return items
 
 
 def of_record(
     folder: Path, reference: Path | None, masks: Path | None
 ) -> tuple[list[Pair], dict[str, Any]]:
     """Return the pairs that completions.json lists, and how they were made."""
-    record = Record.of(folder, overwrite=False)
-    if record.damaged:
-        raise UserError(f"{record.path}: damaged. Complete the photos again.")
-    items = completed(record.items)
-    if not items:
-        raise UserError(f"{folder / RECORD}: lists no completions.")
+    items = items_of(folder)
     originals = None if reference is None else by_name(reference)
     holes = None if masks is None else by_name(masks)
     pairs = []
@@ -166,7 +202,7 @@ def _is_ranked(item: Mapping[str, Any]) -> bool:
 
 
 def _first_of(names: Sequence[str], pictures: Mapping[str, Path]) -> Path | None:
-    return next((pictures[name] for name in names if name in pictures), None)
+    return next((pictures[name] for name in map(composed, names) if name in pictures), None)
 
 
 def _check_apart(pairs: Sequence[Pair], reference: Path | None) -> None:
@@ -179,6 +215,20 @@ def _check_apart(pairs: Sequence[Pair], reference: Path | None) -> None:
                 f"{pair.id}. Give the folder of the originals with the folders in it."
             )
         of[pair.truth] = pair.id
+
+
+def state_of(paths: Iterable[Path]) -> str:
+    """Return a hash that changes with any of some files.
+
+    Also where another file takes the place and the time of one, as from an archive: nobody sets
+    the time of that change.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        state = path.stat()
+        line = f"{resolved(path)}|{state.st_size}|{state.st_mtime_ns}|{state.st_ctime_ns}\n"
+        digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _stem_of(file: str) -> str:

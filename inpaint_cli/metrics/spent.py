@@ -40,6 +40,8 @@ def remark(spent: Mapping[str, float]) -> str | None:
             f"{100 * spent['changed']:.2g} % of the visible samples differ from the originals, by "
             f"{spent['changed_by']:.2g} of 255 on average; they are scored as they are"
         )
+        if spent.get("untouched") == 1:
+            told.append("no hidden sample differs: are the masks inverted? White is hidden")
     if spent.get("alike") == 1:
         told.append("all completions of each picture are the same: is the seed used?")
     return "; ".join(told) or None

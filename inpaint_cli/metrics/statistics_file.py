@@ -47,6 +47,8 @@ class Statistics:
     """Pictures behind them; None where the file does not say."""
     features: Mapping[str, Any] | None = None
     """Which network they are of, as in a report's "features"; None where the file does not say."""
+    prepared: str | None = None
+    """How the pictures were resized or cropped before; None where the file does not say."""
 
     def check(self, described: Mapping[str, Any]) -> None:
         """Raise UserError unless they may be of the network that a report describes."""
@@ -109,7 +111,14 @@ def load(path: Path) -> Statistics:
         mean, covariance = _arrays(archive, path)
     count = facts.get("n_images")
     moments = Moments.given(mean, covariance, count or 2)
-    return Statistics(path.name, moments, hash_of(path), count, facts.get("features"))
+    return Statistics(
+        path.name,
+        moments,
+        hash_of(path),
+        count,
+        facts.get("features"),
+        facts.get("prepared"),
+    )
 
 
 def _unfit(path: Path, problem: str) -> UserError:
@@ -151,13 +160,28 @@ def _facts(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     count = facts.get("n_images") if isinstance(facts, dict) else None
     if not isinstance(features, dict) or not isinstance(count, int) or not 2 <= count < 1 << 53:
         raise _unfit(path, f"'{FACTS}' does not say of which pictures and features it is")
-    return {"features": features, "n_images": count}
+    prepared = facts.get("prepared")
+    return {
+        "features": features,
+        "n_images": count,
+        "prepared": prepared if isinstance(prepared, str) else None,
+    }
 
 
-def save(path: Path, moments: Moments, described: Mapping[str, Any]) -> None:
-    """Write the moments of some features, and of which features they are, whole or not at all."""
+def save(
+    path: Path, moments: Moments, described: Mapping[str, Any], prepared: str = "none"
+) -> None:
+    """Write the moments of some features, and of which features they are, whole or not at all.
+
+    prepared: how the pictures were resized or cropped before.
+    """
     features = {fact: described[fact] for fact in ("id", "dim", "resize", "weights_sha256")}
-    facts = {"version": __version__, "n_images": moments.n, "features": features}
+    facts = {
+        "version": __version__,
+        "n_images": moments.n,
+        "features": features,
+        "prepared": prepared,
+    }
     text = np.array(json.dumps(facts, sort_keys=True))
     arrays = {"mu": moments.mean, "sigma": moments.covariance, FACTS: text}
     with replacing(path) as temporary, temporary.open("wb") as handle:

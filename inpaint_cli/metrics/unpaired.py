@@ -5,7 +5,6 @@ Both sides are folders of any names, numbers and sizes, or one is a published me
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 import time
@@ -22,21 +21,20 @@ from torch import Tensor
 from inpaint_cli import __version__, metrics
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
-from inpaint_cli.files import resolved
 from inpaint_cli.metrics import measuring, statistics_file
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import LOSSY, CommonSize, header
-from inpaint_cli.metrics.holes import completed
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.moments import Moments
-from inpaint_cli.metrics.pairs import names_of, pictures_in
+from inpaint_cli.metrics.pairs import items_of, names_of, pictures_in, state_of
 from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.report import Document, document_of
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.metrics.targets import subset
-from inpaint_cli.photos.record import Record, is_recorded
+from inpaint_cli.parsing import brief
+from inpaint_cli.photos.record import is_recorded
 from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
 from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
@@ -155,24 +153,16 @@ class PictureSet:
 
     def _identity(self, tools: Instruments, scoring: Scoring) -> list[Any]:
         """Return what decides every byte of the shards."""
-        digest = hashlib.sha256()
-        for path in self.files:
-            state = path.stat()
-            line = f"{resolved(path)}|{state.st_size}|{state.st_mtime_ns}\n"
-            digest.update(line.encode(errors="surrogateescape"))
         return [
             [__version__, measuring.VERSION, str(torch.__version__), scoring.device.type],
             ["pictures", *tools.identity()],
-            [digest.hexdigest(), self.size.rule],
+            [state_of(self.files), self.size.rule],
         ]
 
 
 def _first_completions(folder: Path) -> list[Path]:
     """Return the first completion of each photo of the results of `inpaint complete`."""
-    record = Record.of(folder, overwrite=False)
-    if record.damaged or not record.items:
-        raise UserError(f"{record.path}: damaged, or lists no completions.")
-    return [folder / item["completions"][0]["file"] for item in completed(record.items)]
+    return [folder / item["completions"][0]["file"] for item in items_of(folder)]
 
 
 @dataclass
@@ -198,6 +188,12 @@ class UnpairedTarget:
                     "both folders have the same names: pictures that pair are to be scored as "
                     "pairs, since kid of them unpaired is too low"
                 )
+        elif self.originals.prepared not in (None, self.pictures.size.rule):
+            lines.append(
+                f"{self.originals.name} is of pictures prepared otherwise "
+                f"({brief(self.originals.prepared)}; here: {self.pictures.size.rule}), so the "
+                "distance is also one of sizes"
+            )
         for side in sides:
             if not side.setting.height:
                 lines.append(
@@ -237,7 +233,7 @@ class UnpairedTarget:
                 "quantised": "uint8 as stored",
                 "source": "folder",
             },
-            warnings=(f"some files are lossy ({lossy}): their artefacts count",) * bool(lossy),
+            of_features=(f"some files are lossy ({lossy}): their artefacts count",) * bool(lossy),
             pairing=self._pairing(),
         )
 
@@ -370,7 +366,7 @@ def write(scoring: Scoring, files: FolderOptions, limit: int | None, path: Path)
     moments = Moments.of(features)
     if moments.n < 2 or not moments.is_finite:
         raise UserError(f"{pictures.folder}: needs at least 2 pictures with finite features.")
-    statistics_file.save(path, moments, described)
+    statistics_file.save(path, moments, described, pictures.size.rule)
     if moments.n <= moments.d:
         scoring.reporter.warn(
             f"{path}: of {moments.n} pictures in {moments.d} dimensions, so its covariance has "

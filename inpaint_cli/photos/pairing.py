@@ -13,7 +13,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
 from inpaint_cli.photos.listing import FoundPhoto, Places, files_in, is_picture
 
-_MASK_NAME = re.compile(r"(.+)[-_. ]mask\d*", re.IGNORECASE | re.DOTALL)
+MASK_NAME = re.compile(r"(.+)[-_. ]mask\d*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ class _MaskFolder:
         ]
         self._by_name = defaultdict(list)
         for file in self.masks:
-            named = _MASK_NAME.fullmatch(file.stem)
+            named = MASK_NAME.fullmatch(file.stem)
             for stem in {file.stem, named[1] if named else file.stem}:
                 self._by_name[file.parent.relative_to(self.path), _key(stem)].append((stem, file))
 
     def _is_mask(self, file: Path) -> bool:
         """Return whether a file that was given as a photo lies here and is named as a mask."""
-        return self._beside(file) is not None and _MASK_NAME.fullmatch(file.stem) is not None
+        return self._beside(file) is not None and MASK_NAME.fullmatch(file.stem) is not None
 
     def _beside(self, file: Path) -> Path | None:
         """Return the folder of a file, relative to this one; None where it lies elsewhere."""
@@ -133,7 +133,7 @@ class _MaskFolder:
         beside = {self._beside(entry.path) for entry in self.photos} - {None}
         if beside:
             near = [file for file in left if file.parent.relative_to(self.path) in beside]
-            left = [file for file in near if _MASK_NAME.fullmatch(file.stem)]
+            left = [file for file in near if MASK_NAME.fullmatch(file.stem)]
         return left
 
 

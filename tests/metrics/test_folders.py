@@ -283,3 +283,72 @@ def test_copies_of_the_hidden_pixels_are_told_of_and_infinite_if_all_are(
     for line in report["metrics"]:
         assert line["value"] != "inf"
         assert any("each counts as 100 dB" in warning for warning in line["warnings"]), line
+
+
+def scored(results: Path, originals: Path, masks: Path, *more: str) -> Any:
+    """Scores a folder by two figures that need no network."""
+    words = ["score", results, "--reference", originals, "--masks", masks, *more]
+    return CliRunner().invoke(main, [*map(str, words), "--metrics", "psnr,crps"])
+
+
+def marked(originals: Path, folder: Path, low: int, high: int, ending: str = "") -> Path:
+    """Writes masks of two values, of the same hole as `filled`."""
+    for path in originals.iterdir():
+        levels = np.full((12, 14, 1), low, np.uint8)
+        levels[3:7, 4:8] = high
+        save(folder, f"{path.stem}{ending}.png", levels)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (0, 1, "3 files: a mask of the values 0 and 1: 1 counts as white"),
+        (100, 140, "3 files: a grey or soft mask; values of 128 and above are filled in"),
+        (255, 0, "no hidden sample differs: are the masks inverted? White is hidden"),
+    ],
+)
+def test_what_is_made_of_odd_masks_is_told(
+    low: int, high: int, told: str, originals: Path, tmp_path: Path
+) -> None:
+    results = filled(originals, tmp_path / "out")
+    result = scored(results, originals, marked(originals, tmp_path / "masks", low, high))
+    assert result.exit_code == 0, result.output
+    assert told in result.stderr
+
+
+def test_masks_of_which_none_hides_anything_are_refused(originals: Path, tmp_path: Path) -> None:
+    results = filled(originals, tmp_path / "out")
+    result = scored(results, originals, marked(originals, tmp_path / "masks", 0, 0))
+    assert result.exit_code == 2
+    assert "hides nothing, and no other mask here does. White is hidden" in result.stderr
+    nowhere = scored(results, originals, tmp_path / "centre")
+    assert nowhere.stderr.endswith("are a folder of files.\n")
+
+
+@pytest.mark.parametrize("ending", ["-mask", "_MASK", ".mask", "_mask001"])
+def test_masks_are_called_as_complete_knows_them(
+    ending: str, originals: Path, tmp_path: Path
+) -> None:
+    results = filled(originals, tmp_path / "out")
+    masks = marked(originals, tmp_path / "masks", 0, 255, ending)
+    assert scored(results, originals, masks).exit_code == 0
+    shutil.copy(originals / "a.png", masks / "a.png")
+    both = scored(results, originals, masks)
+    assert (both.exit_code, f"a.png and a{ending}.png are both masks of a" in both.stderr) == (
+        2,
+        True,
+    )
+
+
+def test_masks_at_the_size_of_resized_completions_are_resized_too(
+    originals: Path, tmp_path: Path
+) -> None:
+    masks = marked(originals, tmp_path / "masks", 0, 255)
+    for folder in (filled(originals, tmp_path / "out"), masks):
+        for path in folder.iterdir():
+            Image.open(path).resize((28, 24), Image.Resampling.NEAREST).save(path)
+    assert "the mask has 28x24 pixels" in scored(originals, originals, masks).stderr
+    result = scored(tmp_path / "out", originals, masks, "--resize", "12x14")
+    assert result.exit_code == 0, result.output
+    assert "3 files: a mask of another size than its picture was resized" in result.stderr

@@ -114,3 +114,48 @@ def test_folders_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> No
     assert [report["model"]["name"] for report in reports] == [f.as_posix() for f in folders]
     with pytest.raises(UserError, match="Give each once"):
         inpaint_cli.score(folders=[folders[0]] * 2, reference=originals, metrics="mae")
+
+
+def test_names_from_macos_are_those_of_other_systems(tmp_path: Path) -> None:
+    """There an é is two characters: names that look alike must pair."""
+    originals = pictures(tmp_path / "originals", "caf\u00e9.png")
+    results = pictures(tmp_path / "results", "cafe\u0301.png")
+    assert opened(results, originals).ids == ["caf\u00e9"]
+
+
+def test_a_number_that_is_missing_among_completions_is_told(tmp_path: Path) -> None:
+    originals = pictures(tmp_path / "originals", "a.png")
+    results = pictures(tmp_path / "results", "a-0.png", "a-2.png")
+    with pytest.raises(UserError, match="Numbers of completions begin at 0 and leave none out"):
+        opened(results, originals)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"schema": 99, "items": []}'])
+def test_a_record_of_another_version_is_no_output_folder(text: str, tmp_path: Path) -> None:
+    (tmp_path / "completions.json").write_text(text)
+    for unpaired in (False, True):
+        with pytest.raises(UserError, match="lists no completions that are read here") as told:
+            inpaint_cli.score((), folders=[tmp_path], reference=tmp_path, unpaired=unpaired)
+        assert "overwrite" not in str(told.value)
+
+
+def test_originals_that_changed_since_they_were_completed_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = pictures(tmp_path, "a.png", "b.png")
+    items = [item(photos / f"{name}.png", f"{name}-0.png") for name in "ab"]
+    results = recorded(tmp_path / "out", *items)
+    same: dict[str, Any] = {"folders": [results], "metrics": "mae"}
+    inpaint_cli.score((), **same)
+    assert "no longer those" not in capsys.readouterr().err
+    save(photos, "a.png", np.full((12, 12, 3), 99, np.uint8))
+    inpaint_cli.score((), **same)
+    assert "originals or masks are no longer those that were completed" in capsys.readouterr().err
+
+
+def test_a_mask_that_is_gone_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = pictures(tmp_path, "a.png", "b.png")
+    gone = {"mask": str(tmp_path / "gone.png"), "boxes": []}
+    items = item(photos / "a.png", "a-0.png"), item(photos / "b.png", "b-0.png", hole=gone)
+    inpaint_cli.score((), folders=[recorded(tmp_path / "out", *items)], metrics="mae")
+    assert "the masks of 1 pictures (such as b) are not where" in capsys.readouterr().err

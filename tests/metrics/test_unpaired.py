@@ -268,3 +268,15 @@ def test_sets_of_a_limit_are_parts_of_the_whole(originals: Path, completions: Pa
     assert figures(few)["kid"]["n_fake"] == 20
     (again,) = score(completions, limit=20, **more)
     assert figures(few) == figures(again)
+
+
+def test_statistics_of_pictures_of_another_size_are_warned_of(
+    tmp_path: Path, originals: Path, completions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ref.npz"
+    run(originals, "--write-reference", file, "--resize", "8")
+    score(completions, reference=file, resize=8, metrics="fid")
+    assert "prepared otherwise" not in capsys.readouterr().err
+    score(completions, reference=file, metrics="fid")
+    told = capsys.readouterr().err
+    assert "ref.npz is of pictures prepared otherwise (resized to 8x8 (Lanczos)" in told
