@@ -94,11 +94,7 @@ class Kind:
         stratum: which range of a mixture, taken modulo 5; None draws it. UserError below 8 x 8
         pixels, and if the range cannot be met.
         """
-        if min(height, width) < MINIMUM_SIDE:
-            raise UserError(
-                f"masks of kind {self.name} need at least {MINIMUM_SIDE}x{MINIMUM_SIDE} pixels, "
-                f"got {height}x{width}."
-            )
+        check_size(self.name, height, width)
         visible, advice = self.visible, "Choose another range or size."
         if self.is_mixture:
             advice = "A mixture needs all five ranges: choose one that it gives, or another kind."
@@ -128,6 +124,15 @@ class Kind:
             return ""
         value = self.visible.as_hole() if word == "hole" else str(self.visible).replace("-", ":")
         return f"{word}={value}"
+
+
+def check_size(kind: str, height: int, width: int) -> None:
+    """Raise UserError for a size below 8 x 8."""
+    if min(height, width) < MINIMUM_SIDE:
+        raise UserError(
+            f"masks of kind {kind} need at least {MINIMUM_SIDE}x{MINIMUM_SIDE} pixels, got "
+            f"{height}x{width}."
+        )
 
 
 FREEFORM = {

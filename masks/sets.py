@@ -20,6 +20,7 @@ from inpaint_cli.files import is_ours, make_folder, replacing, write_text
 from inpaint_cli.locking import alone_in
 from inpaint_cli.masks import draw, specification
 from inpaint_cli.masks.files import read_mask, write_mask
+from inpaint_cli.masks.kinds import check_size
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.parsing import json_of, read_text
 from inpaint_cli.reporting import Reporter
@@ -154,8 +155,9 @@ def draw_set(
 ) -> MaskSet:
     """Draw masks 0..count-1 of a kind, as scoring takes them (epoch 0).
 
-    UserError for more than a set may hold.
+    UserError for more than a set may hold, and for a size below 8 x 8.
     """
+    check_size(kind, height, width)
     most = min(MOST_MASKS, MOST_BYTES // row_bytes(height, width))
     if count > most:
         raise UserError(

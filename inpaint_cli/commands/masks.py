@@ -123,14 +123,18 @@ def masks(
 
 def describe(drawn: MaskSet, size: str, reporter: Reporter) -> None:
     """Tell how much stays visible, and where that is little because of the size, as typed."""
-    from inpaint_cli.masks import parse
+    from inpaint_cli.masks import is_kind, parse
 
     share = 100 * sum(drawn.visible) / (len(drawn) * drawn.height * drawn.width)
     reporter.note(f"{drawn.protocol()}: {share:.1f} % visible on average; white is filled in.")
-    if parse(drawn.kind).absolute and max(drawn.height, drawn.width) < ABSOLUTE_SIDE:
+    name = drawn.kind.partition("@")[0]
+    scaled = "strokes" if name == "strokes-absolute" else f"{name}-scaled"
+    # Other kinds of absolute size are visible shapes: at a small size more stays visible.
+    hides = parse(drawn.kind).absolute and is_kind(scaled)
+    if hides and max(drawn.height, drawn.width) < ABSOLUTE_SIDE:
         reporter.note(
             f"{drawn.kind}: shapes are as many pixels wide at {size} as at {ABSOLUTE_SIDE}, so "
-            "little stays visible. Kinds that end in -scaled go with the size."
+            f"little stays visible. Those of {scaled} go with the size."
         )
 
 

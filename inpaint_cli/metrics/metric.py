@@ -113,8 +113,13 @@ class Results:
     """[N], the range of each image, where masks are a mixture of ranges."""
     paired: bool = True
     """Whether row i of both sides belongs to one image."""
-    pictures: npt.NDArray[np.int64] | None = None
+    copies: npt.NDArray[np.int64] | None = None
     """[N], the picture that each image is of, where pictures repeat; None where each is one."""
+
+    @property
+    def pictures(self) -> npt.NDArray[np.int64] | None:
+        """The same where means can take account of it: not of ranges and copies together."""
+        return self.copies if self.strata is None else None
 
     def column(self, name: str, chosen: Chosen) -> npt.NDArray[np.float64]:
         """Return a column of the chosen images that have it; Refused if none has."""

@@ -60,15 +60,19 @@ def document_of(
     columns: Columns,
     refused: Mapping[str, Refused],
     device: str,
+    strata: Strata = None,
 ) -> Scored:
-    """Return the report of a measured target; `timing` is the caller's to add."""
+    """Return the report of a measured target; `timing` is the caller's to add.
+
+    strata: the range of each image, where the target's own masks do not tell.
+    """
     facts = target.facts()
-    bound = bound_of(columns)
-    strata, levels = strata_of(facts, columns), target.setting.levels
+    bound, levels = bound_of(columns), target.setting.levels
+    strata = strata_of(facts, columns) if strata is None else strata
     paired = facts.pairing is None
-    pictures = pictures_of(columns) if strata is None else None
+    copies = copies_of(columns)
     results = Results(
-        columns, options, instruments, target.k, levels, bound, strata, paired, pictures
+        columns, options, instruments, target.k, levels, bound, strata, paired, copies
     )
     lines, entries = list[Line](), list[Document]()
     refusals = [_refusal(name, error) for name, error in refused.items()]
@@ -102,7 +106,7 @@ def strata_of(facts: TargetFacts, columns: Columns) -> Strata:
     return np.array([bin_of(share) for share in visible])
 
 
-def pictures_of(columns: Columns) -> npt.NDArray[np.int64] | None:
+def copies_of(columns: Columns) -> npt.NDArray[np.int64] | None:
     """Return which picture each image is of; None unless one counts as several images.
 
     As where a folder holds each picture once for each of its masks: what these have in common is no
@@ -117,10 +121,9 @@ def pictures_of(columns: Columns) -> npt.NDArray[np.int64] | None:
 
 def _on_repeats(line: Line, results: Results, chosen: Chosen) -> tuple[str, ...]:
     """Return what is done about pictures that count as several images, or that nothing is."""
-    pictures = pictures_of(results.columns)
-    if pictures is None:
+    if results.copies is None:
         return ()
-    different = len(np.unique(pictures[chosen]))
+    different = len(np.unique(results.copies[chosen]))
     told = f"the {len(chosen)} originals are {different} different pictures"
     if results.pictures is not None and line.metric.by_picture:
         return (f"{told}: n, errors and p are of these, their figures averaged over each",)

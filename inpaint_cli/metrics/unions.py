@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from inpaint_cli import metrics
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.metric import Columns
@@ -66,7 +68,11 @@ def scored_together(
     )
     subject = Union(first.name, first.k, first.setting, _facts(parts))
     options = replace(options, metrics=names, by_visible=False)
-    return document_of(subject, options, tools, union, refused, device)
+    # Under mixtures image i has its range whatever the kind.
+    ranges = [part.results.strata for part in parts]
+    same = all(one is not None and np.array_equal(one, ranges[0]) for one in ranges)
+    strata = ranges[0] if same else None
+    return document_of(subject, options, tools, union, refused, device, strata)
 
 
 def kind_of(subject: Described) -> str:

@@ -31,13 +31,20 @@ def test_masks_a_manifest_and_a_sheet_are_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "size", "remarked"),
-    [("freeform", 64, True), ("freeform-scaled", 64, False), ("freeform", 256, False)],
+    [
+        ("freeform", 64, True),
+        ("freeform-scaled", 64, False),
+        ("freeform", 256, False),
+        ("strokes-absolute", 64, True),
+        ("strokes", 64, False),  # scaled below 256
+        ("blobs", 64, False),  # what is visible keeps its size, so more of it is
+    ],
 )
 def test_shapes_measured_in_pixels_are_remarked_on_where_they_hide_nearly_all(
     tmp_path: Path, kind: str, size: int, remarked: bool
 ) -> None:
     result = run("--kind", kind, "-n", 1, "--size", size, "-o", tmp_path / "m")
-    assert ("-scaled go with the size" in result.stderr) == remarked
+    assert ("so little stays visible" in result.stderr) == remarked
 
 
 def test_the_same_command_gives_the_same_files(tmp_path: Path) -> None:
@@ -93,6 +100,7 @@ def test_all_kinds_are_listed() -> None:
         (["--kind", "centre@0-20"], "takes no range"),
         (["--kind", "blobs@99-100"], "blobs cannot give 99-100 % visible at 32x32"),
         (["--size", "7"], "at least 8x8"),
+        (["--size", "0x9"], "at least 8x8"),
         (["--size", "big"], "HEIGHTxWIDTH"),
         (["--size", "100000"], "at most 16384"),
         (["-n", "0"], "must be at least 1, got 0"),

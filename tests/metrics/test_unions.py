@@ -9,7 +9,7 @@ import torch
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.blocks import called, heads_of
-from inpaint_cli.metrics.frechet import frechet_distance
+from inpaint_cli.metrics.frechet import fid_all, frechet_distance
 from inpaint_cli.metrics.moments import Moments
 from inpaint_cli.metrics.score import order_of
 from inpaint_cli.metrics.tables import csv_of, markdown_of, text_of
@@ -141,3 +141,25 @@ def test_features_of_every_kind_are_those_of_the_same_originals() -> None:
     assert isinstance(one, ModelTarget)
     for index in range(4):
         np.testing.assert_array_equal(one.case(index).truth, other.case(index).truth)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "ranged"),
+    [(("freeform@mixture", "pixels@mixture"), True), (("freeform@mixture", "centre"), False)],
+)
+def test_the_error_of_the_union_of_mixtures_is_that_within_ranges(
+    kinds: tuple[str, ...], ranged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the ranges it was twice too large."""
+    told = list[Any]()
+
+    def watched(*sides: Any, **how: Any) -> Any:
+        told.append(how["strata"])
+        return fid_all(*sides, **how)
+
+    monkeypatch.setattr("inpaint_cli.metrics.frechet_scores.fid_all", watched)
+    scoring(("fid-agg",), allow_biased=True).run(targets(count=10, kinds=kinds))
+    (strata,) = told
+    assert (strata is not None) == ranged
+    if ranged:
+        assert sorted(np.bincount(strata)) == [2] * 5
