@@ -14,6 +14,7 @@ from inpaint_cli import metrics
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.report import Scored, document_of
+from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.instruments import Instruments
@@ -68,11 +69,18 @@ def scored_together(
     )
     subject = Union(first.name, first.k, first.setting, _facts(parts))
     options = replace(options, metrics=names, by_visible=False)
-    # Under mixtures image i has its range whatever the kind.
-    ranges = [part.results.strata for part in parts]
-    same = all(one is not None and np.array_equal(one, ranges[0]) for one in ranges)
-    strata = ranges[0] if same else None
+    strata = _ranges_of([part.results.strata for part in parts])
     return document_of(subject, options, tools, union, refused, device, strata)
+
+
+def _ranges_of(every: Sequence[Strata]) -> Strata:
+    """Return the range of each image: under mixtures it is that of its number, whatever the kind.
+
+    None where some kind is no mixture.
+    """
+    known = [one for one in every if one is not None]
+    same = len(known) == len(every) and all(np.array_equal(one, known[0]) for one in known)
+    return known[0] if same else None
 
 
 def kind_of(subject: Described) -> str:
