@@ -183,11 +183,16 @@ class UnpairedTarget:
         if isinstance(self.originals, PictureSet):
             sides.append(self.originals)
             unnumbered = [re.sub(r"(-s\d+)?-\d+$", "", name) for name in self.pictures.ids]
-            if self.originals.ids in (self.pictures.ids, sorted(unnumbered)):
+            if set(self.originals.ids) in (set(self.pictures.ids), set(unnumbered)):
                 lines.append(
                     "both folders have the same names: pictures that pair are to be scored as "
                     "pairs, since kid of them unpaired is too low"
                 )
+                if len(self.pictures.ids) > len(self.originals.ids):
+                    lines.append(
+                        "several completions of one original are taken for independent pictures, "
+                        "so errors are too small"
+                    )
         elif self.originals.prepared not in (None, self.pictures.size.rule):
             lines.append(
                 f"{self.originals.name} is of pictures prepared otherwise "

@@ -280,3 +280,17 @@ def test_statistics_of_pictures_of_another_size_are_warned_of(
     score(completions, reference=file, metrics="fid")
     told = capsys.readouterr().err
     assert "ref.npz is of pictures prepared otherwise (resized to 8x8 (Lanczos)" in told
+
+
+def test_several_completions_of_one_original_are_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    originals, made = pictures(tmp_path / "originals", 4), tmp_path / "made"
+    for number in range(3):
+        for path in pictures(tmp_path / f"made-{number}", 4, seed=number).iterdir():
+            made.mkdir(exist_ok=True)
+            path.rename(made / f"{path.stem}-{number}.png")
+    score(made, reference=originals, unpaired=True, metrics="kid")
+    told = capsys.readouterr().err
+    assert "are to be scored as pairs" in told
+    assert "several completions of one original are taken for independent" in told
