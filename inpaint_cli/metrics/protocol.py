@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,6 +15,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import MIXTURE, Mask
 from inpaint_cli.masks.sets import MaskSet, read_set
 from inpaint_cli.metrics.statistics_file import Statistics
+from inpaint_cli.parsing import brief
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.reporting import Reporter
 
@@ -172,7 +174,11 @@ def check_counts(k: int | None, limit: int | None, sets: int | None, side: int |
     """Raise UserError for numbers that mean nothing."""
     least = {"k": (k, 1), "limit": (limit, 1), "sets": (sets, 1), "size": (side, 8)}
     for name, (value, minimum) in least.items():
-        if value is not None and value < minimum:
+        if value is None:
+            continue
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise UserError(f"must be a whole number, got {brief(repr(value))}.", setting=name)
+        if value < minimum:
             raise UserError(f"must be at least {minimum}, got {value}.", setting=name)
 
 

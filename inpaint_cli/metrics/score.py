@@ -66,6 +66,7 @@ class ScoreOrder:
     def __post_init__(self) -> None:
         completed = self.completed
         check_counts(completed.k, completed.limit, self.measured.sets, completed.size)
+        check_counts(self.files.k, None, None, None)
         if not self.models and not self.files.folders:
             raise UserError("nothing to score: give a model or a folder.")
 
@@ -82,8 +83,9 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
     for name in options:
         if name not in known:
             raise unknown_name("score: no option", name, known)
-    if isinstance(options.get("metrics"), str):
-        options["metrics"] = metrics.parse(options["metrics"])
+    given_metrics = options.get("metrics")
+    if isinstance(given_metrics, str) or (given_metrics is not None and not given_metrics):
+        options["metrics"] = metrics.parse(given_metrics or "")
     if isinstance(options.get("data"), str):
         options["data"] = (options["data"],)
     if options.get("calibration") is not None:

@@ -352,3 +352,20 @@ def test_masks_at_the_size_of_resized_completions_are_resized_too(
     result = scored(tmp_path / "out", originals, masks, "--resize", "12x14")
     assert result.exit_code == 0, result.output
     assert "3 files: a mask of another size than its picture was resized" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"k": "2"}, "k: must be a whole number, got '2'"),
+        ({"k": 1.5}, "k: must be a whole number, got 1.5"),
+        ({"limit": True}, "limit: must be a whole number, got True"),
+        ({"metrics": ()}, "metrics: give names"),
+    ],
+)
+def test_options_of_another_type_are_one_sentence_in_python(
+    wrong: dict[str, Any], told: str, originals: Path
+) -> None:
+    given: dict[str, Any] = {"folders": [originals], "reference": originals, "metrics": "mae"}
+    with pytest.raises(UserError, match=told):
+        inpaint_cli.score((), **{**given, **wrong})
