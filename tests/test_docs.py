@@ -15,17 +15,7 @@ TOP = Path(__file__).parent.parent
 PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md"), *TOP.glob("examples/*.md")])
 PAGE_OF = {"train": "training.md", "score": "metrics.md", "pick": "complete.md"}
 """Command -> its page in docs/, where that is not NAME.md."""
-LONG_LINED = [
-    "cli",
-    "complete",
-    "data",
-    "ipa",
-    "latent-codes",
-    "metrics",
-    "pcnn",
-    "picme",
-    "python",
-]
+LONG_LINED = ["latent-codes"]
 """Pages whose sentences are not wrapped yet."""
 WRAPPED = [page for page in PAGES if page.stem not in LONG_LINED]
 

@@ -1,6 +1,6 @@
 """What a family tells beside its completions: gathered from batches, recorded, drawn to files.
 
-A family declares each detail (`family.Detail`); nothing here knows one by name.
+A family declares each detail (`declarations.Detail`); nothing here knows one by name.
 """
 
 from __future__ import annotations

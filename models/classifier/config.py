@@ -84,7 +84,7 @@ _TRAINING = Training(
     checkpoint_every=250,
     sheet_images=0,
 )
-"""Ours, for a quarter of an hour on one CPU core; nothing is hidden."""
+"""Ours, for three quarters of an hour on one CPU core; nothing is hidden."""
 
 _CIFAR10 = ClassifierConfig(
     size=32, channels=3, training={"classes": replace(_TRAINING, augment="flip")}

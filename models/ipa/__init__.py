@@ -15,7 +15,7 @@ OPTIONS = (
     Option(
         "fix-top",
         int,
-        "All completions share the L coarsest groups of latents with completion 0, and differ in "
+        "All completions share the N coarsest groups of latents with completion 0, and differ in "
         "the finer ones.",
         minimum=0,
         maximum=10_000,
@@ -30,7 +30,7 @@ OPTIONS = (
     Option(
         "prior-after",
         int,
-        "Draws only the K coarsest groups of latents for what is visible, the finer ones from the "
+        "Draw only the N coarsest groups of latents for what is visible, the finer ones from the "
         "prior.  [default: all for what is visible]",
         minimum=0,
         maximum=10_000,
@@ -48,7 +48,7 @@ OPTIONS = (
     Option(
         "bound",
         int,
-        "Bound the log-probability of each completion with K importance samples.  [default: no "
+        "Bound the log-probability of each completion with N importance samples.  [default: no "
         "bound]",
         minimum=1,
         maximum=100_000,

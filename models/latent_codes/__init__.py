@@ -43,7 +43,7 @@ class LatentFamily:
         Option(
             "top-k",
             int,
-            "Draw each token from its K likeliest codes only.",
+            "Draw each token from its N likeliest codes only.",
             minimum=1,
             maximum=1_000_000,
         ),
