@@ -46,7 +46,7 @@ output_options = options.together(
         "--quality",
         type=options.whole(1, 100),
         metavar="Q",
-        show_default="the photo's own",
+        show_default="a JPEG's own; else 95, of webp 90",
         help="Of jpeg and webp.",
     ),
     click.option(
