@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from inpaint_cli.cli import COMMANDS, main
 
@@ -140,3 +141,11 @@ def test_every_field_of_a_score_is_on_its_page() -> None:
     paired = schema["$defs"]["params"]["properties"]["paired"]["properties"]
     fields = {*schema["properties"], *schema["$defs"]["metric"]["properties"], *paired}
     assert sorted(name for name in fields if f"`{name}`" not in page) == ["against"]
+
+
+def test_every_key_of_the_listing_of_models_is_on_its_page() -> None:
+    listing = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
+    page = (TOP / "docs" / "models.md").read_text("utf-8")
+    tables = [listing, listing["folders"], *listing["families"], *listing["published"]]
+    keys = {key for table in tables for key in table}
+    assert sorted(key for key in keys if f"`{key}`" not in page) == []
