@@ -29,9 +29,7 @@ COLUMNS = {
 }
 """Column of the README's table -> row of that table."""
 ARROWS = re.compile(r" [↓↑→].*")
-CARDS = [
-    entry for entry in zoo.entries() if "docs/results.md" in entry.card["figures"]["protocol"]
-]
+CARDS = [entry for entry in zoo.entries() if "docs/results.md" in entry.card["figures"]["protocol"]]
 
 
 def rows_below(page: str, heading: str) -> list[list[str]]:
@@ -55,7 +53,7 @@ def measured() -> dict[tuple[str, str], str]:
 def agree(figure: str, digits: str) -> bool:
     """Return whether a figure is another one, to as many decimals as the shorter of both has."""
     decimals = min(len(text.partition(".")[2]) for text in (figure, digits))
-    return abs(float(figure) - float(digits)) <= 0.5001 * 10**-decimals
+    return abs(float(figure) - float(digits)) <= 0.5001 * 10.0**-decimals
 
 
 @pytest.mark.parametrize("entry", CARDS, ids=lambda entry: entry.name)
