@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import click
 import pytest
@@ -149,3 +150,15 @@ def test_every_key_of_the_listing_of_models_is_on_its_page() -> None:
     tables = [listing, listing["folders"], *listing["families"], *listing["published"]]
     keys = {key for table in tables for key in table}
     assert sorted(key for key in keys if f"`{key}`" not in page) == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_counts_by_the_letter_that_its_option_shows(name: str) -> None:
+    """Where an option takes N its help speaks of N things, not of K or L."""
+    counted = {p.opts[0]: p.help or "" for p in command_of(name).params if shows_n(p)}
+    assert [o for o, text in counted.items() if re.search(r"\b[B-MO-Z] [a-z]", text)] == []
+
+
+def shows_n(parameter: click.Parameter) -> TypeGuard[click.Option]:
+    """Return whether the help page writes N for what an option takes."""
+    return isinstance(parameter, click.Option) and parameter.metavar == "N"
