@@ -17,9 +17,6 @@ TOP = Path(__file__).parent.parent
 PAGES = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md"), *TOP.glob("examples/*.md")])
 PAGE_OF = {"train": "training.md", "score": "metrics.md", "pick": "complete.md"}
 """Command -> its page in docs/, where that is not NAME.md."""
-LONG_LINED = ["latent-codes"]
-"""Pages whose sentences are not wrapped yet."""
-WRAPPED = [page for page in PAGES if page.stem not in LONG_LINED]
 
 
 def command_of(name: str) -> click.Command:
@@ -78,7 +75,7 @@ def test_every_relative_link_of_a_page_leads_somewhere(page: Path) -> None:
     assert [target for target in targets if "://" not in target and not leads(page, target)] == []
 
 
-@pytest.mark.parametrize("page", WRAPPED, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_sentences_are_wrapped_at_100_characters(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
     # Rows of tables, pictures and lines of code stay whole.
