@@ -89,7 +89,7 @@ def test_a_calibration_of_something_else_is_refused(
     ("family", "options", "sentence"),
     [
         ("latent-codes", {"top_k": 1}, "is for completions without top_k 1"),
-        ("latent-codes", {"order": "sampled"}, "is for order confidence, not sampled"),
+        ("latent-codes", {"order": "sampled"}, "is for completions without order sampled"),
         ("latent-codes", {"keep_seams": True}, "is for completions without keep_seams"),
         ("ipa", {"temperatures": "0.1x12"}, "is for completions without temperatures 0.1x12"),
         ("ipa", {"pixel_noise": 0.0}, "is for pixel_noise 1, not 0"),
