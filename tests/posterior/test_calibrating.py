@@ -106,7 +106,7 @@ def test_bad_requests_are_answered_before_the_first_completion() -> None:
         ({"level": 100}, "level: must be above 50 and below 100"),
         ({"data": ()}, "data: is needed"),
         ({"split": "val"}, "split: no split called 'val'. Known: test, train, validation"),
-        ({"masks": "everything"}, "masks: everything hides something in 0 of 40 pictures"),
+        ({"masks": "everything"}, "masks: 'everything' leaves all of 8x8 pixels visible"),
         ({"masks": "centre", "by_visible": True}, "by_visible: 0-20 % visible: 0 pictures under"),
         ({"sed": 1}, "seed"),
     ):
