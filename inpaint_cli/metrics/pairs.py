@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import resolved
+from inpaint_cli.files import hash_of, resolved
 from inpaint_cli.metrics.holes import HoleFiles, completed, hole_of
 from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.pairing import MASK_NAME
@@ -220,13 +220,12 @@ def _check_apart(pairs: Sequence[Pair], reference: Path | None) -> None:
 def state_of(paths: Iterable[Path]) -> str:
     """Return a hash that changes with any of some files.
 
-    Also where another file takes the place and the time of one, as from an archive: nobody sets
-    the time of that change.
+    Of what they hold: another file may have the place, the size and the time of one, and a copy of
+    a folder has other times.
     """
     digest = hashlib.sha256()
     for path in paths:
-        state = path.stat()
-        line = f"{resolved(path)}|{state.st_size}|{state.st_mtime_ns}|{state.st_ctime_ns}\n"
+        line = f"{resolved(path)}|{hash_of(path)}\n"
         digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
