@@ -52,7 +52,7 @@ class LatentFamily:
             str,
             "Which tokens are drawn together: those the model is surest of, those drawn luckily "
             "(MaskGIT; more diverse), or some that lie far apart (truest to the model's "
-            "uncertainty).  [default: the model's: confidence]",
+            "uncertainty).  [default: the model's]",
             choices=("confidence", "sampled", "spread"),
         ),
         Option(

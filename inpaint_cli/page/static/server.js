@@ -55,9 +55,10 @@ export class Server {
     return this.sending;
   }
 
-  // Sends a mask while the page is left; false if it is too large for that, and goes as ever.
+  // Sends a mask while the page is left; false where that is not sure: too large, or nobody there.
   sendLast(mask) {
     if (mask.edition === this.sent) return true;
+    if (this.lost) return false;
     const body = mask.packed();
     if (body.length > MOST_LAST_BYTES) {
       this.putMask(mask).catch(() => {});
