@@ -36,7 +36,7 @@ def holes(lab: Lab) -> Answer:
         lab.side(lab.on_vaes("aipo"), "nll", lab.PER_VALUE, masks="holes"),
     )
     return lab.answer(
-        "no" if cost.sign > 0 else "yes",
+        "no" if cost.sign > 0 else "no sure loss",
         f"`holes`, bound of nats per hidden value of a partial encoder that was trained for holes "
         f"and of one that was trained for squares: {cost.text()}",
     )

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
-from inpaint_cli.metrics.holes import HoleFiles
+from inpaint_cli.metrics.holes import PictureHole
 from inpaint_cli.metrics.pairs import Pair, of_folder, of_record, state_of
 from inpaint_cli.metrics.protocol import FILES, Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case, subset
@@ -152,10 +152,10 @@ class FilesTarget:
             changed = changed_of(original, visible, pictures)
         return Case(original, visible, pictures, spent=changed)
 
-    def _visible(self, hole: HoleFiles, size: tuple[int, int]) -> Mask:
+    def _visible(self, hole: PictureHole, size: tuple[int, int]) -> Mask:
         """Return the visible pixels of a picture; of a mask's own size where all are resized."""
-        notes = Notes(name=str(hole.mask))
-        visible = hole.visible(*size, any_size=bool(self.size.resize), reporter=notes)
+        notes = Notes(name=str(hole.source.path))
+        visible = hole.visible(*size, own_size=bool(self.size.resize), reporter=notes)
         if visible.shape != size:
             notes.note("a mask of another size than its picture was resized")
         self.converted.update(notes.texts)
@@ -166,10 +166,11 @@ class FilesTarget:
         holes = [(pair.truth, pair.hole) for pair in self.pairs if pair.hole is not None]
         for truth, hole in holes:
             resized = bool(self.size.resize)
-            if not hole.visible(*header(truth)[0], any_size=resized).all():
+            if not hole.visible(*header(truth)[0], own_size=resized).all():
                 return
+        shown = holes[0][1].source.path or holes[0][0]
         raise UserError(
-            f"{holes[0][1].mask}: hides nothing, and no other mask here does. White is hidden: "
+            f"{shown}: hides nothing, and no other mask here does. White is hidden: "
             "values of 128 and above of 255.",
             setting="masks",
         )
@@ -251,7 +252,7 @@ class FilesTarget:
         )
 
     def fingerprint(self) -> Any:
-        masks = [p.hole.mask for p in self.pairs if p.hole is not None and p.hole.mask is not None]
+        masks = [path for p in self.pairs if p.hole is not None for path in p.hole.files]
         state = state_of([*self.files, *masks])
         return [self.ids, state, self.size.rule, str([p.hole for p in self.pairs])]
 

@@ -7,60 +7,59 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from inpaint_cli import masks
 from inpaint_cli.errors import UserError
-from inpaint_cli.masks.files import apply_grow, hide_boxes, parse_box, read_mask
 from inpaint_cli.masks.ranges import Mask
-from inpaint_cli.photos.old_records import hole_fields
+from inpaint_cli.photos.holes import HoleSource, source_of
+from inpaint_cli.pictures.reading import look
 from inpaint_cli.reporting import Reporter
-
-NEWER = {"values", "painted", "colour", "polygons", "shrink", "extend"}
-"""Fields of holes that stand in no file and no box."""
 
 WAYS = {"hole": ("hole", "mask"), "model": ("model", "weights_sha256"), "options": ("options",)}
 """In what completions of one photo may differ, so that they are none of one forecast."""
 
 
 @dataclass(frozen=True)
-class HoleFiles:
-    """Where the hole of one picture is written down: a mask file, boxes, how they were read."""
+class PictureHole:
+    """The hole of one picture, and what it is drawn from."""
 
-    mask: Path | None = None
-    boxes: tuple[str, ...] = ()
-    invert: bool = False
-    alpha: bool = False
-    grow: int = 0
-    resize: bool = False
+    source: HoleSource
+    picture: Path
+    """The original, whose own transparency or colour may be the hole."""
+    seed: int = 0
+    model_size: int = 0
+    number: int = 0
+    """The place in a set of masks."""
 
     def visible(
         self,
         height: int,
         width: int,
         *,
-        any_size: bool = False,
+        own_size: bool = False,
         reporter: Reporter | None = None,
     ) -> Mask:
         """Return bool [height, width], True = visible; UserError for a mask of another size.
 
-        any_size: such a mask is returned as it is.
+        own_size: a mask file that nothing was done to is returned at the size that it has.
         """
-        visible = np.ones((height, width), np.bool_)
-        if self.mask is not None:
-            visible = read_mask(
-                self.mask,
-                size=(height, width) if self.resize else None,
-                invert=self.invert,
-                alpha=self.alpha,
-                resize=self.resize,
-                reporter=reporter,
-            )
-            if visible.shape != (height, width) and not any_size:
-                raise UserError(
-                    f"{self.mask}: the mask has {visible.shape[1]}x{visible.shape[0]} pixels, its "
-                    f"picture {width}x{height} (width x height)."
-                )
-        return apply_grow(hide_boxes(visible, map(parse_box, self.boxes)), self.grow)
+        size, mask = (height, width), self.source.path
+        if own_size and mask is not None and self.source == HoleSource(mask, resize=None):
+            seen = look(mask)
+            size = seen.height, seen.width
+        return self.source.drawn(
+            self.picture,
+            mask,
+            size,
+            model_size=self.model_size,
+            seed=self.seed,
+            reporter=reporter,
+            number=self.number,
+        )
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that it is read from, beside the picture."""
+        return [path for path in (self.source.path, self.source.painted) if path is not None]
 
 
 def completed(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -89,33 +88,29 @@ def completed(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(photos.values())
 
 
-def hole_of(item: Mapping[str, Any]) -> HoleFiles | None:
-    """Return the hole of an item of completions.json; None where it is in no file and no box.
+def hole_of(item: Mapping[str, Any], picture: Path) -> PictureHole | None:
+    """Return the hole of an item of completions.json; None where it cannot be drawn again.
 
-    >>> hole_of({"hole": {"mask": None, "boxes": [[10, 20, 5, 5]], "grow": 2}})
-    HoleFiles(mask=None, boxes=('10,20,5,5',), invert=False, alpha=False, grow=2, resize=False)
-    >>> hole_of({"mask": "freeform"}) is None
+    picture: the original.
+
+    >>> photo = Path("photo.png")
+    >>> hole = hole_of({"hole": {"mask": None, "boxes": [[1, 0, 2, 1]]}}, photo)
+    >>> hole.visible(1, 4).tolist()
+    [[True, False, False, True]]
+    >>> hole_of({"hole": {"mask": "gone.png"}}, photo) is None
     True
     """
-    if "hole" in item:
-        fields = item["hole"] or {}
-    else:
-        fields = hole_fields(str(item.get("mask")), str(item.get("image")), seed=0) or {}
-    if fields.get("kind") or fields.get("everything") or NEWER & fields.keys():
+    fields = item.get("hole") or {}
+    source = source_of(fields)
+    seed, size, number = (fields.get(name) for name in ("seed", "model_size", "number"))
+    if source.everything or source == HoleSource(resize=source.resize):
         return None
-    boxes = tuple(",".join(map(str, box)) for box in fields.get("boxes") or ())
-    alpha, name = bool(fields.get("alpha")), fields.get("mask")
-    if name is None and alpha:
-        name = item.get("image")  # the photo's own transparency is the hole
-    if (name is None and not boxes) or (
-        name is not None and (Path(name).suffix == ".npz" or not Path(name).is_file())
+    # Records from before the scale of a drawn mask and the place in a set were kept lack them.
+    if source.kind is not None and (
+        seed is None or (masks.parse(source.kind).absolute and size is None)
     ):
         return None
-    return HoleFiles(
-        None if name is None else Path(name),
-        boxes,
-        bool(fields.get("invert")),
-        alpha,
-        int(fields.get("grow") or 0),
-        bool(fields.get("resize")),
-    )
+    if source.path is not None and source.path.suffix == ".npz" and number is None:
+        return None
+    hole = PictureHole(source, picture, seed or 0, size or 0, number or 0)
+    return hole if all(path.is_file() for path in hole.files) else None

@@ -12,7 +12,8 @@ from typing import Any
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import hash_of, resolved
-from inpaint_cli.metrics.holes import HoleFiles, completed, hole_of
+from inpaint_cli.metrics.holes import PictureHole, completed, hole_of
+from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.pairing import MASK_NAME
 from inpaint_cli.photos.record import Record
@@ -28,7 +29,7 @@ class Pair:
     id: str
     truth: Path
     completions: tuple[Path, ...]
-    hole: HoleFiles | None = None
+    hole: PictureHole | None = None
 
 
 def by_name(folder: Path) -> dict[str, Path]:
@@ -85,7 +86,8 @@ def of_folder(folder: Path, reference: Path, masks: Path | None) -> list[Pair]:
         numbered = [other for other in _numbered(name, pictures) if other not in originals]
         names = [name] if name in pictures else numbered
         used.update(names)
-        hole = None if holes is None else _mask_for([name], holes, masks, originals)
+        mask = None if holes is None else _mask_for([name], holes, masks, originals)
+        hole = None if mask is None else PictureHole(HoleSource(mask, resize=None), truth)
         pairs.append(Pair(name, truth, tuple(pictures[n] for n in names), hole))
     missing = [pair.id for pair in pairs if not pair.completions]
     left = sorted(pictures.keys() - used)
@@ -125,7 +127,7 @@ def _mask_for(
     holes: Mapping[str, Path],
     masks: Path | None,
     originals: Collection[str] = (),
-) -> HoleFiles:
+) -> Path:
     """Return the mask of the first name that has one: NAME, NAME_mask, NAME-mask, NAME_mask001.
 
     originals: names of other pictures, whose masks are their own. UserError for none, or several.
@@ -144,7 +146,7 @@ def _mask_for(
             files = " and ".join(path.name for path in found[:2])
             raise UserError(f"{masks}: {files} are both masks of {name}. Keep one of them.")
         if found:
-            return HoleFiles(found[0])
+            return found[0]
     name = names[-1]
     raise UserError(f"{masks}: no mask for {name} (looked for {name}.png, {name}_mask.png).")
 
@@ -184,7 +186,8 @@ def of_record(
                 "as reference."
             )
         files = tuple(folder / line["file"] for line in lines)
-        hole = hole_of(item) if holes is None else _mask_for(names, holes, masks)
+        mask = None if holes is None else _mask_for(names, holes, masks)
+        hole = PictureHole(HoleSource(mask, resize=None), found) if mask else hole_of(item, found)
         pairs.append(Pair(_stem_of(lines[0]["file"]), found, files, hole))
     _check_apart(pairs, reference)
     origin = {key: items[0].get(key) for key in ("model", "weights_sha256", "options")}

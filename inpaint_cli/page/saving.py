@@ -177,6 +177,7 @@ def _writer(done: Round, photo: Path, mask: Path, order: SaveOrder) -> ResultWri
         order.inputs | {resolved(photo), resolved(mask)},
         overwrite=order.overwrite,
         calibration=_calibration(done),
+        stale=done.photo.changed,
         chosen=order.chosen,
     )
 

@@ -177,7 +177,7 @@ class BatchRun:
         endings = [detail.ending for detail in job.request.details if detail.drawn]
         endings += INTERVALS.values() if job.intervals else ()
         check_length(job.folder, [*names.all, *(names.stem + ending for ending in endings)])
-        hole = job.hole.fields(task.mask, (photo.height, photo.width), job.request.seed)
+        hole = self._hole_of(task, photo)
         if job.skip_existing and writer.is_done(names, hole, job.request):
             self.reporter.note(f"{task.photo}: its results exist, skipped")
             self.skipped.append(str(task.photo))
@@ -186,7 +186,7 @@ class BatchRun:
             return None
         writer.check(names)
         if job.skip_existing and writer.all_there(names):
-            self.reporter.note(f"{task.photo}: made with other settings, done again")
+            self.reporter.note(f"{task.photo}: made from other files or settings, done again")
         completed = self.complete(task, photo, advance)
         self._remark(task.photo, completed)
         return writer.write(names, hole, completed, advance)
@@ -210,9 +210,14 @@ class BatchRun:
         self.writer.write_file(file, task.photo, completed, completed.samples(0), 0, placing)
         self.writer.written += 1
         advance()
-        size = (photo.height, photo.width)
-        hole = self.job.hole.fields(task.mask, size, self.job.request.seed)
-        return self.writer.item_of(task.photo, hole, completed, str(file))
+        return self.writer.item_of(task.photo, self._hole_of(task, photo), completed, str(file))
+
+    def _hole_of(self, task: PhotoTask, photo: Picture) -> dict[str, Any]:
+        """Return the hole of a photo for its record."""
+        job, size = self.job, (photo.height, photo.width)
+        return job.hole.fields(
+            task.mask, size, job.request.seed, model_size=job.model.size, number=task.number
+        )
 
     def _placing_once(self, path: Path) -> AbstractContextManager[Path]:
         return writing_once(path, _in_the_way(path), self.reporter.note)

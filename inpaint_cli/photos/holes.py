@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,8 @@ from inpaint_cli import masks
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks import files
 from inpaint_cli.masks.files import UserBox
-from inpaint_cli.masks.painting import Colour, of_colour, unpainted
-from inpaint_cli.masks.polygons import UserPolygon, hide_polygons
+from inpaint_cli.masks.painting import Colour, of_colour, parse_colour, unpainted
+from inpaint_cli.masks.polygons import UserPolygon, hide_polygons, parse_polygon
 from inpaint_cli.masks.sets import read_set
 from inpaint_cli.photos.extending import Extension, extended_mask
 from inpaint_cli.photos.windows import Mask
@@ -111,6 +113,25 @@ class HoleSource:
         its place among the photos, for a set of masks. With `extension` the mask is as large as
         the new canvas.
         """
+        visible = self.drawn(
+            photo, mask, size, model_size=model_size, seed=seed, reporter=reporter, number=number
+        )
+        if not self.everything:
+            self._check(visible, photo, mask, reporter)
+        return visible
+
+    def drawn(
+        self,
+        photo: Path,
+        mask: Path | None,
+        size: tuple[int, int],
+        *,
+        model_size: int,
+        seed: int,
+        reporter: Reporter | None,
+        number: int = 0,
+    ) -> Mask:
+        """Return the mask as `visible` does, also one that leaves nothing to be filled."""
         if self.everything:
             return np.zeros(size, np.bool_)
         if self.kind is not None:
@@ -125,9 +146,7 @@ class HoleSource:
         visible = files.apply_shrink(visible, self.shrink)
         if self.extension is not None:
             visible = extended_mask(visible, self.extension, huge=self.huge)
-        visible = files.apply_grow(visible, self.grow)
-        self._check(visible, photo, mask, reporter)
-        return visible
+        return files.apply_grow(visible, self.grow)
 
     def _check(self, visible: Mask, photo: Path, mask: Path | None, reporter: Reporter) -> None:
         """Raise UserError where nothing is to be filled, with advice that fits what was given."""
@@ -171,7 +190,7 @@ class HoleSource:
         photo: Path,
         mask: Path | None,
         size: tuple[int, int],
-        reporter: Reporter,
+        reporter: Reporter | None,
         number: int,
     ) -> Mask:
         """Return what the mask file or the photo's transparency leaves visible; else everything."""
@@ -200,13 +219,21 @@ class HoleSource:
             reporter=reporter,
         )
 
-    def fields(self, mask: Path | None, size: tuple[int, int], seed: int) -> dict[str, Any]:
-        """Return the hole as plain data, for a record; mask, size: as for `visible`.
+    def fields(
+        self,
+        mask: Path | None,
+        size: tuple[int, int],
+        seed: int,
+        *,
+        model_size: int | None = None,
+        number: int = 0,
+    ) -> dict[str, Any]:
+        """Return the hole as plain data, for a record; `source_of` reads it again.
 
-        What is drawn by `kind` also depends on the model's size. Boxes are in pixels. Newer fields
-        stand there only where they say something.
+        mask, size, model_size, number: as for `visible`; model_size None = unknown. Boxes are in
+        pixels. Newer fields stand there only where they say something.
         """
-        more = {
+        more: dict[str, Any] = {
             "values": list(self.values),
             "painted": None if self.painted is None else str(self.painted),
             "colour": None if self.colour is None else bytes(self.colour).hex(),
@@ -214,6 +241,10 @@ class HoleSource:
             "shrink": self.shrink,
             "extend": None if self.extension is None else self.extension.pixels(*size),
         }
+        drawn: dict[str, Any] = {"number": number} if self._is_set else {}
+        scaled = self.kind is not None and masks.parse(self.kind).absolute
+        if scaled and model_size is not None:
+            drawn["model_size"] = model_size
         return {
             "mask": None if mask is None else str(mask),
             "kind": self.kind,
@@ -225,6 +256,7 @@ class HoleSource:
             "resize": self.resize,
             "everything": self.everything,
             **{name: value for name, value in more.items() if value},
+            **drawn,
         }
 
 
@@ -234,3 +266,38 @@ def _in_pixels(box: UserBox, height: int, width: int) -> list[int]:
         return [int(box.x), int(box.y), int(box.width), int(box.height)]
     top, bottom, left, right = box.edges(height, width)
     return [left, top, right - left, bottom - top]
+
+
+def source_of(fields: Mapping[str, Any]) -> HoleSource:
+    """Return what `HoleSource.fields` wrote down, without an extended canvas.
+
+    UserError for fields that no hole has.
+
+    >>> source_of(HoleSource(polygons=(parse_polygon("0,0,4,0,0,4"),), shrink=1).fields(
+    ...     None, (8, 8), seed=0)).polygons[0].points(8, 8)
+    [(0, 0), (4, 0), (0, 4)]
+    """
+    mask, painted, colour = (fields.get(name) for name in ("mask", "painted", "colour"))
+    return HoleSource(
+        path=None if mask is None else Path(mask),
+        kind=fields.get("kind"),
+        boxes=tuple(files.parse_box(_typed(box)) for box in fields.get("boxes") or ()),
+        alpha=bool(fields.get("alpha")),
+        invert=bool(fields.get("invert")),
+        grow=int(fields.get("grow") or 0),
+        resize=bool(fields.get("resize")) or None,
+        values=tuple(fields.get("values") or ()),
+        painted=None if painted is None else Path(painted),
+        colour=None if colour is None else parse_colour(colour),
+        polygons=tuple(
+            parse_polygon(_typed(chain.from_iterable(corners)))
+            for corners in fields.get("polygons") or ()
+        ),
+        shrink=int(fields.get("shrink") or 0),
+        everything=bool(fields.get("everything")),
+    )
+
+
+def _typed(numbers: Iterable[int]) -> str:
+    """Return numbers with commas between, as a person types them."""
+    return ",".join(map(str, numbers))

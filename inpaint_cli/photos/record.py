@@ -38,6 +38,8 @@ SHEET = "-sheet.png"
 """Ending of the sheet of a photo."""
 SETTINGS = ("hole", "model", "weights_sha256", "options")
 """Keys of an item that, with the seed, decide its completions."""
+INPUTS = "inputs_sha256"
+"""Key of an item: the hashes of what it was made from."""
 
 
 MOST_BYTES = 1 << 30
@@ -325,15 +327,33 @@ def is_of(item: Mapping[str, Any], photo: Path) -> bool:
     return isinstance(image, str) and resolved(Path(image)) == resolved(photo)
 
 
+def inputs_of(photo: Path | None, hole: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hash of each file that completions of a photo are made from.
+
+    photo: None where it is no more what was read.
+    """
+    files = {"image": photo, "mask": hole.get("mask"), "painted": hole.get("painted")}
+    paths = {name: Path(file) for name, file in files.items() if file is not None}
+    return {name: hash_of(path) for name, path in paths.items() if path.is_file()}
+
+
+def same_inputs(old: Mapping[str, Any], new: Mapping[str, str]) -> bool:
+    """Return whether an earlier item was made from such files, as far as both hashes are known."""
+    told = old.get(INPUTS) or {}
+    return all(told.get(name, digest) == digest for name, digest in new.items())
+
+
 def same_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Return whether an earlier item was made from the same hole, model, seed and options.
 
     new: an item as it would be written, at least these keys of it, and a `seed`.
     """
     wanted = json.loads(json.dumps({key: new[key] for key in SETTINGS}))
-    return {key: old.get(key) for key in SETTINGS} == wanted and all(
-        line.get("seed") == new["seed"] for line in old["completions"]
-    )
+    made = {key: old.get(key) for key in SETTINGS}
+    for settings in (wanted, made):
+        # It goes with the model, which is compared; older records lack it.
+        settings["hole"] = {**(settings["hole"] or {}), "model_size": None}
+    return made == wanted and all(line.get("seed") == new["seed"] for line in old["completions"])
 
 
 def same_files(old: Mapping[str, Any], names: Sequence[str], rank: bool) -> bool:

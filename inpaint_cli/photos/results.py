@@ -17,7 +17,17 @@ from inpaint_cli.photos.details import of_completion, of_window, write_pictures
 from inpaint_cli.photos.intervals import ENDINGS, PhotoIntervals
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX, Overview
-from inpaint_cli.photos.record import SHEET, Record, files_of, is_of, same_files, same_settings
+from inpaint_cli.photos.record import (
+    INPUTS,
+    SHEET,
+    Record,
+    files_of,
+    inputs_of,
+    is_of,
+    same_files,
+    same_inputs,
+    same_settings,
+)
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.spread import Spread
 from inpaint_cli.pictures.own_text import mark, own_text
@@ -83,6 +93,8 @@ class ResultWriter:
     """Of the model's completions: the sheet then shows how wide intervals are."""
     intervals: bool = False
     """Also write pictures of the calibrated intervals."""
+    stale: bool = False
+    """The photo's file is no more what was read."""
     chosen: int | None = None
     """The completion that a person chose, kept in the record; None = none was."""
     written: int = 0
@@ -130,6 +142,7 @@ class ResultWriter:
             and not earlier[0].get("interrupted")
             and is_of(earlier[0], names.photo)
             and same_settings(earlier[0], {**self._settings(hole, request), "seed": request.seed})
+            and same_inputs(earlier[0], self._inputs_of(names.photo, hole))
             and same_files(earlier[0], names.completions, self._in_order)
             and self._made_alike(earlier[0], request.n)
             and self._has_intervals(earlier[0])
@@ -306,6 +319,9 @@ class ResultWriter:
             "options": request.sampling_options(),
         }
 
+    def _inputs_of(self, photo: Path, hole: Mapping[str, Any]) -> dict[str, str]:
+        return inputs_of(None if self.stale else photo, hole)
+
     def item_of(
         self, photo: Path, hole: Mapping[str, Any], completed: CompletedPhoto, file: str
     ) -> dict[str, Any]:
@@ -321,6 +337,7 @@ class ResultWriter:
         return {
             "image": str(photo),
             **self._settings(hole, completed.request),
+            INPUTS: self._inputs_of(photo, hole),
             "hole_fraction": completed.hole_fraction,
             "log_prob_unit": "nats at model resolution, summed over windows",
             "log_prob_kind": completed.log_prob_kind,

@@ -82,9 +82,23 @@ def test_results_made_with_other_settings_are_not_skipped(photo: Path, change: l
     assert "skipped" in complete(*arguments, "-n", 2, "--skip-existing").stderr
     result = complete(*arguments, *change, "--skip-existing")
     assert result.exit_code == 0, result.output
-    assert "made with other settings, done again" in result.stderr
+    assert "made from other files or settings, done again" in result.stderr
     again = complete(*arguments, *change, "--skip-existing")
     assert "skipped" in again.stderr
+
+
+@pytest.mark.parametrize("changed", ["m.png", "ä b.png"])
+def test_results_of_a_photo_or_a_mask_that_was_changed_are_not_skipped(
+    photo: Path, changed: str
+) -> None:
+    arguments = [photo, "--mask", photo.parent / "m.png", "-n", 1, "-o", photo.parent / "o"]
+    complete(*arguments)
+    with Image.open(photo.parent / changed) as image:
+        altered = image.rotate(180)
+    altered.save(photo.parent / changed)
+    result = complete(*arguments, "--skip-existing")
+    assert "made from other files or settings, done again" in result.stderr
+    assert "skipped" in complete(*arguments, "--skip-existing").stderr
 
 
 def test_each_seed_is_skipped_by_its_own_results_alone(photo: Path) -> None:
@@ -137,7 +151,7 @@ def test_an_old_hole_that_means_nothing_is_completed_again(photo: Path) -> None:
         *(photo, "--mask", photo.parent / "m.png", "-n", 1, "-o", photo.parent / "o"),
         "--skip-existing",
     )
-    assert "made with other settings, done again" in result.stderr
+    assert "made from other files or settings, done again" in result.stderr
 
 
 def test_a_record_keeps_all_that_makes_the_hole(photo: Path) -> None:
@@ -146,7 +160,7 @@ def test_a_record_keeps_all_that_makes_the_hole(photo: Path) -> None:
     result = complete(photo, *asked, "--seed", 7, "-n", 1, "--json", "-o", out)
     (item,) = json.loads(result.stdout)["items"]
     boxes = [[0, 0, 5, 5], [40, 30, 8, 6]]
-    wanted = {"kind": "freeform", "seed": 7, "boxes": boxes, "grow": 3}
+    wanted = {"kind": "freeform", "seed": 7, "boxes": boxes, "grow": 3, "model_size": 16}
     assert item["hole"] == {**NO_HOLE, **wanted}
 
 
