@@ -249,6 +249,9 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
         return click.echo("\n".join(listing()))
     if sum([as_json, given["as_csv"], given["as_markdown"]]) > 1:
         raise UserError("--json, --csv, --markdown: give one of them.")
+    for folder in folders:
+        if not folder.exists():  # said before torch is imported
+            raise UserError("no such folder.", where=folder)
     reporter.loading(*(map(str, folders) if folders else given["model"] or (DEFAULT,)))
     from inpaint_cli import api
     from inpaint_cli.metrics import score as scoring
