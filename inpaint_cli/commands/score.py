@@ -247,11 +247,7 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
     """
     if given["list_metrics"]:
         return click.echo("\n".join(listing()))
-    if sum([as_json, given["as_csv"], given["as_markdown"]]) > 1:
-        raise UserError("--json, --csv, --markdown: give one of them.")
-    for folder in folders:
-        if not folder.exists():  # said before torch is imported
-            raise UserError("no such folder.", where=folder)
+    check_given(folders, as_json, given)
     reporter.loading(*(map(str, folders) if folders else given["model"] or (DEFAULT,)))
     from inpaint_cli import api
     from inpaint_cli.metrics import score as scoring
@@ -379,3 +375,12 @@ def listing() -> list[str]:
         star = "*" if metric.by_default else " "
         lines.append(f"{star} {metric.name:<{width}} {ARROWS[metric.better]} {metric.summary}")
     return lines
+
+
+def check_given(folders: tuple[Path, ...], as_json: bool, given: dict[str, Any]) -> None:
+    """Raise UserError for what can be told before torch is imported."""
+    if sum([as_json, given["as_csv"], given["as_markdown"]]) > 1:
+        raise UserError("--json, --csv, --markdown: give one of them.")
+    for folder in folders:
+        if not folder.exists():
+            raise UserError("no such folder.", where=folder)

@@ -15,12 +15,12 @@ import numpy.typing as npt
 
 from inpaint_cli.photos.windows import Mask, bounds
 from inpaint_cli.pictures.colours import Values as ColourValues
+from inpaint_cli.pictures.membrane import membrane
 
 TOUCHED = 1e-6
 """A model pixel with more than this share of hidden photo pixels under it is hidden."""
 FEATHER_MODEL_PX = 2.0
 """The correction fades over this many model pixels, unless `feather` says otherwise."""
-SMOOTHING_STEPS = 4
 
 
 def reduce(
@@ -66,16 +66,6 @@ def fill_of(
     return fill
 
 
-def extend(values: ColourValues, known: Mask) -> ColourValues:
-    """Carry known values smoothly into the unknown: a push-pull pyramid with smoothing.
-
-    values: float32 [h, w]; known: bool [h, w], at least one True. Known values come back as they
-    are; what lies under unknown ones has no influence.
-    """
-    weight = known.astype(np.float32)
-    return _pull(np.where(known, values, 0).astype(np.float32), weight)
-
-
 def _correct(fill: ColourValues, values: ColourValues, visible: Mask, feather: float) -> None:
     """Add the fading correction to `fill`, in place, in a box round the hole."""
     import cv2
@@ -90,35 +80,7 @@ def _correct(fill: ColourValues, values: ColourValues, visible: Mask, feather: f
     for channel in range(fill.shape[2]):
         region = fill[..., channel][box.slices]
         difference = values[..., channel][box.slices] - region
-        region += fade * extend(difference, near)
-
-
-def _pull(values: ColourValues, weight: ColourValues) -> ColourValues:
-    """Fill what has no weight from the half-size picture, then smooth the filled part."""
-    import cv2
-
-    height, width = values.shape
-    if weight.all() or max(height, width) <= 1:
-        return values
-    half = ((height + 1) // 2, (width + 1) // 2)
-    coarse_weight, coarse = _halved(weight, half), _halved(values * weight, half)
-    any_known = coarse_weight > 0
-    coarse = np.where(any_known, coarse / np.where(any_known, coarse_weight, 1), 0)
-    coarse = _pull(coarse.astype(np.float32), any_known.astype(np.float32))
-    result = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    known = weight > 0
-    result = np.where(known, values, result)
-    for _ in range(SMOOTHING_STEPS):
-        soft = cv2.blur(result, (3, 3), borderType=cv2.BORDER_REPLICATE)
-        result = np.where(known, values, soft)
-    return np.asarray(result, np.float32)
-
-
-def _halved(values: ColourValues, half: tuple[int, int]) -> ColourValues:
-    """Sum 2 x 2 blocks; a missing last row or column counts as 0."""
-    padded = np.zeros((half[0] * 2, half[1] * 2), np.float32)
-    padded[: values.shape[0], : values.shape[1]] = values
-    return np.asarray(padded.reshape(half[0], 2, half[1], 2).sum(axis=(1, 3)), np.float32)
+        region += fade * membrane(difference, near, ~near)
 
 
 def _resized(values: npt.NDArray[np.float32], size: int) -> npt.NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,10 @@ class CompletedPhoto:
     def log_prob(self) -> npt.NDArray[np.float64] | None:
         """[n], nats at the model's resolution, summed over the windows."""
         parts = [window.log_prob for window in self.windows if window.log_prob is not None]
-        return np.sum(parts, axis=0) if parts and len(parts) == len(self.windows) else None
+        if not parts or len(parts) != len(self.windows):
+            return None
+        # One after the other: `np.sum` adds in another order where n is 1.
+        return functools.reduce(np.add, parts)
 
     @property
     def log_prob_kind(self) -> str | None:

@@ -12,10 +12,10 @@ from functools import cached_property, reduce
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.photos.blending import extend
 from inpaint_cli.photos.drawing import Guide
 from inpaint_cli.photos.parts import Part, holes_in_parts, in_order, pasted
 from inpaint_cli.photos.windows import Box, Mask
+from inpaint_cli.pictures.membrane import membrane
 from inpaint_cli.pictures.picture import Picture, Samples
 from inpaint_cli.pictures.tones import from_tones, tones, white_of
 from inpaint_cli.texture import Filler, Scraps, TooLittleTexture
@@ -214,5 +214,5 @@ class Texturing:
         if known.all() or not part.unknown.any() or not known.any():
             return
         for band in range(readable.shape[2]):
-            guess = extend(np.ascontiguousarray(readable[..., band]), known)
+            guess = membrane(readable[..., band], known, ~known)
             readable[..., band][part.unknown] = guess[part.unknown]

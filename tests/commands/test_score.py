@@ -228,11 +228,11 @@ def test_some_refused_for_a_missing_file_is_exit_code_3(
         (("--model", "telea", "--temperature", 0.5), "deterministic"),
         (("--json", "--csv"), "one of them"),
         (("nowhere",), "no such folder"),
-        (("nowhere", "--model", "telea"), "models or folders"),
-        (("nowhere", "--seed", 0), "--seed: belongs to models"),
-        (("nowhere", "--split", "test"), "--split: belongs to models"),
-        (("nowhere", "--download"), "--download: belongs to models"),
-        (("nowhere", "--resize", "x"), "--resize: x: write a side"),
+        ((".", "--model", "telea"), "models or folders"),
+        ((".", "--seed", 0), "--seed: belongs to models"),
+        ((".", "--split", "test"), "--split: belongs to models"),
+        ((".", "--download"), "--download: belongs to models"),
+        ((".", "--resize", "x"), "--resize: x: write a side"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(arguments: tuple[str, ...], message: str) -> None:

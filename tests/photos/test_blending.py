@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaint_cli.photos.blending import extend, fill_of, reduce
+from inpaint_cli.photos.blending import fill_of, reduce
 
 RNG = np.random.default_rng(1)
 
@@ -52,12 +52,3 @@ def test_without_feather_the_fill_is_the_scaled_picture() -> None:
     visible[20:40, 20:40] = False
     fill = fill_of(np.full((16, 16, 1), 130, np.uint8), values, visible, 0)
     assert np.allclose(fill, 130, atol=1e-3)  # cubic weights sum to 1 up to rounding
-
-
-def test_what_is_known_stays_and_a_plane_continues_smoothly() -> None:
-    plane = np.add.outer(np.arange(40.0), np.arange(50.0)).astype(np.float32)
-    known = np.ones((40, 50), bool)
-    known[15:25, 20:30] = False
-    extended = extend(plane, known)
-    np.testing.assert_array_equal(extended[known], plane[known])
-    assert np.abs(extended - plane).max() < 6  # of a range of 88; smooth, not exact
