@@ -60,6 +60,13 @@ def expanded(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))
 
 
+def absolute(path: Path) -> str:
+    """Return the absolute path, the home folder as ~: it holds from whatever folder."""
+    absolute, home = os.path.abspath(path), os.path.expanduser("~")
+    is_home = len(home) > 1 and absolute.startswith(home + os.sep)
+    return f"~{absolute[len(home) :]}" if is_home else absolute
+
+
 def resolved(path: Path) -> Path:
     """Return where a path leads in the end; loops of links are no error, unlike in Path.resolve."""
     try:

@@ -21,7 +21,8 @@ def locked(path: Path, refusal: str) -> Iterator[None]:
     The system lifts the lock however this process ends. Where the file system knows no locks, the
     block runs without one.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    # Not through a link: a file somewhere else would be made, or be locked.
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
         try:
             _lock(handle)

@@ -62,6 +62,11 @@ def read_header(path: Path) -> dict[str, str]:
             f"{path}: a model of another version of inpaint (format {header['format']}, "
             f"and this one reads {FORMAT}). Use that version, or train it anew."
         )
+    if "progress" in header and "family" not in header:
+        raise UserError(
+            f"{path}: a checkpoint, from which its run is resumed, and no model. Give the folder "
+            f"of the run, or {path.stem.rpartition('-')[0]}-best.safetensors beside it."
+        )
     if header.get("format") != FORMAT or "family" not in header or "config" not in header:
         raise UserError(
             f"{path}: a safetensors file, but not a model of inpaint (its header names no family). "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from inpaint_cli.files import check_utf8, make_folder, remove_leftovers, write_e
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import record
 from inpaint_cli.training.recipe import Recipe, RecipeChoices, from_file
-from inpaint_cli.training.takeover import finished_in, kept_of, take_over
+from inpaint_cli.training.takeover import file_of, further_of, kept_of, take_over
 from inpaint_cli.weights import read_header, save_weights
 
 NEWEST = "newest"
@@ -70,10 +71,31 @@ class RunFolder:
     def _header(self) -> dict[str, str]:
         return read_header(self.weights) if self.weights.is_file() else {}
 
+    @property
+    def lock(self) -> Path:
+        """The file that a process which trains here holds locked."""
+        return self.path / ".lock"
+
+    def check(self, stages: Sequence[str]) -> None:
+        """Raise UserError where something else stands in the place of a file or folder of the run.
+
+        A link may stand for one that is there, but for the lock, which is written to as it is.
+        """
+        board = self.path / "tensorboard"
+        folders = [self.checkpoints, self.samples, board, *(self.samples / name for name in stages)]
+        files = [self.config, self.log, self.weights, self.path / record.FILE, self.lock]
+        for path, is_right, what in [
+            *((path, path.is_dir(), "no folder") for path in folders),
+            *((path, path.is_file(), "no ordinary file") for path in files),
+            (self.lock, not self.lock.is_symlink(), "a link"),
+        ]:
+            if os.path.lexists(path) and not is_right:
+                raise UserError(f"{path}: {what}. Move it away, and resume.")
+
     def locked(self) -> AbstractContextManager[None]:
         """Keep a second trainer out; the system lifts the lock however this process ends."""
         refusal = f"{self.path}: another process is training in this folder."
-        return locking.locked(self.path / ".lock", refusal)
+        return locking.locked(self.lock, refusal)
 
     def keep(self, recipe: Recipe) -> None:
         """Write config.toml anew where `recipe` has other data or stages."""
@@ -171,7 +193,8 @@ def is_on(path: Path, recipe: Recipe, data: Sequence[str]) -> bool:
 def recipe_of_new(choices: RecipeChoices) -> Recipe:
     """Return the recipe of a new run. UserError where a stage lacks what it stands on."""
     recipe = choices.recipe()
-    trained = kept_of(choices.weights, choices.stage) if choices.weights else []
+    weights = file_of(recipe)
+    trained = kept_of(weights, further_of(weights, recipe.stages)) if weights else []
     for stage in recipe.family.stages():
         if stage.name in recipe.stages:
             check_needs(stage, trained, None)
@@ -179,21 +202,22 @@ def recipe_of_new(choices: RecipeChoices) -> Recipe:
     return recipe
 
 
-def start_new(choices: RecipeChoices, recipe: Recipe, runs: Path) -> RunFolder:
+def start_new(recipe: Recipe, runs: Path) -> RunFolder:
     """Make the folder of a new run, with what it takes over from the weights it stands on."""
-    if choices.weights is None:
+    weights = file_of(recipe)
+    if weights is None:
         return create(runs, recipe)
-    kept = kept_of(choices.weights, choices.stage)
+    further = further_of(weights, recipe.stages)
+    kept = kept_of(weights, further)
     model = recipe.build()
-    take_over(model, recipe.family.stages(), choices.weights)
-    further = {"further": choices.stage} if choices.stage in finished_in(choices.weights) else {}
+    take_over(model, recipe.family.stages(), weights)
     folder = create(runs, recipe)
     save_weights(
         folder.weights,
         cast(Model, model),
         family=recipe.model,
         preset=recipe.preset,
-        extra={"stages": ",".join(kept), **further},
+        extra={"stages": ",".join(kept), **({"further": further} if further else {})},
     )
     return folder
 

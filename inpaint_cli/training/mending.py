@@ -17,14 +17,15 @@ from inpaint_cli.weights import load_weights, read_header, save_weights
 def mend_weights(folder: RunFolder, recipe: Recipe, reporter: Reporter) -> None:
     """Make the weight file again if it cannot be read. UserError where no checkpoint can, either.
 
-    UserError, too, where something else stands in its place, which is not ours to replace.
+    So, too, where it is gone, and a checkpoint tells of stages that it held.
     The stage of the checkpoint counts as not finished: training it to its end is no step then.
     """
-    if not folder.weights.exists():
-        return
-    if not folder.weights.is_file():
-        raise UserError(f"{folder.weights}: no ordinary file. Move it away, and resume.")
     try:
+        if not folder.weights.is_file():
+            checkpoint = _newest(folder, recipe, reporter)
+            if checkpoint is None or not checkpoint.weights_header.get("stages"):
+                return
+            raise UserError(f"{folder.weights}: gone.")
         family = read_header(folder.weights)["family"]
         if family == recipe.model:
             load_weights(folder.weights)

@@ -5,8 +5,8 @@ Precedence: dataclass defaults < preset < file (`--config`) < `--set`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,18 +15,17 @@ from inpaint_cli.configuration import (
     from_dict,
     override,
     parse_settings,
-    read_toml,
     to_dict,
     to_toml,
 )
 from inpaint_cli.errors import ResourceError, UserError, unknown_name
 from inpaint_cli.family import Config, Family, Training
 from inpaint_cli.files import check_utf8
-from inpaint_cli.parsing import brief
 from inpaint_cli.randomness import tag_of
 from inpaint_cli.reporting import Reporter
+from inpaint_cli.training import config_file
 from inpaint_cli.training.presets import choose_preset, named_after
-from inpaint_cli.training.takeover import settings_of
+from inpaint_cli.training.takeover import ORIGIN, origin_of, settings_of
 from inpaint_cli.weights import OWN_PRESET
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from inpaint_cli.data import ImageSet
     from inpaint_cli.models.perceptual import PerceptualDistance
 
-FORMAT = 1
 NO_DISTANCE = "none"
 """The `perceptual` of a run whose losses use no perceptual distance."""
 
@@ -60,6 +58,9 @@ class Recipe:
     """Which folders and arrays of the data are which split, where their names do not tell."""
     distance: str = ""
     """`perceptual` with its file, whatever the current folder; empty = as typed. Likewise."""
+    from_weights: str = ""
+    """The weight file that a new run stands on, whatever the current folder; "" = none."""
+    from_weights_sha256: str = ""
 
     @property
     def family(self) -> Family:
@@ -145,15 +146,16 @@ class Recipe:
     def to_toml(self) -> str:
         """Return the complete config.toml; `from_file` is its inverse."""
         head = {
-            "format": FORMAT,
+            "format": config_file.FORMAT,
             "model": self.model,
             "preset": self.preset,
             "data": list(self.data),
             "seed": self.seed,
             "stages": list(self.stages),
         }
-        if self.split_map:
-            head["split_map"] = self.split_map
+        for name in ("split_map", *ORIGIN):
+            if value := getattr(self, name):
+                head[name] = value
         if self.config.takes_perceptual:
             head["perceptual"] = self.perceptual
         return to_toml({**head, "config": _without_none(to_dict(self.config))})
@@ -200,8 +202,9 @@ class RecipeChoices:
             raise UserError(text, setting="perceptual")
         _check_whole(config)
         _check_masks(config, stages)
+        origin = origin_of(self.weights) if self.weights else {n: file.get(n, "") for n in ORIGIN}
         return Recipe(
-            family.name, preset, data, seed, stages, config, perceptual, split_map=split_map
+            family.name, preset, data, seed, stages, config, perceptual, (), split_map, **origin
         )
 
     def _preset(
@@ -217,10 +220,12 @@ class RecipeChoices:
         if preset not in family.presets and not is_whole:
             subject = f"{family.name} has no preset"
             raise unknown_name(subject, preset, family.presets, setting="preset")
-        base = next(iter(family.presets)) if is_whole else preset
-        config = _complete(family, family.presets[base])
+        where = str(self.weights or self.config)
+        if is_whole:
+            return preset, _complete(family, _whole(family, file["config"], where))
+        config = _complete(family, family.presets[preset])
         if "config" in file:
-            config = _merge(config, file["config"], str(self.weights or self.config))
+            config = _merge(config, file["config"], where)
         return preset, config
 
     def looks_at_the_data(self) -> bool:
@@ -234,7 +239,7 @@ class RecipeChoices:
     def _file(self) -> dict[str, Any]:
         """Return the settings of the config file, or those of the weight file."""
         if self.weights is None:
-            return _read(self.config) if self.config else {}
+            return config_file.read(self.config) if self.config else {}
         for setting, value in (("config", self.config), ("preset", self.preset)):
             if value:
                 raise UserError("the weights bring their own; change it with set.", setting=setting)
@@ -257,59 +262,24 @@ def from_file(path: Path) -> Recipe:
         raise UserError(f"{path}: {field}{error.text}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    file = read_toml(path)
-    for name in file:
-        if name not in HEAD:
-            raise unknown_name(f"{path}: no setting", name, HEAD)
-    for name, value in file.items():
-        fits, wanted = HEAD[name]
-        if not fits(value):
-            raise UserError(f"{path}: {name} must be {wanted}, got '{brief(value)}'.")
-    if file.get("format", FORMAT) != FORMAT:
-        raise UserError(f"{path}: format {brief(file['format'])} is of another version of inpaint.")
-    for stage, settings in file.get("config", {}).get("training", {}).items():
-        if not isinstance(settings, dict):
-            raise UserError(
-                f"{path}: config.training.{stage} must be a table, got '{brief(settings)}'."
-            )
-    return file
-
-
-def _is_seed(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
-
-
-def _is_config(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("training", {}), dict)
-
-
-HEAD: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "format": (lambda value: type(value) is int, "a whole number"),
-    "model": (_is_text, "a name"),
-    "preset": (_is_text, "a name"),
-    "data": (_is_list, "a list of strings"),
-    "split_map": (_is_text, "a text such as 'extra=ignore'"),
-    "seed": (_is_seed, "a whole number from 0 to 2^64 - 1"),
-    "stages": (_is_list, "a list of strings"),
-    "perceptual": (_is_text, "a name"),
-    "config": (_is_config, "a table, and its training too"),
-}
-"""What stands at the head of a config.toml: whether a value fits, and what it must be."""
-
-
 def _complete(family: Family, config: Config) -> Config:
     """Return `config` with a Training for every stage, its values in the types of their fields."""
     training = {name: config.training.get(name, Training()) for name in family.stage_names}
     return from_dict(type(config), to_dict(replace(config, training=training)))
+
+
+def _whole(family: Family, settings: Mapping[str, Any], where: str) -> Config:
+    """Return the config of a model that has no preset. UserError where it does not say enough."""
+    kind = type(next(iter(family.presets.values())))
+    needed = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING]
+    missing = [name for name in needed if name not in settings]
+    if missing:
+        raise UserError(
+            f"{where}: config: {missing[0]} is missing, and '{OWN_PRESET}' is no preset that says "
+            f"it. Name one of {', '.join(family.presets)}, or say {', '.join(missing)}.",
+            setting="preset",
+        )
+    return from_dict(kind, settings, f"{where}: config")
 
 
 def _merge(config: Config, changes: Mapping[str, Any], where: str) -> Config:

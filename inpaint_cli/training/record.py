@@ -17,7 +17,7 @@ from inpaint_cli import __version__
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.device import world_size
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import expanded, write_text
+from inpaint_cli.files import absolute, expanded, write_text
 from inpaint_cli.parsing import read_bytes
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.recipe import Recipe
@@ -84,13 +84,7 @@ def place_of(given: str) -> str | None:
     from inpaint_cli.data import NAMES
 
     path = expanded(given)
-    return None if given in NAMES or not path.exists() else _absolute(path)
-
-
-def _absolute(path: Path) -> str:
-    absolute, home = os.path.abspath(path), os.path.expanduser("~")
-    is_home = len(home) > 1 and absolute.startswith(home + os.sep)
-    return f"~{absolute[len(home) :]}" if is_home else absolute
+    return None if given in NAMES or not path.exists() else absolute(path)
 
 
 def distance_of(recipe: Recipe, facts: Facts) -> str:
@@ -220,7 +214,7 @@ def _perceptual(recipe: Recipe, sha256: str) -> Facts:
     from inpaint_cli.zoo import perceptual
 
     file = perceptual.file_of(recipe.distance or recipe.perceptual)
-    path = {"path": _absolute(file)} if file else {}
+    path = {"path": absolute(file)} if file else {}
     return {"given": recipe.perceptual, **path, "sha256": sha256}
 
 

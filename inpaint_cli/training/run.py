@@ -35,7 +35,7 @@ from inpaint_cli.training.plan import RunReport, plan
 from inpaint_cli.training.recipe import Recipe, RecipeChoices
 from inpaint_cli.training.stage_run import StageRun
 from inpaint_cli.training.stopping import Stop
-from inpaint_cli.training.takeover import trained_by
+from inpaint_cli.training.takeover import file_of, trained_by
 from inpaint_cli.training.validation import Validation
 from inpaint_cli.weights import load_weights, network_of
 
@@ -95,7 +95,7 @@ def train(
             return run.plan()
         if dry_run:
             recipe = recipe_of_new(choices)
-            return plan(recipe, device, machine.download, reporter, weights=choices.weights)
+            return plan(recipe, device, machine.download, reporter, weights=file_of(recipe))
         if resume:
             folder, recipe = ranks.of_the_first(resumed)
             run = TrainingRun(recipe, folder, machine, reporter, choices.stage, accept_changes)
@@ -117,7 +117,7 @@ def _train_new(
     images, held_out = recipe.load_images(machine.download, reporter)
     for name in recipe.stages:
         _draw_once(recipe, name, images, held_out)
-    folder = ranks.of_the_first(lambda: start_new(choices, recipe, runs))
+    folder = ranks.of_the_first(lambda: start_new(recipe, runs))
     run = TrainingRun(recipe, folder, machine, reporter, choices.stage)
     run.images = (images, held_out)
     try:
@@ -214,6 +214,7 @@ class TrainingRun:
 
     def _enter(self, stack: ExitStack) -> None:
         """Take the folder until `stack` ends, and mend what a killed sitting left."""
+        self.folder.check(self.recipe.family.stage_names)
         stack.enter_context(self.folder.locked())
         self.folder.clean()
         mend_weights(self.folder, self.recipe, self.reporter)
@@ -310,6 +311,11 @@ class TrainingRun:
         """Return the model on its device, ready for the first step of `stage` or a checkpoint."""
         finished = self.folder.finished_stages()
         check_needs(stage, finished, self.folder)
+        if begins and self.recipe.from_weights and not self.folder.weights.is_file():
+            raise UserError(
+                f"{self.folder.weights}: gone, and with it the weights that this run began from. "
+                f"Start a new run with {self.folder.config} as its config."
+            )
         fresh = not finished and not self.folder.stage_trained_further()
         model = self.recipe.build() if fresh else load_weights(self.folder.weights)
         if network_of(cast(Model, model).config) != network_of(self.recipe.config):

@@ -21,6 +21,7 @@ from inpaint_cli.training.loading import WorkerDied
 from inpaint_cli.training.log import Log, StageLog, cut
 from inpaint_cli.training.loop import BrokenStep, StepReport, Trainer
 from inpaint_cli.training.stopping import TIME_IS_UP
+from inpaint_cli.training.takeover import BEST
 from inpaint_cli.training.validation import Validation
 from inpaint_cli.weights import save_weights
 
@@ -138,21 +139,30 @@ class StageRun:
             self.reporter.note(f"step {step}: not validated, there are no held-out images")
             return
         name, figure = next(iter(figures.items()))
+        if math.isnan(figure):
+            self.reporter.note(
+                f"step {step}: no {name} on {count} held-out images: masks={self.training.masks} "
+                "gives them none, so no weights are kept as the best"
+            )
         better = math.isfinite(figure) and (progress.best is None or figure < progress.best)
         if better:
             progress.best, progress.best_step = figure, step
             if ranks.is_first():
-                self._save_weights(checkpoints.best_path(self.folder.checkpoints, self.stage.name))
+                best = checkpoints.best_path(self.folder.checkpoints, self.stage.name)
+                self._save_weights(best, more={BEST: self.stage.name})
         if self.log:
             values = {"figures": figures, "images": count, "best": progress.best}
             self.log.line("validation", values)
-        remark = ""
-        if progress.best is not None:
-            remark = f" (best {progress.best:.4f} at {progress.best_step})"
-        self.reporter.note(
-            f"step {step}: {name} {figure:.4f} on {count} held-out images"
-            + (" (best)" if better else remark)
-        )
+        if not math.isnan(figure):
+            remark = (
+                ""
+                if progress.best is None
+                else f" (best {progress.best:.4f} at {progress.best_step})"
+            )
+            self.reporter.note(
+                f"step {step}: {name} {figure:.4f} on {count} held-out images"
+                + (" (best)" if better else remark)
+            )
 
     def _save(self, finished: bool = False) -> None:
         """Write the checkpoint, and the weight file after it."""
@@ -188,8 +198,11 @@ class StageRun:
                 "removed. It is made again, and the run goes on here."
             )
 
-    def _save_weights(self, path: Path, finished: bool = False) -> None:
-        extra = {**self._header(finished), "step": str(self.trainer.progress.step)}
+    def _save_weights(
+        self, path: Path, finished: bool = False, more: Mapping[str, str] | None = None
+    ) -> None:
+        step = str(self.trainer.progress.step)
+        extra = {**self._header(finished), "step": step, **(more or {})}
         model, recipe = cast(Model, self.trainer.best_model), self.run.recipe
         save_weights(path, model, family=recipe.model, preset=recipe.preset, extra=extra)
 

@@ -6,14 +6,54 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from inpaint_cli import models
+from inpaint_cli import models, zoo
 from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Model, Stage, finished_stages
-from inpaint_cli.weights import OWN_PRESET, load_weights, read_config, read_header
+from inpaint_cli.files import absolute, expanded
+from inpaint_cli.weights import OWN_PRESET, hash_of, load_weights, read_config, read_header
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from inpaint_cli.training.recipe import Recipe
+
+ORIGIN = ("from_weights", "from_weights_sha256")
+"""What a config.toml says of the weight file that its run began from."""
+BEST = "best"
+"""In the header of the best weights of a stage: its name. It counts as finished in a new run."""
+
+
+def origin_of(path: Path) -> dict[str, str]:
+    """Return what a config.toml says of a weight file: the name of a model that ships, or a path.
+
+    `file_of` is its inverse.
+    """
+    ships = path.parent == zoo.FOLDER
+    return dict(zip(ORIGIN, (path.stem if ships else absolute(path), hash_of(path)), strict=True))
+
+
+def file_of(recipe: Recipe) -> Path | None:
+    """Return the weight file that a new run stands on, None if none; UserError if it is another."""
+    if not recipe.from_weights:
+        return None
+    path = Path(zoo.find(str(expanded(recipe.from_weights)), "from_weights"))
+    if not path.is_file() or hash_of(path) != recipe.from_weights_sha256:
+        raise UserError(
+            f"{path} is no longer the file that the run of this config began from. Put that back, "
+            "or begin a run from it as it is, without the config.",
+            setting="from_weights",
+        )
+    family = read_header(path)["family"]
+    if family != recipe.model:
+        raise UserError(f"{path} is of '{family}', not '{recipe.model}'.", setting="model")
+    return path
+
+
+def further_of(path: Path, stages: Iterable[str]) -> str | None:
+    """Return the one of the stages to be trained that the weight file `path` holds finished."""
+    finished = finished_in(path)
+    return next((stage for stage in stages if stage in finished), None)
 
 
 def finished_in(path: Path) -> list[str]:
@@ -21,11 +61,15 @@ def finished_in(path: Path) -> list[str]:
     header = read_header(path)
     family = models.get(header["family"])
     # Files that say nothing of stages are whole models, such as those that ship.
-    trained = header.get("stages", ",".join(family.stage_names))
-    stages = finished_stages(family, [name for name in trained.split(",") if name])
+    trained = header.get("stages", ",".join(family.stage_names)).split(",")
+    if BEST in header:
+        trained.append(header[BEST])
+    stages = finished_stages(family, [name for name in trained if name])
     if not stages:
+        unfinished = f" ('{header['in_progress']}' is not)" if "in_progress" in header else ""
         raise UserError(
-            f"{path} holds no finished stage. A run that was stopped is resumed instead.",
+            f"{path} holds no finished stage{unfinished}. Resume its run, or give its best weights "
+            "so far: STAGE-best.safetensors in checkpoints/ of the run.",
             setting="from_weights",
         )
     return stages
@@ -103,14 +147,21 @@ def trained_by(
     finished: Collection[str],
     theirs: Mapping[str, Tensor],
 ) -> list[str]:
-    """Return the names of what these stages trained into `theirs`, with the buffers beside it."""
+    """Return the names of what these stages trained into `theirs`, with the buffers beside it.
+
+    A group that is not there at all, beside another of its stage that is, was not trained: it is a
+    discriminator of a model that had none.
+    """
     name_of = {id(parameter): name for name, parameter in model.named_parameters()}
     names = list[str]()
     for stage in stages:
         if stage.name in finished:
-            for group in stage.trainable(cast(Model, model)):
-                held = [id(parameter) for parameter in group.parameters]
-                members = [name_of[each] for each in held if each in name_of]
+            groups = [
+                [name_of[id(p)] for p in group.parameters if id(p) in name_of]
+                for group in stage.trainable(cast(Model, model))
+            ]
+            there = [members for members in groups if any(name in theirs for name in members)]
+            for members in there or groups:
                 if any(name not in theirs or theirs[name].any() for name in members):
                     names += members
     parts = {name.split(".")[0] for name in names}

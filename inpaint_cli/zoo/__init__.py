@@ -91,10 +91,9 @@ def find(name_or_path: str, setting: str = "model", *, for_completion: bool = Fa
     if path.is_dir():
         weights = path / "model.safetensors"
         if not weights.is_file():
-            raise UserError(
-                f"{path} holds no model.safetensors: this run has not saved a model yet.",
-                setting=setting,
-            )
+            is_run = (path / "config.toml").is_file()
+            why = "this run has not saved a model yet" if is_run else "give the folder of a run"
+            raise UserError(f"{path} holds no model.safetensors: {why}.", setting=setting)
         return weights
     if path.is_file():
         return path

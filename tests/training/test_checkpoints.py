@@ -18,8 +18,10 @@ from inpaint_cli.reporting import Reporter
 from inpaint_cli.tensor_writing import write_tensors
 from inpaint_cli.tensors import DIGEST, save
 from inpaint_cli.training import checkpoints
-from inpaint_cli.training.folder import RunFolder
+from inpaint_cli.training.checkpoints import best_path
+from inpaint_cli.training.folder import RunFolder, recipe_of_new, start_new
 from inpaint_cli.training.log import cut
+from inpaint_cli.training.recipe import RecipeChoices
 from tests.training.fake_runs import (
     StopAt,
     assert_same_files,
@@ -179,6 +181,27 @@ def test_a_damaged_weight_file_beside_checkpoints_is_made_again(
     resumed(damaged.folder).train()
     assert "model.safetensors" in capsys.readouterr().err
     assert_same_files(whole.folder, damaged.folder)
+
+
+def test_a_lost_weight_file_is_made_again_where_it_held_finished_stages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = session(tmp_path / "first", model="fake-two")
+    first.train()
+    choices = RecipeChoices(
+        data=["noise"], weights=best_path(first.folder.checkpoints, "paint"), seed=1
+    )
+    runs = [start_new(recipe_of_new(choices), tmp_path / name) for name in ("whole", "lost")]
+    resumed(runs[0]).train()
+    stopped = resumed(runs[1])
+    stopped.stop = StopAt(4)
+    stopped.train()
+    runs[1].weights.unlink()
+    last = resumed(runs[1])
+    last.reporter = Reporter()
+    last.train()
+    assert "model.safetensors: gone. It is made again" in capsys.readouterr().err
+    assert_same_files(*runs)
 
 
 def test_a_damaged_weight_file_alone_is_refused(tmp_path: Path) -> None:

@@ -107,6 +107,17 @@ def test_a_config_file_that_cannot_be_is_refused(tmp_path: Path, text: str, mess
         choices(config=path).recipe()
 
 
+def test_a_config_of_no_preset_says_all_settings_or_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    head = "model = 'fake'\npreset = 'own'\ndata = ['x']\n[config]\nsize = 8\n"
+    path.write_text(head)
+    with pytest.raises(UserError, match=r"channels is missing, .* or say channels, levels\."):
+        RecipeChoices(config=path).recipe()
+    path.write_text(f"{head}channels = 1\nlevels = 2\n")
+    recipe = RecipeChoices(config=path).recipe()
+    assert (recipe.preset, recipe.config.levels) == ("own", 2)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

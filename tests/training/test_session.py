@@ -1,6 +1,7 @@
 """Stopping and resuming, stages, log and folder, with tiny families."""
 
 import os
+import re
 import signal
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from inpaint_cli import locking
 from inpaint_cli.errors import Interrupted, ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.folder import create
@@ -327,6 +329,61 @@ def test_a_run_without_its_checkpoints_is_not_started_over(tmp_path: Path) -> No
         path.unlink()
     with pytest.raises(UserError, match="the checkpoints of 'paint' are gone"):
         resumed(run.folder).train()
+
+
+@pytest.mark.parametrize("name", ["samples", "samples/paint", "checkpoints", "tensorboard"])
+def test_a_file_in_the_place_of_a_folder_is_told_before_a_step(tmp_path: Path, name: str) -> None:
+    run = session(tmp_path, model="fake-two")
+    place = run.folder.path / name
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    with pytest.raises(UserError, match=rf"{name}: no folder\. Move it away, and resume"):
+        run.train()
+    assert not run.has_trained
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "environment.json", ".lock", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["folder", "broken link"])
+def test_what_is_no_file_of_the_run_is_told_and_no_link_of_it_written_through(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    run = session(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    if kind == "folder":
+        (run.folder.path / name).mkdir()
+    else:
+        (run.folder.path / name).symlink_to(elsewhere)
+    with pytest.raises(UserError, match=rf"{name}: no ordinary file\. Move it away"):
+        run.train()
+    assert not elsewhere.exists()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    run = session(tmp_path)
+    theirs = tmp_path / "theirs"
+    theirs.touch()
+    run.folder.lock.symlink_to(theirs)
+    with pytest.raises(UserError, match=r"\.lock: a link\. Move it away"):
+        run.train()
+    with pytest.raises(OSError, match="symbolic"), locking.locked(run.folder.lock, "taken"):
+        pass
+
+
+def test_a_figure_that_no_held_out_image_has_is_said_so_and_is_no_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(*given: Any) -> dict[str, torch.Tensor]:
+        return {"error": torch.full((1,), torch.nan, dtype=torch.float64)}
+
+    monkeypatch.setattr(PaintStage, "validate", nothing)
+    run = session(tmp_path, "masks=everything", "steps=2", "validate_every=2")
+    run.reporter = Reporter()
+    run.train()
+    told = capsys.readouterr().err
+    assert re.search(r"no error on \d+ held-out images: masks=everything gives them none", told)
+    assert "nan" not in told
+    assert log_of(run.folder, "validation")[0]["figures"] == {"error": None}
+    assert not list(run.folder.checkpoints.glob("*-best*"))
 
 
 def test_masks_drawn_beforehand_serve_every_run_of_that_seed(

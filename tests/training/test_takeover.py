@@ -1,5 +1,6 @@
 """Runs that stand on a weight file: its finished stages are kept, the others trained."""
 
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -9,13 +10,15 @@ import torch
 from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training.folder import open_existing
+from inpaint_cli.training import checkpoints
+from inpaint_cli.training.checkpoints import best_path
+from inpaint_cli.training.folder import RunFolder, open_existing, recipe_of_new, start_new
 from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, train
-from inpaint_cli.training.takeover import take_over
+from inpaint_cli.training.takeover import names_to_take, take_over
 from inpaint_cli.weights import load_weights, read_header, save_weights
 from tests.training.fake_family import FakeModel
-from tests.training.fake_runs import session
+from tests.training.fake_runs import StopAt, assert_same_files, resumed, session
 
 QUIET = Reporter(quiet=True)
 
@@ -127,6 +130,71 @@ def test_weights_without_a_finished_stage_are_refused(begun: Path, tmp_path: Pat
     save_weights(bare, load_weights(begun), family="fake-two", preset="small", extra=extra)
     with pytest.raises(UserError, match="no finished stage"):
         on_top(bare).recipe()
+
+
+def test_the_best_weights_of_a_stage_count_as_trained(tmp_path: Path) -> None:
+    whole = session(tmp_path, "steps=4", "validate_every=2", model="fake-two")
+    whole.train()
+    best = best_path(whole.folder.checkpoints, "paint")
+    weights = trained(tmp_path / "second", on_top(best, "steps=1"))
+    assert read_header(weights)["stages"] == "paint,polish"
+    held = load_weights(best).state_dict()  # type: ignore[attr-defined]
+    new = load_weights(weights).state_dict()  # type: ignore[attr-defined]
+    assert all(torch.equal(held[name], new[name]) for name in held if "painter" in name)
+
+
+def test_weights_of_an_unfinished_stage_say_which_to_give(tmp_path: Path) -> None:
+    stopped = session(tmp_path, "steps=4")
+    stopped.stop = StopAt(2)
+    stopped.train()
+    with pytest.raises(UserError, match=r"'paint' is not\)\. Resume .*STAGE-best\.safetensors"):
+        on_top(stopped.folder.weights).recipe()
+    checkpoint = checkpoints.paths(stopped.folder.checkpoints)[-1]
+    with pytest.raises(UserError, match=r"a checkpoint, .* or paint-best\.safetensors beside it"):
+        on_top(checkpoint, stage="paint").recipe()
+
+
+@pytest.mark.parametrize("stage", ["paint", None])
+def test_the_config_of_a_run_on_weights_repeats_it(
+    begun: Path, tmp_path: Path, stage: str | None
+) -> None:
+    weights = trained(tmp_path / "second", on_top(begun, "steps=2", stage=stage))
+    again = trained(tmp_path / "again", RecipeChoices(config=weights.parent / "config.toml"))
+    assert_same_files(RunFolder(weights.parent), RunFolder(again.parent))
+    assert read_header(again)["stages"] == read_header(weights)["stages"]
+
+
+def test_a_config_whose_weights_are_others_by_now_is_refused(begun: Path, tmp_path: Path) -> None:
+    weights = trained(tmp_path / "second", on_top(begun, "steps=1"))
+    choices = RecipeChoices(config=weights.parent / "config.toml")
+    shutil.copy(weights, begun)
+    with pytest.raises(UserError, match=r"^from_weights: .* is no longer the file that"):
+        trained(tmp_path / "again", choices)
+    begun.unlink()
+    with pytest.raises(UserError, match=r"^from_weights: .*no such file"):
+        trained(tmp_path / "again", choices)
+    assert not (tmp_path / "again").exists()
+    assert read_header(trained(tmp_path, RecipeChoices(), resume=str(weights.parent)))
+
+
+def test_a_run_that_lost_the_weights_it_began_from_does_not_begin_at_random(
+    begun: Path, tmp_path: Path
+) -> None:
+    recipe = recipe_of_new(on_top(begun, "steps=2", stage="paint"))
+    folder = start_new(recipe, tmp_path / "second")
+    folder.weights.unlink()
+    with pytest.raises(UserError, match=r"model\.safetensors: gone, and with it the weights"):
+        resumed(folder).train()
+
+
+def test_a_discriminator_that_a_finished_stage_never_had_starts_as_new(begun: Path) -> None:
+    model = cast(FakeModel, on_top(begun).recipe().build())
+    stages = models.get("fake-two").stages()
+    held = cast(FakeModel, load_weights(begun)).state_dict()
+    without = {name: tensor for name, tensor in held.items() if "critic" not in name}
+    names = names_to_take(model, stages, begun, without)
+    assert [name for name in without if name not in names] == []
+    assert not [name for name in names if "critic" in name]
 
 
 @pytest.mark.parametrize(
