@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from inpaint_cli.data.image_set import SPLITS, Split, counted
-from inpaint_cli.data.split_words import NameWord, SplitChoice, splits_of, word_at_an_end
+from inpaint_cli.data.split_words import (
+    GOOD,
+    PICTURES,
+    TRUTH,
+    NameWord,
+    SplitChoice,
+    splits_of,
+    word_at_an_end,
+)
 from inpaint_cli.errors import UserError
 
 Path = tuple[str, ...]
@@ -21,6 +30,8 @@ NEARLY_ALL = 0.9
 FEW = 10
 """Fewer files than these share their words by chance."""
 WORTH_A_REMARK = 5
+MASK_NAME = re.compile(r"(.+)([-_. ])([a-z]+)")
+"""What a mask is of, a sign, and a word for masks."""
 NAMED = 3
 """So many files are named in a refusal; the others are counted."""
 
@@ -63,6 +74,29 @@ def read(files: Mapping[str, Path], given: Mapping[str, SplitChoice]) -> Named:
     if left:
         raise _in_part(meanings, left, [f"{name}={split}" for (name, split), _ in counts])
     return Named({**named, **told}, (f"file names: {', '.join(meanings)}",))
+
+
+def masks(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return key -> name of the files that are masks of another beside them: cat_mask of cat."""
+    places = {key: (*path[:-1], _stem(path)) for key, path in files.items()}
+    named = {
+        key: (match[1], match[2])
+        for key, place in places.items()
+        if (match := MASK_NAME.fullmatch(place[-1])) and match[3] in TRUTH - GOOD
+    }
+    there = set(places.values()) if named else set()
+    return {
+        key: files[key][-1]
+        for key, (of, sign) in named.items()
+        if any(
+            (*places[key][:-1], other) in there
+            for other in (of, *(f"{of}{sign}{picture}" for picture in PICTURES))
+        )
+    }
+
+
+def _stem(path: Path) -> str:
+    return PurePosixPath(path[-1]).stem.lower()
 
 
 def _are_meant(words: Mapping[str, NameWord], named: Mapping[str, Split], files: int) -> bool:

@@ -15,6 +15,7 @@ from inpaint_cli.data.split_words import (
     SplitMap,
     is_plain,
     is_truth,
+    is_worse,
     split_of,
     splits_of,
 )
@@ -51,6 +52,8 @@ def sort(keys: Sequence[str], unwrap: bool, split_map: SplitMap = NO_SPLIT_MAP) 
     given = {key: choice for key, path in paths.items() if (choice := split_map.of_file(path))}
     wanted = {key: path for key, path in paths.items() if given.get(key) != "ignore"}
     kept, left_out = _without_truth(wanted, split_map)
+    masks = file_names.masks({key: path for key, path in kept.items() if key not in given})
+    kept = {key: path for key, path in kept.items() if key not in masks}
     around = _around(kept.values(), split_map)
     tree = _Tree(split_map)
     tree.walk(list(kept.items()), around)
@@ -67,6 +70,9 @@ def sort(keys: Sequence[str], unwrap: bool, split_map: SplitMap = NO_SPLIT_MAP) 
     ]
     wrappers = {path[depth] for path in kept.values() for depth in range(around)}
     remarks = [*_remarks(tree, left_out, wrappers), *named.remarks]
+    if masks:
+        count = counted(len(masks), "picture")
+        remarks.append(f"{count} such as {min(masks.values())} left out (masks of those beside)")
     if len(wanted) < len(paths):
         remarks.append(f"{counted(len(paths) - len(wanted), 'picture')} left out (as said)")
     return Sorted(members, len(beside), tuple(remarks), _used(paths, split_map))
@@ -249,7 +255,10 @@ def _remarks(tree: _Tree, left_out: Counter[tuple[str, bool]], wrappers: set[str
         )
         yield f"folders: {meanings}"
     for (name, is_said), count in sorted(left_out.items()):
-        why = "as said" if is_said else "masks or annotations beside the pictures"
+        why = "masks or annotations beside the pictures"
+        if is_worse(name):
+            why = "worse copies of the pictures beside them"
+        why = "as said" if is_said else why
         yield f"{counted(count, 'picture')} in {name}/ left out ({why})"
     for name in sorted(wrappers):
         if split_of(name) and is_plain(name):

@@ -38,8 +38,9 @@ TOGETHER: dict[frozenset[Split], Split] = {
     frozenset(("test", "validation")): "test",
 }
 """What a name says that says two: "train_val" is trained on, and "test-dev" is not."""
-SHORT: dict[str, Split] = {"tr": "train", "ts": "test", "te": "test"}
-"""Short words, which mean a split beside the same name with another: imagesTr and imagesTs."""
+SHORT: dict[str, Split] = {"tr": "train", "va": "validation", "ts": "test", "te": "test"}
+"""Short words, which mean a split beside the same name with another, as imagesTr beside imagesTs,
+and where all names of a level are such words."""
 EVALUATION = ("eval", "evaluation")
 """Words for the test split, or for validation where another name says test."""
 NEUTRAL = frozenset(
@@ -82,12 +83,20 @@ MAPS = frozenset(
     (
         *("depth", "depths", "depthmap", "depthmaps", "disparity", "disparities", "disp"),
         *("normals", "flow", "flows", "edge", "edges", "contours", "trimap", "trimaps"),
-        *("alpha", "alphas", "saliency"),
+        *("alpha", "alphas", "saliency", "ann", "anns"),
     )
 )
 """Folders named by words of `MAPS` hold what belongs to pictures, where these stand beside them."""
 COLOURS = frozenset(("rgb", "color", "colors", "colour", "colours", "frames"))
 """Words for pictures that stand beside such maps."""
+GOOD = frozenset(("gt", "gts", "truth", "groundtruth", "hq", "hr"))
+WORSE = frozenset(
+    (
+        *("lq", "lr", "lowres", "degraded", "blur", "blurred", "blurry", "noisy", "noise"),
+        *("hazy", "haze", "rainy", "rain"),
+    )
+)
+"""Folders named by words of `WORSE` hold worse copies of pictures in one named by `GOOD` beside."""
 CHOICES: dict[str, SplitChoice] = {
     "train": "train",
     "val": "validation",
@@ -218,7 +227,14 @@ def splits_of(names: Collection[str]) -> dict[str, Split]:
 
 
 def _short_ones(names: Collection[str]) -> dict[str, Split]:
-    """Return the splits that short words at the end of names say, which are alike otherwise."""
+    """Return the splits that short words at the end of names say, which are alike otherwise.
+
+    >>> _short_ones(["tr", "va", "te"])["va"], _short_ones(["tr", "te", "en"])
+    ('validation', {})
+    """
+    bare = {name: SHORT[name.lower()] for name in names if name.lower() in SHORT}
+    if len(bare) == len(names) and len(set(bare.values())) > 1:
+        return bare
     alike: dict[tuple[str, ...], dict[str, Split]] = {}
     for name in names:
         *rest, last = _tokens(name) or [""]
@@ -271,7 +287,9 @@ def without_splits(name: str) -> str:
 
 
 def is_truth(name: str, beside: Collection[str] = ()) -> bool:
-    """Return whether a folder of this name, beside others, holds masks or annotations.
+    """Return whether a folder of this name, beside others, holds no pictures to train on.
+
+    They are masks, annotations, or worse copies of the pictures in another.
 
     >>> is_truth("ground_truth"), is_truth("train_masks"), is_truth("gtFine")
     (True, True, True)
@@ -279,8 +297,14 @@ def is_truth(name: str, beside: Collection[str] = ()) -> bool:
     (False, True, False)
     >>> is_truth("depth", ["rgb"]), is_truth("depth", ["width"])
     (True, False)
+    >>> is_truth("GT", ["LQ"]), is_truth("LQ", ["GT"]), is_truth("GT", ["input"])
+    (False, True, True)
     """
     words = _content(name)
+    if is_worse(name) and any(_is_worse_of(words, _content(other)) for other in beside):
+        return True
+    if any(_is_worse_of(_content(other), words) for other in beside):
+        return False
     if not TRUTH & {*words}:
         return _is_map(words, beside)
     if {*words} <= TRUTH | BESIDE_TRUTH or words[-1] in ENDINGS:
@@ -288,6 +312,17 @@ def is_truth(name: str, beside: Collection[str] = ()) -> bool:
     others = {frozenset(_content(other)) for other in beside}
     rest = {*words} - TRUTH
     return any(other & PICTURES and other - PICTURES == rest for other in others)
+
+
+def is_worse(name: str) -> bool:
+    """Return whether a name says worse copies of pictures: "LQ", "train_blur"."""
+    return bool(WORSE & {*_content(name)})
+
+
+def _is_worse_of(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Return whether names of these words are alike, but for WORSE in one and GOOD in the other."""
+    worse, good = {*words}, {*others}
+    return bool(worse & WORSE and good & GOOD) and good - GOOD <= worse - WORSE
 
 
 def _is_map(words: Sequence[str], beside: Collection[str]) -> bool:

@@ -256,3 +256,44 @@ def test_near_equal_pictures_are_found_where_it_is_asked_for(
     told = capsys.readouterr().err
     assert "warning: 2 of 4 test images are near-equal to one in train or validation" in told
     assert "test/0000001 and train/0000001" in told
+
+
+@pytest.mark.parametrize(
+    ("good", "worse"),
+    [
+        ("train/GT", "train/LQ"),
+        ("gt", "blur"),
+        ("train_GT", "train_LQ"),
+        ("DIV2K_train_HR", "DIV2K_train_LR_bicubic"),
+        ("hq", "noisy"),
+    ],
+)
+def test_worse_copies_are_left_out_and_not_the_pictures_they_are_of(good: str, worse: str) -> None:
+    sorting = placed(good, worse)
+    assert set(splits(sorting)) == {good}
+    assert "left out (worse copies of the pictures beside them)" in sorting.remarks[-1]
+    kept = placed(good, worse, split_map=f"{worse.rpartition('/')[2]}=class,{good}=class")
+    assert len(splits(kept)) == 2
+
+
+def test_annotations_beside_pictures_by_their_short_name_are_left_out() -> None:
+    assert set(splits(placed("img_dir/train", "ann_dir/train"))) == {"img_dir/train"}
+    assert len(splits(placed("ann", "bob", "eve"))) == 3
+
+
+def test_short_words_alone_are_splits_where_all_of_a_level_are() -> None:
+    assert splits(placed("tr", "va", "te")) == {"tr": "train", "va": "validation", "te": "test"}
+    assert set(splits(placed("tr", "te", "en")).values()) == {None}
+
+
+@pytest.mark.parametrize("mask", ["{}_mask", "{}-Mask", "{}.seg", "{}_label"])
+def test_masks_beside_their_pictures_in_one_folder_are_left_out(mask: str) -> None:
+    names = ["cat", "dog", "7.input" if mask == "{}.seg" else "7"]
+    masks = [mask.format(name.removesuffix(".input")) for name in names]
+    keys = [f"train/{name}.png" for name in (*names, *masks, "gas_mask", "mask")]
+    sorting = sort(keys, False)
+    kept = {member.key for member in sorting.members}
+    assert kept == {f"train/{name}.png" for name in (*names, "gas_mask", "mask")}
+    assert "3 pictures such as" in sorting.remarks[-1]
+    told = sort(keys, False, SplitMap.parse(f"*{mask.format('')}*=train"))
+    assert len(told.members) == len(keys)
