@@ -79,7 +79,7 @@ def table_of(
 
     It is the labels.csv in the fewest folders. UserError where a row of it is broken.
     """
-    tables = [name for name in names if PurePosixPath(name).name == NAME]
+    tables = [name for name in names if PurePosixPath(name).name.lower() == NAME]
     if not tables:
         return None, []
     depths = [name.count("/") for name in tables]
@@ -128,7 +128,7 @@ def _row(cells: Sequence[str], where: str) -> tuple[str, tuple[str, ...]]:
                 "of the others.",
                 setting="data",
             )
-    return cells[0].strip().replace("\\", "/"), tuple(labels)
+    return PurePosixPath(cells[0].strip().replace("\\", "/")).as_posix(), tuple(labels)
 
 
 def with_labels(images: ImageSet, names: tuple[str, ...] | None) -> ImageSet:
@@ -140,9 +140,11 @@ def with_labels(images: ImageSet, names: tuple[str, ...] | None) -> ImageSet:
     if names is None:
         return images
     if images.labels is None or images.labels.ndim != 2:
+        told = "".join(f" ({text})" for text in images.remarks if NAME in text.lower())
         raise UserError(
-            f"{images.name} has no {NAME} with a row for every picture: a line image,labels, then "
-            f"names of pictures and their labels with {BETWEEN} between them.",
+            f"{images.name} has no {NAME} with a row for every picture{told}: a line "
+            f"{','.join(HEADER)}, then names of pictures and their labels with {BETWEEN} between "
+            "them.",
             setting="data",
         )
     there = images.classes[:-1]

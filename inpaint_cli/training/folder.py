@@ -146,7 +146,11 @@ def open_existing(path: Path) -> tuple[RunFolder, Recipe]:
     folder = RunFolder(path)
     check_utf8(path, setting="resume")
     if not folder.config.is_file():
-        raise UserError(f"{path} is not a run folder (it holds no config.toml).", setting="resume")
+        run = next((p for p in path.parents[:2] if (p / "config.toml").is_file()), None)
+        advice = f" Give the folder that it is in: {run}." if run else ""
+        raise UserError(
+            f"{path} is not a run folder (it holds no config.toml).{advice}", setting="resume"
+        )
     return folder, from_file(folder.config)
 
 
