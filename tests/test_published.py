@@ -73,6 +73,17 @@ def test_a_broken_download_goes_on_where_it_stopped(server: Server, tmp_path: Pa
     assert [p.name for p in tmp_path.iterdir()] == ["model.th"]
 
 
+def test_a_link_in_the_place_of_a_part_is_not_written_through(
+    server: Server, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"PK theirs")
+    (tmp_path / "model.th.part").symlink_to(theirs)
+    download(server.address, tmp_path / "model.th", QUIET)
+    assert theirs.read_bytes() == b"PK theirs"
+    assert not (tmp_path / "model.th").is_symlink()
+
+
 @pytest.mark.parametrize("change", ["another version", "no ranges", "no mark"])
 def test_what_cannot_be_continued_begins_anew(change: str, server: Server, tmp_path: Path) -> None:
     path, server.cut = tmp_path / "model.th", 100_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -91,9 +92,10 @@ def convert(
     if as_json:
         click.echo(json.dumps({"schema": 1, **facts}, indent=2))
         return
-    use = f"inpaint complete --model {output}"
+    shown = shlex.quote(str(output))
+    use = f"inpaint complete --model {shown}"
     if tuple(stages) != tuple(family.stage_names):
-        use = f"inpaint train --from-weights {output} --data ..."
+        use = f"inpaint train --from-weights {shown} --data ..."
     reporter.note(f"{name}, preset {preset}; use it with '{use}'.")
     click.echo(output)
 

@@ -120,6 +120,9 @@ def _plan(
     program = _program() if device.type == "cpu" else 0
     with torch.device(PLANNED_ON), building.at_most():
         model = cast(nn.Module, recipe.family.build(recipe.config))
+    # A run would be refused without a distance that it names, or that its settings need.
+    if recipe.config.takes_perceptual and recipe.load_distance() is None:
+        cast(Any, model).use_perceptual(None)
     if weights:
         held = cast(nn.Module, load_weights(weights)).state_dict()
         names_to_take(model, recipe.family.stages(), weights, held)

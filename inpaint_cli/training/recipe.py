@@ -312,7 +312,7 @@ def _check_whole(config: Config) -> None:
     # What ships is packed without the parts that only training needs (`Model.for_completion`).
     if getattr(config, "completion_only", False):
         raise UserError(
-            "completion_only: such a model lacks what training needs, as those that ship do. "
+            "completion_only: such a model lacks what training needs, as some that ship do. "
             "Train a new one, or go on with a run of your own."
         )
 

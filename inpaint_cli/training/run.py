@@ -193,6 +193,7 @@ class TrainingRun:
 
     def plan(self) -> RunReport:
         """Plan what is left of the run. UserError where the sitting would be refused."""
+        self.folder.check(self.recipe.family.stage_names)
         try:
             stages = tuple(stage.name for stage in self.stages())
         except UserError:  # the weight file is damaged, and would be made again

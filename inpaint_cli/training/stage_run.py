@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -97,7 +97,8 @@ class StageRun:
         """Do what is due after a step; False ends the training."""
         self.run.has_trained = True
         if self.log:
-            self.log.step(report)
+            with self._writing():
+                self.log.step(report)
         self.stopped = report.stop
         self._validate_if_due()
         if self.stopped or self.trainer.progress.step % self.training.checkpoint_every == 0:
@@ -121,11 +122,13 @@ class StageRun:
             if figures is None:
                 self.stopped = self.run.stop.reason
                 return
-            self._record(figures, step)
-            family = self.run.recipe.family
-            if ranks.is_first() and family.completes and self.training.sheet_images:
-                prefix = "" if len(family.stage_names) == 1 else self.stage.name
-                self.validation.sheet(model, self.folder.samples / prefix / f"step-{step:06d}.png")
+            with self._writing():
+                self._record(figures, step)
+                family = self.run.recipe.family
+                if ranks.is_first() and family.completes and self.training.sheet_images:
+                    prefix = "" if len(family.stage_names) == 1 else self.stage.name
+                    path = self.folder.samples / prefix / f"step-{step:06d}.png"
+                    self.validation.sheet(model, path)
         finally:
             self.trainer.model.train()
         if self.log:
@@ -171,20 +174,26 @@ class StageRun:
         if not checkpoints.is_finite(tensors):
             raise self._broken("the weights are no longer finite")
         if ranks.is_first():
-            try:
+            size = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
+            with self._writing(
+                f"A checkpoint takes {size:,.1f} MiB; only the newest of {self.folder.checkpoints} "
+                "is needed. "
+            ):
                 self._keep_the_folder()
                 if (self.saved, self.validated) != (progress.step, progress.validated):
                     checkpoint = checkpoints.Checkpoint(progress, tensors, self._header())
                     checkpoints.save(self.folder.checkpoints, checkpoint)
                 checkpoints.prune(self.folder.checkpoints, self.stage.name)  # after a kill before
                 self._save_weights(self.folder.weights, finished)
-            except ResourceError as error:
-                size = sum(tensor.nbytes for tensor in tensors.values()) / 2**20
-                raise ResourceError(
-                    f"{error} A checkpoint takes {size:,.1f} MiB; only the newest of "
-                    f"{self.folder.checkpoints} is needed. {self._kept()}. {self._command()}"
-                ) from error
         self.saved, self.validated = progress.step, progress.validated
+
+    @contextmanager
+    def _writing(self, advice: str = "") -> Iterator[None]:
+        """Say of what cannot be written inside the block what is kept, and how to go on."""
+        try:
+            yield
+        except ResourceError as error:
+            raise ResourceError(f"{error} {advice}{self._kept()}. {self._command()}") from error
 
     def _keep_the_folder(self) -> None:
         """Write config.toml again where it is gone: without it no checkpoint could be gone on from.

@@ -37,6 +37,8 @@ def download(address: str, path: Path, reporter: Reporter) -> None:
     files.make_folder(path.parent)
     part = path.with_name(path.name + ".part")
     stamp = path.with_name(path.name + ".part.stamp")
+    if part.is_symlink():  # what it leads to is not ours to write to
+        part.unlink()
     try:
         with _open(address, part, stamp) as (response, start):
             _receive(response, part, start, reporter)

@@ -139,3 +139,27 @@ def test_labels_that_a_model_does_not_know_are_an_error_that_says_the_setting(
 def test_a_model_of_labels_needs_a_table(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data: .* has no labels.csv with a row for every picture"):
         opened(folder_of(tmp_path / "plain", TREE), labels=("blue",))
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (
+            TABLE.replace(",", ";"),
+            r"\(labels.csv is not used: its first line is not image,labels\)",
+        ),
+        (TABLE.replace("b.png,\n", ""), "1 picture without a row, so no labels are used"),
+        (TABLE.replace(".png", ""), "4 rows of pictures that are not here; 4 pictures without"),
+    ],
+)
+def test_a_table_that_a_model_cannot_learn_from_says_why(
+    table: str, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=f"with a row for every picture.*{reason}"):
+        opened(labelled(tmp_path, table), labels=("blue", "tall"))
+
+
+def test_a_row_may_begin_at_the_folder_and_the_table_with_a_capital(tmp_path: Path) -> None:
+    table = TABLE.replace("a.png", "./train/a.png").encode()
+    images = opened(folder_of(tmp_path / "set", {**TREE, "Labels.csv": table}))
+    assert images.classes == ("blue", "tall", "any")

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,8 +21,10 @@ from inpaint_cli.tensors import DIGEST, save
 from inpaint_cli.training import checkpoints
 from inpaint_cli.training.checkpoints import best_path
 from inpaint_cli.training.folder import RunFolder, recipe_of_new, start_new
-from inpaint_cli.training.log import cut
+from inpaint_cli.training.log import StageLog, cut
 from inpaint_cli.training.recipe import RecipeChoices
+from inpaint_cli.training.stage_run import StageRun
+from inpaint_cli.training.validation import Validation
 from tests.training.fake_runs import (
     StopAt,
     assert_same_files,
@@ -235,6 +238,26 @@ def test_a_full_disk_names_the_path_and_how_to_go_on(
     assert f"inpaint train --resume {run.folder.path}" in text
     assert not list(run.folder.path.rglob(".*.safetensors"))
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize("what", ["best weights", "sheet", "log"])
+def test_a_disk_that_is_full_between_checkpoints_is_told_with_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    def full(*given: Any) -> None:
+        raise ResourceError("no space left on the disk.")
+
+    run = session(tmp_path, "checkpoint_every=3", "validate_every=4", "log_every=4")
+    if what == "best weights":
+        monkeypatch.setattr(StageRun, "_save_weights", full)
+        run = session(tmp_path, "checkpoint_every=100", "validate_every=4")
+    elif what == "sheet":
+        monkeypatch.setattr(Validation, "sheet", full)
+    else:
+        monkeypatch.setattr(StageLog, "step", full)
+    kept = {"best weights": "no checkpoint yet", "sheet": "of step 3 in", "log": "no checkpoint"}
+    with pytest.raises(ResourceError, match=rf"no space left.* {kept[what]}.*train --resume"):
+        run.train()
 
 
 DAMAGED = ["", '{"kind": "st', "\0" * 40, "null", "12", "[]", '{"kind": "step"}', '"\\ud800']

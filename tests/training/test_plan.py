@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.plan import RunReport
 from inpaint_cli.training.recipe import RecipeChoices
@@ -63,6 +63,21 @@ def test_a_plan_refuses_what_a_new_run_would_refuse(tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="change the shape of 'painter"):
         train(reshaped, CPU, QUIET, runs=tmp_path, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "message"),
+    [
+        ("latent-codes", {"perceptual": "gone.pth"}, "gone.pth"),
+        ("picme", {"settings": ["adversary=projected"]}, "^adversary: projected needs the trunk"),
+    ],
+)
+def test_a_plan_refuses_a_perceptual_distance_as_the_run_would(
+    tmp_path: Path, model: str, given: dict[str, Any], message: str
+) -> None:
+    choices = RecipeChoices(model, ["noise"], "digits", **given)
+    with pytest.raises((UserError, ResourceError), match=message):
+        train(choices, CPU, QUIET, runs=tmp_path, dry_run=True)
 
 
 def test_the_plan_of_a_run_that_goes_on_is_of_what_is_left(

@@ -183,3 +183,10 @@ def test_a_start_that_is_interrupted_leaves_no_folder_and_a_run_that_trained_doe
     with pytest.raises(KeyboardInterrupt):
         train(choices, CPU, QUIET, runs=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["0001-fake-noise"]
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "model.safetensors", "samples/paint"])
+def test_what_lies_in_a_run_folder_names_the_folder_to_resume(tmp_path: Path, name: str) -> None:
+    path = folders.create(tmp_path, recipe()).path
+    with pytest.raises(UserError, match=rf"Give the folder that it is in: {path}\."):
+        folders.open_existing(path / name)
