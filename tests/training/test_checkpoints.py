@@ -244,10 +244,10 @@ def test_a_full_disk_names_the_path_and_how_to_go_on(
 def test_a_disk_that_is_full_between_checkpoints_is_told_with_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    def full(*given: Any) -> None:
+    def full(*given: Any, **more: Any) -> None:
         raise ResourceError("no space left on the disk.")
 
-    run = session(tmp_path, "checkpoint_every=3", "validate_every=4", "log_every=4")
+    run = session(tmp_path, "checkpoint_every=3", "validate_every=4", "sheet_images=1")
     if what == "best weights":
         monkeypatch.setattr(StageRun, "_save_weights", full)
         run = session(tmp_path, "checkpoint_every=100", "validate_every=4")
