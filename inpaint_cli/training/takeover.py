@@ -95,10 +95,10 @@ def settings_of(path: Path, stage: str | None) -> dict[str, Any]:
     """
     header = read_header(path)
     config = to_dict(read_config(header, path))
-    finished = finished_in(path)
     family = models.get(header["family"])
     names = family.stage_names
-    left = [name for name in names if name not in finished]
+    kept = kept_of(path, None)  # without those whose own ground is not finished
+    left = [name for name in names if name not in kept]
     if not left and stage is None:
         raise UserError(
             f"every stage of {path} is trained already. To train one further, name it as the "

@@ -143,6 +143,17 @@ def test_the_best_weights_of_a_stage_count_as_trained(tmp_path: Path) -> None:
     assert all(torch.equal(held[name], new[name]) for name in held if "painter" in name)
 
 
+def test_a_stage_that_is_finished_without_what_it_stands_on_is_trained_anew(
+    begun: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "alone.safetensors"
+    save_weights(
+        alone, load_weights(begun), family="fake-two", preset="small", extra={"stages": "polish"}
+    )
+    weights = trained(tmp_path / "second", on_top(alone, "steps=1"))
+    assert read_header(weights)["stages"] == "paint,polish"
+
+
 def test_weights_of_an_unfinished_stage_say_which_to_give(tmp_path: Path) -> None:
     stopped = session(tmp_path, "steps=4")
     stopped.stop = StopAt(2)
