@@ -12,7 +12,7 @@ from inpaint_cli import models
 from inpaint_cli.commands import options
 from inpaint_cli.commands.completion_job import job_of
 from inpaint_cli.commands.family_options import family_options, options_by_family
-from inpaint_cli.commands.hole_options import hole_options, hole_source, write_previews
+from inpaint_cli.commands.hole_options import check_previews, hole_options, hole_source, preview
 from inpaint_cli.commands.output_options import (
     check_place,
     check_sheet,
@@ -25,7 +25,8 @@ from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
 
 if TYPE_CHECKING:
-    from inpaint_cli.photos.batch import BatchRun, FailedPhoto
+    from inpaint_cli.photos.batch import BatchRun
+    from inpaint_cli.photos.failing import FailedPhoto
     from inpaint_cli.photos.holes import HoleSource
     from inpaint_cli.photos.pairing import PhotoTask
 
@@ -148,15 +149,37 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     check_place(folder_of(given["output"]))
     tasks, several = tasks_of_photos(photos, hole, given, reporter)
     if given["preview"]:
-        for path in write_previews(tasks, hole, given, reporter):
-            click.echo(path)
+        check_previews(hole, given["output"])
+        write_previews(tasks, several, hole, given, reporter)
         return
     announce(given, reporter)
     from inpaint_cli.photos.batch import BatchRun
 
     run = BatchRun(job_of(given, hole, len(tasks), reporter), tasks, reporter)
     print_results(run, run.all(several), as_json)
-    raise_failures(run, reporter)
+    raise_failures(run.failed, len(tasks), reporter)
+
+
+def write_previews(
+    tasks: Sequence[PhotoTask],
+    several: bool,
+    hole: HoleSource,
+    given: Mapping[str, Any],
+    reporter: Reporter,
+) -> None:
+    """Write and print the preview of each photo; of several, a bad one does not stop the others."""
+    from inpaint_cli.photos.failing import FailedPhoto
+    from inpaint_cli.photos.pairing import inputs_of
+
+    inputs, failed = inputs_of(tasks), list[FailedPhoto]()
+    for task in tasks:
+        try:
+            path = preview(task, hole, given, inputs, reporter)
+        except Exception as error:
+            failed.append(FailedPhoto.of(task, error, several))
+        else:
+            click.echo(path)
+    raise_failures(failed, len(tasks), reporter)
 
 
 def tasks_of_photos(
@@ -228,9 +251,9 @@ def message_of(failure: FailedPhoto) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def raise_failures(run: BatchRun, reporter: Reporter) -> None:
-    """List what failed, if anything did, and raise PartialFailure."""
-    for failure in run.failed:
+def raise_failures(failed: Sequence[FailedPhoto], count: int, reporter: Reporter) -> None:
+    """List which of `count` photos failed, if any did, and raise PartialFailure."""
+    for failure in failed:
         reporter.warn(f"failed: {failure.photo}: {message_of(failure)}")
-    if run.failed:
-        raise PartialFailure(f"{len(run.failed)} of {len(run.tasks)} photos failed (see above).")
+    if failed:
+        raise PartialFailure(f"{len(failed)} of {count} photos failed (see above).")

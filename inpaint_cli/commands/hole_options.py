@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from inpaint_cli.commands.family_options import every_option
 from inpaint_cli.commands.output_options import folder_of
 from inpaint_cli.declarations import Option, drawing_option
 from inpaint_cli.errors import UnknownName, UserError
-from inpaint_cli.files import check_length
+from inpaint_cli.files import check_length, resolved
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ OF_THE_HOLE = (
 """All options that a completion of everything does not take."""
 
 hole_options = options.together(
-    click.option(
+    options.once(
         "--mask",
         metavar="FILE|DIR|KIND",
         help="The hole: white = fill in. A file for all "
@@ -67,23 +67,23 @@ hole_options = options.together(
         metavar="X,Y,X,Y,...",
         help="A polygon to fill in, like --box.",
     ),
-    click.option(
+    options.once(
         "--mask-painted",
         type=click.Path(path_type=Path),
         metavar="COPY",
         help="Fill in where a painted-over copy differs from the photo.",
     ),
-    click.option(
+    options.once(
         "--mask-colour",
         metavar="RRGGBB",
         help="Fill in what has this colour, in the mask file or the photo.",
     ),
-    click.option(
+    options.once(
         "--mask-values",
         metavar="V,V,...",
         help="Fill in these values of the mask, such as labels.",
     ),
-    click.option(
+    options.once(
         "--extend",
         metavar="SIDE=PX,...",
         help="Enlarge the canvas and fill it in: left=100,right=20%.",
@@ -216,40 +216,44 @@ def _values(text: str | None) -> tuple[int, ...]:
         ) from None
 
 
-def write_previews(
-    tasks: Sequence[PhotoTask], hole: HoleSource, given: Mapping[str, Any], reporter: Reporter
-) -> list[Path]:
-    """Write the preview of each photo, and return their paths."""
+def check_previews(hole: HoleSource, output: Path) -> None:
+    """Raise UserError where previews cannot be shown, or would have no folder to go to."""
     from inpaint_cli.photos.preview import ENDING
 
     if hole.kind is not None:
         raise UserError(
             "a drawn mask depends on the model. See it by 'inpaint masks'.", setting="preview"
         )
-    if folder_of(given["output"]) != given["output"]:
+    if folder_of(output) != output:
         raise UserError(
-            f"{given['output']} is one file; previews go to a folder, as STEM{ENDING}.",
-            setting="output",
+            f"{output} is one file; previews go to a folder, as STEM{ENDING}.", setting="output"
         )
-    paths = []
-    for task in tasks:
-        if task.problem:
-            raise task.problem
-        name = f"{task.stem.as_posix()}{ENDING}"
-        check_length(given["output"], [name])
-        paths.append(given["output"] / name)
-        preview(task, hole, paths[-1], given["overwrite"], reporter)
-    return paths
 
 
 def preview(
-    task: PhotoTask, hole: HoleSource, path: Path, overwrite: bool, reporter: Reporter
-) -> None:
-    """Write one photo with its hole laid over it, and say how much is hidden."""
+    task: PhotoTask,
+    hole: HoleSource,
+    given: Mapping[str, Any],
+    inputs: Collection[Path],
+    reporter: Reporter,
+) -> Path:
+    """Write one photo with its hole laid over it, say how much is hidden, and return its path.
+
+    inputs: resolved paths, which are never replaced.
+    """
     from inpaint_cli.photos.extending import extended
-    from inpaint_cli.photos.preview import write_preview
+    from inpaint_cli.photos.preview import ENDING, write_preview
     from inpaint_cli.pictures.reading import read
 
+    if task.problem:
+        raise task.problem
+    name = f"{task.stem.as_posix()}{ENDING}"
+    check_length(given["output"], [name])
+    path: Path = given["output"] / name
+    if resolved(path) in inputs:
+        raise UserError(
+            "is an input, which is never replaced. Choose another output folder.", where=path
+        )
     photo = read(task.photo, huge=hole.huge)
     size = (photo.height, photo.width)
     visible = hole.visible(
@@ -257,6 +261,7 @@ def preview(
     )
     if hole.extension is not None:
         photo = extended(photo, hole.extension, huge=hole.huge)
-    write_preview(path, photo, visible, overwrite)
+    write_preview(path, photo, visible, given["overwrite"])
     share = 100 * (1 - float(visible.mean()))
     reporter.note(f"{task.photo}: {share:.1f} % hidden")
+    return path

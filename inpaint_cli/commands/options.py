@@ -12,6 +12,7 @@ import click
 from inpaint_cli import __version__
 from inpaint_cli.bounds import MOST_COMPLETIONS as MOST_COMPLETIONS
 from inpaint_cli.device import DEVICES
+from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,6 +59,20 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic in newer cli
         if number > self.most:
             self.fail(f"must be at most {self.most}, got {_shown(number)}.", param, ctx)
         return number
+
+
+def once(*names: str, **settings: Any) -> Callable[[F], F]:
+    """Return an option that is refused where it is given twice, as nobody means the last alone."""
+
+    def only(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> Any:
+        if len(values) > 1:
+            raise UserError(
+                f"given {len(values)} times, and one is taken. Leave the others out.",
+                setting=str(param.name),
+            )
+        return values[0] if values else None
+
+    return click.option(*names, multiple=True, callback=only, **settings)
 
 
 def whole(least: int, most: int) -> Number:

@@ -21,7 +21,7 @@ from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.windows import Box
 from inpaint_cli.pictures.colours import display
 from inpaint_cli.pictures.picture import Picture
-from inpaint_cli.pictures.ranges import ranged
+from inpaint_cli.pictures.ranges import ranged_whole
 from inpaint_cli.pictures.reading import read
 
 ScreenPixels = npt.NDArray[np.uint8]
@@ -94,9 +94,7 @@ class OpenedPhoto:
 
     def shown(self) -> tuple[bytes, str]:
         """Return the upright photo for a screen, and its media type."""
-        everything = np.ones(self.size, np.bool_)
-        picture = ranged(self.picture, everything) if self.picture.bits > 8 else self.picture
-        pixels = screen(picture, Box(0, 0, *self.size))
+        pixels = screen(ranged_whole(self.picture), Box(0, 0, *self.size))
         height, width = self.size
         if height * width <= EXACT_PIXELS or max(height, width) > JPEG_SIDE:
             return png(pixels), "image/png"

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
+from inpaint_cli.errors import Interrupted, UserError
 from inpaint_cli.family import Model
 from inpaint_cli.files import check_length, replacing, resolved, writing_once
 from inpaint_cli.models.external import in_words
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, complete_photo
 from inpaint_cli.photos.extending import extended
+from inpaint_cli.photos.failing import FailedPhoto
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
-from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
-from inpaint_cli.photos.pairing import PhotoTask
+from inpaint_cli.photos.pairing import PhotoTask, inputs_of
 from inpaint_cli.photos.record import check_ordinary
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.results import ResultNames, ResultWriter
@@ -59,14 +59,6 @@ class BatchJob:
     """Photos of more than 400 megapixels are read as well."""
 
 
-@dataclass(frozen=True)
-class FailedPhoto:
-    """One of several photos that could not be completed."""
-
-    photo: Path
-    error: Exception
-
-
 @dataclass
 class BatchRun:
     """One run over some photos."""
@@ -81,14 +73,12 @@ class BatchRun:
 
     def __post_init__(self) -> None:
         job = self.job
-        inputs = {resolved(task.photo) for task in self.tasks}
-        inputs |= {resolved(mask) for mask in {task.mask for task in self.tasks} if mask}
         self.writer = ResultWriter(
             job.folder,
             job.model_name,
             job.weights_sha256,
             self.reporter,
-            frozenset(inputs),
+            inputs_of(self.tasks),
             rank=job.rank,
             metadata=job.metadata,
             overwrite=job.overwrite,
@@ -119,12 +109,7 @@ class BatchRun:
         try:
             return self._results_of(task, advance)
         except Exception as error:  # whatever it is, it must not end a night's work
-            if not several or (isinstance(error, PlainError) and error.ends_batch):
-                plain = _plain(error, task.photo)
-                if plain is error:
-                    raise
-                raise plain from error
-            self.failed.append(FailedPhoto(task.photo, _plain(error, task.photo)))
+            self.failed.append(FailedPhoto.of(task, error, several))
             advance(self._count)
             return None
 
@@ -246,10 +231,3 @@ class BatchRun:
 
 def _in_the_way(file: Path) -> UserError:
     return UserError("exists. Replace it with the setting overwrite.", where=file)
-
-
-def _plain(error: Exception, photo: Path) -> Exception:
-    """Return an error that names the photo where it is one that people see; others as they are."""
-    if is_out_of_memory(error):
-        return ResourceError("out of memory. Free some, or reduce the photo.", where=photo)
-    return error.within(photo) if isinstance(error, PlainError) else error

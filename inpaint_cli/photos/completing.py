@@ -149,7 +149,8 @@ class CompletedPhoto:
                 "too little is visible to take texture from"
                 + ("; the model's picture alone is the fill" if self.windows else "")
             )
-        asked = {"temperature": self.request.temperature, **self.request.options}
+        request = self.request
+        asked = {"temperature": request.temperature, "feather": request.feather, **request.options}
         left_out = [name for name, value in asked.items() if value is not None]
         if not self.windows and not self.request.texture_only and left_out:
             notes.append(

@@ -66,12 +66,18 @@ def extended_mask(visible: Mask, extension: Extension, *, huge: bool = False) ->
 
 
 def extended(photo: Picture, extension: Extension, *, huge: bool = False) -> Picture:
-    """Return a photo on the larger canvas: what is new is black and opaque."""
+    """Return a photo on the larger canvas: what is new is black and opaque.
+
+    Further channels of unknown meaning, which nothing fills, are continued from the edge.
+    """
     widths = _widths(extension, photo.height, photo.width, huge)
     samples = np.pad(photo.samples, (*widths, (0, 0)))
     if (channel := photo.alpha_channel) is not None:
         new = np.pad(np.zeros((photo.height, photo.width), bool), widths, constant_values=True)
         samples[..., channel][new] = photo.opaque
+    for channel, extra in enumerate(photo.extras, photo.channels):
+        if extra == "unspecified":
+            samples[..., channel] = np.pad(photo.samples[..., channel], widths, mode="edge")
     metadata = moved(photo.metadata, widths[0][0], widths[1][0])
     return replace(photo, samples=samples, indices=None, metadata=metadata)
 

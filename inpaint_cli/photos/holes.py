@@ -171,7 +171,8 @@ class HoleSource:
                     setting="mask_painted",
                     where=photo,
                 )
-        by_polarity = mask is not None or self.alpha or self.invert
+        chosen = bool(self.values) or self.colour is not None
+        by_polarity = not chosen and (mask is not None or self.alpha or self.invert)
         files.check_hole(
             visible,
             str(mask or self.kind or photo),
@@ -196,7 +197,12 @@ class HoleSource:
         """Return what the mask file or the photo's transparency leaves visible; else everything."""
         if self.colour is not None:
             source = mask or photo
-            visible = of_colour(read(source, huge=self.huge), self.colour)
+            visible, blurred = of_colour(read(source, huge=self.huge), self.colour)
+            if blurred and reporter and not (self.grow or self.invert):
+                reporter.note(
+                    f"{source}: what has the colour {bytes(self.colour).hex()} has a blurred edge, "
+                    "which stays visible. Enlarge the hole by the setting grow, such as 3."
+                )
             visible = ~visible if self.invert else visible
             same = visible.shape == size
             return visible if same else files.fit(visible, size, str(source), self.resize)

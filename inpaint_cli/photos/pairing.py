@@ -55,6 +55,12 @@ def tasks_of(
     return tasks, folder.left_over(tasks)
 
 
+def inputs_of(tasks: Sequence[PhotoTask]) -> frozenset[Path]:
+    """Return the resolved paths of photos and masks, which are never replaced."""
+    files = {task.photo for task in tasks} | {task.mask for task in tasks if task.mask}
+    return frozenset(map(resolved, files))
+
+
 @dataclass
 class _MaskFolder:
     """A folder of masks, which may also hold the photos."""

@@ -52,11 +52,6 @@ class CompletionRequest:
         if self.seed < 0:
             raise UserError(f"must not be negative, got {self.seed}.", setting="seed")
         self._check_temperature()
-        if self.intervals and self.texture_only:
-            raise UserError(
-                "is of a model's pictures, and texture has none. Leave it out.",
-                setting="calibration",
-            )
         if self.reconstruct:
             self._check_reconstruction()
         _check_size("context", self.context)
@@ -64,10 +59,10 @@ class CompletionRequest:
             raise UserError(f"must be photo or none, got '{self.detail}'.", setting="detail")
         if self.detail == "photo" and self.of_drawing:
             raise UserError("a drawing has no texture to take. Leave it out.", setting="detail")
-        if self.detail == "none" and self.texture_only:
-            raise UserError("this method has nothing but texture. Leave it out.", setting="detail")
         if self.feather is not None:
             _check_size("feather", self.feather)
+        if self.texture_only:
+            self._check_texture()
 
     def _check_temperature(self) -> None:
         if self.temperature is None:
@@ -81,6 +76,18 @@ class CompletionRequest:
                 "likeliest. Leave it out, or take a temperature above 0.",
                 setting="n",
             )
+
+    def _check_texture(self) -> None:
+        """Raise UserError for whatever means nothing where no model is asked."""
+        given = {
+            "calibration": (self.intervals, "is of a model's pictures, and texture has none."),
+            "detail": (self.detail == "none", "this method has nothing but texture."),
+            "feather": (self.feather is not None, "texture has no seam to hide."),
+            "context": (self.context != CONTEXT, "texture is taken from all around."),
+        }
+        for name, (is_given, why) in given.items():
+            if is_given:
+                raise UserError(f"{why} Leave it out.", setting=name)
 
     def _check_reconstruction(self) -> None:
         """Raise UserError for whatever means nothing where nothing is drawn or joined."""

@@ -24,6 +24,12 @@ TIE_POINTS, TRANSFORMATION = 33922, 34264
 _PAGES = re.compile(rb"^(?:images|channels|slices|frames)=(\d+)\s*$", re.MULTILINE)
 _OME = re.compile(rb"\bSize([XYZTC])\s*=\s*[\"'](\d{1,9})[\"']")
 
+_XMP_SIDES = re.compile(
+    rb"((?:tiff:Image|exif:Pixel)(?:(Width|XDimension)|(?:Length|YDimension))"
+    rb"(?:\s*=\s*[\"']|>)\s*)\d+"
+)
+"""Width, or else height, as XMP repeats them (XMP part 2, 3.5 and 3.6)."""
+
 
 def true_of(metadata: Metadata, shape: tuple[int, int, int]) -> Metadata:
     """Return metadata without what is false of samples of `shape`, [H, W, C]."""
@@ -33,7 +39,9 @@ def true_of(metadata: Metadata, shape: tuple[int, int, int]) -> Metadata:
         folder = folder.without((DESCRIPTION,))
     if exif.CAMERA in folder.folders:
         folder = Directory(folder.tags, {**folder.folders, exif.CAMERA: _sides(folder, shape)})
-    return metadata if folder == metadata.folder else replace(metadata, folder=folder)
+    sides = [b"%d" % side for side in shape[:2]]
+    xmp = _XMP_SIDES.sub(lambda m: m[1] + (sides[1] if m[2] else sides[0]), metadata.xmp)
+    return replace(metadata, folder=folder, xmp=xmp)
 
 
 def counts_otherwise(text: bytes, shape: tuple[int, int, int]) -> bool:

@@ -32,7 +32,7 @@ def shown(picture: Picture, region: Region = WHOLE) -> Values:
         values = stored.astype(np.float32)
     else:
         values = _scaled(stored, picture.low, picture.high)
-    if "premultiplied" not in picture.extras:
+    if not picture.is_multiplied:
         return values
     alpha = _alpha(picture, whole)
     return np.asarray(np.minimum(values / np.maximum(alpha, 1e-6), 255), np.float32)
@@ -71,10 +71,8 @@ def stored(
         return (inks or Inks.of(picture)).stored(values)
     if picture.colours in ("lab", "icclab"):
         return stored_lab(values, picture.samples.dtype, picture.bits, picture.colours)
-    if "premultiplied" in picture.extras and not opaque:
-        low = min(picture.low, picture.high)
-        if low == 0:
-            values = values * _alpha(picture, picture.samples[region])
+    if picture.is_multiplied and not opaque:
+        values = values * _alpha(picture, picture.samples[region])
     dtype = picture.samples.dtype
     if picture.bits == 1:
         return np.where(values >= 128, picture.high, picture.low).astype(dtype)

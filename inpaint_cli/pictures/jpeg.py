@@ -162,7 +162,8 @@ def with_metadata(plain: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
     parts, scan = _walked(plain)
     kept = [raw for marker, raw in parts if marker != APP0 or not raw[4:].startswith(b"JFIF\0")]
     jfif = any(marker == APP0 for marker, _ in parts)
-    before: list[bytes] = [_jfif(metadata.density)] if jfif else []
+    # The encoder leaves it out beside inks, which JFIF does not know; for a density it is read.
+    before: list[bytes] = [_jfif(metadata.density)] if jfif or metadata.density else []
     lost = []
     for marker, raw, what in _payloads(metadata):
         if len(raw) > LONGEST:

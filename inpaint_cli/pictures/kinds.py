@@ -28,7 +28,8 @@ READ = (
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
     (rb"\xff\xd8\xff", "JPEG"),
-    (rb"II\*\0....CR", "a raw photo (CR2)"),
+    # In full: in other TIFF files the pixels of a picture may begin here.
+    (rb"II\*\0\x10\0\0\0CR\x02\0", "a raw photo (CR2)"),
     (rb"II[*+]\0|MM\0[*+]", "TIFF"),
     (rb"RIFF....WEBP", "WEBP"),
     (rb"GIF8[79]a", "GIF"),

@@ -28,34 +28,37 @@ class MaskLevels:
     """[H, W]; luminance, on black where the mask is transparent."""
     found: tuple[float, ...]
     """The values as stored (indices of a palette), smallest first; none if there are many."""
-    stretched: bool = False
-    """The file has two values, both dark: they count as black and white."""
+    white: float | None = None
+    """Where the file has two values, both dark or both bright: the one that counts as white."""
 
     @property
     def note(self) -> str | None:
         """What was done to the values, as a remark; None where nothing was."""
-        if not self.stretched:
+        if self.white is None:
             return None
         low, high = self.found
-        return f"a mask of the values {low:g} and {high:g}: {high:g} counts as white"
+        return f"a mask of the values {low:g} and {high:g}: {self.white:g} counts as white"
 
 
 def mask_values(picture: Picture) -> MaskLevels:
     """Return a mask's values, at any depth and of any type, in 0..255.
 
-    Two values that are both dark (labels 0 and 1) are stretched to black and white. More than two
-    stay as they are, since any of them may be meant: see `with_values`.
+    Two values that are both dark (labels 0 and 1) or both bright are stretched to black and white.
+    More than two stay as they are, since any of them may be meant: see `with_values`.
     """
     picture = _as_grey(picture)
-    distinct = _distinct(_labels(picture))
+    labels = _labels(picture)
+    distinct = _distinct(labels)
     if picture.channels == 1 and not picture.extras and picture.indices is None:
         values = _own_range(picture)
     else:
         values = _luminance(picture)
     levels = np.unique(values)
-    if len(distinct) == 2 and len(levels) == 2 and int(levels[-1]) < HALF:
-        stretched = np.where(values == levels[-1], np.uint8(255), np.uint8(0))
-        return MaskLevels(stretched, distinct, stretched=True)
+    alike = int(levels[-1]) < HALF or int(levels[0]) >= HALF
+    if labels is not None and len(distinct) == 2 and len(levels) == 2 and alike:
+        bright = values == levels[-1]
+        stretched = np.where(bright, np.uint8(255), np.uint8(0))
+        return MaskLevels(stretched, distinct, float(labels[bright][0]))
     return MaskLevels(values, distinct)
 
 
@@ -120,7 +123,8 @@ def _own_range(picture: Picture) -> Grey:
 
 def _white(picture: Picture, most: float) -> float:
     if picture.is_float:
-        return 1.0 if most <= 1 else max(most, 255.0)
+        # What was resized or computed lies a little beyond 1.
+        return 1.0 if most < 2 else max(most, 255.0)
     if most <= 255:
         return 255.0
     top = picture.container[1]

@@ -155,6 +155,11 @@ class Picture:
         return None
 
     @property
+    def is_multiplied(self) -> bool:
+        """Whether colours are multiplied by their alpha, which needs a black of zero."""
+        return "premultiplied" in self.extras and self.low == 0
+
+    @property
     def likely_alpha(self) -> int | None:
         """The index of the channel that is alpha, or of the only further one, for who asks so."""
         unknown = self.channels if self.extras == ("unspecified",) else None

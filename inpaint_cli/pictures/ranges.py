@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.pictures.picture import Mask, Picture, Samples
+from inpaint_cli.pictures.picture import Mask, Picture, Samples, as_floats
 
 USED_SHARE = 0.25
 """Integers that reach less than this share of their type's range have one of their own."""
+FAINTEST = 0.02
+"""A pixel of less alpha than this tells little of its colour."""
 
 
 def ranged(picture: Picture, visible: Mask) -> Picture:
@@ -23,11 +25,30 @@ def ranged(picture: Picture, visible: Mask) -> Picture:
     """
     if picture.bits <= 8:
         return picture
-    colours = picture.samples[..., : picture.channels]
-    known = colours[visible]
+    known = picture.samples[..., : picture.channels][visible]
+    if picture.is_float and not np.isfinite(known).all():
+        raise UserError(
+            "holds values that are no numbers (NaN or infinite) outside the hole. Replace them, or "
+            "hide them as well."
+        )
+    if picture.is_multiplied and picture.alpha_channel is not None:
+        known = _divided(known, picture.samples[..., picture.alpha_channel][visible], picture)
     if picture.is_float or picture.bits > 16:
         return _of_wide(picture, known)
     return _of_integers(picture, known)
+
+
+def _divided(colours: Samples, alpha: Samples, picture: Picture) -> Samples:
+    """Return colours [N, C] without the alpha [N] that they are multiplied by.
+
+    Nearly transparent ones have no say where there are others: rounding decides what they become.
+    """
+    share = np.clip(as_floats(alpha) / picture.opaque, 0, 1)
+    solid = share > FAINTEST
+    if not solid.any():
+        return colours
+    divided = as_floats(colours[solid]) / share[solid, None]
+    return divided if picture.is_float else np.minimum(divided, picture.opaque)
 
 
 def range_of_all(pictures: Iterable[Picture]) -> tuple[float, float] | None:
@@ -68,12 +89,8 @@ def ranged_as_trained(picture: Picture, visible: Mask) -> Picture:
 
 
 def _of_wide(picture: Picture, known: Samples) -> Picture:
-    if picture.is_float and not np.isfinite(known).all():
-        raise UserError(
-            "holds values that are no numbers (NaN or infinite) outside the hole. Replace them, or "
-            "hide them as well."
-        )
     low, high = (float(known.min()), float(known.max())) if known.size else picture.container
+    low = 0.0 if picture.is_multiplied else low
     low, high = _widened(low, high, picture)
     note = (
         f"its samples of {picture.bits} bits are seen by the model as {low:g} (black) to {high:g} "

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import exif, jpeg, kinds, png, png_metadata, pnm, tiff, tiff_layout
+from inpaint_cli.pictures.colour_boxes import with_colours
 from inpaint_cli.pictures.opening import (
     Source,
     check_size,
@@ -51,6 +52,7 @@ _MODES: dict[str, tuple[Colours, tuple[Extra, ...]]] = {
     "I": ("grey", ()),
     "F": ("grey", ()),
 }
+BOXED = ("AVIF", "HEIF", "JPEG2000")
 LOSSY = ("JPEG", "AVIF", "HEIF")
 
 
@@ -210,6 +212,8 @@ def _read_other(data: bytes, kind: str, name: str, huge: bool) -> Picture:
         image.load()
         check_size(*image.size, name, huge)  # icons hold several sizes
         metadata, orientation = _metadata_of(image)
+        if kind in BOXED:
+            metadata = with_colours(metadata, data, kind)
         notes += _changes(data, kind, image)
         picture = _of_loaded(_true_alpha(image, data, kind), kind, notes)
     indices = None if picture.indices is None else upright(picture.indices, orientation)

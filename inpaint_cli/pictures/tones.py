@@ -39,7 +39,7 @@ def _tones(picture: Picture, samples: Samples) -> npt.NDArray[np.float64]:
         colours[..., 1:] ^= colours.dtype.type(1 << (picture.bits - 1))
     distance: npt.NDArray[np.float64]
     distance = np.abs(as_floats(colours) - picture.low) / _unit(picture)
-    if _is_multiplied(picture):
+    if picture.is_multiplied:
         distance /= np.maximum(_alpha(picture, samples), 1e-6)
         distance = np.minimum(distance, white_of(picture))
     return distance
@@ -51,7 +51,7 @@ def from_tones(picture: Picture, drawn: Tones, under: Samples, *, opaque: bool =
     under: the samples that they replace, for their alpha. opaque: that alpha will be full.
     """
     low, dtype = picture.low, picture.samples.dtype
-    if _is_multiplied(picture) and not opaque:
+    if picture.is_multiplied and not opaque:
         drawn = np.asarray(drawn * _alpha(picture, under), np.float32)
     values = low + np.sign(picture.high - low) * drawn.astype(np.float64) * _unit(picture)
     if picture.bits == 1:
@@ -74,10 +74,6 @@ def _unit(picture: Picture) -> float:
 def _wraps(picture: Picture) -> bool:
     """Return whether a and b are stored as signed numbers in a type without sign."""
     return picture.colours == "lab" and picture.samples.dtype.kind == "u"
-
-
-def _is_multiplied(picture: Picture) -> bool:
-    return "premultiplied" in picture.extras and picture.low == 0
 
 
 def _alpha(picture: Picture, samples: Samples) -> npt.NDArray[np.float64]:

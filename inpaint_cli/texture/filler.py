@@ -21,7 +21,7 @@ from inpaint_cli.texture.pyramid import (
     resized,
     whole_patches,
 )
-from inpaint_cli.texture.surface import Surface, surface_of
+from inpaint_cli.texture.surface import Surface, step_of, surface_of
 from inpaint_cli.texture.synthesis import Progress, guide_features, synthesise
 from inpaint_cli.texture.warmth import compiled
 
@@ -35,6 +35,9 @@ BLEND_ONE, BLEND_SEVERAL = (0.6, 0.4), (0.4, 0.2)
 GHOST = 30.0
 """Levels of 255. With several levels the guess has half of its share where it differs by so much
 from what the patches draw: a mixture of two different pictures is seen as a ghost of one."""
+FEW_COLOURS, EVEN_SHARE = 16, 0.6
+"""A drawing has no more colours, or as many neighbours that are equal: there a mixture of the guess
+and of what the patches draw is a smudge."""
 WIDE = 50.0
 """Inside holes of a greater inscribed radius a first guess at full size only smears."""
 
@@ -97,9 +100,8 @@ class Filler:
         picture = np.where(hole[..., None], np.float32(0), near)
         picture *= np.float32(255.0 / scale)
         self.highest = max(255.0, float(picture.max(initial=0.0)))
-        self.surfaces, thin, broad = _sorted(
-            picture, hole, hidden, 255.0 / scale if scale > 1 else 0.0
-        )
+        step = step_of(picture[~hidden], scale)
+        self.surfaces, thin, broad = _sorted(picture, hole, hidden, step)
         self.parts: list[HolePart] = []
         # What later parts see: the samples, with all that was drawn before.
         self.near: Array | None = near
@@ -221,6 +223,8 @@ class HolePart:
         if float(depth_of(self.hole).max()) <= WIDE:
             self.first = frequency.reconstruct(here, self.hole, highest, self.unknown)
             self.start = resized(self.first, self.levels[-1].hole.shape)
+            if _is_drawing(here, ~hidden[self.span]):
+                self.first = None
         else:
             coarsest = self.levels[-1]
             self.start = frequency.reconstruct(coarsest.picture, coarsest.hole, highest)
@@ -299,6 +303,16 @@ def _window(part: Array, hidden: Array) -> tuple[slice, slice]:
         slice(max(0, int(columns[0] - margin)), int(columns[-1] + margin + 1)),
     )
     return span if whole_patches(hidden[span]) >= ENOUGH else (slice(None), slice(None))
+
+
+def _is_drawing(picture: Array, known: Array) -> bool:
+    """Return whether what is known of a picture [H, W, C] is of few colours, or of even areas."""
+    pairs = known[:, 1:] & known[:, :-1]
+    equal = (picture[:, 1:] == picture[:, :-1]).all(axis=2)
+    if pairs.any() and equal[pairs].mean() >= EVEN_SHARE:
+        return True
+    keys = np.rint(picture[known]).astype(np.int64) @ (256 ** np.arange(picture.shape[2]))
+    return len(np.unique(keys)) <= FEW_COLOURS
 
 
 def _blended(

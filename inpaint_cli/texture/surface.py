@@ -28,6 +28,10 @@ PATTERN = 0.35
 """Greatest share of its deviation that grain keeps when it is blurred by BLUR."""
 TILE = 8
 """Side of the tiles of grain that are copied."""
+FINEST = 1e-4
+"""Steps below this, in levels of 255, are lost in the rounding of float32."""
+MOST_COMPARED = 1 << 18
+"""So many samples tell by which steps they lie apart."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,19 @@ class Surface:
                     tile = self.grain[row : row + bottom - y, column : column + right - x]
                     result[y:bottom, x:right] += tile
         return result
+
+
+def step_of(known: Array, scale: float) -> float:
+    """Return the step between samples on 0..255, of which `scale` was white.
+
+    Samples of 8 bits are often kept in 16 bits or as floats: their steps are coarser than those of
+    the type, and a smooth surface of such steps is no less smooth.
+    """
+    if scale == 255:
+        return 1.0
+    values = np.unique(known.ravel()[:: max(1, known.size // MOST_COMPARED)])
+    least = float(np.diff(values).min()) if len(values) > 1 else 0.0
+    return min(1.0, max(least, 255.0 / scale if scale > 1 else 0.0, FINEST))
 
 
 def surface_of(picture: Array, part: Array, hole: Array, quantum: float) -> Surface | None:

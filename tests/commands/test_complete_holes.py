@@ -165,3 +165,59 @@ def test_a_preview_replaces_earlier_ones_only(photo: Path) -> None:
     assert complete(*words).exit_code == complete(*words).exit_code == 0
     Image.fromarray(photo_values()).save(photo.parent / "o" / "a-preview.png")
     assert "exists and is no preview" in complete(*words).stderr
+
+
+def test_a_record_tells_which_mask_of_a_set_was_taken(photo: Path) -> None:
+    from inpaint_cli.masks.sets import draw_set, write_set
+
+    write_set(draw_set("freeform", 60, 80, 3, seed=1), photo.parent / "set.npz")
+    names = {name: painted(photo, f"{name}.png") for name in "bc"}
+    words = ("--mask", photo.parent / "set.npz", "-o", photo.parent / "o", "--skip-existing")
+    assert complete(photo, names["c"], *words).exit_code == 0
+    record = json.loads((photo.parent / "o" / "completions.json").read_text())
+    assert [item["hole"]["number"] for item in record["items"]] == [0, 1]
+    later = complete(photo, names["b"], names["c"], *words)
+    assert "a.png: its results exist, skipped" in later.stderr
+    assert "c.png: made with other settings, done again" in later.stderr
+
+
+def test_a_blurred_edge_of_the_colour_is_told(photo: Path) -> None:
+    words = (painted(photo, "p.jpg"), "--mask-colour", "ff00ff", "-o", photo.parent / "o")
+    told = "has a blurred edge, which stays visible. Enlarge the hole by --grow"
+    assert told in complete(*words).stderr
+    assert told not in complete(*words, "--grow", 3).stderr
+    exact = (painted(photo, "e.png"), "--mask-colour", "ff00ff", "-o", photo.parent / "o")
+    assert told not in complete(*exact).stderr
+
+
+def test_a_bad_photo_does_not_stop_the_previews_of_others(photo: Path) -> None:
+    (photo.parent / "b.png").write_bytes(b"no picture")
+    painted(photo, "c.png")
+    done = complete(
+        photo.parent, "--box", "10,10,20,20", "--preview", "-o", photo.parent / "o"
+    )  # fmt: skip
+    assert done.exit_code == 3
+    assert [Path(line).name for line in done.stdout.split()] == ["a-preview.png", "c-preview.png"]
+    assert "failed: " in done.stderr
+    assert "b.png: not an image" in done.stderr
+
+
+def test_a_preview_replaces_no_input(photo: Path) -> None:
+    other = painted(photo, "a-preview.png")
+    before = other.read_bytes()
+    words = ("--box", "10,10,20,20", "--preview", "--overwrite", "-o", photo.parent)
+    done = complete(photo, other, *words)
+    assert done.exit_code == 3
+    assert "is an input, which is never replaced" in done.stderr
+    assert other.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--mask", "centre"), ("--mask-colour", "ff00ff"), ("--mask-values", "1"),
+     ("--extend", "left=5"), ("--mask-painted", "a.png")],
+)  # fmt: skip
+def test_a_hole_that_is_given_twice_is_refused(photo: Path, option: str, value: str) -> None:
+    done = complete(photo, option, value, option, value)
+    assert done.exit_code == 2
+    assert f"{option}: given 2 times" in done.stderr

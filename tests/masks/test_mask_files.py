@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,6 +41,12 @@ def transparent_palette() -> Image.Image:
     return image
 
 
+def overshooting() -> npt.NDArray[np.float32]:
+    """A mask of 0 and 1 as a resizing leaves it, a little beyond both."""
+    noise = np.random.default_rng(0).uniform(-0.03, 0.03, HOLE.shape)
+    return (HOLE + noise).astype(np.float32)
+
+
 def with_alpha(mode: str) -> Image.Image:
     image = Image.new("RGBA", (9, 6), (255, 255, 255, 0))
     image.paste((255, 255, 255, 255), mask=Image.fromarray(GREY))
@@ -60,6 +67,7 @@ IMAGES: dict[str, tuple[str, Callable[[], Image.Image]]] = {
     "I;16 of 8 bits": ("png", lambda: Image.fromarray(GREY.astype(np.uint16))),
     "I": ("tiff", lambda: Image.fromarray(GREY.astype(np.int32) * 257)),
     "F of 0 to 1": ("tiff", lambda: Image.fromarray(HOLE.astype(np.float32))),
+    "F beyond 0 to 1": ("tiff", lambda: Image.fromarray(overshooting())),
     "F of 0 to 255": ("tiff", lambda: Image.fromarray(GREY.astype(np.float32))),
     "transparent RGBA": ("png", lambda: with_alpha("RGBA")),
     "transparent LA": ("png", lambda: with_alpha("LA")),
@@ -355,3 +363,22 @@ def test_boxes_are_joined_with_each_other_and_the_mask() -> None:
     joined = hide_boxes(visible, [parse_box("0,0,1,1"), parse_box("8,5,1,1")])
     assert (~joined).sum() == HOLE.sum() + 2
     np.testing.assert_array_equal(visible, ~HOLE)
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (3, 100), (128, 255), (250, 255)])
+def test_of_two_values_that_are_alike_the_brighter_is_filled_in(
+    pair: tuple[int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = np.where(HOLE, pair[1], pair[0]).astype(np.uint8)
+    assert (read_mask(mask, reporter=Reporter()) == ~HOLE).all()
+    assert f"{pair[0]} and {pair[1]}: {pair[1]} counts as white." in capsys.readouterr().err
+
+
+def test_the_value_that_counts_as_white_is_named_as_the_file_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = Image.fromarray(HOLE.astype(np.uint8), "P")
+    image.putpalette([90, 0, 0, 0, 0, 0] + [9] * 762)
+    image.save(tmp_path / "m.png")
+    assert (read_mask(tmp_path / "m.png", reporter=Reporter()) == HOLE).all()
+    assert "a mask of the values 0 and 1: 0 counts as white" in capsys.readouterr().err

@@ -25,6 +25,7 @@ from inpaint_cli.page.opened import safe_name
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.session import Busy, Session, SessionSettings
 from inpaint_cli.photos.overview import MAP_TOP
+from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.reporting import Reporter
 from tests.page.served import Served, hole_in, packed, photo_at, serving, session_in, wait_for
 from tests.pretend_model import PretendModel, pretend
@@ -531,3 +532,14 @@ def test_a_reload_knows_whether_a_round_is_of_the_mask_that_is_painted(served: S
     assert served.ask("GET", "/api/state").json["rounds"][0]["painted"]
     served.ask("PUT", "/api/mask", packed(hole_in()[::-1]))
     assert not served.ask("GET", "/api/state").json["rounds"][0]["painted"]
+
+
+def test_a_photo_of_which_some_samples_are_no_numbers_is_shown() -> None:
+    from inpaint_cli.page.opened import OpenedPhoto
+
+    samples = np.linspace(0, 7, 60, dtype=np.float32).reshape(6, 10)
+    samples[2, 3] = np.nan
+    file, kind = OpenedPhoto.of_picture(of_array(samples)).shown()
+    assert kind == "image/png"
+    with Image.open(io.BytesIO(file)) as image:
+        assert np.asarray(image).max() == 255

@@ -242,6 +242,8 @@ def test_a_method_at_the_photos_own_size_has_no_detail_to_add(model: str) -> Non
     [
         ({"detail": "photo", "of_drawing": True}, "a drawing has no texture"),
         ({"detail": "none", "texture_only": True}, "this method has nothing but texture"),
+        ({"feather": 3.0, "texture_only": True}, "feather: texture has no seam"),
+        ({"context": 0.0, "texture_only": True}, "context: texture is taken from all around"),
         ({"detail": "fog"}, "must be photo or none, got 'fog'"),
     ],
 )

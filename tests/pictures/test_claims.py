@@ -87,3 +87,28 @@ def test_places_on_the_earth_stay_where_they_are_when_the_canvas_grows(tmp_path:
         new = np.array(tag[34264].value).reshape(4, 4)
     old_place = matrix.reshape(4, 4) @ (10, 11, 0, 1)
     assert np.allclose(new @ (10 + 4, 11 + 7, 0, 1), old_place)
+
+
+def test_sides_that_xmp_repeats_are_those_of_the_picture(tmp_path: Path) -> None:
+    said = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:ImageWidth="30" '
+        b'tiff:ImageLength="20"><exif:PixelXDimension>30</exif:PixelXDimension>'
+        b"<exif:PixelYDimension>20</exif:PixelYDimension></rdf:Description></x:xmpmeta>"
+    )
+    path = tmp_path / "photo.jpg"
+    Image.new("RGB", (30, 20)).save(path, xmp=said)
+    xmp = read(rewritten(path, "left=5,top=3")).metadata.xmp
+    assert b'tiff:ImageWidth="35" tiff:ImageLength="23"' in xmp
+    assert b"Dimension>35<" in xmp
+    assert b"Dimension>23<" in xmp
+    assert read(rewritten(path)).metadata.xmp == said
+
+
+def test_channels_of_unknown_meaning_go_on_over_a_larger_canvas(tmp_path: Path) -> None:
+    path = tmp_path / "photo.tif"
+    samples = np.full((20, 30, 4), 255, np.uint8)
+    samples[:, :10, 3] = 7
+    tifffile.imwrite(path, samples, photometric="rgb", extrasamples=["unspecified"])
+    larger = extended(read(path), parse_extension("left=5,right=2")).samples[..., 3]
+    assert (larger[:, :15] == 7).all()
+    assert (larger[:, 15:] == 255).all()

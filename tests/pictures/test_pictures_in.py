@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import kinds
 from inpaint_cli.pictures.colours import in_bytes
 from inpaint_cli.pictures.reading import look, of_image, read, reduced_jpeg
+from inpaint_cli.pictures.writing import write
 from tests.pictures import pictures_of as make
 
 RNG = np.random.default_rng(0)
@@ -272,3 +273,35 @@ def test_a_damaged_heic_is_one_sentence() -> None:
     for end in (40, len(data) // 2, len(data) - 10):
         with pytest.raises(UserError, match="damaged"):
             read(data[:end])
+
+
+def test_colours_that_an_avif_states_by_code_points_stay(tmp_path: Path) -> None:
+    data = saved(photo(), "AVIF")
+    usual = b"colrnclx\0\1\0\x0d"
+    assert usual in data
+    assert read(data).metadata.chunks == ()
+    wide = read(data.replace(usual, b"colrnclx\0\x0c\0\x0d"))
+    assert wide.metadata.chunks == ((b"cICP", b"\x0c\x0d\0\1"),)
+    write(tmp_path / "wide.png", wide, wide.samples)
+    assert read(tmp_path / "wide.png").metadata.chunks == wide.metadata.chunks
+
+
+def test_the_profile_of_a_jpeg_2000_stays() -> None:
+    data = saved(photo(), "JPEG2000")
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    box = struct.pack(">I", 11 + len(profile)) + b"colr\2\0\0" + profile
+    at, header = data.find(b"colr") - 4, data.find(b"jp2h") - 4
+    (length,) = struct.unpack(">I", data[header : header + 4])
+    longer = struct.pack(">I", length - 15 + len(box)) + data[header + 4 : at] + box
+    with_profile = data[:header] + longer + data[at + 15 :]
+    picture = read(with_profile)
+    assert picture.metadata.icc == profile
+    np.testing.assert_array_equal(picture.samples, read(data).samples)
+    assert read(with_profile.replace(b"acsp", b"????")).metadata.icc == b""
+
+
+def test_a_picture_is_no_raw_photo_for_its_first_pixel() -> None:
+    samples = np.full((make.HEIGHT, make.WIDTH, 3), (67, 82, 2), np.uint8)
+    data = make.tiff(samples, 2)
+    assert data[8:10] == b"CR"  # where raw photos say what they are
+    np.testing.assert_array_equal(read(data).samples, samples)

@@ -183,7 +183,7 @@ def test_labels_in_three_channels_or_behind_an_opaque_alpha_are_labels() -> None
     for channels in ([labels] * 3, [labels, opaque], [labels, labels, labels, opaque]):
         picture = of_array(np.stack(channels, axis=2))
         mask = mask_values(picture)
-        assert (mask.found, mask.stretched) == ((0, 2), True)
+        assert (mask.found, mask.white) == ((0, 2), 2)
         np.testing.assert_array_equal(mask.values >= 128, hole)
         np.testing.assert_array_equal(with_values(picture, [2]), hole)
 

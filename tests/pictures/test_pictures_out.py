@@ -365,3 +365,9 @@ def test_a_file_that_would_be_large_is_packed_more_thoroughly() -> None:
     )
     assert png_writing._setting_for(grain) == png_writing.FAST
     assert png_writing._setting_for(rippled) == png_writing.THOROUGH
+
+
+def test_a_jpeg_of_inks_keeps_its_density(tmp_path: Path) -> None:
+    inks = read(saved(smooth().convert("CMYK"), "JPEG", dpi=(150, 150)))
+    assert inks.metadata.density == Density(150, 150)
+    assert through(inks, tmp_path, "keep").metadata.density == Density(150, 150)

@@ -182,7 +182,7 @@ def test_masks_are_judged_by_their_own_range_at_any_depth() -> None:
     ):  # fmt: skip
         mask = mask_values(of_array((soft * white).astype(dtype)))
         np.testing.assert_array_equal(mask.values >= 128, hole)
-        assert not mask.stretched
+        assert mask.white is None
     white_is_zero = read(make.tiff((65535 - soft * 65535).astype(np.uint16)[..., None], 0))
     np.testing.assert_array_equal(mask_values(white_is_zero).values >= 128, hole)
 
@@ -218,3 +218,29 @@ def test_training_pictures_are_put_on_white_in_eight_bits() -> None:
     np.testing.assert_array_equal(np.asarray(flat_image(of_array(deep))), wanted[..., 0])
     with pytest.raises(ValueError, match="float32 values"):
         flat_image(of_array(np.full((2, 2), 9, np.float32)))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "float32"])
+@pytest.mark.parametrize("alpha", [0.15, 0.5])
+def test_colours_multiplied_by_alpha_are_seen_without_and_stored_with_it(
+    dtype: str, alpha: float
+) -> None:
+    most = 1.0 if dtype == "float32" else float(np.iinfo(dtype).max)
+    colours = 0.1 + 0.9 * RNG.random((make.HEIGHT, make.WIDTH, 3))
+    share = np.full((make.HEIGHT, make.WIDTH, 1), alpha)
+    samples = (np.dstack([colours * share, share]) * most).astype(dtype)
+    picture = ranged(read(make.tiff(samples, 2, extras=(1,))), EVERYTHING)
+    assert picture.low == 0
+    seen = shown(picture)
+    np.testing.assert_allclose(seen / seen.max(), colours / colours.max(), atol=0.02)
+    np.testing.assert_allclose(
+        stored(picture, seen) / most, samples[..., :3] / most, atol=0.01 * alpha
+    )
+
+
+def test_what_is_hardly_visible_has_no_say_in_the_range() -> None:
+    samples = np.full((make.HEIGHT, make.WIDTH, 4), 0.5, np.float32)
+    samples[..., 3] = 1
+    samples[0, 0] = (40, 40, 40, 0.001)  # a glow, as renderers store it
+    picture = ranged(read(make.tiff(samples, 2, extras=(1,))), EVERYTHING)
+    assert picture.high == 0.5

@@ -157,3 +157,21 @@ def test_a_first_guess_has_less_say_the_farther_it_is_from_what_patches_draw() -
     assert say(filler.GHOST) == pytest.approx(0.2, abs=0.01)
     assert say(120) < 0.03
     assert say(120, np.inf) == pytest.approx(0.4, abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["table", "letters", "dither"])
+def test_a_drawing_is_filled_in_its_own_colours(kind: str) -> None:
+    drawing = np.full((120, 140, 3), 255, np.float32)
+    if kind == "table":
+        drawing[::15], drawing[:, ::20] = 0, (0, 0, 90)
+    elif kind == "letters":
+        for top in range(8, 120, 16):
+            drawing[top : top + 8, 4:136:6] = 30
+            drawing[top + 4, 6:136:9] = (200, 90, 40)
+    else:
+        drawing[np.add(*np.mgrid[:120, :140]) % 2 == 0] = 0
+    hole = np.zeros((120, 140), bool)
+    hole[40:80, 50:85] = True
+    drawn = levels_of(fill(drawing * ~hole[..., None], hole, seed=0))
+    known = {tuple(colour) for colour in levels_of(drawing[~hole])}
+    assert {tuple(colour) for colour in drawn[hole]} <= known

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inpaint_cli.texture import Filler
-from inpaint_cli.texture.surface import surface_of
+from inpaint_cli.texture.surface import step_of, surface_of
 from tests.texture.filling import fill
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -86,3 +86,23 @@ def test_a_pattern_is_no_surface(kind: str) -> None:
         picture = paper(deviation=30, level=128)
     hole = hole_of(120, 140, 40, 50, 40, 40)
     assert surface_of(picture, hole, hole, 1.0) is None
+
+
+@pytest.mark.parametrize("scale", [65535.0, 4095.0, 1.0])
+def test_steps_of_eight_bits_are_a_surface_in_other_types_too(scale: float) -> None:
+    y, x = np.mgrid[:120, :140]
+    levels = np.rint(np.stack([40 + 0.9 * x, 60 + y, 200 - 0.5 * x], -1))
+    hole = hole_of(120, 140, 40, 50, 30, 40)
+    steps = np.rint(levels / 255 * scale) if scale > 1 else levels / 255
+    drawn = fill(np.asarray(steps, np.float32), hole, seed=0, scale=scale)
+    assert np.abs(drawn * (255 / scale) - levels)[hole].max() < 1.6
+
+
+def test_a_step_is_never_finer_than_the_type_nor_coarser_than_eight_bits() -> None:
+    noise = np.random.default_rng(0).random((200, 3)).astype(np.float32)
+    assert step_of(noise * 255, 1.0) < 0.1
+    assert step_of(np.rint(noise * 255), 65535.0) == 1.0
+    assert step_of(np.rint(noise * 255), 255.0) == 1.0
+    assert step_of(np.array([[0, 200]], np.float32), 1.0) == 1.0
+    assert step_of(np.array([[7, 7]], np.float32), 65535.0) == 255 / 65535
+    assert step_of(np.array([[7, 7]], np.float32), 1.0) > 0
