@@ -89,7 +89,6 @@ def test_a_blurred_edge_of_a_colour_is_noticed(deviation: float) -> None:
 
 def test_no_edge_is_blurred_between_labels() -> None:
     labels = np.zeros((60, 80, 3), np.uint8)
-    labels[10:30, 10:40], labels[10:30, 40:70], labels[30:50, 20:60] = (
-        (255, 0, 255), (255, 0, 0), (0, 0, 255),
-    )  # fmt: skip
+    labels[10:30, 10:40], labels[10:30, 40:70] = (255, 0, 255), (255, 0, 0)
+    labels[30:50, 20:60] = (0, 0, 255)
     assert not of_colour(of_array(labels), (255, 0, 255))[1]

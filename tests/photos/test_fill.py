@@ -242,14 +242,18 @@ def test_a_method_at_the_photos_own_size_has_no_detail_to_add(model: str) -> Non
     [
         ({"detail": "photo", "of_drawing": True}, "a drawing has no texture"),
         ({"detail": "none", "texture_only": True}, "this method has nothing but texture"),
-        ({"feather": 3.0, "texture_only": True}, "feather: texture has no seam"),
-        ({"context": 0.0, "texture_only": True}, "context: texture is taken from all around"),
         ({"detail": "fog"}, "must be photo or none, got 'fog'"),
     ],
 )
 def test_a_detail_that_makes_no_sense_is_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=f"^detail: {told}"):
         CompletionRequest(**settings)
+
+
+@pytest.mark.parametrize("name", ["feather", "context"])
+def test_texture_alone_takes_nothing_that_is_of_a_models_picture(name: str) -> None:
+    with pytest.raises(UserError, match=f"^{name}: texture"):
+        CompletionRequest(texture_only=True, **{name: 3.0})  # type: ignore[arg-type]
 
 
 def test_completions_of_one_plain_colour_are_said_to_be_alike() -> None:
