@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeVar
 
 from inpaint_cli.bounds import INTERVAL, NOT_NEGATIVE, PART, STEPS, Between, check
 from inpaint_cli.declarations import Detail, Option
@@ -216,30 +216,28 @@ class Typicality:
     """float64 [N, S]: log p(visible, z) - log c(z | visible) at the z of each pass, nats."""
 
 
-class Model(Protocol):
+class Model:
     """What completes images: a network (an nn.Module), or a method without weights.
 
     Families subclass `models.completion_model.CompletionModel`, or `models.method.Method` for the
-    latter, which have everything here but `complete`: they override what they have more of.
+    latter, and override what they have more of than the defaults here.
     """
 
-    size: int
-    channels: int
-    levels: int
-    stochastic: bool
+    config: Config
+    """What the model was built from; a family's own kind of Config."""
+    stochastic: bool = True
     """False: the same input has one completion, and `complete` takes n = 1 only."""
-    has_log_prob: bool
+    has_log_prob: bool = False
     """Whether `log_prob` gives a likelihood, exact or a bound of one."""
-    trained_stages: tuple[str, ...] | None
+    trained_stages: tuple[str, ...] | None = None
     """The stages that a converted file holds; None = all of the family's."""
-
-    sees_all: bool
+    sees_all: bool = False
     """It is shown a photo as a whole with all its holes, not window by window."""
 
-    @property
-    def config(self) -> Config:
-        """What the model was built from; a family's own kind of Config."""
-        ...
+    def describe(self, config: Config) -> None:
+        """Take over the facts of a config."""
+        self.config = config
+        self.size, self.channels, self.levels = config.size, config.channels, config.levels
 
     def complete(
         self,
@@ -258,7 +256,7 @@ class Model(Protocol):
         completion, as far as the model finds it, whatever the noise is. The caller need not turn
         gradients off or eval mode on: `complete` does, and leaves the mode as it was.
         """
-        ...
+        raise NotImplementedError
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
         """Return log p(hidden | visible), float64 [N], nats, 0 where nothing is hidden.
@@ -266,11 +264,11 @@ class Model(Protocol):
         Normalise in float64 (a float32 log_softmax does not sum to 1 exactly); MPS has none, so do
         that on the CPU there. UserError where the family has no likelihood.
         """
-        ...
+        raise UserError("this model has no likelihood. Take one with a likelihood, such as pcnn.")
 
     def typicality_layers(self) -> int:
         """Return L of `typicality`; 0 where the model has none."""
-        ...
+        return 0
 
     def typicality(
         self, image: Tensor, visible: Tensor, noises: Sequence[Noise], *, sampled: bool = False
@@ -280,39 +278,43 @@ class Model(Protocol):
         noises: one of S streams for each image. Something is hidden of all images, or of none.
         sampled: the gradients at z itself, instead of z integrated out. Hidden values do not count.
         """
-        ...
+        raise UserError("this model has no layers of latents. Take one that has, such as ipa.")
 
     def no_reconstruction(self) -> str | None:
         """Return why the model reconstructs nothing, as the end of a sentence; None if it does."""
-        ...
+        return (
+            "has no autoencoder, so it reconstructs nothing. Take a model that has one, such as "
+            "ipa."
+        )
 
     def reconstruct(self, image: Tensor) -> Tensor:
         """Return what the model's autoencoder makes of whole images, uint8 [N, C, H, W], as uint8.
 
         Nothing is drawn, and each image is by itself. UserError where the model has none.
         """
-        ...
+        raise UserError(f"this model {self.no_reconstruction()}", setting="reconstruct")
 
-    def for_completion(self) -> Model:
+    def for_completion(self) -> Self:
         """Return the model without what only training needs, its weights shared: what ships."""
-        ...
+        return self
 
     def take_spent(self) -> dict[str, float]:
         """Return what was measured of the completions since the last call (see `external`)."""
-        ...
+        return {}
 
     def use_perceptual(self, distance: Any) -> None:
         """Take a perceptual distance for the losses, where the config `takes_perceptual`.
 
         None where none was chosen; UserError where a setting of the model needs one.
         """
-        ...
+        raise UserError("perceptual: the losses of this model take no perceptual distance.")
 
 
-class Family(Protocol):
+class Family(ABC):
     """One published family: its presets, its stages, how to build and to convert a model.
 
-    A family whose page is not docs/NAME.md, since it shares one with others, names it by `page`.
+    A subclass states what differs from the defaults. One whose page is not docs/NAME.md, since it
+    shares one with others, names it by `page`.
     """
 
     name: str
@@ -321,40 +323,40 @@ class Family(Protocol):
     """One line for help pages and listings."""
     presets: Mapping[str, Config]
     """All of one class. A trained family has `digits` (8x8 grey, about a minute): tests use it."""
-    stage_names: tuple[str, ...]
+    stage_names: tuple[str, ...] = ()
     """In training order; empty for families that are not trained."""
-    options: tuple[Option, ...]
-    details: tuple[Detail, ...]
+    options: tuple[Option, ...] = ()
+    details: tuple[Detail, ...] = ()
     """What its models tell beside their completions."""
-    texture_only: bool
+    texture_only: bool = False
     """True: completing a photo is its texture alone (`inpaint_cli/texture`); no model is asked."""
-    completes: bool
+    completes: bool = True
     """False: its models are for metrics and complete nothing (classifier)."""
-    stochastic: bool
-    has_log_prob: bool
+    stochastic: bool = True
+    has_log_prob: bool = False
     """Whether its models have a likelihood (see `Model`)."""
-    reconstructs: bool
+    reconstructs: bool = False
     """Whether its models have an autoencoder that gives whole pictures back (see `Model`)."""
-    layouts: tuple[str, ...]
+    layouts: tuple[str, ...] = ()
     """Names that `inpaint convert --from` takes for this family's foreign files."""
 
     def stages(self) -> tuple[Stage[Any], ...]:
         """Return the stages in training order (imports torch)."""
-        ...
+        return ()
 
+    @abstractmethod
     def build(self, config: Config) -> Model:
         """Build the model with random weights, under whatever torch.device context is active.
 
         The meta device must do: weight files are checked against their config there first.
         """
-        ...
 
     def convert(self, layout: str, files: Sequence[Path]) -> Model:
         """Read foreign files, by name and shape, strictly; UserError names what did not fit.
 
         Where they hold some stages only, the model's `trained_stages` names them.
         """
-        ...
+        raise UserError(f"{self.name} has no weights of other programs, so nothing is converted.")
 
 
 def finished_stages(family: Family, trained: Collection[str]) -> list[str]:

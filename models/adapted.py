@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Completions, Config
-from inpaint_cli.models.model_defaults import ModelDefaults
+from inpaint_cli.family import Completions, Config, Model
 from inpaint_cli.randomness import Noise
 
 
-class Adapted(ModelDefaults):
+class Adapted(Model):
     """An object whose `complete(image, visible, noise)` gives uint8 [n, C, H, W].
 
     It may have `size` (0 = any), `channels` (3), `levels` (256), `stochastic` (True), `name` and,

@@ -6,15 +6,13 @@ from dataclasses import replace
 from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from inpaint_cli.family import Completions, Config
-from inpaint_cli.models.model_defaults import ModelDefaults
-from inpaint_cli.randomness import Noise
+from inpaint_cli.family import Config, Model
 
 
-class CompletionModel(ModelDefaults, nn.Module):
-    """The base of a family's model; `inpaint_cli.family.Model` says what each part must do.
+class CompletionModel(Model, nn.Module):
+    """The base of a family's network; `inpaint_cli.family.Model` says what each part must do.
 
     A subclass defines `complete`, and overrides what its family has more of.
     """
@@ -33,14 +31,3 @@ class CompletionModel(ModelDefaults, nn.Module):
         weights = self.state_dict()
         model.load_state_dict({name: weights[name] for name in model.state_dict()}, assign=True)
         return model.train(self.training)
-
-    def complete(
-        self,
-        image: Tensor,
-        visible: Tensor,
-        noise: Noise,
-        *,
-        temperature: float | None = None,
-        **options: Any,
-    ) -> Completions:
-        raise NotImplementedError

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from inpaint_cli.errors import PlainError
 from inpaint_cli.family import Completions, Config, Family, Model
-from inpaint_cli.models.model_defaults import ModelDefaults
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from inpaint_cli.randomness import Noise
 
 
-class DeferredModel(ModelDefaults):
+class DeferredModel(Model):
     """Stands for a network whose weights wait on the disk, so that errors before come at once."""
 
     def __init__(self, family: Family, config: Config, load: Callable[[], Model]) -> None:

@@ -21,9 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from inpaint_cli.declarations import Detail, Option
 from inpaint_cli.errors import PlainError, ResourceError, UserError, unknown_name
-from inpaint_cli.family import Config, Model, Stage
+from inpaint_cli.family import Config, Family, Model
 from inpaint_cli.files import hash_of
 from inpaint_cli.models import measured_run
 from inpaint_cli.models.method import Method
@@ -267,32 +266,16 @@ def _last_line(log: Path) -> str:
     return f": {spoken[-1][:QUOTED]}" if spoken else "."
 
 
-class ExternalFamily:
+class ExternalFamily(Family):
     """What the commands ask of a family, for a program."""
 
     name = "exec"
     summary = "a program of yours, run once per completion"
     presets: Mapping[str, Config] = {"default": CONFIG}
-    stage_names: tuple[str, ...] = ()
-    options: tuple[Option, ...] = ()
-    details: tuple[Detail, ...] = ()
-    texture_only = False
-    completes = True
-    has_log_prob = False
-    reconstructs = False
-    layouts: tuple[str, ...] = ()
 
     def __init__(self, tool: ExternalTool) -> None:
         self.tool, self.stochastic = tool, tool.stochastic
 
-    def stages(self) -> tuple[Stage[Any], ...]:
-        """Return nothing: programs are not trained here."""
-        return ()
-
     def build(self, config: Config) -> Model:
         """Return the program as a model."""
         return self.tool
-
-    def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        """Raise UserError: there is nothing to convert."""
-        raise UserError("exec: a program has no weights of ours, so there is nothing to convert.")

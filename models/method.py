@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.family import Completions, Config
-from inpaint_cli.models.model_defaults import ModelDefaults
+from inpaint_cli.family import Completions, Config, Model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from inpaint_cli.randomness import Noise
 
 
-class Method(ModelDefaults, ABC):
+class Method(Model, ABC):
     """A model without weights. A subclass defines `drawn`."""
 
     def __init__(self, config: Config) -> None:

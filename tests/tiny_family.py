@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli import models
-from inpaint_cli.declarations import Detail, Option
-from inpaint_cli.family import Completions, Config, Model, Stage, Training
+from inpaint_cli.family import Completions, Config, Family, Model, Stage, Training
 from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.randomness import Noise
 
@@ -43,24 +42,17 @@ class TinyModel(CompletionModel):
         return Completions(image.expand(len(noise), -1, -1, -1))
 
 
-class TinyFamily:
+class TinyFamily(Family):
     name = "tiny"
     summary = "One layer."
-    presets: Mapping[str, Config] = MappingProxyType(
+    presets = MappingProxyType(
         {
             "small": TinyConfig(8, 1, 2, {"all": Training(batch_size=3)}),
             "wide": TinyConfig(8, 3, 256, width=6),
         }
     )
-    stage_names: tuple[str, ...] = ("all",)
-    options: tuple[Option, ...] = ()
-    details: tuple[Detail, ...] = ()
-    texture_only = False
-    completes = True
-    stochastic = True
-    has_log_prob = False
-    reconstructs = False
-    layouts: tuple[str, ...] = ("tiny-foreign",)
+    stage_names = ("all",)
+    layouts = ("tiny-foreign",)
 
     def stages(self) -> tuple[Stage[Any], ...]:
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,33 +71,28 @@ DETAILS = (
 )
 
 
-class IpaFamily:
+class IpaFamily(Family):
     """One objective and mask distribution of the papers; all share one implementation."""
 
-    stage_names: tuple[str, ...] = ("vae", "partial-encoder")
-    texture_only = False
-    completes = True
-    stochastic = True
+    stage_names = ("vae", "partial-encoder")
     has_log_prob = True
     reconstructs = True
-    options: tuple[Option, ...] = OPTIONS
-    details: tuple[Detail, ...] = DETAILS
+    options = OPTIONS
+    details = DETAILS
     page = "ipa"
     """All four share docs/ipa.md."""
 
     def __init__(self, name: Variant, summary: str, layouts: tuple[str, ...] = ()) -> None:
         self.name: str = name
         self.summary, self.layouts = summary, layouts
-        self.presets: Mapping[str, Config] = presets(name)
+        self.presets = presets(name)
 
     def stages(self) -> tuple[Stage[Any], ...]:
-        """Return the stages in training order."""
         from inpaint_cli.models.ipa.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Build the model with random weights."""
         from inpaint_cli.models.ipa.networks import CompletingVae
 
         return CompletingVae(cast(VaeConfig, config))

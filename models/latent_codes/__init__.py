@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,20 +11,16 @@ from inpaint_cli.family import Config, Family, Model, Stage
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 
 
-class LatentFamily:
+class LatentFamily(Family):
     """Binds the files of this folder together; torch is imported when something is built."""
 
     name = "latent-codes"
     summary = "Latent codes: a transformer fills the missing tokens of a VQGAN, for photos"
-    presets: Mapping[str, Config] = PRESETS
-    stage_names: tuple[str, ...] = ("vqgan", "encoder", "transformer", "decoder")
-    texture_only = False
-    completes = True
-    stochastic = True
-    has_log_prob = False
+    presets = PRESETS
+    stage_names = ("vqgan", "encoder", "transformer", "decoder")
     reconstructs = True
-    layouts: tuple[str, ...] = ("latent-codes", "taming")
-    options: tuple[Option, ...] = (
+    layouts = ("latent-codes", "taming")
+    options = (
         Option(
             "steps",
             int,
@@ -63,16 +59,14 @@ class LatentFamily:
             default=False,
         ),
     )
-    details: tuple[Detail, ...] = (Detail("tokens", per="completion"),)
+    details = (Detail("tokens", per="completion"),)
 
     def stages(self) -> tuple[Stage[Any], ...]:
-        """Return the stages in training order."""
         from inpaint_cli.models.latent_codes.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Build the model with random weights."""
         from inpaint_cli.models.latent_codes.networks import LatentCodes
 
         return LatentCodes(cast(LatentConfig, config))

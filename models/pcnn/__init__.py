@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,20 +11,16 @@ from inpaint_cli.family import Config, Family, Model, Stage
 from inpaint_cli.models.pcnn.config import PRESETS, PixelConfig
 
 
-class PixelFamily:
+class PixelFamily(Family):
     """Binds the files of this folder together; torch is imported when something is built."""
 
     name = "pcnn"
     summary = "Pixel Constrained CNN: exact log-likelihood of every completion"
-    presets: Mapping[str, Config] = PRESETS
-    stage_names: tuple[str, ...] = ("pixels",)
-    texture_only = False
-    completes = True
-    stochastic = True
+    presets = PRESETS
+    stage_names = ("pixels",)
     has_log_prob = True
-    reconstructs = False
-    layouts: tuple[str, ...] = ("pcnn",)
-    options: tuple[Option, ...] = (
+    layouts = ("pcnn",)
+    options = (
         Option(
             "trace",
             bool,
@@ -36,16 +32,14 @@ class PixelFamily:
             tells=True,
         ),
     )
-    details: tuple[Detail, ...] = (Detail("trace", drawn="frames", ending="-trace.gif"),)
+    details = (Detail("trace", drawn="frames", ending="-trace.gif"),)
 
     def stages(self) -> tuple[Stage[Any], ...]:
-        """Return the stages in training order."""
         from inpaint_cli.models.pcnn.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Build the model with random weights."""
         from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 
         return PixelConstrainedCNN(cast(PixelConfig, config))

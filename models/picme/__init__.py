@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,20 +11,16 @@ from inpaint_cli.family import Config, Family, Model, Stage
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
 
 
-class MixtureFamily:
+class MixtureFamily(Family):
     """Binds the files of this folder together; torch is imported when something is built."""
 
     name = "picme"
     summary = "PICME: a Gaussian-mixture conditional VAE, fast; each component a kind of completion"
-    presets: Mapping[str, Config] = PRESETS
-    stage_names: tuple[str, ...] = ("completion",)
-    texture_only = False
-    completes = True
-    stochastic = True
-    has_log_prob = False
+    presets = PRESETS
+    stage_names = ("completion",)
     reconstructs = True
-    layouts: tuple[str, ...] = ("pic",)
-    options: tuple[Option, ...] = (
+    layouts = ("pic",)
+    options = (
         Option(
             "primitive",
             int,
@@ -57,7 +53,7 @@ class MixtureFamily:
             choices=("pca", "tsne"),
         ),
     )
-    details: tuple[Detail, ...] = (
+    details = (
         Detail("primitive", per="completion", recorded=int, captioned=True),
         Detail("weight", per="completion", recorded=float),
         Detail("weights"),
@@ -67,13 +63,11 @@ class MixtureFamily:
     )
 
     def stages(self) -> tuple[Stage[Any], ...]:
-        """Return the stages in training order."""
         from inpaint_cli.models.picme.objective import STAGES
 
         return STAGES
 
     def build(self, config: Config) -> Model:
-        """Build the model with random weights."""
         from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 
         return MixtureOfPrimitives(cast(MixtureConfig, config))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -161,16 +160,8 @@ TRAINING = Training(
 )
 
 
-class FakeFamily:
+class FakeFamily(Family):
     summary = "for tests"
-    texture_only = False
-    completes = True
-    stochastic = True
-    has_log_prob = False
-    reconstructs = False
-    options = ()
-    details = ()
-    layouts = ()
 
     def __init__(self, name: str, *stages: PaintStage) -> None:
         self.name, self._stages = name, stages
@@ -187,12 +178,9 @@ class FakeFamily:
     def build(self, config: Config) -> Model:
         return FakeModel(cast(FakeConfig, config))
 
-    def convert(self, layout: str, files: Sequence[Path]) -> Model:
-        raise NotImplementedError
-
 
 FAMILIES: dict[str, Family] = {
-    "fake": cast(Family, FakeFamily("fake", PaintStage())),
-    "fake-two": cast(Family, FakeFamily("fake-two", PaintStage(), PolishStage())),
-    "fake-three": cast(Family, FakeFamily("fake-three", PaintStage(), PolishStage(), TintStage())),
+    "fake": FakeFamily("fake", PaintStage()),
+    "fake-two": FakeFamily("fake-two", PaintStage(), PolishStage()),
+    "fake-three": FakeFamily("fake-three", PaintStage(), PolishStage(), TintStage()),
 }
