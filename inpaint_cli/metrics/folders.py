@@ -23,7 +23,7 @@ from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.metrics.holes import PictureHole
 from inpaint_cli.metrics.pairs import Pair, of_folder, of_record, state_of
 from inpaint_cli.metrics.protocol import FILES, Setting, TargetFacts, dataset_facts
-from inpaint_cli.metrics.targets import Case, subset
+from inpaint_cli.metrics.targets import Case, Target, subset
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import is_recorded
 from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
@@ -85,7 +85,7 @@ class Notes(Reporter):
 
 
 @dataclass
-class FilesTarget:
+class FilesTarget(Target):
     """Pairs of files; every picture has one size, by itself or made so."""
 
     name: str
@@ -93,10 +93,6 @@ class FilesTarget:
     size: CommonSize = field(default_factory=CommonSize)
     origin: Mapping[str, Any] = field(default_factory=dict)
     """What a record says of how they were made: model, weights_sha256, options, seed."""
-    has_likelihood: bool = False
-    classes: tuple[str, ...] = ()
-    is_reconstruction: bool = False
-    bound: str | None = None
 
     def __post_init__(self) -> None:
         self.ids, self.label = [pair.id for pair in self.pairs], self.name
@@ -104,8 +100,7 @@ class FilesTarget:
         self.has_masks = all(pair.hole is not None for pair in self.pairs)
         self.files = [f for pair in self.pairs for f in (pair.truth, *pair.completions)]
         self.setting = self._setting()
-        self.converted = Counter[str]()
-        """What was converted of the files that were read so far -> of how many."""
+        self.converted: Counter[str] = Counter()
 
     def _setting(self) -> Setting:
         grey, sizes = True, dict[tuple[int, int], Path]()
@@ -214,7 +209,6 @@ class FilesTarget:
 
     @property
     def keeps_visible(self) -> bool:
-        """Whether these files were written with the originals' visible pixels, bit for bit."""
         lossy = any(f.suffix.lower() in LOSSY for p in self.pairs for f in p.completions)
         return bool(self.origin) and not lossy
 

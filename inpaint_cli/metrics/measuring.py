@@ -121,7 +121,7 @@ class Meter:
             row |= metric.figures(measured)
         row |= {f"spent.{name}": value for name, value in case.spent.items()}
         # What is known to draw once stands for K equal ones.
-        if len(case.completions) > 1 and getattr(self.target, "draws", self.target.k) > 1:
+        if len(case.completions) > 1 and self.target.draws > 1:
             row["spent.alike"] = float((case.completions == case.completions[:1]).all())
         if case.nats is not None:
             row["nats"] = case.nats

@@ -198,6 +198,17 @@ class TargetFacts:
     """With what the pictures are compared; None = each with the original of its id."""
 
 
+@dataclass(frozen=True)
+class Subject:
+    """What a report is about."""
+
+    name: str
+    """What a table calls it."""
+    k: int
+    setting: Setting
+    facts: TargetFacts
+
+
 def dataset_facts(
     name: str, split: str, ids: Sequence[str], setting: Setting, preprocess: str
 ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from inpaint_cli import metrics
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.protocol import RECONSTRUCTION, TargetFacts
-from inpaint_cli.metrics.targets import Case, Contestant, ModelTarget, scored
+from inpaint_cli.metrics.targets import Case, ModelTarget, Target, scored
 from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.pictures.picture import of_array
@@ -38,7 +38,7 @@ def applies(name: str) -> bool:
 
 
 @dataclass
-class ReconstructionTarget:
+class ReconstructionTarget(Target):
     """A model that is shown the originals as a whole, and gives them back.
 
     The masks are those of the completions beside it, for the figures of hidden pixels alone.
@@ -46,10 +46,7 @@ class ReconstructionTarget:
 
     of: ModelTarget
     k: int = 1
-    has_masks: bool = True
-    has_likelihood: bool = False
-    bound: str | None = None
-    is_reconstruction: bool = True
+    is_reconstruction = True
 
     def __post_init__(self) -> None:
         self.name = f"{self.of.name} ({RECONSTRUCTION})"
@@ -111,17 +108,12 @@ def reconstructing(
             "the like.",
             setting="reconstruct",
         )
-    contestants = {target.name: target.contestant for target in targets}
-    reasons = {name: _reason(contestant) for name, contestant in contestants.items()}
+    reasons = {t.name: t.contestant.model.no_reconstruction() for t in targets}
     lacking = {name: reason for name, reason in reasons.items() if reason}
-    if len(lacking) == len(contestants):
+    if len(lacking) == len(reasons):
         name, reason = next(iter(lacking.items()))
         raise UserError(f"{name} {reason}", setting="reconstruct")
     for name, reason in lacking.items():
         reporter.warn(f"no reconstruction: {name} {reason}")
     reporter.note(REMARK)
     return [ReconstructionTarget(target) for target in targets if target.name not in lacking]
-
-
-def _reason(contestant: Contestant) -> str | None:
-    return contestant.model.no_reconstruction()

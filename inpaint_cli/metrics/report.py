@@ -21,12 +21,12 @@ from inpaint_cli.metrics.protocol import (
     FILES,
     RECONSTRUCTION,
     MeasureOptions,
+    Subject,
     TargetFacts,
     bin_name,
     bin_of,
 )
 from inpaint_cli.metrics.strata import Strata, are_used
-from inpaint_cli.metrics.targets import Described
 
 SCHEMA = "inpaint.score/1"
 METHODS = {"images": "image se", "strata": "image se within ranges"}
@@ -45,16 +45,16 @@ NO_FIGURE: Document = {
 
 @dataclass
 class Scored:
-    """A target with its lines, ready to be compared with others."""
+    """A report with its lines, ready to be compared with others."""
 
-    target: Described
+    subject: Subject
     document: Document
     lines: list[Line]
     results: Results
 
 
 def document_of(
-    target: Described,
+    subject: Subject,
     options: MeasureOptions,
     instruments: Instruments,
     columns: Columns,
@@ -66,13 +66,13 @@ def document_of(
 
     strata: the range of each image, where the target's own masks do not tell.
     """
-    facts = target.facts()
-    bound, levels = bound_of(columns), target.setting.levels
+    facts, levels = subject.facts, subject.setting.levels
+    bound = bound_of(columns)
     strata = strata_of(facts, columns) if strata is None else strata
     paired = facts.pairing is None
     copies = copies_of(columns)
     results = Results(
-        columns, options, instruments, target.k, levels, bound, strata, paired, copies
+        columns, options, instruments, subject.k, levels, bound, strata, paired, copies
     )
     lines, entries = list[Line](), list[Document]()
     refusals = [_refusal(name, error) for name, error in refused.items()]
@@ -88,14 +88,14 @@ def document_of(
         "schema": SCHEMA,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "tool": _tool(device),
-        "model": {"name": target.name, **facts.model},
+        "model": {"name": subject.name, **facts.model},
         "protocol": _protocol(facts, columns),
         "features": instruments.descriptions(),
         "metrics": entries,
         "refused": refusals,
         "bound": {"kind": bound} if bound else None,
     }
-    return Scored(target, document, lines, results)
+    return Scored(subject, document, lines, results)
 
 
 def strata_of(facts: TargetFacts, columns: Columns) -> Strata:
@@ -318,7 +318,7 @@ def compare(all_scored: Sequence[Scored]) -> None:
         for entry, line in zip(other.document["metrics"], other.lines, strict=True):
             if line.depends_on_k and _is_moved_by_k(line, other, first):
                 entry["warnings"].append(
-                    f"of {other.results.k} completions, and {first.target.name}'s of "
+                    f"of {other.results.k} completions, and {first.subject.name}'s of "
                     f"{first.results.k}: their number moves this figure, so they do not compare"
                 )
                 continue
@@ -361,8 +361,8 @@ def unlike(all_scored: Sequence[Scored]) -> list[str]:
             ours, theirs = sides[1][key], sides[0][key]
             if None not in (ours, theirs) and ours != theirs:
                 told.append(
-                    f"{one.target.name}: other {what} of the same names than those of "
-                    f"{first.target.name}, so its figures do not compare with those"
+                    f"{one.subject.name}: other {what} of the same names than those of "
+                    f"{first.subject.name}, so its figures do not compare with those"
                 )
     return told
 
@@ -391,7 +391,7 @@ def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
         return None
     low, high = estimate.extra.get("low"), estimate.extra.get("high")
     return {
-        "against": theirs.target.name,
+        "against": theirs.subject.name,
         "difference": number(estimate.value),
         "se": number(estimate.se or None),
         "ci95": plain([low, high]) if low != high else None,

@@ -17,7 +17,7 @@ from inpaint_cli.metrics import instruments, measuring, unions
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Meter, WorkFolder, parts
-from inpaint_cli.metrics.protocol import MeasureOptions
+from inpaint_cli.metrics.protocol import MeasureOptions, Subject
 from inpaint_cli.metrics.reconstructions import applies
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of, unlike
 from inpaint_cli.metrics.spent import entries, remark, spent_of
@@ -202,7 +202,8 @@ class Scoring:
         options = replace(self.options, metrics=plan.own)
         refused = {name: why for name, why in plan.refused.items() if name in options.metrics}
         columns = work.load() if plan.wanted else work.nothing()
-        scored = document_of(target, options, tools, columns, refused, self.device.type)
+        subject = Subject(target.name, target.k, target.setting, target.facts())
+        scored = document_of(subject, options, tools, columns, refused, self.device.type)
         seconds = round(seconds + time.monotonic() - start, 3)
         spent = spent_of(columns.figures)
         done, took = entries(spent)
@@ -237,11 +238,11 @@ class Scoring:
 
     def _remark_on(self, target: Target, spent: Mapping[str, Any]) -> None:
         """Tell what was converted of the files, and what programs took."""
-        for what, count in sorted(getattr(target, "converted", {}).items()):
+        for what, count in sorted((target.converted or {}).items()):
             self.reporter.note(f"{target.label}: {count} files: {what}")
         if told := remark(spent):
             self.reporter.note(f"{target.label}: {told}")
-        if spent.get("changed") and getattr(target, "keeps_visible", False):
+        if spent.get("changed") and target.keeps_visible:
             self.reporter.warn(
                 f"{target.label}: 'inpaint complete' keeps what is visible, so originals or masks "
                 "are no longer those that were completed"

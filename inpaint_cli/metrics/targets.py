@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,74 +57,53 @@ class Case:
     """What making the completions took and did, where that is measured."""
 
 
-class Described(Protocol):
-    """What a report is about."""
-
-    @property
-    def name(self) -> str:
-        """What a table calls it."""
-        ...
-
-    @property
-    def k(self) -> int:
-        """The number of completions of every image."""
-        ...
-
-    @property
-    def setting(self) -> Setting:
-        """Size, channels and levels."""
-        ...
-
-    def facts(self) -> TargetFacts:
-        """Return what a report says of it."""
-        ...
-
-
-class Target(Described, Protocol):
+class Target:
     """A sequence of cases, each of which can be made on its own, in any order."""
 
-    @property
-    def label(self) -> str:
-        """What remarks call it: the name, with its masks where there are several kinds."""
-        ...
+    name: str
+    """What a table calls it."""
+    label: str
+    """What remarks call it: the name, with its masks where there are several kinds."""
+    ids: Sequence[str]
+    """The name of each image."""
+    k: int
+    """The number of completions of every image."""
+    setting: Setting
+    """Size, channels and levels."""
+    has_masks: bool = True
+    """Whether cases know what is hidden."""
+    has_likelihood: bool = False
+    """Whether cases have `nats`."""
+    classes: Sequence[str] = ()
+    """The names of the classes that every image has one of; empty without classes."""
+    is_reconstruction: bool = False
+    """Whether its pictures are no completions, but what autoencoders make of the originals."""
+    bound: str | None = None
+    """Either "exact" or "elbo" once a case was made; None without a likelihood."""
+    converted: Mapping[str, int] | None = None
+    """What was converted of files that were read -> of how many."""
 
     @property
-    def ids(self) -> Sequence[str]:
-        """The name of each image."""
-        ...
+    def draws(self) -> int:
+        """How many completions of an image are drawn; those stand for k."""
+        return self.k
 
     @property
-    def has_masks(self) -> bool:
-        """Whether cases know what is hidden."""
-        ...
-
-    @property
-    def has_likelihood(self) -> bool:
-        """Whether cases have `nats`."""
-        ...
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """The names of the classes that every image has one of; empty without classes."""
-        ...
-
-    @property
-    def is_reconstruction(self) -> bool:
-        """Whether its pictures are no completions, but what autoencoders make of the originals."""
-        ...
-
-    @property
-    def bound(self) -> str | None:
-        """Either "exact" or "elbo" once a case was made; None without a likelihood."""
-        ...
+    def keeps_visible(self) -> bool:
+        """Whether these files were written with the originals' visible pixels, bit for bit."""
+        return False
 
     def case(self, index: int) -> Case:
         """Make case `index`; it depends on the target and the index alone."""
-        ...
+        raise NotImplementedError
+
+    def facts(self) -> TargetFacts:
+        """Return what a report says of it."""
+        raise NotImplementedError
 
     def fingerprint(self) -> Any:
         """Return JSON-able data that differ where a case might."""
-        ...
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -162,7 +140,7 @@ def subset(images: Sized, limit: int | None) -> list[int]:
 
 
 @dataclass
-class ModelTarget:
+class ModelTarget(Target):
     """A model that completes images under masks; the masks are the same for every model."""
 
     contestant: Contestant
@@ -174,16 +152,17 @@ class ModelTarget:
     seed: int = 0
     temperature: float | None = None
     detail: DetailSource = "none"
-    has_masks: bool = True
-    is_reconstruction: bool = False
-    bound: str | None = None
     batches: Batches = field(init=False)
 
     def __post_init__(self) -> None:
         pixels = self.setting.height * self.setting.width
         self.batches = Batches(max(1, min(MOST_AT_A_TIME, BATCH_PIXELS // pixels)))
         self.name = self.label = self.contestant.name
+        self.ids = [self.images.ids[row] for row in self.rows]
         self.k = self.wanted_k
+        # No likelihood at a size that is not the model's.
+        self.has_likelihood = self.contestant.model.has_log_prob and not self.setting.windows
+        self.classes = () if self.images.labels is None else self.images.classes
 
     @property
     def draws(self) -> int:
@@ -194,21 +173,6 @@ class ModelTarget:
         the others.
         """
         return self.k if self.contestant.model.stochastic and self.temperature != 0 else 1
-
-    @property
-    def has_likelihood(self) -> bool:
-        """Whether the truth has a likelihood: not at a size that is not the model's."""
-        return self.contestant.model.has_log_prob and not self.setting.windows
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the classes, where the images have some."""
-        return () if self.images.labels is None else self.images.classes
-
-    @cached_property
-    def ids(self) -> list[str]:
-        """The names of the images, in order."""
-        return [self.images.ids[row] for row in self.rows]
 
     def case(self, index: int) -> Case:
         image, levels = self.picture(index), self.setting.levels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,29 +13,16 @@ import numpy as np
 from inpaint_cli import metrics
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.metric import Columns
+from inpaint_cli.metrics.protocol import Subject
 from inpaint_cli.metrics.report import Scored, document_of
 from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.instruments import Instruments
-    from inpaint_cli.metrics.protocol import MeasureOptions, Setting, TargetFacts
-    from inpaint_cli.metrics.targets import Described, Target
+    from inpaint_cli.metrics.protocol import MeasureOptions, TargetFacts
+    from inpaint_cli.metrics.targets import Target
 
 ONE_KIND = "needs several kinds of masks, such as patches:n=0-5"
-
-
-@dataclass(frozen=True)
-class Union:
-    """A model under several kinds of masks, as a report tells of it."""
-
-    name: str
-    k: int
-    setting: Setting
-    told: TargetFacts
-
-    def facts(self) -> TargetFacts:
-        """Return what a report says of it."""
-        return self.told
 
 
 def names_of_several(targets: Sequence[Target]) -> set[str]:
@@ -57,7 +44,7 @@ def scored_together(
     device: str,
 ) -> Scored:
     """Return the report of one model's parts, which hold the same images in the same order."""
-    first, columns = parts[0].target, [part.results.columns for part in parts]
+    first, columns = parts[0].subject, [part.results.columns for part in parts]
     names = asked_for(options.metrics)
     union = Columns(
         columns[0].count,
@@ -67,7 +54,7 @@ def scored_together(
         _digest(columns),
         columns[0].originals,
     )
-    subject = Union(first.name, first.k, first.setting, _facts(parts))
+    subject = Subject(first.name, first.k, first.setting, _facts(parts))
     options = replace(options, metrics=names, by_visible=False)
     strata = _ranges_of([part.results.strata for part in parts])
     return document_of(subject, options, tools, union, refused, device, strata)
@@ -83,14 +70,9 @@ def _ranges_of(every: Sequence[Strata]) -> Strata:
     return known[0] if same else None
 
 
-def kind_of(subject: Described) -> str:
-    """Return the kind of masks, as typed."""
-    return str(subject.facts().masks["distribution"])
-
-
 def _facts(parts: Sequence[Scored]) -> TargetFacts:
-    kinds = [kind_of(part.target) for part in parts]
-    facts = parts[0].target.facts()
+    kinds = [str(part.subject.facts.masks["distribution"]) for part in parts]
+    facts = parts[0].subject.facts
     masks = {
         **facts.masks,
         "distribution": ", ".join(kinds),

@@ -29,7 +29,7 @@ from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.moments import Moments
 from inpaint_cli.metrics.pairs import items_of, names_of, pictures_in, state_of
-from inpaint_cli.metrics.protocol import Setting, TargetFacts, dataset_facts
+from inpaint_cli.metrics.protocol import Setting, Subject, TargetFacts, dataset_facts
 from inpaint_cli.metrics.report import Document, document_of
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.metrics.targets import subset
@@ -171,7 +171,6 @@ class UnpairedTarget:
 
     pictures: PictureSet
     originals: PictureSet | Statistics
-    k: int = 1
 
     def __post_init__(self) -> None:
         self.name, self.setting = self.pictures.name, self.pictures.setting
@@ -343,7 +342,8 @@ class UnpairedScoring:
         sets = () if fake is None else (fake,)
         columns = Columns(len(target.pictures.files), {}, real, sets, None)
         options, device = self.scoring.options, self.scoring.device.type
-        return document_of(target, options, tools, columns, refused, device).document
+        subject = Subject(target.name, 1, target.setting, target.facts())
+        return document_of(subject, options, tools, columns, refused, device).document
 
 
 def write(scoring: Scoring, files: FolderOptions, limit: int | None, path: Path) -> Document:
