@@ -186,11 +186,10 @@ def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     _refuse(("output",), "belongs to photos; a table of a data set is printed.")
     reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
-    from inpaint_cli.posterior import design_cross
+    from inpaint_cli.posterior import design_cross, design_printing
     from inpaint_cli.posterior.designing import order_of
 
     document = design_cross.report(order_of(**_order(given)), api.contestant, reporter)
-    design_printing = design_cross.printing(document)
     if as_json:
         click.echo(whole_json(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)))
     elif given["as_csv"]:

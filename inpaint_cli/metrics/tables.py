@@ -326,13 +326,18 @@ def _on_marks(block: Sequence[Document]) -> list[str]:
     return []
 
 
-def aligned(rows: Grid) -> list[str]:
-    """Return rows as lines: the first two columns and the last start where they do, others end."""
+def aligned(rows: Grid, left: Sequence[int] = (0, 1, -1)) -> list[str]:
+    """Return rows as lines; columns of the numbers in `left` start at one place, others end there.
+
+    >>> aligned([["a", "1"], ["bc", "10"]], left=(0,))
+    ['a    1', 'bc  10']
+    """
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    to_left = {place % len(widths) for place in left}
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if place in (0, 1, len(row) - 1) else cell.rjust(width)
+            cell.ljust(width) if place in to_left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

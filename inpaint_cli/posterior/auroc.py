@@ -1,4 +1,7 @@
-"""The area under the ROC curve with the standard error of DeLong, DeLong & Clarke-Pearson 1988."""
+"""How well scores tell two sets apart: the area under the ROC curve, and how uniform p-values are.
+
+The standard error is that of DeLong, DeLong & Clarke-Pearson 1988.
+"""
 
 from __future__ import annotations
 
@@ -58,3 +61,24 @@ def _share_below(values: Values, others: Values) -> Values:
     below = np.searchsorted(ordered, values, side="left")
     upto = np.searchsorted(ordered, values, side="right")
     return np.asarray((below + upto) / (2 * len(others)))
+
+
+def separation(inside: Values, outside: Values) -> Placements:
+    """Return whose `area` is P(score inside > score outside) + P(equal) / 2, with its error.
+
+    >>> separation(np.array([3.0, 2.0]), np.array([1.0, 2.0])).area
+    0.875
+    """
+    known = np.repeat([True, False], [len(inside), len(outside)])
+    return placements(np.concatenate([inside, outside]), known)
+
+
+def distance_from_uniform(p: Values) -> float:
+    """Return the Kolmogorov-Smirnov distance of values in 0..1 from uniform ones.
+
+    >>> distance_from_uniform(np.array([0.25, 0.75]))
+    0.25
+    """
+    ranked, n = np.sort(p), len(p)
+    steps = np.arange(n + 1) / n
+    return float(max((steps[1:] - ranked).max(), (ranked - steps[:-1]).max()))

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from inpaint_cli import __version__
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
+from inpaint_cli.metrics.forecasts import hidden_values
 from inpaint_cli.metrics.protocol import BINS, bin_name, bin_of, settings_of
-from inpaint_cli.metrics.targets import Case, Contestant, ModelTarget, prepared
+from inpaint_cli.metrics.targets import Contestant, ModelTarget, prepared
 from inpaint_cli.photos.calibration import (
     WHOLE,
     Calibration,
@@ -123,26 +125,18 @@ def _scores(
     with reporter.progress(target.name, len(target.ids)) as advance:
         for index in range(len(target.ids)):
             case = target.case(index)
-            members, truth = hidden_values(case)
+            assert case.visible is not None  # targets of models have masks
+            members, truth = hidden_values(case.truth, case.completions, case.visible[None])
             if truth.size:
-                scored.append(scores(members, truth, order.spread))
-                visible.append(visible_share(case))
+                scored.append(scores(members / 255.0, truth / 255.0, order.spread))
+                visible.append(visible_share(case.visible))
             advance()
     return scored, visible
 
 
-def hidden_values(case: Case) -> tuple[Values, Values]:
-    """Return the hidden values of the completions [K, M] and of the truth [M], in 0..1."""
-    assert case.visible is not None  # targets of models have masks
-    hidden = ~case.visible.numpy()
-    members = case.completions.numpy()[..., hidden].reshape(len(case.completions), -1)
-    return members / 255.0, case.truth.numpy()[..., hidden].reshape(-1) / 255.0
-
-
-def visible_share(case: Case) -> float:
-    """Return the visible share of a case's pixels."""
-    assert case.visible is not None
-    return float(case.visible.double().mean())
+def visible_share(visible: Tensor) -> float:
+    """Return the visible share of the pixels of a mask, in double precision as scoring has it."""
+    return float(visible.double().mean())
 
 
 def _calibration(

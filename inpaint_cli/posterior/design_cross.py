@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import ModuleType
 from typing import cast
 
 import numpy as np
@@ -18,6 +17,7 @@ from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior.choosing import Estimator
 from inpaint_cli.posterior.classifying import target_of, two_point
 from inpaint_cli.posterior.design_table import (
+    CROSSED,
     WHOLE,
     Document,
     difference,
@@ -32,21 +32,12 @@ from inpaint_cli.posterior.designing import Bench, DesignOrder, load_split, prep
 from inpaint_cli.posterior.gains import Probabilities
 from inpaint_cli.reporting import Advance, Reporter
 
-SCHEMA = "inpaint.design-cross/1"
-
 
 def report(
     order: DesignOrder, load: Callable[[str, str], Contestant], reporter: Reporter
 ) -> Document:
     """Return the report of looks at a data set: of ways to choose, or of labels crossed."""
     return (crossed if order.cross else tabulate)(order, load, reporter)
-
-
-def printing(document: Document) -> ModuleType:
-    """Return what prints such a report: `text_of`, `markdown_of` and `csv_of`."""
-    from inpaint_cli.posterior import design_cross_printing, design_printing
-
-    return design_cross_printing if document["schema"] == SCHEMA else design_printing
 
 
 @dataclass(frozen=True)
@@ -147,7 +138,7 @@ def _document(
                     )
     facts = {**protocol(bench), "target": None, "data": images.protocol(), "labels": names}
     return {
-        "schema": SCHEMA,
+        "schema": CROSSED,
         **facts,
         "n_images": labels.shape[1],
         "positive": dict(zip(names, labels.sum(axis=1).tolist(), strict=True)),

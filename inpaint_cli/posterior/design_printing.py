@@ -1,4 +1,4 @@
-"""The report of looks at a data set as text, Markdown or CSV."""
+"""The report of looks at a data set, or of labels that are crossed, as text, Markdown or CSV."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.tables import aligned, markdown_table, shown_error
-from inpaint_cli.posterior.design_table import WHOLE, Document
+from inpaint_cli.posterior.design_table import CROSSED, WHOLE, Document
 
 LABELS = {"accuracy": "accuracy [%]", "nll": "NLL [nats]", "auroc": "AUROC"}
 FACTORS = {"accuracy": 100}
@@ -18,28 +18,51 @@ CSV = (
     *("unit", "n_images", "difference", "difference_se", "difference_ci_low"),
     "difference_ci_high",
 )
+CROSSED_CSV = (
+    *(name for name in CSV if name not in ("target", "estimator")),
+    "judged",
+    "chosen_for",
+)
 LEGEND = "± standard error over images; ≠ a paired difference whose 95 % interval leaves out 0"
+CROSSED_LEGEND = (
+    "a row: what is told; a column: what the looks were chosen for. ± standard error over images; "
+    "≠ unlike the looks that were chosen for the row (95 % interval of the paired difference)"
+)
+Grid = list[list[str]]
+
+
+def is_crossed(document: Document) -> bool:
+    """Return whether looks chosen for one label were judged on another."""
+    return bool(document["schema"] == CROSSED)
 
 
 def text_of(document: Document) -> str:
-    """Return the report as a plain table."""
-    # A last column of nothing, since the last one would not be set to the right.
-    rows = [[*row, ""] for row in _grid(document)]
-    lines = [title_of(document), *aligned(rows), LEGEND]
-    return "\n".join(lines) + "\n"
+    """Return the report as plain tables."""
+    title = title_of(document)
+    if not is_crossed(document):
+        return "\n".join([title, *aligned(_grid(document), left=(0, 1)), LEGEND]) + "\n"
+    lines = [title]
+    for heading, rows in _crossed(document):
+        lines += ["", heading, *aligned(rows, left=(0, 1))]
+    return "\n".join([*lines, "", CROSSED_LEGEND]) + "\n"
 
 
 def markdown_of(document: Document) -> str:
     """Return the report as Markdown."""
+    lines = [f"**{title_of(document)}**"]
+    if is_crossed(document):
+        for heading, (head, *rows) in _crossed(document):
+            lines += ["", heading, "", *markdown_table(head, rows)]
+        return "\n".join([*lines, "", CROSSED_LEGEND]) + "\n"
     head, *rows = _grid(document)
-    table = markdown_table(head, rows)
-    return "\n".join([f"**{title_of(document)}**", "", *table, "", LEGEND]) + "\n"
+    return "\n".join([*lines, "", *markdown_table(head, rows), "", LEGEND]) + "\n"
 
 
 def csv_of(document: Document) -> str:
     """Return one line a figure; numbers in full."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, CSV, lineterminator="\n", restval="", extrasaction="ignore")
+    crossed, buffer = is_crossed(document), io.StringIO()
+    columns = CROSSED_CSV if crossed else CSV
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n", restval="", extrasaction="ignore")
     writer.writeheader()
     for entry in document["figures"]:
         row = {name: document[name] for name in ("model", "classifier", "target")} | entry
@@ -77,7 +100,8 @@ def title_of(document: Document) -> str:
     return " · ".join(parts)
 
 
-def _grid(document: Document) -> list[list[str]]:
+def _grid(document: Document) -> Grid:
+    """Return the table of ways to choose."""
     names = document["estimators"]
     differences = [f"{name} - {names[0]}" for name in names[1:]]
     rows = [["", "after", "", *names, *differences]]
@@ -110,3 +134,38 @@ def cell_of(figure: str, entry: dict[str, Any]) -> str:
     text += f" ± {error}" if error else ""
     ends = entry.get("ci95")
     return f"{text} ≠" if ends and ends[0] * ends[1] > 0 else text
+
+
+def _crossed(document: Document) -> list[tuple[str, Grid]]:
+    """Return the tables after the last look, each with its title."""
+    names, steps = document["labels"], document["steps"]
+    entries = {
+        (e["figure"], e["judged"], e["chosen_for"]): e
+        for e in document["figures"]
+        if e["looks"] == steps
+    }
+    whole = {
+        (e["figure"], e["judged"]): e
+        for e in document["figures"]
+        if e["looks"] == WHOLE and e["judged"] == e["chosen_for"]
+    }
+    tables = []
+    for figure in ("auroc", "nll", "accuracy"):
+        present = next((e for key, e in entries.items() if key[0] == figure), None)
+        if present is None:
+            continue
+        rows = [["", *names, "whole picture"]]
+        for judged in names:
+            cells = [_marked(entries.get((figure, judged, chosen)), figure) for chosen in names]
+            rows.append([judged, *cells, _marked(whole.get((figure, judged)), figure)])
+        heading = f"{LABELS[figure]} {ARROWS[present['better']]}, after {_after(steps)}"
+        tables.append((heading, rows))
+    return tables
+
+
+def _marked(entry: dict[str, Any] | None, figure: str) -> str:
+    """Return a figure, marked where its difference is; "-" where there is none."""
+    if entry is None:
+        return "-"
+    ends = (entry["difference"] or {}).get("ci95")
+    return cell_of(figure, entry) + " ≠" * bool(ends and ends[0] * ends[1] > 0)

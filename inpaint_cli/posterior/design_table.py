@@ -26,6 +26,8 @@ from inpaint_cli.posterior.gains import Probabilities, excess
 from inpaint_cli.reporting import Advance, Reporter
 
 SCHEMA = "inpaint.design/1"
+CROSSED = "inpaint.design-cross/1"
+"""The schema of a report on labels that are crossed (design_cross.py)."""
 WHOLE = "whole"
 """In place of a number of looks: the whole picture is visible."""
 LEAST = float(np.finfo(np.float64).tiny)

@@ -26,11 +26,11 @@ from inpaint_cli.metrics.protocol import (
     settings_of,
 )
 from inpaint_cli.metrics.targets import Contestant
+from inpaint_cli.posterior.auroc import distance_from_uniform, separation
 from inpaint_cli.posterior.ood_fit import Table, is_partial, mask_of, table_of, tensor_of
 from inpaint_cli.posterior.ood_judging import asking_of, reference_of
 from inpaint_cli.posterior.ood_reference import Reference, Stratum
 from inpaint_cli.posterior.ood_sets import SYNTHETIC, Bytes, Picture, names_of, synthetic
-from inpaint_cli.posterior.separation import distance_from_uniform, separation
 from inpaint_cli.randomness import stream
 from inpaint_cli.reporting import Reporter
 

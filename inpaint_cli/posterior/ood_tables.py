@@ -6,20 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inpaint_cli.metrics.protocol import bin_name
-from inpaint_cli.metrics.tables import shown_error
+from inpaint_cli.metrics.tables import aligned, shown_error
 from inpaint_cli.posterior.ood_judging import Judgement
 from inpaint_cli.posterior.ood_reference import SCORES, Facts
 from inpaint_cli.streams import shown
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned text, the first column to the left and the others to the right."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    lines = []
-    for first, *rest in rows:
-        cells = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
-    return "\n".join(lines)
 
 
 def of_photos(judged: Sequence[Judgement]) -> str:
@@ -28,7 +18,7 @@ def of_photos(judged: Sequence[Judgement]) -> str:
     for one in judged:
         share = f"{100 * one.visible:.0f} %"
         rows.append([shown(one.name), share, f"{one.p:.3g}", f"{one.score:.4g}"])
-    return columns(rows)
+    return "\n".join(aligned(rows, left=(0,)))
 
 
 def of_comparison(document: Mapping[str, Any]) -> str:
@@ -48,7 +38,7 @@ def of_comparison(document: Mapping[str, Any]) -> str:
         for part in row.get("by_visible", []):
             label = f"  {bin_name(part['visible'])} % visible ({part['n']})"
             rows.append([label, *_cells(part["auroc"], names)])
-    return columns(rows)
+    return "\n".join(aligned(rows, left=(0,)))
 
 
 def _cells(separations: Mapping[str, Any], names: Sequence[str]) -> list[str]:

@@ -209,7 +209,7 @@ def test_a_share_at_the_end_of_a_range_has_the_factor_it_was_found_with() -> Non
     visible[:, :2] = True
     pictures = torch.full((2, 1, 10, 10), 128, dtype=torch.uint8)
     measured: Any = SimpleNamespace(visible=visible, completions=pictures, truth=pictures[0])
-    assert by_range.factor(visible_share(measured)) == 10
+    assert by_range.factor(visible_share(visible)) == 10
     assert figures(measured, by_range)["calibrated-width"] == pytest.approx(20 / 255)
 
 

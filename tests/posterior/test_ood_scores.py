@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from inpaint_cli.errors import ResourceError, UserError
-from inpaint_cli.posterior import ood_scores, separation
+from inpaint_cli.posterior import auroc, ood_scores
 
 RNG = np.random.default_rng(0)
 
@@ -82,20 +82,18 @@ def test_too_few_pictures_are_refused_with_the_number_that_is_needed() -> None:
 def test_the_area_is_that_of_scikit_learn_with_ties() -> None:
     inside, outside = np.round(RNG.normal(0.4, 1, 80), 1), np.round(RNG.normal(0, 1, 80), 1)
     truth = np.repeat([1, 0], 80)
-    told = separation.separation(inside, outside)
+    told = auroc.separation(inside, outside)
     assert told.area == pytest.approx(roc_auc_score(truth, np.concatenate([inside, outside])))
 
 
 def test_the_standard_error_is_the_spread_over_draws() -> None:
-    drawn = [
-        separation.separation(RNG.normal(0.7, 1, 60), RNG.normal(0, 1, 60)) for _ in range(400)
-    ]
+    drawn = [auroc.separation(RNG.normal(0.7, 1, 60), RNG.normal(0, 1, 60)) for _ in range(400)]
     mean = np.mean([told.se for told in drawn if told.se is not None])
     assert mean == pytest.approx(np.std([told.area for told in drawn]), rel=0.12)
 
 
 def test_infinite_scores_have_their_place_in_the_order() -> None:
-    told = separation.separation(np.array([0.0, 1.0]), np.array([-np.inf, -np.inf]))
+    told = auroc.separation(np.array([0.0, 1.0]), np.array([-np.inf, -np.inf]))
     assert (told.area, told.se) == (1.0, None)
 
 
@@ -103,4 +101,4 @@ def test_the_distance_from_uniform_is_that_of_kolmogorov_and_smirnov() -> None:
     from scipy.stats import kstest
 
     p = RNG.random(50) ** 1.3
-    assert separation.distance_from_uniform(p) == pytest.approx(kstest(p, "uniform").statistic)
+    assert auroc.distance_from_uniform(p) == pytest.approx(kstest(p, "uniform").statistic)
