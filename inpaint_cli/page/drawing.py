@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.errors import PlainError
-from inpaint_cli.family import Family, Model
 from inpaint_cli.page.opened import OpenedPhoto, ScreenPixels, png, screen
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.photos.completing import CompletedPhoto, check_n, completing
@@ -25,27 +24,15 @@ from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.picture import Picture, Samples
 from inpaint_cli.reporting import Reporter
 
+if TYPE_CHECKING:
+    from inpaint_cli.loaded_model import LoadedModel
+
 PREVIEW_PX = 512
 """The longer side of a preview, at most."""
 MAP_PX = 1024
 """Where completions differ is computed at this many pixels across, at most."""
 KEPT_BYTES = 96 << 20
 """Fills are kept for a second look up to so many bytes together."""
-
-
-class Loaded(Protocol):
-    """A model with its names, as `inpaint_cli.api.LoadedModel`."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def family(self) -> Family: ...
-    @property
-    def model(self) -> Model: ...
-    @property
-    def weights_sha256(self) -> str | None: ...
-    @property
-    def note(self) -> str: ...
 
 
 class Stopped(Exception):
@@ -91,7 +78,7 @@ class Round:
     """What is told beside the notes on the completions."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """What the page is told, in order; only ever appended to."""
-    loaded: Loaded | None = None
+    loaded: LoadedModel | None = None
     completed: KeptPhoto | None = None
     previews: list[bytes] = field(default_factory=list)
     saved: dict[str, Any] | None = None
@@ -112,7 +99,7 @@ class Round:
         """Append an event for the page."""
         self.events.append({"event": event, **more})
 
-    def run(self, load: Callable[[str], Loaded]) -> None:
+    def run(self, load: Callable[[str], LoadedModel]) -> None:
         """Draw all completions, each seen as soon as it is drawn."""
         start = time.monotonic()
         try:
@@ -131,7 +118,7 @@ class Round:
                 self.reporter.detail(f"{type(error).__name__}: {error}")
             self.tell("failed", message=in_words(error))
 
-    def _draw(self, loaded: Loaded) -> None:
+    def _draw(self, loaded: LoadedModel) -> None:
         request = self.order.request(loaded.family)
         check_n(request.n, loaded.model, loaded.name)
         kept: dict[int, tuple[Box, Samples]] = {}
@@ -161,7 +148,7 @@ class Round:
         # The previews stay until the next round: the page may be asking for one just now.
         self.completed = None
 
-    def _remark(self, loaded: Loaded) -> None:
+    def _remark(self, loaded: LoadedModel) -> None:
         """Tell on stderr what `inpaint complete` tells of a photo."""
         share = 100 * (1 - float(np.mean(self.visible)))
         n = self.order.n

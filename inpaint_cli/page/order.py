@@ -69,14 +69,8 @@ class RoundOrder:
         )
 
     def _common(self) -> dict[str, Any]:
-        return {
-            "n": self.n,
-            "seed": self.seed,
-            "temperature": self.temperature,
-            "context": self.context,
-            "feather": self.feather,
-            "detail": self.detail,
-        }
+        names = ("n", "seed", "temperature", "context", "feather", "detail")
+        return {name: getattr(self, name) for name in names}
 
     def request(self, family: Family) -> CompletionRequest:
         """Return the request that `inpaint complete` would make of it."""
@@ -91,7 +85,7 @@ class RoundOrder:
             "--mask",
             _operand(mask),
             "-n",
-            str(self.n),
+            f"{self.n}",
         ]
         if self.seed:
             words += ["--seed", str(self.seed)]
@@ -115,16 +109,8 @@ class RoundOrder:
 
 def choice_of(option: Option) -> dict[str, Any]:
     """Return an option of a family as plain data, from which the page builds a control."""
-    return {
-        "name": option.name,
-        "parameter": option.parameter,
-        "type": option.type.__name__,
-        "help": option.help,
-        "default": option.default,
-        "minimum": option.minimum,
-        "maximum": option.maximum,
-        "choices": list(option.choices),
-    }
+    names = ("name", "parameter", "help", "default", "minimum", "maximum", "choices")
+    return {"type": option.type.__name__, **{name: getattr(option, name) for name in names}}
 
 
 def _flag(name: str, value: Any) -> list[str]:

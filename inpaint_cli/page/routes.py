@@ -39,34 +39,22 @@ class PhotoRoutes:
     def all(self) -> list[Route]:
         """Return the routes."""
         table: list[tuple[str, str, Work]] = [
-            ("GET", "/api/state", self.state),
+            ("GET", "/api/state", lambda *_: self.session.state()),
             ("POST", "/api/photo", self.upload),
-            ("GET", "/api/photo", self.shown),
-            ("GET", "/api/mask", self.mask),
+            ("GET", "/api/photo", lambda *_: picture(*self.session.shown())),
+            ("GET", "/api/mask", lambda *_: self.session.packed()),
             ("PUT", "/api/mask", self.put),
             ("POST", "/api/mask/file", self.mask_file),
             ("POST", "/api/mask/grow", self.grow),
             ("POST", "/api/mask/draw", self.draw),
-            ("GET", "/api/mask.png", self.mask_png),
+            ("GET", "/api/mask.png", lambda *_: download(*self.session.mask_png())),
         ]
         return [Route(path, self.work(work), methods=[method]) for method, path, work in table]
-
-    def state(self, request: Request, body: bytes) -> Any:
-        """Return all that the page shows."""
-        return self.session.state()
 
     def upload(self, request: Request, body: bytes) -> Any:
         """Open a photo that was sent."""
         self.session.upload(body, unquote(request.headers.get("x-name", "photo")))
         return self.session.state()
-
-    def shown(self, request: Request, body: bytes) -> Any:
-        """Return the photo for a screen."""
-        return picture(*self.session.shown())
-
-    def mask(self, request: Request, body: bytes) -> Any:
-        """Return the mask, packed."""
-        return self.session.packed()
 
     def put(self, request: Request, body: bytes) -> Any:
         """Take the mask of the page."""
@@ -92,10 +80,6 @@ class PhotoRoutes:
         wanted = given.get("kind"), given.get("seed", 0), given.get("model")
         self.session.draw_mask(*wanted, _seen(request))
         return self.session.packed()
-
-    def mask_png(self, request: Request, body: bytes) -> Any:
-        """Return the mask as a file."""
-        return download(*self.session.mask_png())
 
 
 @dataclass

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from inpaint_cli.endings import in_background
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
 from inpaint_cli.page.choices import ModelChoice
-from inpaint_cli.page.drawing import Loaded, Round
+from inpaint_cli.page.drawing import Round
 from inpaint_cli.page.kept import KeptRounds, NoSuchRound
 from inpaint_cli.page.opened import OpenedPhoto, open_photo, plain_text, safe_name
 from inpaint_cli.page.order import RoundOrder
@@ -37,6 +37,9 @@ from inpaint_cli.photos.arguments import whole
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.reporting import Reporter
+
+if TYPE_CHECKING:
+    from inpaint_cli.loaded_model import LoadedModel
 
 LARGEST_GROW = 1000
 
@@ -78,7 +81,7 @@ class Session:
     _version: int = 0
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _loading: threading.Lock = field(default_factory=threading.Lock)
-    _loaded: dict[str, Loaded] = field(default_factory=dict)
+    _loaded: dict[str, LoadedModel] = field(default_factory=dict)
     _shown: tuple[bytes, str] | None = None
     _scratch: Path | None = None
 
@@ -225,7 +228,7 @@ class Session:
                 return choice
         raise UserError(f"no model called {repr(model)[:60]}.", setting="model")
 
-    def load(self, name: str) -> Loaded:
+    def load(self, name: str) -> LoadedModel:
         """Return a loaded model; the last one is kept."""
         from inpaint_cli import api
 
