@@ -107,7 +107,7 @@ def _of_trunk(path: Path) -> PerceptualDistance | None:
             setting="perceptual",
         )
     digest = weights.hash_of(path)
-    official = digest.startswith(weight_files.FILES[net].sha256)
+    official = digest == weight_files.FILES[net].sha256
     name = f"lpips-{net}" if official else f"lpips@{NAMED.get(digest, path.stem)}"
     distance = perceptual.of_lpips(net, tensors, name=name, where=str(path))
     distance.sha256 = digest

@@ -1,7 +1,7 @@
 """Weight files of other projects: where they are looked for, and how they are known to be right.
 
 Nothing is downloaded here: `trunks.py` does that where it is asked to. A file is taken only if its
-SHA-256 begins as published.
+SHA-256 is the published one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,24 @@ class WeightFile:
 
     title: str
     """What a message calls it."""
-    names: tuple[str, ...]
-    """File names under which it is found; the first is the one to tell people."""
-    sha256: str
-    """How its SHA-256 begins."""
     get: str
     """What `inpaint models get` calls it."""
+    address: str
+    size: int
+    """In bytes."""
+    sha256: str
+    use: str
+    """What is typed to look through it."""
+    licence: str
     instead: tuple[str, ...]
     """What can be done without it: lines of the message."""
+    other_names: tuple[str, ...] = ()
+    """File names under which it is found, beside that of its address."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File names under which it is found; the first is the one to tell people."""
+        return self.address.rpartition("/")[2], *self.other_names
 
 
 _OTHER_FEATURES = (
@@ -43,33 +53,58 @@ _OTHER_DISTANCE = (
     "or take as perceptual distance the feature maps of a classifier, uncalibrated: one that "
     "ships, or any checkpoint of 'inpaint train'.",
 )
+_TORCH_FIDELITY = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0"
+_TORCHVISION = "https://download.pytorch.org/models"
+_BSD = "BSD-3-Clause (torchvision)"
 
 FILES = {
     "inception": WeightFile(
         "Inception weights",
-        (
-            "weights-inception-2015-12-05-6726825d.pth",
-            "pt_inception-2015-12-05-6726825d.pth",
-        ),
-        "6726825d",
         "inception",
+        f"{_TORCH_FIDELITY}/weights-inception-2015-12-05-6726825d.pth",
+        95_628_359,
+        "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        "--features inception",
+        "Apache-2.0 (TensorFlow's Inception of 2015)",
         _OTHER_FEATURES,
+        ("pt_inception-2015-12-05-6726825d.pth",),
     ),
     "alex": WeightFile(
-        "AlexNet weights", ("alexnet-owt-7be5be79.pth",), "7be5be79", "lpips-alex", _OTHER_DISTANCE
+        "AlexNet weights",
+        "lpips-alex",
+        f"{_TORCHVISION}/alexnet-owt-7be5be79.pth",
+        244_408_911,
+        "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        "--perceptual lpips",
+        _BSD,
+        _OTHER_DISTANCE,
     ),
     "vgg": WeightFile(
-        "VGG16 weights", ("vgg16-397923af.pth",), "397923af", "lpips-vgg", _OTHER_DISTANCE
+        "VGG16 weights",
+        "lpips-vgg",
+        f"{_TORCHVISION}/vgg16-397923af.pth",
+        553_433_881,
+        "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        "--perceptual lpips-vgg",
+        _BSD,
+        _OTHER_DISTANCE,
     ),
     "squeeze": WeightFile(
         "SqueezeNet weights",
-        ("squeezenet1_1-b8a52dc0.pth",),
-        "b8a52dc0",
         "lpips-squeeze",
+        f"{_TORCHVISION}/squeezenet1_1-b8a52dc0.pth",
+        4_958_839,
+        "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+        "--perceptual lpips-squeeze",
+        _BSD,
         _OTHER_DISTANCE,
     ),
 }
-"""Name -> file. The trunks of LPIPS bear the names that lpips gives them."""
+"""Name -> file. The trunks of LPIPS bear the names that lpips gives them.
+
+Sizes and hashes are those that many public records of these files agree on; the first eight digits
+stand in each file's own name.
+"""
 
 LOOKALIKES = {
     "inception": {
@@ -119,10 +154,10 @@ def _problem(path: Path, name: str) -> str | None:
         digest = hash_of(path)
     except OSError as error:
         return f"{path.name}: cannot be read ({error.strerror})."
-    if not digest.startswith(FILES[name].sha256):
+    if digest != FILES[name].sha256:
         return (
             f"{path}: not the {FILES[name].title}: its SHA-256 begins with {digest[:8]}, not with "
-            f"{FILES[name].sha256}. It is damaged, or another file."
+            f"{FILES[name].sha256[:8]}. It is damaged, or another file."
         )
     return None
 

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,6 @@ from torch import Tensor
 from inpaint_cli.metrics import features, inception
 from inpaint_cli.weights import hash_of
 from inpaint_cli.zoo import weight_files
-from inpaint_cli.zoo.weight_files import WeightFile
 from tests.golden_files import golden
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]
@@ -93,7 +93,8 @@ def test_features_from_a_weight_file_are_those_that_were_recorded(
 ) -> None:
     recorded = load_file(golden("metrics") / "inception_synthetic.safetensors")
     torch.save(state, tmp_path / "formula.pth")
-    file = WeightFile("formula", ("formula.pth",), hash_of(tmp_path / "formula.pth")[:8], "", ())
+    digest = hash_of(tmp_path / "formula.pth")
+    file = replace(weight_files.FILES["inception"], address="/formula.pth", sha256=digest)
     monkeypatch.setitem(weight_files.FILES, "inception", file)
     extractor = features.load("inception", tmp_path, "cpu")
     assert (extractor.name, extractor.dimension, extractor.comparable) == ("inception", 2048, True)
