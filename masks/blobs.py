@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.masks.chance import integer
-from inpaint_cli.masks.ranges import Mask, Range
+from inpaint_cli.masks.ranges import Distribution, Mask, Range
 
 MAX_BLOBS = 4
 ITERATIONS = (2, 7)
@@ -21,11 +21,10 @@ Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Blobs:
+class Blobs(Distribution):
     """One to four visible blobs, each up to 6 pixels in radius at any image size."""
 
-    absolute: bool = True
-    is_random: bool = True
+    absolute = True
 
     def parameters(self, height: int, width: int) -> str:
         low, high = ITERATIONS

@@ -9,18 +9,17 @@ from typing import Literal
 import numpy as np
 
 from inpaint_cli.masks.chance import integer
-from inpaint_cli.masks.ranges import Mask, Range, plain
+from inpaint_cli.masks.ranges import Distribution, Mask, Range, plain
 
 MAX_RECTANGLES = 5
 MAX_VISIBLE_SIDE = 10
 
 
 @dataclass(frozen=True)
-class HiddenCentre:
+class HiddenCentre(Distribution):
     """A hidden rectangle of half the height and half the width (PIC)."""
 
-    absolute: bool = False
-    is_random: bool = False
+    is_random = False
 
     def parameters(self, height: int, width: int) -> str:
         return "centre()"
@@ -34,12 +33,11 @@ class HiddenCentre:
 
 
 @dataclass(frozen=True)
-class ShareBox:
+class ShareBox(Distribution):
     """A hidden box with a share of the height and of the width, in the middle or anywhere."""
 
     share: Fraction
     is_random: bool = False
-    absolute: bool = False
 
     def parameters(self, height: int, width: int) -> str:
         place = "random" if self.is_random else "centre"
@@ -59,13 +57,12 @@ class ShareBox:
 
 
 @dataclass(frozen=True)
-class HiddenSide:
+class HiddenSide(Distribution):
     """A share of the rows or columns hidden at one side."""
 
     side: Literal["left", "right", "top", "bottom"]
     share: Fraction = Fraction(1, 2)
-    absolute: bool = False
-    is_random: bool = False
+    is_random = False
 
     def parameters(self, height: int, width: int) -> str:
         return f"hide-{self.side}(share={plain(self.share)})"
@@ -87,12 +84,11 @@ class HiddenSide:
 
 
 @dataclass(frozen=True)
-class VisibleEdge:
+class VisibleEdge(Distribution):
     """A visible border."""
 
     pixels: int
-    absolute: bool = False
-    is_random: bool = False
+    is_random = False
 
     def parameters(self, height: int, width: int) -> str:
         return f"edge(pixels={self.pixels})"
@@ -106,12 +102,11 @@ class VisibleEdge:
 
 
 @dataclass(frozen=True)
-class CentreVisible:
+class CentreVisible(Distribution):
     """A visible square in the middle, as large as fits."""
 
     side: int
-    absolute: bool = False
-    is_random: bool = False
+    is_random = False
 
     def parameters(self, height: int, width: int) -> str:
         return f"centre-visible(side={self.side})"
@@ -126,12 +121,11 @@ class CentreVisible:
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(Distribution):
     """Everything visible, or nothing."""
 
     visible: bool
-    absolute: bool = False
-    is_random: bool = False
+    is_random = False
 
     def parameters(self, height: int, width: int) -> str:
         return "everything()" if self.visible else "nothing()"
@@ -143,11 +137,8 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class Rectangles:
+class Rectangles(Distribution):
     """One to five hidden rectangles ("random regular" of PIC)."""
-
-    absolute: bool = False
-    is_random: bool = True
 
     def parameters(self, height: int, width: int) -> str:
         return f"rectangles(n=1:{MAX_RECTANGLES})"
@@ -168,11 +159,10 @@ class Rectangles:
 
 
 @dataclass(frozen=True)
-class RectangleVisible:
+class RectangleVisible(Distribution):
     """One visible rectangle of at most 9 x 9 pixels (the root configuration of PCNN)."""
 
-    absolute: bool = True
-    is_random: bool = True
+    absolute = True
 
     def parameters(self, height: int, width: int) -> str:
         return f"rectangle-visible(max={MAX_VISIBLE_SIDE})"
@@ -189,11 +179,8 @@ class RectangleVisible:
 
 
 @dataclass(frozen=True)
-class SinglePixels:
+class SinglePixels(Distribution):
     """Single visible pixels, from one to all but one, each count as likely (PCNN)."""
-
-    absolute: bool = False
-    is_random: bool = True
 
     def parameters(self, height: int, width: int) -> str:
         return "pixels()"

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from inpaint_cli.masks.chance import coin, integer, uniform
-from inpaint_cli.masks.ranges import EVERY, Mask, Range, bounds
+from inpaint_cli.masks.ranges import EVERY, Distribution, Mask, Range, bounds
 
 Tries = tuple[int, int, int]
 """Below how many small rectangles, large rectangles and strokes a mask has."""
@@ -38,13 +38,12 @@ ANGLE_SPREAD = 2 * math.pi / 15
 
 
 @dataclass(frozen=True)
-class Freeform:
+class Freeform(Distribution):
     """Rectangles and strokes; `tries_512` takes over from MAT_512_FROM pixels."""
 
     tries: Tries
     tries_512: Tries | None = None
     scaled: bool = False
-    is_random: bool = True
 
     @property
     def absolute(self) -> bool:

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from inpaint_cli.masks.chance import integer
-from inpaint_cli.masks.ranges import Mask, Range
+from inpaint_cli.masks.ranges import Distribution, Mask, Range
 
 MOST = 5
 """0 to 5 squares, each number as likely."""
 
 
 @dataclass(frozen=True)
-class Patches:
+class Patches(Distribution):
     """Squares that may reach over the border; `n` = None draws their number."""
 
     share: float = 0.35
     """Side of a square, as a share of the image's."""
     n: int | None = None
     hidden: bool = False
-    absolute: bool = False
-    is_random: bool = True
 
     def parameters(self, height: int, width: int) -> str:
         name = "holes" if self.hidden else "patches"

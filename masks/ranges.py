@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -47,28 +47,28 @@ EVERY = Range(Fraction(0), Fraction(100))
 """Neither all hidden nor all visible."""
 
 
-class Distribution(Protocol):
+class Distribution(ABC):
     """A kind of mask, its parameters set. Sizes are at least 8 x 8."""
 
     @property
     def absolute(self) -> bool:
         """Whether shapes are measured in pixels, so that large images look different."""
-        ...
+        return False
 
     @property
     def is_random(self) -> bool:
         """Whether two draws may differ."""
-        ...
+        return True
 
+    @abstractmethod
     def parameters(self, height: int, width: int) -> str:
         """Return name and parameters for the specification: "name(key=value;...)"."""
-        ...
 
+    @abstractmethod
     def attempt(
         self, rng: np.random.Generator, height: int, width: int, visible: Range | None
     ) -> Mask | None:
         """Draw one mask; None as soon as the mask is certain to fall outside `visible`."""
-        ...
 
 
 def plain(value: Fraction) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from inpaint_cli.masks.boxes import Rectangles
 from inpaint_cli.masks.chance import coin, integer
-from inpaint_cli.masks.ranges import Mask, Range
+from inpaint_cli.masks.ranges import Distribution, Mask, Range
 
 SHAPES = (16, 65)
 THICKNESS = (4, 21)
@@ -20,13 +20,12 @@ REFERENCE_SIDE = 256
 
 
 @dataclass(frozen=True)
-class Strokes:
+class Strokes(Distribution):
     """16 to 64 shapes: lines (0.6), discs (0.2), arcs of ellipses (0.2)."""
 
     shrink: bool = True
     """False: as published, which leaves almost nothing visible in small images."""
-    absolute: bool = True
-    is_random: bool = True
+    absolute = True
 
     def parameters(self, height: int, width: int) -> str:
         scale = f"min(1,side/{REFERENCE_SIDE})" if self.shrink else "none"
@@ -44,11 +43,10 @@ class Strokes:
 
 
 @dataclass(frozen=True)
-class Irregular:
+class Irregular(Distribution):
     """Rectangles or strokes, with probability 1/2 each (PIC's and PICME's "random")."""
 
-    absolute: bool = True
-    is_random: bool = True
+    absolute = True
 
     def parameters(self, height: int, width: int) -> str:
         parts = (Rectangles().parameters(height, width), Strokes().parameters(height, width))

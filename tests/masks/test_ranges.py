@@ -11,6 +11,7 @@ from inpaint_cli.masks.ranges import (
     ATTEMPTS,
     EVERY,
     MIXTURE,
+    Distribution,
     Mask,
     Range,
     bounds,
@@ -21,7 +22,7 @@ from inpaint_cli.masks.ranges import (
 from inpaint_cli.randomness import stream
 
 
-class Scripted:
+class Scripted(Distribution):
     """A kind of mask whose draws have the visible counts of a script, None for an early end."""
 
     absolute = is_random = True
