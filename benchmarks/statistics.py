@@ -26,11 +26,10 @@ from inpaint_cli.metrics import score
 from inpaint_cli.metrics.estimate import Estimate
 from inpaint_cli.metrics.frechet import fid
 from inpaint_cli.metrics.identity import margins_of_sets, p_ids, u_ids
-from inpaint_cli.metrics.intervals import over_images
+from inpaint_cli.metrics.intervals import Strata, over_images
 from inpaint_cli.metrics.kid import kid, mmd2
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.protocol import BINS, bin_of
-from inpaint_cli.metrics.strata import Strata
 from inpaint_cli.reporting import Reporter
 
 NOMINAL = 1.6448536269514722

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import LEVEL, over_images, resampled_means
+from inpaint_cli.metrics.intervals import LEVEL, Strata, over_images, resampled_means
 from inpaint_cli.metrics.metric import (
     SEED,
     Chosen,
@@ -26,7 +26,6 @@ from inpaint_cli.metrics.metric import (
     Results,
     mean_line,
 )
-from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,16 @@ from itertools import combinations
 import numpy as np
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import jackknife_bias, jackknife_se, mean_of, spread_of
+from inpaint_cli.metrics.intervals import (
+    Strata,
+    block_count,
+    blocks_of,
+    jackknife_bias,
+    jackknife_se,
+    mean_of,
+    permutation,
+    spread_of,
+)
 from inpaint_cli.metrics.moments import (
     LARGEST,
     Features,
@@ -23,7 +32,6 @@ from inpaint_cli.metrics.moments import (
     merged,
     require_comparable,
 )
-from inpaint_cli.metrics.strata import Strata, block_count, blocks_of, permutation
 
 BLOCKS = 20
 PUBLISHED_N = 10_000

@@ -8,10 +8,10 @@ from typing import Any
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.frechet import div_fid, fid, fid_all, fid_inf, fid_over_sets, fid_to
+from inpaint_cli.metrics.intervals import Strata
 from inpaint_cli.metrics.metric import SEED, SETS, Chosen, FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features
 from inpaint_cli.metrics.statistics_file import Statistics
-from inpaint_cli.metrics.strata import Strata
 
 
 class FrechetMetric(FeatureMetric):

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import mean_of, spread_of, standard_error
+from inpaint_cli.metrics.intervals import Strata, are_used, mean_of, spread_of, standard_error
 from inpaint_cli.metrics.metric import SETS, FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features, Matrix, require_comparable, row_blocks
-from inpaint_cli.metrics.strata import Strata, are_used
 
 FITS = 2 * 2**30
 """Bytes of float64 features of both sides up to which a separator is fitted: it copies them."""

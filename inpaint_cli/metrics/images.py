@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import over_images
+from inpaint_cli.metrics.intervals import Strata, over_images
 from inpaint_cli.metrics.metric import (
     Chosen,
     Figures,
@@ -24,7 +24,6 @@ from inpaint_cli.metrics.metric import (
     Results,
     mean_line,
 )
-from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.instruments import Instruments

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import over_images
+from inpaint_cli.metrics.intervals import Strata, over_images
 from inpaint_cli.metrics.metric import Chosen, Figures, Line, MeasuredCase, Metric, Results
 from inpaint_cli.metrics.moments import Features, Matrix
-from inpaint_cli.metrics.strata import Strata
 
 FEW = 10
 """Below this many completions a class the score is biased low."""

@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import jackknife_se, mean_of
+from inpaint_cli.metrics.intervals import Strata, groups_of, jackknife_se, mean_of
 from inpaint_cli.metrics.metric import FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import LARGEST, Features, Matrix, require_comparable, row_blocks
 from inpaint_cli.metrics.protocol import KID_SIZE, KID_SUBSETS
-from inpaint_cli.metrics.strata import Strata, groups_of
 
 BLOCK = 1000
 FIDELITY_SEED = 2020

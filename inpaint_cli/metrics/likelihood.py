@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import over_images, ratio_of_sums
+from inpaint_cli.metrics.intervals import Strata, over_images, ratio_of_sums
 from inpaint_cli.metrics.metric import Chosen, Line, Metric, Results
-from inpaint_cli.metrics.strata import Strata
 
 LN2 = math.log(2)
 

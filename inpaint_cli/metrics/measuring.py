@@ -2,14 +2,14 @@
 
 So a killed run goes on where it stopped. A shard's content depends on the protocol and its number
 alone: any number of processes may make them in any order, and the whole, read in the order of the
-shards, is the same.
+shards, is the same. What completions took and did is measured beside: programs, and folders.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Column, Columns, Figures, MeasuredCase
 from inpaint_cli.metrics.protocol import MeasureOptions, digest_of
 from inpaint_cli.metrics.targets import Case, Target
-from inpaint_cli.models.external import ToolFailure
+from inpaint_cli.models.external import ToolFailure, in_words
 from inpaint_cli.reporting import Advance
 
 VERSION = 7
@@ -244,3 +244,57 @@ class WorkFolder:
         """Remove the folder, unless the user named its place."""
         if not self.keep:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+PREFIX = "spent."
+
+
+def spent_of(figures: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, float]:
+    """Return the figures of all images as one, of columns `spent.NAME`; empty where there are none.
+
+    runs: summed; peak_bytes: the largest; the others: the mean over images.
+    """
+    columns = {n[len(PREFIX) :]: v for n, v in figures.items() if n.startswith(PREFIX)}
+    means = {name: float(np.nanmean(values)) for name, values in columns.items()}
+    if "runs" in columns:
+        means["runs"] = float(np.nansum(columns["runs"]))
+        peaks = columns["peak_bytes"]
+        means["peak_bytes"] = float("nan" if np.isnan(peaks).all() else np.nanmax(peaks))
+    return means
+
+
+def remark(spent: Mapping[str, float]) -> str | None:
+    """Return what a person is told of it; None where there is nothing to tell.
+
+    >>> remark({"alike": 1.0}), remark({"alike": 0.9})
+    ('all completions of each picture are the same: is the seed used?', None)
+    """
+    told = []
+    if "runs" in spent:
+        told.append(in_words(spent))
+    elif spent.get("changed"):
+        told.append(
+            f"{100 * spent['changed']:.2g} % of the visible samples differ from the originals, by "
+            f"{spent['changed_by']:.2g} of 255 on average; they are scored as they are"
+        )
+        if spent.get("untouched") == 1:
+            told.append("no hidden sample differs: are the masks inverted? White is hidden")
+    if spent.get("alike") == 1:
+        told.append("all completions of each picture are the same: is the seed used?")
+    return "; ".join(told) or None
+
+
+def entries(spent: Mapping[str, float]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a report's `completions` and its `timing` say of it."""
+    done = {"visible_changed": spent["changed"]} if "changed" in spent else {}
+    if "changed_by" in spent:
+        done["visible_changed_by"] = spent["changed_by"]
+    took: dict[str, Any] = {}
+    if "runs" in spent:
+        peak = spent["peak_bytes"]
+        took = {
+            "runs": int(spent["runs"]),
+            "seconds_per_completion": spent["seconds"],
+            "peak_bytes": None if np.isnan(peak) else int(peak),
+        }
+    return done, took

@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import bootstrap, by_picture, over_images
-from inpaint_cli.metrics.strata import Strata
+from inpaint_cli.metrics.intervals import Strata, bootstrap, by_picture, over_images
 
 if TYPE_CHECKING:
     from torch import Tensor

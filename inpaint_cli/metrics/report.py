@@ -14,7 +14,14 @@ import numpy.typing as npt
 from inpaint_cli import __version__, metrics
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.intervals import RESAMPLES, by_picture, holm, paired_difference
+from inpaint_cli.metrics.intervals import (
+    RESAMPLES,
+    Strata,
+    are_used,
+    by_picture,
+    holm,
+    paired_difference,
+)
 from inpaint_cli.metrics.metric import SEED, Chosen, Columns, Line, Results
 from inpaint_cli.metrics.protocol import (
     BINS,
@@ -26,7 +33,6 @@ from inpaint_cli.metrics.protocol import (
     bin_name,
     bin_of,
 )
-from inpaint_cli.metrics.strata import Strata, are_used
 
 SCHEMA = "inpaint.score/1"
 METHODS = {"images": "image se", "strata": "image se within ranges"}

@@ -16,8 +16,7 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.masks import each
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
-from inpaint_cli.metrics.folder_options import OF_FOLDERS, FolderOptions, folder_options
-from inpaint_cli.metrics.folders import target_of
+from inpaint_cli.metrics.folders import OF_FOLDERS, FolderOptions, folder_options, target_of
 from inpaint_cli.metrics.pairs import names_of
 from inpaint_cli.metrics.protocol import (
     MeasureOptions,

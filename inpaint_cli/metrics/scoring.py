@@ -16,11 +16,10 @@ from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.metrics import instruments, measuring, unions
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.measuring import Meter, WorkFolder, parts
+from inpaint_cli.metrics.measuring import Meter, WorkFolder, entries, parts, remark, spent_of
 from inpaint_cli.metrics.protocol import MeasureOptions, Subject
 from inpaint_cli.metrics.reconstructions import applies
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of, unlike
-from inpaint_cli.metrics.spent import entries, remark, spent_of
 from inpaint_cli.metrics.targets import Target
 from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter

@@ -12,10 +12,10 @@ import numpy as np
 
 from inpaint_cli import metrics
 from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.intervals import Strata
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.protocol import Subject
 from inpaint_cli.metrics.report import Scored, document_of
-from inpaint_cli.metrics.strata import Strata
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.instruments import Instruments

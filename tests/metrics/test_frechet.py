@@ -14,8 +14,8 @@ from inpaint_cli.metrics.frechet import (
     frechet_distance,
     frechet_distance_of_rows,
 )
+from inpaint_cli.metrics.intervals import blocks_of
 from inpaint_cli.metrics.moments import Moments
-from inpaint_cli.metrics.strata import blocks_of
 
 Rows = npt.NDArray[np.float64]
 

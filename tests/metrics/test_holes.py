@@ -12,7 +12,7 @@ from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import parse_box
 from inpaint_cli.metrics.folders import CommonSize, target_of
-from inpaint_cli.metrics.holes import PictureHole, hole_of
+from inpaint_cli.metrics.pairs import PictureHole, hole_of
 from inpaint_cli.photos import batch, completing, record
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.old_records import upgraded

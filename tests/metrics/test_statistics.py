@@ -11,10 +11,9 @@ from benchmarks.statistics import Form, Indices, of_column, trial
 from inpaint_cli.metrics.estimate import Estimate
 from inpaint_cli.metrics.frechet import fid
 from inpaint_cli.metrics.identity import margins_of_sets, p_ids, u_ids
-from inpaint_cli.metrics.intervals import paired_difference
+from inpaint_cli.metrics.intervals import Strata, paired_difference
 from inpaint_cli.metrics.kid import kid
 from inpaint_cli.metrics.protocol import bin_of
-from inpaint_cli.metrics.strata import Strata
 
 RNG = np.random.default_rng(0)
 RANGES = np.arange(5000) % 5

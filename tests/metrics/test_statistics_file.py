@@ -12,9 +12,8 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import inception, statistics_file
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.frechet import fid, fid_to, frechet_distance
-from inpaint_cli.metrics.intervals import jackknife_bias, jackknife_se
+from inpaint_cli.metrics.intervals import blocks_of, jackknife_bias, jackknife_se
 from inpaint_cli.metrics.moments import Moments
-from inpaint_cli.metrics.strata import blocks_of
 from tests.hostile_files import npy_header, npz
 
 RNG = np.random.default_rng(0)

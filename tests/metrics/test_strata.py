@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaint_cli.metrics.strata import block_count, blocks_of, permutation
+from inpaint_cli.metrics.intervals import block_count, blocks_of, permutation
 
 RANGES = np.arange(200) % 5
 

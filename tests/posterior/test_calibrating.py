@@ -19,8 +19,7 @@ from inpaint_cli.metrics.calibrated import figures
 from inpaint_cli.metrics.protocol import BINS
 from inpaint_cli.photos import calibration as files
 from inpaint_cli.photos.calibration import Calibration, RangeFactor
-from inpaint_cli.posterior.calibrating import visible_share
-from inpaint_cli.posterior.conformal import controlling_factor
+from inpaint_cli.posterior.calibrating import controlling_factor, visible_share
 
 FEW: dict[str, Any] = {"data": "digits", "limit": 40, "k": 4}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.posterior.conformal import Scores, controlling_factor, loss, needed
+from inpaint_cli.posterior.calibrating import Scores, controlling_factor, loss, needed
 
 
 def pictures(count: int, seed: int, ties: bool = False) -> list[Scores]:
