@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from inpaint_cli.family import Config, Model
+from inpaint_cli.models.evaluation import evaluating
 
 
 class CompletionModel(Model, nn.Module):
@@ -31,3 +32,14 @@ class CompletionModel(Model, nn.Module):
         weights = self.state_dict()
         model.load_state_dict({name: weights[name] for name in model.state_dict()}, assign=True)
         return model.train(self.training)
+
+    def reconstruct(self, image: Tensor) -> Tensor:
+        if self.no_reconstruction():
+            return super().reconstruct(image)
+        # One at a time: how a sum is rounded depends on the size of the batch.
+        with evaluating(self):
+            return torch.cat([self.reconstructed(one) for one in torch.split(image, 1)])
+
+    def reconstructed(self, image: Tensor) -> Tensor:
+        """Return what the autoencoder makes of ONE whole image, uint8 [1, C, S, S], as uint8."""
+        raise NotImplementedError

@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from inpaint_cli.tensor_writing import DTYPES, write_tensors
+from inpaint_cli.tensors import DTYPES, write_tensors
 
 TENSORS = {
     "b": torch.arange(6, dtype=torch.float32).reshape(2, 3),

@@ -21,10 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa.elbo import Draw
 from inpaint_cli.models.ipa.partial_encoder import drawing_and_photo
-from inpaint_cli.models.ipa.posterior import FORWARD, REVERSE, Name, Sides, walk
+from inpaint_cli.models.ipa.posterior import FORWARD, Name, Sides, walk
 from inpaint_cli.randomness import Noise, content_key
 
 if TYPE_CHECKING:
@@ -98,32 +97,20 @@ def log_prob_hidden(
     visible: Tensor,
     samples: int = SAMPLES,
     pair: tuple[Name, Name] = FORWARD,
-    counted: Tensor | None = None,
 ) -> LogBound:
     """Bound log p(hidden | visible) by z near q(z|image) in holes; 0 where nothing is hidden.
 
-    pair: ALONE bounds log p(hidden) instead, as if nothing were visible. counted: bool
-    [N, 1, H, W], which of the hidden pixels count; None = all. Of a model of edges:
-    log p(photo | drawing), of pairs side by side. The noise is keyed by image and mask, so the same
-    input has the same bound.
+    pair: with "p" in place of "c" log p(hidden) instead, as if nothing were visible. Of a model of
+    edges: log p(photo | drawing), of pairs side by side. The noise is keyed by image and mask, so
+    the same input has the same bound.
     """
     if model.config.condition == "edges":
         drawing, photo = drawing_and_photo(image, draw_edges=False)
         hidden = torch.zeros_like(photo[:, :1], dtype=torch.bool)
         return _each(model, photo, hidden, samples, pair, drawing)
-    bound = _each(model, image, visible, samples, pair, image, counted)
+    bound = _each(model, image, visible, samples, pair, image)
     complete = visible.flatten(1).all(1).cpu()
     return LogBound(torch.where(complete, 0.0, bound.nats), bound.effective)
-
-
-@torch.no_grad()
-def log_prob_visible(model: CompletingVae, image: Tensor, visible: Tensor) -> LogBound:
-    """Bound log p(visible pixels) by z ~ c(z|y); 0 where nothing is visible."""
-    if model.config.condition == "edges":
-        raise UserError("log_prob_visible: a model of edges has no visible pixels.")
-    bound = _each(model, image, visible, SAMPLES, REVERSE, image)
-    nothing = ~visible.flatten(1).any(1).cpu()
-    return LogBound(torch.where(nothing, 0.0, bound.nats), bound.effective)
 
 
 def _each(
@@ -133,27 +120,22 @@ def _each(
     samples: int,
     pair: tuple[Name, Name],
     condition: Tensor,
-    counted: Tensor | None = None,
 ) -> LogBound:
-    """Return the bounds of images one by one. counted: None = the hidden pixels, or REVERSE's."""
+    """Return the bounds of images one by one."""
     rows = []
-    if counted is None:
-        counted = visible if pair == REVERSE else ~visible
     for row in range(len(image)):
-        x, seen, given, part = (t[row : row + 1] for t in (image, visible, condition, counted))
+        x, seen, given = (t[row : row + 1] for t in (image, visible, condition))
         sides: dict[str, Sides] = {}
         if "c" in pair:
             sides["c"] = model.partial_sides(given, seen)
         if "q" in pair:
             sides["q"] = model.full_sides(x)
-        # In the reverse bound z ~ c has seen no more than what is bounded.
-        shares = None if pair == REVERSE else hidden_shares(part, model.decoder.sides)
-        # What is hidden must not reach the noise of a bound of what is visible.
-        key = content_key(x, seen if pair == REVERSE else torch.ones_like(seen))
+        shares = hidden_shares(~seen, model.decoder.sides)
+        key = content_key(x, torch.ones_like(seen))
         key = hashlib.sha256(key + seen.cpu().numpy().tobytes()).digest()
         noise = Noise.of_completions(0, key, range(samples))
         parts = [
-            log_weights(model, sides, x, part, streams.normal, pair, len(streams), shares)
+            log_weights(model, sides, x, ~seen, streams.normal, pair, len(streams), shares)
             for streams in noise.split(AT_ONCE)
         ]
         rows.append(torch.cat(parts))

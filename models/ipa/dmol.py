@@ -135,21 +135,11 @@ def likeliest(params: Tensor, channels: int) -> Tensor:
     return means.clamp(-1, 1) if coefficients is None else _in_turn(means, coefficients)
 
 
-def mean(params: Tensor, channels: int) -> Tensor:
-    """Return the mean pixel in -1..1, [N, H, W, C]; clipped once, at the end."""
-    mixture = LogisticMixture.of(params, channels)
-    means = mixture.means.transpose(-1, -2)
-    if mixture.coefficients is not None:
-        means = _in_turn(means, mixture.coefficients.transpose(-1, -2), limit=math.inf)
-    weights = torch.softmax(mixture.logits, -1)
-    return (weights[..., None] * means).sum(-2).clamp(-1, 1)
-
-
-def _in_turn(shares: Tensor, k: Tensor, limit: float = 1.0) -> Tensor:
+def _in_turn(shares: Tensor, k: Tensor) -> Tensor:
     """Add to each colour of [..., 3] what the clipped colours before it say."""
-    red = shares[..., 0].clamp(-limit, limit)
-    green = (shares[..., 1] + k[..., 0] * red).clamp(-limit, limit)
-    blue = (shares[..., 2] + k[..., 1] * red + k[..., 2] * green).clamp(-limit, limit)
+    red = shares[..., 0].clamp(-1, 1)
+    green = (shares[..., 1] + k[..., 0] * red).clamp(-1, 1)
+    blue = (shares[..., 2] + k[..., 1] * red + k[..., 2] * green).clamp(-1, 1)
     return torch.stack([red, green, blue], dim=-1)
 
 

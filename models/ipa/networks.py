@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
+import torch
 from torch import Tensor
 
 from inpaint_cli.family import Completions, Typicality
 from inpaint_cli.models.evaluation import evaluating
+from inpaint_cli.models.ipa import dmol
 from inpaint_cli.models.ipa.elbo import log_likelihood
 from inpaint_cli.models.ipa.partial_encoder import partial_input
-from inpaint_cli.models.ipa.posterior import Sides
+from inpaint_cli.models.ipa.posterior import Sides, walk
 from inpaint_cli.models.ipa.vdvae import VdVae, activated
 from inpaint_cli.randomness import Noise
 
@@ -58,24 +60,26 @@ class CompletingVae(VdVae):
         """Return nothing: the VAE gives whole pictures back."""
         return
 
-    def reconstruct(self, image: Tensor) -> Tensor:
-        """Return what the VAE makes of whole images; see `Model.reconstruct`."""
-        from inpaint_cli.models.ipa.reconstruction import reconstruct
+    def reconstructed(self, image: Tensor) -> Tensor:
+        """Return what the VAE makes of one whole image, without chance (AIPO, figure 7).
 
-        with evaluating(self):
-            return reconstruct(self, image)
+        Every layer takes the mean of q(z | image), and every pixel that of its likeliest logistic.
+        """
+        from inpaint_cli.models.ipa.sampling import LARGEST_LOG_STD
+
+        def mean(*shape: int) -> Tensor:
+            return torch.zeros(1, *shape)
+
+        sides = {"q": self.full_sides(image)}
+        walked = walk(self, 1, sides, mean, ("q", "p"), ceiling=LARGEST_LOG_STD)
+        params = self.decoder.read(self.decoder.finish(walked.states))
+        return dmol.to_bytes(dmol.likeliest(params, self.config.channels))
 
     def log_prob(self, image: Tensor, visible: Tensor) -> Tensor:
         """Return a lower bound of log p(hidden | visible), float64 [N], nats (`bounds`)."""
         from inpaint_cli.models.ipa.bounds import log_prob_hidden
 
         return log_prob_hidden(self, image, visible).nats
-
-    def log_prob_visible(self, image: Tensor, visible: Tensor) -> Tensor:
-        """Return a lower bound of log p(visible), float64 [N], nats; hidden values do not count."""
-        from inpaint_cli.models.ipa.bounds import log_prob_visible
-
-        return log_prob_visible(self, image, visible).nats
 
     def typicality_layers(self) -> int:
         """Return the number of layers of latents; 0 of edges, which see no visible pixels."""

@@ -6,21 +6,28 @@ from dataclasses import replace
 from typing import Any, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.device import has_fast_bf16
 from inpaint_cli.family import Completions
 from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.evaluation import evaluating
-from inpaint_cli.models.latent_codes.blocks import Shape
+from inpaint_cli.models.latent_codes.blocks import Shape, at_side
 from inpaint_cli.models.latent_codes.config import LatentConfig
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement
 from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator
 from inpaint_cli.models.latent_codes.restrictive import OrdinaryEncoder, RestrictiveEncoder
 from inpaint_cli.models.latent_codes.transformer import BidirectionalTransformer
 from inpaint_cli.models.latent_codes.vqgan import VQGAN
+from inpaint_cli.models.pixels import paste_visible
 from inpaint_cli.models.projected import ProjectedDiscriminator
 from inpaint_cli.randomness import Noise
+
+PACKED = (
+    "was packed for completing, without the encoder and the decoder of its VQGAN. Take the run or "
+    "the file that it was packed from."
+)
 
 
 def shape_of(config: LatentConfig) -> Shape:
@@ -113,18 +120,18 @@ class LatentCodes(CompletionModel):
 
     def no_reconstruction(self) -> str | None:
         """Return why nothing is reconstructed: the weights were packed without what that needs."""
-        from inpaint_cli.models.latent_codes.reconstruction import PACKED
-
         return PACKED if self.config.completion_only else None
 
-    def reconstruct(self, image: Tensor) -> Tensor:
-        """Return what the VQGAN makes of whole images; see `Model.reconstruct`."""
-        from inpaint_cli.models.latent_codes.reconstruction import reconstruct
-
-        if self.no_reconstruction():
-            return super().reconstruct(image)
-        with evaluating(self), reduced_precision(image.device):
-            return reconstruct(self, image)
+    def reconstructed(self, image: Tensor) -> Tensor:
+        """Return what the VQGAN makes of one whole image: to codes and back."""
+        nothing = torch.zeros_like(image[:, :1], dtype=torch.bool)
+        with reduced_precision(image.device):
+            x, _ = at_side(image, nothing, self.config.coarse_side)
+            codes = self.vqgan.quantize.vectors(self.vqgan.tokens(x))
+            picture = self.vqgan.decode(codes).float()
+            if picture.shape[-1] != image.shape[-1]:  # what a refinement makes larger
+                picture = F.interpolate(picture, image.shape[-2:], mode="bilinear")
+            return paste_visible(picture, image, nothing, self.levels)
 
     def complete(
         self,

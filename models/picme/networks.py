@@ -26,11 +26,16 @@ from inpaint_cli.models.picme.blocks import (
 )
 from inpaint_cli.models.picme.config import MixtureConfig
 from inpaint_cli.models.picme.mixture import Gaussian, Mixture, clamped
+from inpaint_cli.models.pixels import paste_visible, to_unit
 from inpaint_cli.models.projected import ProjectedDiscriminator
 from inpaint_cli.randomness import Noise
 
 RAW_BIAS = 0.54
 """softplus of it is 1: the standard deviation at the start."""
+PACKED = (
+    "was packed for completing, without the posterior that reconstructs. Take the run or the file "
+    "that it was packed from."
+)
 OFFSET_DEVIATION = 0.5
 """Of the components' means at the start: equal components would all learn the same."""
 
@@ -250,18 +255,20 @@ class MixtureOfPrimitives(CompletionModel):
 
     def no_reconstruction(self) -> str | None:
         """Return why nothing is reconstructed: the weights were packed without what that needs."""
-        from inpaint_cli.models.picme.reconstruction import PACKED
-
         return PACKED if self.config.completion_only else None
 
-    def reconstruct(self, image: Tensor) -> Tensor:
-        """Return what the posterior holds of whole images; see `Model.reconstruct`."""
-        from inpaint_cli.models.picme.reconstruction import reconstruct
+    def reconstructed(self, image: Tensor) -> Tensor:
+        """Return what the latent variable holds of one whole image, which only the posterior sees.
 
-        if self.no_reconstruction():
-            return super().reconstruct(image)
-        with evaluating(self):
-            return reconstruct(self, image)
+        Nothing is visible, so the mean of p(z_c | image) is all that g is told.
+        """
+        x = to_unit(image)
+        nothing = torch.zeros_like(image[:, :1], dtype=torch.bool)
+        features = self.encoder(torch.cat([torch.zeros_like(x), x]))
+        z_m, e = self.seen([feature[:1] for feature in features])
+        posterior = self.encoder.posterior(features[-1][1:])
+        picture = self.decoder(z_m, posterior.mu, e, mask_at(nothing.to(e), e))[-1].float()
+        return paste_visible(picture, image, nothing, self.levels)
 
     def complete(
         self,

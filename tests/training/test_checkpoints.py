@@ -16,8 +16,7 @@ from torch import Tensor
 
 from inpaint_cli.errors import Interrupted, ResourceError, UserError
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.tensor_writing import write_tensors
-from inpaint_cli.tensors import DIGEST, save
+from inpaint_cli.tensors import DIGEST, save, write_tensors
 from inpaint_cli.training import checkpoints
 from inpaint_cli.training.checkpoints import best_path
 from inpaint_cli.training.folder import RunFolder, recipe_of_new, start_new

@@ -93,18 +93,3 @@ def test_seeing_the_rest_makes_what_is_hidden_likelier() -> None:
         for pair in (FORWARD, ALONE)
     )
     assert seen > alone
-
-
-@torch.no_grad()
-def test_some_of_the_hidden_pixels_may_count() -> None:
-    model = random_vae().eval()
-    image = torch.randint(0, 256, (2, model.channels, model.size, model.size)).byte()
-    visible = torch.zeros(2, 1, model.size, model.size, dtype=torch.bool)
-    visible[..., :3] = True
-    everything = log_prob_hidden(model, image, visible, 4).nats
-    assert torch.equal(log_prob_hidden(model, image, visible, 4, counted=~visible).nats, everything)
-    part = ~visible & (torch.arange(model.size) < model.size // 2)
-    some = log_prob_hidden(model, image, visible, 4, counted=part).nats
-    assert (some > everything).all()
-    nothing = torch.zeros_like(visible)
-    assert not log_prob_hidden(model, image, visible, 4, counted=nothing).nats.any()

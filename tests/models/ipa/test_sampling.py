@@ -174,21 +174,11 @@ def test_bounds_are_those_of_each_completion_and_the_same_in_any_batch() -> None
     assert random_vae().complete(image, visible, noise(1)).log_prob is None
 
 
-def test_where_nothing_is_hidden_or_visible_the_bounds_are_0() -> None:
+def test_where_nothing_is_hidden_the_bound_is_0() -> None:
     model, (image, visible) = random_vae(), task()
     all_seen = torch.ones_like(visible)
     assert model.log_prob(image, all_seen).tolist() == [0.0]
     assert model.log_prob(image, visible).item() < 0
-    assert model.log_prob_visible(image, ~all_seen).tolist() == [0.0]
-    assert model.log_prob_visible(image, visible).item() < 0
-
-
-def test_the_bound_of_what_is_visible_ignores_what_is_hidden() -> None:
-    model, (image, visible) = random_vae(), task()
-    other = torch.where(visible, image, 255 - image)
-    assert torch.equal(
-        model.log_prob_visible(image, visible), model.log_prob_visible(other, visible)
-    )
 
 
 def test_more_samples_tighten_the_bound_on_average() -> None:
@@ -207,8 +197,6 @@ def test_a_model_of_edges_fills_everything_in_and_bounds_photo_given_drawing() -
     assert (completions.log_prob < 0).all()
     with pytest.raises(UserError, match="side by side"):
         model.log_prob(drawing, visible)
-    with pytest.raises(UserError, match="no visible pixels"):
-        model.log_prob_visible(drawing, visible)
 
 
 def test_what_ships_names_no_file_and_completes_alike() -> None:

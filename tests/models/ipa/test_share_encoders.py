@@ -93,8 +93,7 @@ def test_it_is_saved_and_read_back_completes_and_bounds(tmp_path: Path) -> None:
     assert one.log_prob is not None
     assert two.log_prob is not None
     assert torch.equal(one.log_prob, two.log_prob)
-    for bounded in (model.log_prob, model.log_prob_visible):
-        assert bounded(image, visible).item() < 0
+    assert model.log_prob(image, visible).item() < 0
 
 
 def test_its_vae_is_another_than_that_of_two_encoders(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from inpaint_cli.models.pcnn.incremental import IncrementalSampler
-from inpaint_cli.models.pcnn.progression import probabilities, revealed_at
+from inpaint_cli.models.pcnn.sampling import probabilities, revealed_at
 from inpaint_cli.models.quantise import to_bytes
 from tests.models.pcnn.golden_folders import folders, network, tensors
 
