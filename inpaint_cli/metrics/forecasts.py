@@ -108,8 +108,8 @@ def energy_scores(members: _Array, truth: _Array) -> dict[str, float]:
     members: [K, M]; truth: [M]. As CRPS with Euclidean distances of vectors.
     """
     k = len(members)
-    distinct, counts = _distinct(members)
-    distances = _distances(distinct, truth)
+    first, place = distinct(members)  # equal ones are at distance 0
+    counts, distances = np.bincount(place).astype(np.float64), _distances(members[first], truth)
     error = float(counts @ distances[:-1, -1]) / k
     total = float(counts @ distances[:-1, :-1] @ counts)
     scores = {"energy": error - total / (2 * k**2)}
@@ -118,18 +118,21 @@ def energy_scores(members: _Array, truth: _Array) -> dict[str, float]:
     return scores
 
 
-def _distinct(members: _Array) -> tuple[_Array, _Floats]:
-    """Return the distinct members and how often each occurs: equal ones are at distance 0."""
-    places: dict[bytes, int] = {}
+def distinct(members: _Array) -> tuple[list[int], list[int]]:
+    """Return where each distinct member first occurs, and for each member which one it is.
+
+    >>> distinct(np.array([[5], [7], [5]]))
+    ([0, 1], [0, 1, 0])
+    """
+    numbers: dict[bytes, int] = {}
     first: list[int] = []
-    counts: list[float] = []
+    place: list[int] = []
     for index, member in enumerate(members):
-        place = places.setdefault(member.tobytes(), len(places))
-        if place == len(first):
+        number = numbers.setdefault(member.tobytes(), len(numbers))
+        if number == len(first):
             first.append(index)
-            counts.append(0.0)
-        counts[place] += 1
-    return members[first], np.array(counts)
+        place.append(number)
+    return first, place
 
 
 def _distances(members: _Array, truth: _Array) -> _Floats:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.forecasts import distinct
 from inpaint_cli.metrics.lpips import SIGMAS
 from inpaint_cli.models.perceptual import PerceptualDistance
 
@@ -76,8 +77,8 @@ def perceptual_figures(
     of_hole: also the diversity of the hole's box and of the hidden pixels. Equal completions pass
     the network once, so a deterministic model has a diversity of exactly 0.
     """
-    first, place = distinct(completions)
-    counts = torch.bincount(place).double()
+    first, place = distinct(completions.cpu().numpy())
+    counts = torch.bincount(torch.tensor(place)).double()
     rows = completions[first]
     with torch.inference_mode():
         to_truth, to_mean, spread = _pass(distance, truth, rows, counts)
@@ -85,8 +86,8 @@ def perceptual_figures(
     pairs = (len(completions) - 1) / 2
     hole_mean = _over_hidden(spread.maps, visible) if of_hole else None
     return PerceptualFigures(
-        to_truth.numpy()[place.numpy()],
-        to_mean.numpy()[place.numpy()],
+        to_truth.numpy()[place],
+        to_mean.numpy()[place],
         spread.total() / pairs if pairs else None,
         crop / pairs if pairs and crop is not None else None,
         hole_mean / pairs if pairs and hole_mean is not None else None,
@@ -151,23 +152,6 @@ class RunningSpread:
     def total(self) -> float:
         """Return sum_k |phi_k - mean|^2; 2 / (K - 1) of it is the mean distance of two members."""
         return math.fsum(float(level.sum()) for level in self.maps)
-
-
-def distinct(completions: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where each distinct completion first occurs, and for each completion which one it is.
-
-    >>> [part.tolist() for part in distinct(torch.tensor([[5], [7], [5]]))]
-    [[0, 1], [0, 1, 0]]
-    """
-    numbers: dict[bytes, int] = {}
-    first: list[int] = []
-    place: list[int] = []
-    for index, image in enumerate(completions.cpu().numpy()):
-        number = numbers.setdefault(image.tobytes(), len(numbers))
-        if number == len(first):
-            first.append(index)
-        place.append(number)
-    return torch.tensor(first), torch.tensor(place)
 
 
 def hole_box(visible: Tensor) -> tuple[slice, slice] | None:
