@@ -4,8 +4,7 @@ Multi-scale PatchMatch (Barnes et al. 2009) with the votes of Wexler et al. (200
 frequency-selective reconstruction, and plain surfaces continued as such. numba, numpy and OpenCV.
 """
 
-from inpaint_cli.texture.filler import GUIDE_WEIGHT, Filler, TooLittleTexture
+from inpaint_cli.texture.filler import GUIDE_WEIGHT, Filler, TooLittleTexture, compiled
 from inpaint_cli.texture.scraps import Scraps
-from inpaint_cli.texture.warmth import compiled
 
 __all__ = ["GUIDE_WEIGHT", "Filler", "Scraps", "TooLittleTexture", "compiled"]

@@ -1,18 +1,22 @@
-"""The door: fills the hole of a picture with texture that is its own, as often as is asked for."""
+"""The door: fills the hole of a picture with texture that is its own, as often as is asked for.
+
+The first fill on a machine waits for numba. Random numbers hang on the visible samples and the hole.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
 from inpaint_cli.randomness import stream
-from inpaint_cli.texture import frequency
+from inpaint_cli.texture import frequency, patchmatch
 from inpaint_cli.texture.frequency import depth_of
-from inpaint_cli.texture.keys import key_of
 from inpaint_cli.texture.pyramid import (
     ENOUGH,
     THIN,
@@ -22,8 +26,7 @@ from inpaint_cli.texture.pyramid import (
     whole_patches,
 )
 from inpaint_cli.texture.surface import Surface, step_of, surface_of
-from inpaint_cli.texture.synthesis import Progress, guide_features, synthesise
-from inpaint_cli.texture.warmth import compiled
+from inpaint_cli.texture.synthesis import guide_features, synthesise
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Span = tuple[slice, slice]
@@ -139,7 +142,6 @@ class Filler:
         guide: Array | None = None,
         guide_size: int = 0,
         guide_weight: float = GUIDE_WEIGHT,
-        progress: Progress | None = None,
     ) -> Array:
         """Return the completion of `key`, float32 [H, W, C]: only hole samples are changed.
 
@@ -151,7 +153,7 @@ class Filler:
         result = np.array(self.samples, np.float32)
         shown = None if guide is None else guide[self.crop][self.hole]
         result[self.crop][self.hole] = self.values(
-            key, guide=shown, guide_size=guide_size, guide_weight=guide_weight, progress=progress
+            key, guide=shown, guide_size=guide_size, guide_weight=guide_weight
         )
         return result
 
@@ -162,7 +164,6 @@ class Filler:
         guide: Array | None = None,
         guide_size: int = 0,
         guide_weight: float = GUIDE_WEIGHT,
-        progress: Progress | None = None,
     ) -> Array:
         """Return what `draw` puts into the hole, float32 [N, C] in raster order.
 
@@ -174,9 +175,9 @@ class Filler:
             given = ScaledGuide(self._scaled(guide), self.hole, guide_size, guide_weight)
         filled: Array
         if self.near is None:
-            filled = self.parts[0].drawn(None, rng, given, progress)
+            filled = self.parts[0].drawn(None, rng, given)
         else:
-            filled = self._in_turn(self._scaled(self.near), rng, given, progress)
+            filled = self._in_turn(self._scaled(self.near), rng, given)
         return np.clip(filled, 0.0, self.highest) / np.float32(255.0 / self.scale)
 
     def _in_turn(
@@ -184,14 +185,12 @@ class Filler:
         picture: Array,
         rng: np.random.Generator,
         guide: ScaledGuide | None,
-        progress: Progress | None,
     ) -> Array:
         """Return what surfaces and parts put into the hole, each seeing what was drawn before."""
         for surface in self.surfaces:
             picture[surface.span][surface.hole] = surface.drawn(rng)[surface.hole]
-        for number, part in enumerate(self.parts):
-            share = _from(number, len(self.parts), progress)
-            picture[part.span][part.hole] = part.drawn(picture, rng, guide, share)
+        for part in self.parts:
+            picture[part.span][part.hole] = part.drawn(picture, rng, guide)
         filled: Array = picture[self.hole]
         return filled
 
@@ -234,7 +233,6 @@ class HolePart:
         picture: Array | None,
         rng: np.random.Generator,
         guide: ScaledGuide | None,
-        progress: Progress | None,
     ) -> Array:
         """Return what fills this part, float32 [N, C] in raster order.
 
@@ -253,20 +251,13 @@ class HolePart:
             guides = guide_features(shown, levels, guide.weight, guide.size)
             del shown
         state = np.array([int(rng.random() * 2**53)], np.uint64)
-        drawn = synthesise(levels, start, guides, state, progress)
+        drawn = synthesise(levels, start, guides, state)
         if self.first is not None:
             several = len(levels) > 1
             blend, ghost = (BLEND_SEVERAL, GHOST) if several else (BLEND_ONE, np.inf)
             drawn = _blended(drawn, self.first, self.hole, blend, ghost)
         filled: Array = drawn[self.hole]
         return filled
-
-
-def _from(number: int, count: int, progress: Progress | None) -> Progress | None:
-    """Return the progress of part `number` of `count`, as that of the whole."""
-    if progress is None:
-        return None
-    return lambda share: progress((number + share) / count)
 
 
 def _sorted(
@@ -330,3 +321,28 @@ def _blended(
     low_share, high_share = (part / (1 + apart / np.float32(ghost**2)) for part in blend)
     blended: Array = drawn + low_share * low + high_share * (step - low)
     return blended
+
+
+def key_of(samples: Array, hole: Array, scale: float) -> bytes:
+    """Return the 32-byte hash of what is visible: the hole and the samples round it, never in it.
+
+    samples: float32 [H, W, C]; hole: bool [H, W].
+    """
+    digest = hashlib.sha256(repr((samples.shape, float(scale))).encode())
+    digest.update(np.packbits(hole).tobytes())
+    for row, hidden in zip(samples, hole, strict=True):  # not at once: that takes much memory
+        digest.update(np.where(hidden[:, None], np.float32(0), row).tobytes())
+    return digest.digest()
+
+
+def compiled() -> bool:
+    """Return whether numba's cache holds the loops; if not, the first fill takes ~20 s longer."""
+    kernels: dict[str, Any] = {"fill_blocks": frequency.fill_blocks, "sweep": patchmatch.sweep}
+    return all(
+        kernel.signatures or _cached(kernel.stats.cache_path, name)
+        for name, kernel in kernels.items()
+    )
+
+
+def _cached(folder: str | None, name: str) -> bool:
+    return folder is not None and any(Path(folder).glob(f"*.{name}-*.nbi"))

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from inpaint_cli.randomness import stream
+from inpaint_cli.texture.filler import key_of
 from inpaint_cli.texture.frequency import reconstruct
-from inpaint_cli.texture.keys import key_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

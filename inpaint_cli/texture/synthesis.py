@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -15,8 +15,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 ROUNDS = (15, 10, 8, 6, 4, 3, 2)
 """Rounds a level, from the coarsest on; the last one holds for all that follow."""
-Progress = Callable[[float], None]
-"""Called with the share of a completion that is done."""
 ROUNDS_ONE, SWEEPS_ONE = 2, 2
 NEAR_ONE, NEAR_SEVERAL = 0.3, 0.05
 """What a pixel of distance adds to a cost, with one level and with several."""
@@ -30,7 +28,6 @@ def synthesise(
     first: Array,
     guides: Sequence[Array],
     state: Array,
-    progress: Progress | None = None,
 ) -> Array:
     """Return the finest level's picture with its hole drawn from patches.
 
@@ -41,7 +38,6 @@ def synthesise(
     rounds = [
         ROUNDS[min(n, len(ROUNDS) - 1)] if several else ROUNDS_ONE for n in range(len(levels))
     ]
-    work = [r * len(level.targets) for r, level in zip(rounds, reversed(levels), strict=True)]
     picture, field = first.copy(), None
     for step, level in enumerate(reversed(levels)):
         guide = guides[len(levels) - 1 - step]
@@ -54,8 +50,6 @@ def synthesise(
         last = step == len(levels) - 1
         search.run(picture, rounds[step], 1 if several else SWEEPS_ONE, last)
         field = search.field
-        if progress is not None:
-            progress(sum(work[: step + 1]) / sum(work))
     return picture
 
 
