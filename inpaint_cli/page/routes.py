@@ -14,8 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from inpaint_cli.page.answers import download, parsed, picture
-from inpaint_cli.page.drawing import Round
-from inpaint_cli.page.kept import NoSuchRound
+from inpaint_cli.page.drawing import NoSuchRound, Round
 from inpaint_cli.page.session import Session
 from inpaint_cli.photos.arguments import whole
 

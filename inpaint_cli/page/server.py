@@ -19,9 +19,8 @@ from starlette.routing import Route
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.page.answers import Json, answer, body_of, parsed
-from inpaint_cli.page.drawing import in_words
+from inpaint_cli.page.drawing import NoSuchRound, in_words
 from inpaint_cli.page.gate import Gate, Refusal, new_token
-from inpaint_cli.page.kept import NoSuchRound
 from inpaint_cli.page.routes import Endpoint, PhotoRoutes, RoundRoutes, Work
 from inpaint_cli.page.saving import InTheWay
 from inpaint_cli.page.session import Busy, Session

@@ -19,8 +19,7 @@ from inpaint_cli.endings import in_background
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
 from inpaint_cli.page.choices import ModelChoice
-from inpaint_cli.page.drawing import Round
-from inpaint_cli.page.kept import KeptRounds, NoSuchRound
+from inpaint_cli.page.drawing import KeptRounds, NoSuchRound, Round
 from inpaint_cli.page.opened import OpenedPhoto, open_photo, plain_text, safe_name
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.saving import (

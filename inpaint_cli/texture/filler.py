@@ -1,6 +1,6 @@
 """The door: fills the hole of a picture with texture that is its own, as often as is asked for.
 
-The first fill on a machine waits for numba. Random numbers hang on the visible samples and the hole.
+The first fill on a machine waits for numba. Draws hang on the visible samples and the hole.
 """
 
 from __future__ import annotations

@@ -59,10 +59,6 @@ class Seen:
         """Return how many positions of each window are visible; outside the image none is."""
         return window_sum(self.mask, size, stride)
 
-    def inside(self, size: int, stride: int) -> Tensor:
-        """Return how many positions of each window lie inside the image; [1, 1, H, W]."""
-        return window_sum(torch.ones_like(self.mask[:1]), size, stride)
-
 
 def window_sum(mask: Tensor, size: int, stride: int) -> Tensor:
     """Return the sum over each window of a zero-padded convolution with this size and stride."""

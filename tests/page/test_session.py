@@ -19,7 +19,7 @@ from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, write_mask
-from inpaint_cli.page import drawing, kept
+from inpaint_cli.page import drawing
 from inpaint_cli.page import session as module
 from inpaint_cli.page.opened import safe_name
 from inpaint_cli.page.order import RoundOrder
@@ -348,7 +348,7 @@ def test_events_can_be_followed_again(served: Served) -> None:
 
 
 def test_the_oldest_rounds_are_forgotten(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MOST_ROUNDS", 2)
+    monkeypatch.setattr(drawing, "MOST_ROUNDS", 2)
     told = [served.round(n=1, seed=seed)[1][-1]["notes"] for seed in range(4)]
     rounds = served.page.session.rounds
     assert list(rounds) == [3, 4]
@@ -358,7 +358,7 @@ def test_the_oldest_rounds_are_forgotten(served: Served, monkeypatch: pytest.Mon
 
 
 def test_what_was_saved_is_forgotten_first(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "MOST_ROUNDS", 2)
+    monkeypatch.setattr(drawing, "MOST_ROUNDS", 2)
     served.round(n=1)
     second, _ = served.round(n=1, seed=1)
     assert served.ask("POST", f"/api/rounds/{second}/save", {}).status == 200

@@ -103,7 +103,8 @@ def test_strict_convolutions_are_equations_1_and_3_wherever_both_masks_are_set(n
     layer = double_layer(StrictConv((in_channels, out_channels), size, stride, 0.25), io)
     result, after = layer(io["eq.x"] * seen.mask, seen)
     # Ours counts the positions inside the image where the paper counts the window.
-    bias, full = io["eq.bias"][:, None, None], size**2 / seen.inside(size, stride)
+    inside = window_sum(torch.ones_like(seen.mask[:1]), size, stride)
+    bias, full = io["eq.bias"][:, None, None], size**2 / inside
     both = after.mask.bool() & io[f"{name}.mask"].bool()
     difference = ((result - bias) * full + bias - io[f"{name}.out"]).abs()
     assert both.any()
