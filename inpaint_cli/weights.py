@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +55,7 @@ def save_weights(
 
 def read_header(path: Path) -> dict[str, str]:
     """Return the header of one of our weight files. UserError if it is not one."""
-    header = _inspect(path).header
+    header, _ = _inspect(path)
     if header.get("format", FORMAT) != FORMAT and "family" in header:
         raise UserError(
             f"{path}: a model of another version of inpaint (format {header['format']}, "
@@ -114,15 +113,8 @@ def read_config(header: Mapping[str, str], path: Path) -> Config:
     return from_dict(kind, json_of(header["config"], f"{path}: config"), f"{path}: config")
 
 
-@dataclass(frozen=True)
-class _Content:
-    """What a safetensors file says of itself, without its values."""
-
-    header: dict[str, str]
-    shapes: dict[str, list[int]]
-
-
-def _inspect(path: Path) -> _Content:
+def _inspect(path: Path) -> tuple[dict[str, str], dict[str, list[int]]]:
+    """Return header and shapes of a safetensors file, without its values."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -132,7 +124,7 @@ def _inspect(path: Path) -> _Content:
         # As numpy: for torch, that would be loaded, and shapes need none.
         with safe_open(path, framework="numpy") as handle:
             shapes = {name: handle.get_slice(name).get_shape() for name in handle.keys()}  # noqa: SIM118
-            return _Content(dict(handle.metadata() or {}), shapes)
+            return dict(handle.metadata() or {}), shapes
     except (SafetensorError, OSError) as error:
         raise UserError(_not_ours(path, error)) from error
 
@@ -141,7 +133,7 @@ def _check_fit(path: Path, family: Family, config: Config) -> None:
     """Compare the file's shapes with those of its config before anything is allocated."""
     import torch
 
-    shapes = _inspect(path).shapes
+    _, shapes = _inspect(path)
     count = sum(math.prod(shape) for shape in shapes.values())
     # A network without room in the file; the building itself might take for ever.
     for name, value in to_dict(config).items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -86,12 +87,15 @@ class Tools:
         return torch.cat([part.images.cpu() for part in drawn])
 
 
-class Chooser(Protocol):
+@dataclass
+class Chooser(ABC):
     """A way to choose."""
 
+    tools: Tools
+
+    @abstractmethod
     def choose(self, now: Situation) -> ChosenPlace:
         """Return where to look next; some place is not wholly visible."""
-        ...
 
 
 def chooser(estimator: Estimator, tools: Tools) -> Chooser:
@@ -106,10 +110,9 @@ def chooser(estimator: Estimator, tools: Tools) -> Chooser:
 
 
 @dataclass
-class ByCompletions:
+class ByCompletions(Chooser):
     """The largest gain over completions of what is visible: `eig` or `epe`."""
 
-    tools: Tools
     estimator: gains.Estimator
     _of_nothing: ChosenPlace | None = None
     """It is the same for every picture."""
@@ -127,10 +130,9 @@ class ByCompletions:
 
 
 @dataclass
-class OfTrainingImages:
+class OfTrainingImages(Chooser):
     """`uncond`: eq. 10 of IPA with training images, so the same places in every picture."""
 
-    tools: Tools
     _found: dict[bytes, ChosenPlace] = field(default_factory=dict)
 
     def choose(self, now: Situation) -> ChosenPlace:
@@ -145,10 +147,9 @@ class OfTrainingImages:
 
 
 @dataclass
-class BestSequence:
+class BestSequence(Chooser):
     """`uncond-sequence`: of as many random sequences as there are places the most telling one."""
 
-    tools: Tools
     _found: dict[bytes, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def choose(self, now: Situation) -> ChosenPlace:
@@ -173,11 +174,8 @@ class BestSequence:
         return np.asarray(sequences[first_of_largest(-left)])
 
 
-@dataclass
-class AtRandom:
+class AtRandom(Chooser):
     """`random`: any place that is not wholly visible, as likely as any other."""
-
-    tools: Tools
 
     def choose(self, now: Situation) -> ChosenPlace:
         key = content_key(now.image, torch.from_numpy(now.visible)[None, None])
