@@ -37,11 +37,11 @@ MOST_BYTES = 1 << 31
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(_is_side(side) for side in value)
-
-
-def _is_side(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= LARGEST_SIDE
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(side) is int and 1 <= side <= LARGEST_SIDE for side in value)
+    )
 
 
 MANIFEST_CHECKS: dict[str, Callable[[Any], bool]] = {

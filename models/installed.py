@@ -70,7 +70,7 @@ def load(name: str) -> Family:
             f"{type(error).__name__}: {error}",
             setting="model",
         ) from error
-    needed = [part for part in (*_facts(), *METHODS) if part not in LATER]
+    needed = [part for part in (*Family.__annotations__, *METHODS) if part not in LATER]
     lacking = [part for part in needed if not hasattr(family, part)]
     if lacking:
         raise UserError(
@@ -113,7 +113,3 @@ def _guard(method: Callable[..., Any], family: str) -> Callable[..., Any]:
             ) from error
 
     return call
-
-
-def _facts() -> list[str]:
-    return list(Family.__annotations__)

@@ -234,13 +234,9 @@ def print_results(run: BatchRun, items: Sequence[Mapping[str, Any]], as_json: bo
         click.echo(dumps(items, failed=failed, skipped=run.skipped), nl=False)
         return
     for item in items:
-        for file in [item["sheet"]] if item["sheet"] else names_in(item):
+        files = [completion["file"] for completion in item["completions"]]
+        for file in [item["sheet"]] if item["sheet"] else files:
             click.echo(file if run.job.output.file else run.job.folder / file)
-
-
-def names_in(item: Mapping[str, Any]) -> list[str]:
-    """Return the files of the completions of one photo."""
-    return [completion["file"] for completion in item["completions"]]
 
 
 def message_of(failure: FailedPhoto) -> str:

@@ -283,7 +283,9 @@ def of_record(
             )
         # As in the folder of photos, else at the top.
         names = [Path(lines[0]["file"]).with_name(image.stem).as_posix(), image.stem]
-        found = image if originals is None else _first_of(names, originals)
+        found: Path | None = image
+        if originals is not None:
+            found = next((originals[n] for n in map(composed, names) if n in originals), None)
         if found is None or not found.is_file():
             where = reference or "where the record says"
             raise UserError(
@@ -293,7 +295,8 @@ def of_record(
         files = tuple(folder / line["file"] for line in lines)
         mask = None if holes is None else _mask_for(names, holes, masks)
         hole = PictureHole(HoleSource(mask, resize=None), found) if mask else hole_of(item, found)
-        pairs.append(Pair(_stem_of(lines[0]["file"]), found, files, hole))
+        stem = re.sub(r"-\d+$", "", Path(lines[0]["file"]).with_suffix("").as_posix())
+        pairs.append(Pair(stem, found, files, hole))
     _check_apart(pairs, reference)
     origin = {key: items[0].get(key) for key in ("model", "weights_sha256", "options")}
     if any({key: item.get(key) for key in origin} != origin for item in items):
@@ -307,10 +310,6 @@ def of_record(
 def _is_ranked(item: Mapping[str, Any]) -> bool:
     """Return whether completions have a likelihood, by which those that are kept were chosen."""
     return all(line.get("log_prob") is not None for line in item["completions"])
-
-
-def _first_of(names: Sequence[str], pictures: Mapping[str, Path]) -> Path | None:
-    return next((pictures[name] for name in map(composed, names) if name in pictures), None)
 
 
 def _check_apart(pairs: Sequence[Pair], reference: Path | None) -> None:
@@ -336,7 +335,3 @@ def state_of(paths: Iterable[Path]) -> str:
         line = f"{resolved(path)}|{hash_of(path)}\n"
         digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def _stem_of(file: str) -> str:
-    return re.sub(r"-\d+$", "", Path(file).with_suffix("").as_posix())

@@ -106,7 +106,8 @@ def _pass(
     for index, phi in enumerate(_members(distance, rows)):
         spread.update(phi, float(counts[index]))
         for row, anchor in zip(distances, anchors, strict=True):
-            row[index] = math.fsum(_square_of(p, q) for p, q in zip(phi, anchor, strict=True))
+            squares = ((p - q).square().sum() for p, q in zip(phi, anchor, strict=True))
+            row[index] = math.fsum(map(float, squares))
     to_truth, to_mean = distances
     # The network rounds differently in batches of different sizes; copies are at distance 0.
     to_truth[(rows == truth.to(rows.device)).flatten(1).all(1).cpu()] = 0
@@ -225,7 +226,3 @@ def _members(distance: PerceptualDistance, images: Tensor) -> Iterator[list[Tens
         phi = distance.embedding(batch.to(like.dtype) / 127.5 - 1)
         for index in range(len(batch)):
             yield [level[index].to(in_float64).double() for level in phi]
-
-
-def _square_of(a: Tensor, b: Tensor) -> float:
-    return float((a - b).square().sum())

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -212,7 +212,9 @@ def _figure(
         "n_real": n_real if features else None,
         "n_fake": n_fake if features else None,
         "k": estimate.k,
-        "params": _params(line, estimate),
+        "params": plain(
+            {"label": line.label, **line.params, **estimate.parameters, **estimate.extra}
+        ),
         "warnings": [],
     }
     bounds = line.bounds(results, chosen)
@@ -227,12 +229,6 @@ def _figure(
         warnings.append("one image: no error")
     figure["warnings"] = list(dict.fromkeys(warnings))
     return figure
-
-
-def _params(line: Line, estimate: Estimate) -> Document:
-    """Return what else decides the figure, and what else came out of its computation."""
-    params = {"label": line.label, **line.params, **estimate.parameters, **estimate.extra}
-    return cast(Document, plain(params))
 
 
 def _unit(unit: str) -> str | None:

@@ -87,10 +87,11 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
         options["metrics"] = metrics.parse(given_metrics or "")
     if isinstance(options.get("data"), str):
         options["data"] = (options["data"],)
-    if options.get("calibration") is not None:
+    if (calibration := options.get("calibration")) is not None:
         if "coverage" not in options.get("metrics", ("coverage",)):
             raise UserError("serves coverage, which is not asked for.", setting="calibration")
-        options["calibration"] = _calibration_of(options["calibration"])
+        if not isinstance(calibration, Calibration):
+            options["calibration"] = load_calibration(Path(calibration))
     if len(masks) > 1 and folders:
         raise UserError("give one folder of masks.", setting="masks")
     split_reference(folders, options)
@@ -117,10 +118,6 @@ def _masks_of(given: Any) -> tuple[str, ...]:
 def _listed(text: str) -> list[str]:
     """Return the names in a text with commas between; a file's name is one, whatever is in it."""
     return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
-
-
-def _calibration_of(given: Calibration | str | Path) -> Calibration:
-    return given if isinstance(given, Calibration) else load_calibration(Path(given))
 
 
 def run(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[Document]:

@@ -81,7 +81,10 @@ class PictureSet:
     @classmethod
     def of(cls, folder: Path, size: CommonSize, limit: int | None) -> PictureSet:
         """Return the pictures of a folder, or `limit` of them at random; UserError for none."""
-        files = _first_completions(folder) if is_recorded(folder) else pictures_in(folder)
+        if is_recorded(folder):
+            files = [folder / item["completions"][0]["file"] for item in items_of(folder)]
+        else:
+            files = pictures_in(folder)
         return cls(folder, [files[place] for place in subset(files, limit)], size)
 
     @property
@@ -158,11 +161,6 @@ class PictureSet:
             ["pictures", *tools.identity()],
             [state_of(self.files), self.size.rule],
         ]
-
-
-def _first_completions(folder: Path) -> list[Path]:
-    """Return the first completion of each photo of the results of `inpaint complete`."""
-    return [folder / item["completions"][0]["file"] for item in items_of(folder)]
 
 
 @dataclass

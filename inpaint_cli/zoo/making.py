@@ -55,7 +55,8 @@ def pack(name: str, run: Path) -> Path:
         preset=header["preset"],
         dtype=torch.float16,
     )
-    last = {entry["stage"]: entry for entry in _log(run) if entry.get("kind") == "step"}
+    log = map(json.loads, (run / "log.jsonl").read_text().splitlines())
+    last = {entry["stage"]: entry for entry in log if entry.get("kind") == "step"}
     config = read_toml(run / "config.toml")
     training = {
         **card["training"],
@@ -73,10 +74,6 @@ def pack(name: str, run: Path) -> Path:
     }
     write_text(target.with_suffix(".toml"), to_toml({**card, **facts}))
     return target
-
-
-def _log(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 def main() -> None:

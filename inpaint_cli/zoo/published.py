@@ -124,10 +124,6 @@ def unknown(name: str, known: Collection[str]) -> UserError:
     )
 
 
-def _stamp(path: Path) -> Path:
-    return path.with_name(path.name + ".part.stamp")
-
-
 def _record(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
@@ -169,7 +165,8 @@ def _keep(path: Path, entry: Published) -> Fetched:
             read_state(path)
         except UserError as error:
             raise _Unreadable(f"{error} So nothing is kept of it.") from error
-    _stamp(path).unlink(missing_ok=True)  # the part that it was of is the file now
+    stamp = path.with_name(path.name + ".part.stamp")
+    stamp.unlink(missing_ok=True)  # the part that it was of is the file now
     record = {**asdict(fetched), "path": path.name}
     files.write_text(_record(path), json.dumps(record, indent=2) + "\n")
     return fetched

@@ -108,18 +108,13 @@ def complete(
     weight = model.decoder.gain
     if weight.device.type != "cpu":
         return sample_completions(model, task, BATCH)
-    if weight.dtype == torch.float64 or parameter_count(model) >= DOUBLE_BELOW:
+    if weight.dtype == torch.float64 or sum(p.numel() for p in model.parameters()) >= DOUBLE_BELOW:
         return sample_completions(model, task, 0 if weight.dtype == torch.float64 else 1)
     doubled = {n: t.double() for n, t in model.state_dict().items()}
     completions: Completions = functional_call(
         model, doubled, (lambda: sample_completions(model, task, 0),)
     )
     return completions
-
-
-def parameter_count(model: CompletingVae) -> int:
-    """Return the number of the model's weights."""
-    return sum(p.numel() for p in model.parameters())
 
 
 def sample_completions(model: CompletingVae, task: CompletionTask, size: int) -> Completions:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from inpaint_cli.models.latent_codes.transformer import Attention, BidirectionalTransformer
 from inpaint_cli.randomness import stream
@@ -52,13 +52,14 @@ def encoder_from_vqgan(model: LatentCodes) -> None:
 
 def _copy_encoder(source: nn.Module, target: nn.Module) -> None:
     """Give an encoder that takes the mask as one more channel the weights of one that does not."""
-    wanted = target.state_dict()
+    wanted, given = target.state_dict(), source.state_dict()
     for name in wanted:
         plain = name.replace(".conv.weight", ".weight").replace(".conv.bias", ".bias")
         plain = plain.replace("downsample.", "downsample.conv.")
-        weight = _parameter(source, name, plain)
+        weight = given[name if name in given else plain]
         if name.startswith("conv_in.") and weight.dim() == 4:
-            weight = _behind_a_mask(weight)
+            # The mask is one more, first channel.
+            weight = torch.cat([torch.zeros_like(weight[:, :1]), weight], dim=1)
         wanted[name] = weight
     target.load_state_dict(wanted)
 
@@ -112,14 +113,3 @@ def _look_near(attention: Attention, count: int) -> None:
         for layer in (attention.query, attention.key):
             layer.weight[rows] = 0.0
             layer.weight[rows, columns] = NEARNESS
-
-
-def _parameter(source: nn.Module, *names: str) -> Tensor:
-    """Return a parameter of a network, by the first of the names that it has."""
-    state: dict[str, Tensor] = source.state_dict()
-    return next(state[name] for name in names if name in state)
-
-
-def _behind_a_mask(weight: Tensor) -> Tensor:
-    """Return the weight of a first convolution that takes the mask as one more, first channel."""
-    return torch.cat([torch.zeros_like(weight[:, :1]), weight], dim=1)
