@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from inpaint_cli.contestants import contestant
+from inpaint_cli.contestants import contestant, contestant_of
 from inpaint_cli.loaded_model import LoadedModel, load_model
 from inpaint_cli.photos.arguments import ImageSource, photo_of, visible_of
 
@@ -35,14 +35,11 @@ def ood(
     reference: of `fit_ood`, its file, or None = the one that ships. transform: of the gradient;
     None = its logarithm. UserError says what is wrong.
     """
-    from inpaint_cli.metrics.targets import Contestant
     from inpaint_cli.posterior import ood_judging
     from inpaint_cli.reporting import Reporter
 
     loaded = model if isinstance(model, LoadedModel) else load_model(model)
-    who = Contestant(
-        loaded.name, loaded.family.name, loaded.model, loaded.device, loaded.weights_sha256
-    )
+    who = contestant_of(loaded)
     if reference is None or isinstance(reference, str | Path):
         reference = ood_judging.reference_of(who, None if reference is None else Path(reference))
     reference.check(who)

@@ -169,7 +169,7 @@ def load(
         raise UserError(
             f"{resize}: {name} has one way to resize. Leave it out.", setting="fid_resize"
         )
-    if scripted.is_script(name):
+    if Path(name).suffix.lower() in scripted.SUFFIXES:
         return _script(Path(name), place, trust_code, shown)
     if trust_code or shown:
         setting = "trust_code" if trust_code else "features_input"

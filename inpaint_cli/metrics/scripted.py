@@ -60,11 +60,6 @@ class Input:
         return (sized - mean) / deviation
 
 
-def is_script(name: str) -> bool:
-    """Return whether a name is that of a TorchScript file."""
-    return Path(name).suffix.lower() in SUFFIXES
-
-
 def load(path: Path, trust: bool) -> Any:
     """Return the module in a file; UserError unless its code is trusted, or where there is none."""
     if not path.is_file():
