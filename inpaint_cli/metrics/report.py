@@ -318,7 +318,8 @@ def compare(all_scored: Sequence[Scored]) -> None:
         if first is other:
             continue
         for entry, line in zip(other.document["metrics"], other.lines, strict=True):
-            if line.depends_on_k and _is_moved_by_k(line, other, first):
+            twin = any(one.label == line.label for one in first.lines)
+            if twin and line.depends_on_k and other.results.k != first.results.k:
                 entry["warnings"].append(
                     f"of {other.results.k} completions, and {first.subject.name}'s of "
                     f"{first.results.k}: their number moves this figure, so they do not compare"
@@ -367,12 +368,6 @@ def unlike(all_scored: Sequence[Scored]) -> list[str]:
                     f"{first.subject.name}, so its figures do not compare with those"
                 )
     return told
-
-
-def _is_moved_by_k(line: Line, ours: Scored, theirs: Scored) -> bool:
-    """Return whether a figure has a twin of another number of completions."""
-    twin = any(other.label == line.label for other in theirs.lines)
-    return twin and ours.results.k != theirs.results.k
 
 
 def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
