@@ -71,11 +71,6 @@ def controlling_factor(scores: Sequence[Scores], alpha: float) -> float:
     return float(pooled[np.argmax(losses <= allowed)])
 
 
-def loss(scores: Scores, factor: float) -> float:
-    """Return the share of a picture's hidden values outside their intervals."""
-    return float((scores > factor).mean())
-
-
 Values = npt.NDArray[np.float64]
 QUANTILES = (0.5, 0.9, 0.99)
 LEVELS = (50.0, 100.0)

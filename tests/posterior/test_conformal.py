@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.posterior.calibrating import Scores, controlling_factor, loss, needed
+from inpaint_cli.posterior.calibrating import Scores, controlling_factor, needed
 
 
 def pictures(count: int, seed: int, ties: bool = False) -> list[Scores]:
@@ -14,6 +14,10 @@ def pictures(count: int, seed: int, ties: bool = False) -> list[Scores]:
     scale = rng.gamma(2.0, 1.0, count)  # pictures differ in how hard they are
     scores = [np.abs(rng.normal(0, s, rng.integers(1, 30))) for s in scale]
     return [np.asarray(np.round(r, 1), np.float64) for r in scores] if ties else scores
+
+
+def loss(scores: Scores, factor: float) -> float:
+    return float((scores > factor).mean())
 
 
 def by_trying_all(scores: list[Scores], alpha: float) -> float:
