@@ -48,10 +48,17 @@ def drawing_option(options: Iterable[Option], given: Mapping[str, Any]) -> Optio
     )
 
 
-def not_as_scored(options: Iterable[Option], given: Mapping[str, Any]) -> str | None:
-    """Return why a calibration says nothing on completions with these options; None if it does."""
+def not_as_scored(
+    options: Iterable[Option], given: Mapping[str, Any], config: object = None
+) -> str | None:
+    """Return why a calibration says nothing on completions with these options; None if it does.
+
+    config: of the model, whose fields are the defaults of options that have none.
+    """
     for option in options:
         value, usual = given.get(option.parameter), option.default
+        if usual is None:
+            usual = getattr(config, option.parameter, None)
         if option.tells or value is None or value == usual:
             continue
         if option.type is bool:

@@ -124,15 +124,20 @@ class LoadedModel:
         if given is None:
             return None
         calibration = given if isinstance(given, Calibration) else load(Path(given))
-        why = calibration.mismatch(
+        if why := self.calibrated_otherwise(calibration, request):
+            raise UserError(f"{why}.", setting="calibration")
+        return calibration
+
+    def calibrated_otherwise(
+        self, calibration: Calibration, request: CompletionRequest
+    ) -> str | None:
+        """Return why a calibration says nothing on these completions; None if it does."""
+        return calibration.mismatch(
             self.name,
             self.weights_sha256,
             request.n if self.model.stochastic else None,
             request.temperature,
-        ) or not_as_scored(self.family.options, request.options)
-        if why:
-            raise UserError(f"{why}.", setting="calibration")
-        return calibration
+        ) or not_as_scored(self.family.options, request.options, self.model.config)
 
 
 def load_model(

@@ -11,7 +11,6 @@ from inpaint_cli.commands.family_options import (
     refuse_foreign,
 )
 from inpaint_cli.commands.output_options import folder_of, output_of
-from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
@@ -118,12 +117,7 @@ def calibration_of(
     if path is None:
         return None
     chosen = calibration.load(path)
-    why = chosen.mismatch(
-        loaded.name,
-        loaded.weights_sha256,
-        request.n if loaded.model.stochastic else None,
-        request.temperature,
-    ) or not_as_scored(loaded.family.options, request.options)
+    why = loaded.calibrated_otherwise(chosen, request)
     if why is None or given["calibration_anyway"]:
         if why:
             reporter.warn(f"{path}: {why}; taken anyway, so nothing is promised")

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from inpaint_cli import zoo
-from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.files import check_length, make_folder, replacing, resolved, write_bytes
 from inpaint_cli.masks.files import read_mask, write_mask
@@ -185,15 +184,12 @@ def _writer(done: Round, photo: Path, mask: Path, order: SaveOrder) -> ResultWri
 def _calibration(done: Round) -> Calibration | None:
     """Return the calibration that ships for a round's model, as the command takes it by itself."""
     assert done.loaded is not None
+    assert done.completed is not None
     path = zoo.calibration_of(done.loaded.name)
     if path is None:
         return None
-    shipped, order = calibration.load(path), done.order
-    sha256 = done.loaded.weights_sha256
-    why = shipped.mismatch(done.loaded.name, sha256, order.n, order.temperature) or not_as_scored(
-        done.loaded.family.options, order.options
-    )
-    return None if why else shipped
+    shipped = calibration.load(path)
+    return None if done.loaded.calibrated_otherwise(shipped, done.completed.request) else shipped
 
 
 def _check(

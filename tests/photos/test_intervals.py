@@ -105,6 +105,14 @@ def test_options_that_change_what_is_drawn_are_not_what_was_calibrated(
     assert not_as_scored(models.get(family).options, options) == sentence
 
 
+def test_an_option_that_says_what_the_model_does_by_itself_changes_nothing() -> None:
+    family = models.get("latent-codes")
+    config = family.presets["small64-f4"]
+    assert not_as_scored(family.options, {"order": "spread"}, config) is None
+    sentence = not_as_scored(family.options, {"order": "confidence"}, config)
+    assert sentence == "is for order spread, not confidence"
+
+
 def test_one_completion_of_a_deterministic_method_stands_for_k_equal_ones() -> None:
     of_telea = dataclasses.replace(CALIBRATION, model="telea", weights_sha256=None)
     result = api.load_model("telea").complete(PHOTO, visible=~HOLE, calibration=of_telea)
