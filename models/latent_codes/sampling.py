@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.latent_codes.blocks import at_side
@@ -74,6 +75,8 @@ def complete(
     told = {"steps": steps, "temperature": temperature, "annealing": annealing, "order": order}
     given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     how = replace(Drawing.usual(config), top_k=top_k, **given)
+    if order is not None and how.temperature == 0:
+        raise UserError("the likeliest codes have an order of their own.", setting="order")
     # Weights of the authors' form answer as their code does, which asks for half of a token.
     whole = config.restrictive != "released"
     context = encode_context(model, *at_side(image, visible, config.coarse_side), whole)

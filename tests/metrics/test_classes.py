@@ -97,8 +97,7 @@ def classed(count: int = 20, classes: tuple[str, ...] = CLASSES) -> ModelTarget:
     one = target(count=count)
     levels = one.images.images.reshape(count, -1).mean(1) // 64
     labels = np.where(np.arange(count) % 4, levels, 0).astype(np.int64)
-    one.images = replace(one.images, labels=labels, classes=classes)
-    return one
+    return replace(one, images=replace(one.images, labels=labels, classes=classes))
 
 
 def report(one: ModelTarget, tools: Instruments | None = None, **options: Any) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class At:
 
     def wait(self, what: Any) -> None:
         """Waits for something that the browser has to be let on for."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not what():
             assert time.monotonic() < end, "it did not come true in time"
             self.page.wait_for_timeout(20)

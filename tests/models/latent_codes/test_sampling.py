@@ -125,6 +125,13 @@ def test_temperature_zero_draws_nothing() -> None:
     assert torch.equal(images, images[:1].expand(3, -1, -1, -1))
 
 
+def test_an_order_of_the_likeliest_codes_is_refused() -> None:
+    latent = photo()
+    image, visible = task(latent)
+    with pytest.raises(UserError, match="an order of their own"):
+        latent.complete(image, visible, noise(1), temperature=0.0, order="spread")
+
+
 @pytest.mark.parametrize(
     "option",
     [{"temperature": 3.0}, {"steps": 2}, {"annealing": 0.2}, {"top_k": 2}, {"order": "sampled"}],
