@@ -76,7 +76,9 @@ def complete(
     given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     how = replace(Drawing.usual(config), top_k=top_k, **given)
     if order is not None and how.temperature == 0:
-        raise UserError("the likeliest codes have an order of their own.", setting="order")
+        raise UserError(
+            "the likeliest codes have an order of their own. Leave it out.", setting="order"
+        )
     # Weights of the authors' form answer as their code does, which asks for half of a token.
     whole = config.restrictive != "released"
     context = encode_context(model, *at_side(image, visible, config.coarse_side), whole)
