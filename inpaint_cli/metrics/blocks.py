@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics.protocol import RECONSTRUCTION
 
 Document = dict[str, Any]
@@ -151,7 +152,7 @@ def titles_of(block: Sequence[Document]) -> list[str]:
     parts = [
         names,
         f"{data['name']} {data['split']}" if data["split"] != "none" else data["name"],
-        f"{data['n_images']} images of {data['width']}x{data['height']}",
+        f"{counted(data['n_images'], 'image')} of {data['width']}x{data['height']}",
         counts,
         kind,
         "composited" if completions["composited"] else "as stored",
