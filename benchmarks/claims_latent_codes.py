@@ -67,7 +67,7 @@ def miracle(lab: Lab) -> Answer:
     models = lab.models("latent", "latent-codes")
     answer = against(lab, "true tokens", models, with_true_tokens, better=True)
     # The claim is that there is nothing to see.
-    swapped = {"yes": "no", "no": "yes", "not seen": "yes"}
+    swapped = {"yes": "no", "no": "yes", "not seen": "no sure help"}
     return replace(answer, answer=swapped.get(answer.answer, answer.answer))
 
 

@@ -53,7 +53,7 @@ class PictureHole:
         if own_size and mask is not None and self.source == HoleSource(mask, resize=None):
             seen = look(mask)
             size = seen.height, seen.width
-        return self.source.drawn(
+        return self.source.visible(
             self.picture,
             mask,
             size,
@@ -61,6 +61,7 @@ class PictureHole:
             seed=self.seed,
             reporter=reporter,
             number=self.number,
+            check=False,
         )
 
     @property

@@ -104,34 +104,16 @@ class HoleSource:
         *,
         model_size: int,
         seed: int,
-        reporter: Reporter,
+        reporter: Reporter | None,
         number: int = 0,
+        check: bool = True,
     ) -> Mask:
-        """Return bool [H, W], True = visible; UserError if nothing is to be filled.
+        """Return bool [H, W], True = visible; UserError where `check` finds no hole.
 
         photo, mask: the files of this photo; size: the photo's (height, width), upright. number:
         its place among the photos, for a set of masks. With `extension` the mask is as large as
         the new canvas.
         """
-        visible = self.drawn(
-            photo, mask, size, model_size=model_size, seed=seed, reporter=reporter, number=number
-        )
-        if not self.everything:
-            self._check(visible, photo, mask, reporter)
-        return visible
-
-    def drawn(
-        self,
-        photo: Path,
-        mask: Path | None,
-        size: tuple[int, int],
-        *,
-        model_size: int,
-        seed: int,
-        reporter: Reporter | None,
-        number: int = 0,
-    ) -> Mask:
-        """Return the mask as `visible` does, also one that leaves nothing to be filled."""
         if self.everything:
             return np.zeros(size, np.bool_)
         if self.kind is not None:
@@ -146,9 +128,14 @@ class HoleSource:
         visible = files.apply_shrink(visible, self.shrink)
         if self.extension is not None:
             visible = extended_mask(visible, self.extension, huge=self.huge)
-        return files.apply_grow(visible, self.grow)
+        visible = files.apply_grow(visible, self.grow)
+        if check:
+            self._check(visible, photo, mask, reporter)
+        return visible
 
-    def _check(self, visible: Mask, photo: Path, mask: Path | None, reporter: Reporter) -> None:
+    def _check(
+        self, visible: Mask, photo: Path, mask: Path | None, reporter: Reporter | None
+    ) -> None:
         """Raise UserError where nothing is to be filled, with advice that fits what was given."""
         if visible.all():
             where = mask or photo
