@@ -184,7 +184,8 @@ class BatchRun:
             raise UserError("is an input, which is never replaced.", where=file)
         check_ordinary(file)
         if file.exists() and self.job.skip_existing:
-            self.reporter.note(f"{task.photo}: {file} exists, skipped")
+            # No record stands beside a single file.
+            self.reporter.note(f"{task.photo}: {file} exists, skipped; nothing is compared")
             self.skipped.append(str(task.photo))
             return None
         if file.exists() and not self.job.overwrite and self.writer.is_foreign(file):

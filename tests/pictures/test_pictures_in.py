@@ -14,7 +14,9 @@ from PIL import Image, ImageCms
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import kinds
+from inpaint_cli.pictures.colour_boxes import with_colours
 from inpaint_cli.pictures.colours import in_bytes
+from inpaint_cli.pictures.picture import Metadata
 from inpaint_cli.pictures.reading import look, of_image, read, reduced_jpeg
 from inpaint_cli.pictures.writing import write
 from tests.pictures import pictures_of as make
@@ -284,6 +286,18 @@ def test_colours_that_an_avif_states_by_code_points_stay(tmp_path: Path) -> None
     assert wide.metadata.chunks == ((b"cICP", b"\x0c\x0d\0\1"),)
     write(tmp_path / "wide.png", wide, wide.samples)
     assert read(tmp_path / "wide.png").metadata.chunks == wide.metadata.chunks
+
+
+def test_letters_among_the_pixels_state_no_colours() -> None:
+    data = saved(photo(), "AVIF")
+    at = struct.unpack(">I", data[:4])[0]
+    stray = b"colrnclx\0\x0c\0\x0d"
+    mislead = data[:at] + struct.pack(">I", 8 + len(stray)) + b"free" + stray + data[at:]
+    assert with_colours(Metadata(), mislead, "AVIF") == Metadata()
+    wide = mislead.replace(b"colrnclx\0\1\0\x0d", b"colrnclx\0\x0b\0\x0d")
+    assert with_colours(Metadata(), wide, "AVIF").chunks == ((b"cICP", b"\x0b\x0d\0\1"),)
+    for size in range(len(data)):  # wherever the file is cut
+        assert with_colours(Metadata(), data[:size], "AVIF") == Metadata()
 
 
 def test_the_profile_of_a_jpeg_2000_stays() -> None:
