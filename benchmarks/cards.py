@@ -71,9 +71,13 @@ class Figure:
 
     def _batches(self, config: Config, folder: Path) -> Iterator[tuple[Batch, Noise]]:
         sources = [str(folder / name) if "." in name else name for name in self.data]
-        levels = self.levels or config.levels
-        shape = {"size": config.size, "channels": config.channels, "levels": levels}
-        images = load_images(sources, split=self.split, **shape)
+        images = load_images(
+            sources,
+            size=config.size,
+            channels=config.channels,
+            levels=self.levels or config.levels,
+            split=self.split,
+        )
         indices = held_out(images, self.limit)
         for start in range(0, len(indices), BATCH):
             part = indices[start : start + BATCH]
@@ -129,14 +133,12 @@ def of_classifier(data: str, squares: str = "") -> list[Figure]:
     wrong, nats = (of_stage("classifier", "classes", n) for n in ("error", "cross_entropy"))
     share = "share of wrong classes"
     if not squares:
-        black = {"levels": 2} if data == "mnist.npz" else None
-        suffixes = {"": {}, ", black and white": black}
-        return [
-            Figure(text + suffix, values, (data,), **more)
-            for text, values in ((share, wrong), ("nats of the right class", nats))
-            for suffix, more in suffixes.items()
-            if more is not None
-        ]
+        both = ((share, wrong), ("nats of the right class", nats))
+        figures = [Figure(text, values, (data,)) for text, values in both]
+        if data == "mnist.npz":
+            black = ", black and white"
+            figures += [Figure(text + black, values, (data,), levels=2) for text, values in both]
+        return figures
     kinds = {
         "one square": "patches-25:n=1",
         "three squares": "patches-25:n=3",

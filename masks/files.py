@@ -85,6 +85,11 @@ def open_mask(source: MaskSource, huge: bool = False) -> tuple[Picture, str]:
 
 def _grey(picture: Picture, name: str, reporter: Reporter | None) -> Grey:
     """Return one channel 0..255 [H, W]; remarks on masks that are not black and white."""
+    if picture.is_float and not np.isfinite(picture.samples).all():
+        raise UserError(
+            f"{name}: holds values that are no numbers (NaN or infinite). Write 1 where to fill in "
+            "and 0 elsewhere."
+        )
     levels = mask_values(picture)
     values = levels.values
     if reporter:
@@ -202,14 +207,16 @@ def _empty_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:
         )
         return f"{advice}; if it is transparent, add the setting mask_alpha."
     # Turned round, a mask that is dark everywhere would hide everything: that is no advice.
-    numbers = [] if picture is None else [f"{value:g}" for value in mask_values(picture).found]
+    found = () if picture is None else mask_values(picture).found
+    numbers = [f"{value:g}" for value in found]
     if not numbers:
         return "no pixel is white. Paint the hole in white."
     if len(numbers) == 1:
         return f"its only value is {numbers[0]}. Paint the hole in white."
+    label = next(value for value in reversed(found) if value != 0)  # which the rest has
     return (
         f"its values are {', '.join(numbers[:-1])} and {numbers[-1]}, none of them bright. Choose "
-        f"what is filled in by the setting mask_values, such as {numbers[-1]}."
+        f"what is filled in by the setting mask_values, such as {label:g}."
     )
 
 

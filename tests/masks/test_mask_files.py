@@ -272,6 +272,19 @@ def test_of_several_labels_the_values_are_named_and_can_be_chosen(tmp_path: Path
     np.testing.assert_array_equal(read_mask(tmp_path / "labels.png", values=[1]), ~HOLE)
 
 
+def test_a_label_below_zero_is_the_one_to_choose() -> None:
+    labels = -HOLE.astype(np.float32)
+    with pytest.raises(UserError, match=r"mask_values, such as -1\."):
+        check_hole(read_mask(labels), source=labels)
+    np.testing.assert_array_equal(read_mask(labels, values=[-1]), ~HOLE)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_mask_of_what_is_no_number_is_refused(value: float) -> None:
+    with pytest.raises(UserError, match=r"no numbers .* Write 1 where to fill in and 0 elsewhere"):
+        read_mask(np.where(HOLE, np.float32(value), np.float32(0)))
+
+
 def test_an_array_is_read_like_a_file_of_its_values() -> None:
     noisy = GREY.copy()
     noisy[0, 0] = 3
