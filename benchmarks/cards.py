@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,10 +31,10 @@ from inpaint_cli.metrics.protocol import BINS, bin_name
 from inpaint_cli.models.evaluation import evaluating
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.randomness import Noise
-from inpaint_cli.training.batches import held_out
 from inpaint_cli.weights import load_weights
 
 SEED = 0
+EVERY = 10**6
 BATCH = 32
 RANGES = tuple(bin_name(ends) for ends in BINS)
 MIXTURE = "freeform-scaled@mixture"
@@ -56,7 +57,7 @@ class Figure:
     data: tuple[str, ...]
     masks: str | None = MIXTURE
     """None = nothing is hidden."""
-    limit: int = 10**6
+    limit: int = EVERY
     split: Split = "test"
     levels: int | None = None
     """Of the images; None = the model's."""
@@ -78,17 +79,20 @@ class Figure:
             levels=self.levels or config.levels,
             split=self.split,
         )
-        indices = held_out(images, self.limit)
+        # Spread over a set that may be sorted by class.
+        count = min(self.limit, len(images))
+        indices = np.linspace(0, len(images) - 1, count).astype(int)
         for start in range(0, len(indices), BATCH):
             part = indices[start : start + BATCH]
-            pixels = torch.from_numpy(images.images[list(part)])
+            places = range(start, start + len(part))
+            pixels = torch.from_numpy(images.images[part])
             visible = torch.ones(len(part), 1, config.size, config.size, dtype=torch.bool)
             if self.masks:
                 visible = masks.draw_batch(
-                    self.masks, config.size, config.size, seed=SEED, epoch=0, indices=part
+                    self.masks, config.size, config.size, seed=SEED, epoch=0, indices=places
                 )
-            labels = None if images.labels is None else torch.from_numpy(images.labels[list(part)])
-            yield Batch(pixels, visible, labels), Noise.of_samples(SEED, "validate", 0, part)
+            labels = None if images.labels is None else torch.from_numpy(images.labels[part])
+            yield Batch(pixels, visible, labels), Noise.of_samples(SEED, "bits", 0, places)
 
 
 def of_stage(family: str, stage: str, name: str, factor: float = 1.0) -> Values:
@@ -109,7 +113,7 @@ def bound_per_hidden(model: Any, batch: Batch, noise: Noise) -> Tensor:
 
 
 def by_range(
-    text: str, values: Values, data: Sequence[str], kind: str, limit: int = 10**6
+    text: str, values: Values, data: Sequence[str], kind: str, limit: int = EVERY
 ) -> list[Figure]:
     """Return a figure for each range of the visible share."""
     return [
