@@ -111,7 +111,7 @@ LISTED = 10
     type=click.Choice(["log-prob"]),
     help="Number the files by likelihood, the likeliest first.",
 )
-@click.option("-r", "--recursive", is_flag=True, help="Also the folders in a folder.")
+@options.recursive
 @output_options
 @click.option(
     "--calibration",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from inpaint_cli.commands import options
+from inpaint_cli.commands.output_options import check_place
 from inpaint_cli.errors import PartialFailure, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
@@ -17,7 +18,7 @@ SECTIONS = {
     "What you need": ("model", "classifier", "data", "output"),
     "Looking": ("estimator", "steps", "n", "images", "patch", "grid", "start", "target", "seed"),
     "Data sets": ("cross", "split", "limit", "as_csv", "as_markdown", "download"),
-    "Running": ("device", "as_json", "quiet", "verbose", "debug", "version", "help"),
+    "Running": ("recursive", "device", "as_json", "quiet", "verbose", "debug", "version", "help"),
 }
 OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
 """Options that mean nothing for photos."""
@@ -27,6 +28,7 @@ OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
     cls=options.SectionedCommand, sections=SECTIONS, context_settings={"show_default": True}
 )
 @click.argument("photos", nargs=-1, metavar="[PHOTO]...")
+@options.recursive
 @options.model(
     "What completes; any model that draws.",
     required=True,
@@ -156,6 +158,7 @@ def of_photos(
 ) -> None:
     """Look at photos, and print what was written."""
     _refuse(OF_TABLES, "belongs to data sets; photos are looked at here.")
+    check_place(output)
     reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
     from inpaint_cli.photos.listing import photos_of
@@ -164,7 +167,7 @@ def of_photos(
     from inpaint_cli.posterior.design_run import PhotoRun
     from inpaint_cli.posterior.designing import order_of
 
-    listed = photos_of(photos, output=output)
+    listed = photos_of(photos, recursive=given.pop("recursive"), output=output)
     for remark in listed.remarks:
         reporter.note(remark)
     tasks, _ = tasks_of(listed.photos, None)
@@ -183,7 +186,8 @@ def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     """Look at the pictures of a data set, and print the table."""
     if not given["data"]:
         raise UserError("give a PHOTO, or --data with pictures that have classes, such as 'mnist'.")
-    _refuse(("output",), "belongs to photos; a table of a data set is printed.")
+    _refuse(("output", "recursive"), "belongs to photos; a table of a data set is printed.")
+    given.pop("recursive")
     reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
     from inpaint_cli.posterior import design_cross, design_printing

@@ -10,19 +10,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inpaint_cli.commands import options
-from inpaint_cli.errors import UserError
+from inpaint_cli.commands.output_options import check_file
+from inpaint_cli.errors import PartialFailure, PlainError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Contestant
+    from inpaint_cli.photos.holes import HoleSource
+    from inpaint_cli.photos.pairing import PhotoTask
     from inpaint_cli.posterior.ood_features import StatisticKind
     from inpaint_cli.posterior.ood_judging import Prepared
     from inpaint_cli.posterior.ood_reference import Transform
 
 FIT = {"data", "split", "limit", "held_out", "masks", "statistic", "form", "passes", "output"}
 FIT |= {"split_map", "download", "seed", "fit"}
-PHOTOS = {"photos", "reference", "mask", "invert_mask", "statistic", "transform", "seed"}
+PHOTOS = {
+    "photos",
+    "recursive",
+    "reference",
+    "mask",
+    "invert_mask",
+    "statistic",
+    "transform",
+    "seed",
+}
 COMPARISON = {"reference", "data", "split", "limit", "against", "masks", "by_visible"}
 COMPARISON |= {"split_map", "download", "seed"}
 EVERY = {"model", "device", "as_json"}
@@ -30,6 +42,7 @@ EVERY = {"model", "device", "as_json"}
 
 @click.command(context_settings={"show_default": True})
 @click.argument("photos", nargs=-1, metavar="[PHOTO]...")
+@options.recursive
 @options.model(
     "What has learned; a trained model.",
     required=True,
@@ -138,6 +151,8 @@ def ood(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given: Any
       inpaint ood --model ipa-cifar32 --data cifar10 --against noise,constant,flip
       inpaint ood --fit --model runs/0001-ipa --data photos/ -o my.ood.safetensors
     """
+    if photos and given["fit"]:
+        raise UserError("photos are judged; --fit takes --data. Give one of them.")
     if given["fit"]:
         refuse_others(FIT, "--fit")
         return fit(reporter, as_json, given)
@@ -179,7 +194,7 @@ def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     from inpaint_cli.posterior import ood_reference, ood_tables
 
     path = given["output"] or Path(f"{Path(given['model']).name}.ood.safetensors")
-    if path.exists():  # an earlier reference is replaced, and nothing else
+    if check_file(path):  # an earlier reference is replaced, and nothing else
         ood_reference.load(path)
     names = FIT - {"output"} | {"device"}
     reference = api_ood.fit_ood(given["model"], reporter=reporter, **typed(given, *names))
@@ -204,7 +219,7 @@ def of_photos(
     statistic: StatisticKind | None = given["statistic"]
     transform: Transform | None = given["transform"]
     reference.chosen(statistic, transform)
-    pictures = read_all(photos, contestant, reporter, given)
+    pictures, failed = read_all(photos, contestant, reporter, given)
     if given["mask"] and given["mask"] != reference.facts.masks:
         reporter.note(
             f"p-values are exact for holes like those of '{reference.facts.masks}', which the "
@@ -226,45 +241,73 @@ def of_photos(
         click.echo(whole_json(json.dumps(document, indent=1, allow_nan=False)))
     else:
         click.echo(ood_tables.of_photos(judged))
+    for photo, error in failed:
+        reporter.warn(f"failed: {photo}: {error.on_command_line(beside=photo)}")
+    if failed:
+        raise PartialFailure(
+            f"{len(failed)} of {len(failed) + len(judged)} photos failed (see above)."
+        )
 
 
 def read_all(
     photos: tuple[str, ...], contestant: Contestant, reporter: Reporter, given: dict[str, Any]
-) -> list[Prepared]:
-    """Return the photos with their masks, at the model's size."""
+) -> tuple[list[Prepared], list[tuple[Path, PlainError]]]:
+    """Return the photos with their masks, at the model's size, and those that failed.
+
+    One that fails does not stop the others; where none is left, the first error is raised.
+    """
     from inpaint_cli.commands.hole_options import file_or_kind
     from inpaint_cli.photos.holes import HoleSource
     from inpaint_cli.photos.listing import photos_of
     from inpaint_cli.photos.pairing import tasks_of
-    from inpaint_cli.pictures.reading import read
-    from inpaint_cli.posterior.ood_judging import prepared
 
     path, kind = file_or_kind(given["mask"])
     hole = HoleSource(path, kind, invert=given["invert_mask"], resize=None)
-    listed = photos_of(photos, masks=path if path and path.is_dir() else None)
-    tasks, unused = tasks_of(listed.photos, path)
+    listed = photos_of(
+        photos, recursive=given["recursive"], masks=path if path and path.is_dir() else None
+    )
+    tasks, unused = tasks_of(listed.photos, path, written=False)
     for remark in [*listed.remarks, *(f"{mask}: no photo for this mask" for mask in unused)]:
         reporter.note(remark)
-    read_photos = []
+    read_photos: list[Prepared] = []
+    failed: list[tuple[Path, PlainError]] = []
     for task in tasks:
-        if task.problem is not None:
-            raise task.problem.within(task.photo)
-        photo, visible = read(task.photo), None
-        if given["mask"] is not None:
-            visible = hole.visible(
-                task.photo,
-                task.mask,
-                (photo.height, photo.width),
-                model_size=contestant.model.size,
-                seed=given["seed"],
-                reporter=reporter,
-                number=task.number,
-            )
-        ready = prepared(str(task.photo), photo, visible, contestant)
-        for note in ready.notes:
-            reporter.note(f"{task.photo}: {note}")
-        read_photos.append(ready)
-    return read_photos
+        try:
+            read_photos.append(read_one(task, hole, contestant, reporter, given["seed"]))
+        except PlainError as error:
+            if error.ends_batch:
+                raise
+            failed.append((task.photo, error))
+    if failed and not read_photos:
+        photo, first = failed[0]
+        raise first.within(photo)
+    return read_photos, failed
+
+
+def read_one(
+    task: PhotoTask, hole: HoleSource, contestant: Contestant, reporter: Reporter, seed: int
+) -> Prepared:
+    """Return one photo with its mask, at the model's size."""
+    from inpaint_cli.pictures.reading import read
+    from inpaint_cli.posterior.ood_judging import prepared
+
+    if task.problem is not None:
+        raise task.problem
+    photo, visible = read(task.photo), None
+    if hole.path is not None or hole.kind is not None:
+        visible = hole.visible(
+            task.photo,
+            task.mask,
+            (photo.height, photo.width),
+            model_size=contestant.model.size,
+            seed=seed,
+            reporter=reporter,
+            number=task.number,
+        )
+    ready = prepared(str(task.photo), photo, visible, contestant)
+    for note in ready.notes:
+        reporter.note(f"{task.photo}: {note}")
+    return ready
 
 
 def comparison(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:

@@ -258,6 +258,13 @@ def limit(least: int = 1, shown: str = "all") -> Callable[[F], F]:
     )
 
 
+def recursive(command: F) -> F:
+    """Add --recursive."""
+    return click.option("-r", "--recursive", is_flag=True, help="Also the folders in a folder.")(
+        command
+    )
+
+
 def download(command: F) -> F:
     """Add --download."""
     return click.option(

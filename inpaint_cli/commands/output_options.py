@@ -95,7 +95,16 @@ def check_place(folder: Path) -> None:
     if not nearest.is_dir():
         raise ResourceError(f"{nearest} is a file, not a folder.", setting="output")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ResourceError(f"{nearest} may not be written. Give another -o DIR.", setting="output")
+        raise ResourceError(f"{nearest} may not be written. Give another place.", setting="output")
+
+
+def check_file(path: Path) -> bool:
+    """Return whether a file to be written is there; raise an error if it cannot be; create nothing.
+
+    For commands that work long before they write.
+    """
+    check_place(path.parent)
+    return path.exists()
 
 
 def place_of_stdin(output: Path) -> Path:

@@ -146,6 +146,13 @@ class Round:
         if self._stop.is_set():
             raise Stopped
 
+    def kept(self) -> KeptPhoto:
+        """Return what was drawn; NoSuchRound where it was cancelled since somebody asked for it."""
+        completed = self.completed
+        if completed is None:
+            raise NoSuchRound(f"round {self.number} is no more: it was cancelled, or failed.")
+        return completed
+
     def _forget(self) -> None:
         # The previews stay until the next round: the page may be asking for one just now.
         self.completed = None
@@ -218,9 +225,9 @@ class Round:
 
     def _pixels(self, index: int, view: Box) -> ScreenPixels:
         """Return completion `index` in a box that holds the hole, for a screen."""
-        assert self.completed is not None
-        photo: Picture = self.completed.photo
-        box, patch = self.completed.patch(index)
+        completed = self.kept()
+        photo: Picture = completed.photo
+        box, patch = completed.patch(index)
         samples = photo.samples[view.slices].copy()
         samples[box.moved(-view.top, -view.left).slices] = patch
         shown = replace(photo, samples=samples, indices=None)
@@ -237,12 +244,11 @@ class Round:
             return self._map
 
     def _uncertainty(self) -> bytes:
-        assert self.completed is not None
         box = bounds(~self.visible)
         scale = min(1.0, MAP_PX / max(box.height, box.width))
         total: npt.NDArray[np.float32] | float = 0.0
         squares: npt.NDArray[np.float32] | float = 0.0
-        n = self.completed.drawn
+        n = self.kept().drawn
         for index in range(n):
             values = scaled(self._pixels(index, box), scale).astype(np.float32)
             total, squares = total + values, squares + values**2

@@ -216,8 +216,7 @@ def _in_the_way(error: UserError, folder: Path) -> InTheWay:
 
 def write_alone(done: Round, index: int, folder: Path) -> Path:
     """Write one completion with the name and the bytes that a save gives it; return its path."""
-    completed, loaded = done.completed, done.loaded
-    assert completed is not None
+    completed, loaded = done.kept(), done.loaded
     assert loaded is not None
     path = done.photo.path
     suffix = suffix_for(completed.photo)

@@ -342,9 +342,8 @@ class Session:
         shutil.rmtree(path.parent, ignore_errors=True)
         return content, path.name
 
-    def command(self, number: int) -> str:
+    def command(self, done: Round) -> str:
         """Return the command that writes a round's files once its mask is saved."""
-        done = self.rounds.find(number)
         if done.saved:
             return str(done.saved["command"])
         folder = self.settings.folder
@@ -378,7 +377,7 @@ class Session:
         """Return what the page shows of a round; painted: its mask is the one that is painted."""
         same = self.visible is not None and np.array_equal(drawn.visible, self.visible)
         painted = same and drawn.version == self._version
-        return {**drawn.summary(), "command": self.command(drawn.number), "painted": painted}
+        return {**drawn.summary(), "command": self.command(drawn), "painted": painted}
 
     def scratch(self) -> Path:
         """Return the folder for uploads, which only this user can read; removed at the end."""

@@ -83,7 +83,8 @@ class HoleSource:
         drawn = self.kind is not None or self.colour is not None
         if self.invert and self.path is None and not drawn and not self.alpha:
             raise UserError(
-                "there is no mask to invert. Boxes are always filled in.", setting="invert_mask"
+                "there is no mask to invert. Give one; boxes are always filled in.",
+                setting="invert_mask",
             )
 
     @property

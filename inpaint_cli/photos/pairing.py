@@ -31,20 +31,21 @@ class PhotoTask:
 
 
 def tasks_of(
-    photos: Sequence[FoundPhoto], masks: Path | None
+    photos: Sequence[FoundPhoto], masks: Path | None, *, written: bool = True
 ) -> tuple[list[PhotoTask], list[Path]]:
     """Return each photo with its mask and the stem of its results, and the masks left over.
 
     masks: one mask for all, or a folder in which `cat.jpg` finds `cat.png`, `cat_mask.png`,
     `cat-mask.png`, `cat.mask.png` or `cat_mask001.png`, with any suffix, in upper or lower case:
     beside it, in the same relative folder, or at the top. In the folder of the photos themselves
-    only names with "mask" are masks.
+    only names with "mask" are masks. written: files will be named for the photos, so no two may
+    have the same stem; UserError where they do.
     """
     if masks is None or not masks.is_dir():
-        pairs = zip(photos, _stems(photos), strict=True)
+        pairs = zip(photos, _stems(photos, written), strict=True)
         return [PhotoTask(p.path, s, masks, i) for i, (p, s) in enumerate(pairs)], []
     folder = _MaskFolder(masks, photos)
-    stems = _stems(folder.photos)
+    stems = _stems(folder.photos, written)
     tasks = [folder.paired(p, stem) for p, stem in zip(folder.photos, stems, strict=True)]
     if not any(folder.fitting(photo) for photo in folder.photos):
         raise UserError(
@@ -152,7 +153,7 @@ def _key(stem: str) -> str:
     return _composed(_composed(stem).casefold())
 
 
-def _stems(photos: Sequence[FoundPhoto]) -> list[Path]:
+def _stems(photos: Sequence[FoundPhoto], differ: bool) -> list[Path]:
     """Return the stems of results; photos that differ by suffix alone keep it."""
     short = [entry.below / entry.path.stem for entry in photos]
     counts = Counter(short)
@@ -160,11 +161,11 @@ def _stems(photos: Sequence[FoundPhoto]) -> list[Path]:
         s if counts[s] == 1 else p.below / p.path.name for p, s in zip(photos, short, strict=True)
     ]
     twice = [stem for stem, count in Counter(stems).items() if count > 1]
-    if twice:
+    if twice and differ:
         names = ", ".join(str(p.path) for p, s in zip(photos, stems, strict=True) if s == twice[0])
         raise UserError(
-            "their results would have the same name. Complete them one by one into different "
-            "output folders, or their common folder with the setting recursive.",
+            "their results would have the same name. Give them one by one with different output "
+            "folders, or their common folder with the setting recursive.",
             where=names,
         )
     return stems

@@ -55,7 +55,7 @@ def controlling_factor(scores: Sequence[Scores], alpha: float) -> float:
     count = len(scores)
     if count < needed(alpha):
         raise UserError(
-            f"{count} pictures with something hidden, where a level of {100 * (1 - alpha):g} % "
+            f"{count} pictures with something hidden, where a level of {100 * (1 - alpha):.12g} % "
             f"needs at least {needed(alpha)}. Give more."
         )
     pooled = np.concatenate(scores)
@@ -74,6 +74,8 @@ def controlling_factor(scores: Sequence[Scores], alpha: float) -> float:
 Values = npt.NDArray[np.float64]
 QUANTILES = (0.5, 0.9, 0.99)
 LEVELS = (50.0, 100.0)
+DECIMALS = 12
+"""Of the share that may lie outside."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,10 @@ class CalibrationOrder:
 
     def __post_init__(self) -> None:
         low, high = LEVELS
-        if not low < self.level < high:
+        if not (low < self.level < high and self.alpha):
             raise UserError(
-                f"must be above {low:g} and below {high:g} (percent), got {self.level}.",
+                f"must be above {low:g} and below {high:g} (percent), with at most {DECIMALS - 2} "
+                f"decimals, got {self.level}.",
                 setting="level",
             )
         if self.completed.temperature is not None and self.completed.temperature <= 0:
@@ -110,7 +113,7 @@ class CalibrationOrder:
     @property
     def alpha(self) -> float:
         """The share of hidden values that may lie outside."""
-        return round(1 - self.level / 100, 12)
+        return round(1 - self.level / 100, DECIMALS)
 
 
 def calibrate(
@@ -136,7 +139,7 @@ def _check_counts(order: CalibrationOrder, target: ModelTarget) -> None:
     """Raise UserError where too few pictures have something hidden, of all or of a range."""
     seen = [target.masks[index] for index in range(len(target.ids))]
     shares = [float(mask.mean()) for mask in seen if not mask.all()]
-    wanted = f"a level of {order.level:g} % needs at least {needed(order.alpha)}"
+    wanted = f"a level of {order.level:.12g} % needs at least {needed(order.alpha)}"
     if len(shares) < needed(order.alpha):
         if len(target.ids) >= needed(order.alpha):
             raise UserError(

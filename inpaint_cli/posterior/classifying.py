@@ -102,11 +102,11 @@ def two_point(p: npt.NDArray[np.float64]) -> Probabilities:
     return np.stack([1 - p, p], axis=-1)
 
 
-def load_judge(name: str, device: str, target: str | None = None) -> Judge:
+def load_judge(name: str, device: str, target: str | None = None, asked: str = "target") -> Judge:
     """Load a masked classifier: a name of the zoo, a run folder or a weight file.
 
     target: name or number of the label that is asked for; for a classifier of labels, and needed
-    there.
+    there. asked: the setting that gave it.
     """
     source = zoo.find(name, setting="classifier")
     if isinstance(source, str) or (family := read_header(source)["family"]) != FAMILY:
@@ -121,7 +121,7 @@ def load_judge(name: str, device: str, target: str | None = None) -> Judge:
         )
     title = source.stem if name == FAMILY else title_of(name)
     outputs = tuple(getattr(config, "output_names", ()))
-    number = target_of(target, outputs, title)
+    number = target_of(target, outputs, title, asked)
     place = resolve(device)
     moved = cast("torch.nn.Module", network).to(place).eval()
     classes = int(getattr(config, "classes", 0)) if number is None else 2
@@ -129,27 +129,32 @@ def load_judge(name: str, device: str, target: str | None = None) -> Judge:
     return Judge(title, cast(MaskedClassifier, moved), classes, *facts)
 
 
-def target_of(target: str | None, outputs: tuple[str, ...], classifier: str) -> int | None:
-    """Return the number of a label, given by name or number; None where there are classes."""
+def target_of(
+    target: str | None, outputs: tuple[str, ...], classifier: str, asked: str = "target"
+) -> int | None:
+    """Return the number of a label, given by name or number; None where there are classes.
+
+    asked: the setting that gave it, for errors.
+    """
     if not outputs:
         if target is not None:
             raise UserError(
                 f"{classifier} tells classes apart, of which one holds: there is no label to "
                 "choose. Leave it out.",
-                setting="target",
+                setting=asked,
             )
         return None
     if target is None:
         raise UserError(
             f"{classifier} tells of {len(outputs)} labels. Say which one matters: "
             f"{', '.join(outputs)}.",
-            setting="target",
+            setting=asked,
         )
     if target in outputs:
         return outputs.index(target)
     if target.isascii() and target.isdecimal() and int(target) < len(outputs):
         return int(target)
-    raise unknown_name(f"{classifier}: no label", target, outputs, setting="target")
+    raise unknown_name(f"{classifier}: no label", target, outputs, setting=asked)
 
 
 _HOW = (

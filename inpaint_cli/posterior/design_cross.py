@@ -51,7 +51,7 @@ class Tasks:
     def of(cls, bench: Bench) -> Tasks:
         """Return those of an order; UserError where they are no labels, or too few."""
         order, judge = bench.order, bench.judge
-        numbers = tuple(target_of(name, judge.outputs, judge.name) for name in order.cross)
+        numbers = tuple(target_of(name, judge.outputs, judge.name, "cross") for name in order.cross)
         if len(set(numbers)) < max(2, len(numbers)):
             raise UserError("give two labels or more, each once.", setting="cross")
         if len(order.estimators) > 1 or order.estimators[0] == "random":

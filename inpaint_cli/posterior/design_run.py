@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import PlainError, UserError
-from inpaint_cli.files import resolved, write_text
+from inpaint_cli.files import make_folder, resolved, write_text
 from inpaint_cli.locking import alone_in
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.parsing import json_of, read_text
@@ -47,19 +47,14 @@ class PhotoRun:
         if len(self.order.estimators) > 1:
             raise UserError("photos are looked at in one way. Give one.", setting="estimator")
         inputs = {resolved(task.photo) for task in self.tasks}
-        _, looks = earlier_looks(self.folder / RECORD)
+        earlier = EarlierLooks.of(self.folder / RECORD)
         for task in self.tasks:
-            stem = task.stem.as_posix()
             for ending in ("png", "npz"):
-                path = self.folder / f"{stem}-design.{ending}"
+                path = self.folder / f"{task.stem.as_posix()}-design.{ending}"
                 if resolved(path) in inputs:
                     raise UserError(f"{path} is a photo itself, and is kept.", setting="output")
-                if stem not in looks and os.path.lexists(path):
-                    raise UserError(
-                        f"exists, and {RECORD} knows nothing of it. Move it, or choose another "
-                        "output folder.",
-                        where=path,
-                    )
+                if os.path.lexists(path):
+                    earlier.check(path, task)
 
     def all(self, load: Callable[[str, str], Contestant]) -> Record:
         """Look at all photos, write their files, and return the record.
@@ -88,10 +83,10 @@ class PhotoRun:
     def _check_earlier(self, facts: Record) -> None:
         """Raise UserError where photos of other settings stand in the record, and would stay."""
         path = self.folder / RECORD
-        before, looks = earlier_looks(path)
+        before = EarlierLooks.of(path)
         stems = {task.stem.as_posix() for task in self.tasks}
-        others = [item["photo"] for stem, item in looks.items() if stem not in stems]
-        differing = [name for name, value in facts.items() if before.get(name) != value]
+        others = [item["photo"] for stem, item in before.photos.items() if stem not in stems]
+        differing = before.differing(facts)
         if others and differing:
             raise UserError(
                 f"holds looks at {others[0]}, of other settings ({', '.join(differing)}). Choose "
@@ -100,18 +95,35 @@ class PhotoRun:
             )
 
     def _keep(self, designed: DesignedPhoto, task: PhotoTask, facts: Record) -> Record:
-        """Write the files of a photo and its part of the record, beside those of others."""
+        """Write the files of a photo and its part of the record, beside those of others.
+
+        The record tells before that its files are begun: a killed run can be given again.
+        """
         stem = task.stem.as_posix()
+        item = {**designed.record(), "image": str(task.photo), "stem": stem}
+        self._record(facts, stem, {"image": item["image"]}, begun=True)
         self.written += designed.save(self.folder, stem)
-        item = {**designed.record(), "stem": stem}
-        path = self.folder / RECORD
-        with alone_in(self.folder):
-            before, looks = earlier_looks(path)
-            kept = looks if all(before.get(name) == facts[name] for name in facts) else {}
-            kept[stem] = item
-            record = {**facts, "photos": list(kept.values())}
-            write_text(path, whole_json(json.dumps(record, indent=1, ensure_ascii=False)) + "\n")
+        self._record(facts, stem, item)
         return item
+
+    def _record(self, facts: Record, stem: str, item: Record, begun: bool = False) -> None:
+        """Put what is known of the files of one photo into the record."""
+        path = self.folder / RECORD
+        make_folder(self.folder)
+        with alone_in(self.folder):
+            looks = EarlierLooks.of(path)
+            if looks.differing(facts):  # those of the same run, which are to be made anew
+                looks.begun |= {name: {"image": i.get("image")} for name, i in looks.photos.items()}
+                looks.photos.clear()
+            if begun:
+                looks.begun.setdefault(stem, item)
+            else:
+                looks.begun.pop(stem, None)
+                looks.photos[stem] = item
+            record = {**facts, "photos": list(looks.photos.values())}
+            if looks.begun:
+                record["begun"] = looks.begun
+            write_text(path, whole_json(json.dumps(record, indent=1, ensure_ascii=False)) + "\n")
 
     def _one(self, bench: Bench, task: PhotoTask, advance: Advance) -> DesignedPhoto:
         photo = read(task.photo)
@@ -125,27 +137,58 @@ class PhotoRun:
         return designed
 
 
-def earlier_looks(path: Path) -> tuple[Record, dict[str, Record]]:
-    """Return the settings of a record and its photos by the stem of their files; {} without one.
+@dataclass
+class EarlierLooks:
+    """What a record tells: its settings, and of which photos the files beside it are."""
 
-    UserError where the file is no record of 'inpaint design'.
-    """
-    if not os.path.lexists(path):
-        return {}, {}
-    refusal = UserError(
-        "exists and is no record of 'inpaint design'. Choose another output folder.", where=path
-    )
-    try:
-        document = json_of(read_text(path), path)
-    except UserError:
-        raise refusal from None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise refusal
-    photos = document.pop("photos", None)
-    if not isinstance(photos, list) or not all(_is_item(item) for item in photos):
-        raise refusal
-    # Records of earlier versions name the photo alone.
-    return document, {item.get("stem", Path(item["photo"]).stem): item for item in photos}
+    facts: Record
+    photos: dict[str, Record]
+    """Stem of files -> what the record says of the photo."""
+    begun: dict[str, Record]
+    """Stem of files that a run meant to write, and may not have -> the photo's path, "image"."""
+
+    @classmethod
+    def of(cls, path: Path) -> EarlierLooks:
+        """Read a record, if there is one. UserError where the file is none of 'inpaint design'."""
+        if not os.path.lexists(path):
+            return cls({}, {}, {})
+        refusal = UserError(
+            "exists and is no record of 'inpaint design'. Choose another output folder.", where=path
+        )
+        try:
+            document = json_of(read_text(path), path)
+        except UserError:
+            raise refusal from None
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise refusal
+        photos, begun = document.pop("photos", None), document.pop("begun", {})
+        if not isinstance(photos, list) or not all(_is_item(item) for item in photos):
+            raise refusal
+        if not isinstance(begun, dict) or not all(isinstance(i, dict) for i in begun.values()):
+            raise refusal
+        # Records of earlier versions name the photo alone.
+        stems = {item.get("stem", Path(item["photo"]).stem): item for item in photos}
+        return cls(document, stems, begun)
+
+    def differing(self, facts: Record) -> list[str]:
+        """Return the settings in which a run differs from the record."""
+        return [name for name, value in facts.items() if self.facts.get(name) != value]
+
+    def check(self, path: Path, task: PhotoTask) -> None:
+        """Raise UserError where a file that is there is none that a run wrote of this photo."""
+        stem = task.stem.as_posix()
+        item = self.photos.get(stem, self.begun.get(stem))
+        if item is None:
+            raise UserError(
+                f"exists, and {RECORD} knows nothing of it. Move it, or choose another output "
+                "folder.",
+                where=path,
+            )
+        image = item.get("image")  # which earlier versions did not tell
+        if isinstance(image, str) and resolved(Path(image)) != resolved(task.photo):
+            raise UserError(
+                f"holds looks at {image}. Move it, or choose another output folder.", where=path
+            )
 
 
 def _is_item(item: Any) -> bool:

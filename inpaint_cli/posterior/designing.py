@@ -139,7 +139,8 @@ def prepare(
 ) -> Bench:
     """Load what an order names; UserError where the parts do not fit each other."""
     contestant = load(order.model, str(resolve(order.device)))
-    judge = load_judge(order.classifier, order.device, (order.target, *order.cross)[-1])
+    asked = "cross" if order.cross else "target"
+    judge = load_judge(order.classifier, order.device, (order.target, *order.cross)[-1], asked)
     _check_fit(contestant, judge)
     looks = Looks.of(judge.network.size, order.patch, order.grid)
     training = _training(order, contestant, judge, reporter) if order.data else None

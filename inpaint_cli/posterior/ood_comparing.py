@@ -194,7 +194,7 @@ def _pool(
         except UserError as error:  # a small folder has no picture in some split
             failed = error
     if not sets and failed:
-        raise UserError(failed.text, setting="against", where=name)
+        raise UserError(failed.text, setting="against")
     same = [one for one in sets if held_out.is_of(Pool(name, [one], 0))]
     return Pool(name, same or sets, order.data.seed)
 

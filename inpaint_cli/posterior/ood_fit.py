@@ -39,7 +39,7 @@ from inpaint_cli.posterior.ood_reference import (
     Stratum,
     transformed,
 )
-from inpaint_cli.posterior.ood_scores import check_count, fit, is_finite
+from inpaint_cli.posterior.ood_scores import SPARE, check_count, fit, is_finite
 from inpaint_cli.reporting import Reporter
 
 Values = npt.NDArray[np.float64]
@@ -136,13 +136,7 @@ def fit_reference(
     usable = {name: part.usable() for name, part in parts.items()}
     if lost := sum(len(part.rows) for part in parts.values()) - sum(usable.values()):
         reporter.note(f"{lost} masks left out: nothing or everything is visible under them")
-    check_count(usable["fit"], max(length_of(contestant, kind) for kind in kinds))
-    if usable["held out"] < FEWEST_HELD_OUT:
-        raise UserError(
-            f"{usable['held out']} validation pictures, and at least {FEWEST_HELD_OUT} are needed "
-            "for p-values.",
-            setting="data",
-        )
+    _check_counts(parts, usable, max(length_of(contestant, kind) for kind in kinds))
     asking = Asking(kinds, order.passes, order.form, order.data.seed)
     tables = {
         (stratum, name): table_of(
@@ -157,6 +151,26 @@ def fit_reference(
         for name, part in parts.items()
     }
     return _reference(order, contestant, parts, tables, masks)
+
+
+def _check_counts(
+    parts: Mapping[str, MaskedPictures], usable: Mapping[str, int], length: int
+) -> None:
+    """Raise UserError where too few pictures can be used: about the masks, if they leave too few.
+
+    length: how many features there are.
+    """
+
+    def at_fault(part: str, least: int) -> str:
+        return "masks" if len(parts[part].rows) >= least else "data"
+
+    check_count(usable["fit"], length, at_fault("fit", length + SPARE))
+    if usable["held out"] < FEWEST_HELD_OUT:
+        raise UserError(
+            f"{usable['held out']} validation pictures of use, and at least {FEWEST_HELD_OUT} are "
+            "needed for p-values.",
+            setting=at_fault("held out", FEWEST_HELD_OUT),
+        )
 
 
 def training_masks(contestant: Contestant) -> str:

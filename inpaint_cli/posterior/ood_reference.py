@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import tensors
+from inpaint_cli.bounds import MOST_COMPLETIONS
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.parsing import check_regular, json_of
-from inpaint_cli.posterior.ood_features import Form, StatisticKind
-from inpaint_cli.posterior.ood_scores import Scale, p_values, signed_log
+from inpaint_cli.posterior.ood_features import Form, StatisticKind, length_of
+from inpaint_cli.posterior.ood_scores import Scale, is_finite, p_values, signed_log
 
 SCHEMA = 1
 HEADER = "inpaint_ood_reference"
@@ -113,6 +114,14 @@ class Reference:
                 f"model takes {model.size}x{model.size} in {model.channels}.",
                 setting="reference",
             )
+        for (_, name), known in self.known.items():
+            length, own = len(known.scale.mean), length_of(contestant, SCORES[name][0])
+            if length != own:
+                raise UserError(
+                    f"is of {length} features of {name}, and {contestant.name} has {own}. Make one "
+                    "with 'inpaint ood --fit'.",
+                    setting="reference",
+                )
 
     def chosen(self, kind: StatisticKind | None, transform: Transform | None) -> str:
         """Return the name of the score that is asked for; UserError where it has none such.
@@ -196,8 +205,13 @@ def _facts(document: Any, path: Path) -> Facts:
         )
     fields = {name: value for name, value in document.items() if name != "schema"}
     facts = from_dict(Facts, fields, where=str(path))
-    if not facts.scores or not set(facts.scores) <= SCORES.keys() or facts.passes < 1:
+    names = set(facts.scores)
+    if not names or not names <= SCORES.keys() or len(names) < len(facts.scores):
         raise UserError("says nothing of known scores.", where=path)
+    if any(counts.keys() != set(STRATA) for counts in (facts.n, facts.held_out, facts.not_finite)):
+        raise UserError(f"its counts are not those of {' and '.join(STRATA)}.", where=path)
+    if not 1 <= facts.passes <= MOST_COMPLETIONS or facts.seed < 0:
+        raise UserError("says nothing of how often and with which seed a model walks.", where=path)
     return facts
 
 
@@ -217,7 +231,7 @@ def _known(facts: Facts, arrays: Mapping[str, Any]) -> dict[tuple[str, str], Kno
                 raise ValueError("shapes")
             if not scores.size or any(a.dtype != np.float64 for a in given):
                 raise ValueError("types")
-            if not all(np.isfinite(a).all() for a in given[:3]) or np.isnan(scores).any():
+            if not all(is_finite(a.reshape(1, -1)) for a in given[:3]) or np.isnan(scores).any():
                 raise ValueError("not finite")
             if covariance.size:
                 np.linalg.cholesky(covariance)

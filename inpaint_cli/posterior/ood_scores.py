@@ -96,13 +96,13 @@ def fit(features: Values, shares: Values, *, gaussian: bool, by_visible: bool) -
     return Scale(trend, mean, covariance + ridge * np.eye(length))
 
 
-def check_count(count: int, length: int) -> None:
-    """Raise UserError where a fit of `length` features has too few pictures."""
+def check_count(count: int, length: int, at_fault: str = "data") -> None:
+    """Raise UserError about a setting where a fit of `length` features has too few pictures."""
     if count < length + SPARE:
         raise UserError(
-            f"{count} pictures, where a fit of {length} features needs at least {length + SPARE}. "
-            "Give more.",
-            setting="data",
+            f"{count} pictures of use, where a fit of {length} features needs at least "
+            f"{length + SPARE}. {'Take others' if at_fault == 'masks' else 'Give more'}.",
+            setting=at_fault,
         )
 
 

@@ -86,10 +86,10 @@ def synthetic(name: str, source: Picture, seed: int) -> Picture:
 def names_of(given: tuple[str, ...]) -> list[str]:
     """Return the names that were given, split at commas unless there is such a file.
 
-    >>> names_of(("noise,flip", "mnist"))
+    >>> names_of(("noise, flip,", "mnist"))
     ['noise', 'flip', 'mnist']
     """
     names = list[str]()
     for text in given:
-        names += [text] if Path(text).exists() else text.split(",")
-    return list(dict.fromkeys(names))
+        names += [text] if Path(text).exists() else map(str.strip, text.split(","))
+    return list(dict.fromkeys(filter(None, names)))

@@ -289,6 +289,50 @@ def test_a_cancelled_round_leaves_nothing(served: Served, held: Held) -> None:
     assert start(served, n=1).status == 200
 
 
+@pytest.mark.parametrize("what", ["0/patch.png", "0/file"])
+def test_what_is_asked_for_while_a_round_is_cancelled_is_not_found(
+    served: Served, held: Held, what: str
+) -> None:
+    start(served, n=8)
+    session = served.page.session
+    wait_for(lambda: session.rounds[1].previews)
+    answers = list[Any]()
+    asking = threading.Thread(
+        target=lambda: answers.append(served.ask("GET", f"/api/rounds/1/{what}"))
+    )
+    found = threading.Event()
+    done = session.done
+
+    def told(*given: Any) -> Any:
+        round_ = done(*given)
+        found.set()
+        return round_
+
+    session.done = told  # type: ignore[method-assign]
+    with session.pixels:
+        asking.start()
+        assert found.wait(20)
+        served.ask("DELETE", "/api/rounds/1")
+        held.go.set()
+        wait_for(lambda: session.rounds[1].state == "cancelled")
+    asking.join(20)
+    assert (answers[0].status, "is no more" in answers[0].error) == (404, True)
+
+
+def test_the_state_is_told_while_rounds_are_forgotten(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.round(n=1)
+    session, summary = served.page.session, drawing.Round.summary
+
+    def forgotten(drawn: drawing.Round) -> dict[str, Any]:
+        session.rounds.clear()
+        return summary(drawn)
+
+    monkeypatch.setattr(drawing.Round, "summary", forgotten)
+    assert served.ask("GET", "/api/state").status == 200
+
+
 def test_a_round_that_fails_says_why(served: Served) -> None:
     _, events = served.round(model="telea", n=2)
     assert events[-1]["event"] == "failed"

@@ -103,6 +103,8 @@ def test_bad_requests_are_answered_before_the_first_completion() -> None:
         ({"temperature": 0.0}, "temperature: must be above 0"),
         ({"level": 50}, "level: must be above 50"),
         ({"level": 100}, "level: must be above 50 and below 100"),
+        ({"level": 99.99999999999999}, "level: must be above 50 and below 100"),
+        ({"level": 99.999999}, "a level of 99.999999 % needs at least 99999999"),
         ({"data": ()}, "data: is needed"),
         ({"split": "val"}, "split: no split called 'val'. Known: test, train, validation"),
         ({"masks": "everything"}, "masks: 'everything' leaves all of 8x8 pixels visible"),
@@ -111,6 +113,21 @@ def test_bad_requests_are_answered_before_the_first_completion() -> None:
     ):
         with pytest.raises(UserError, match=sentence):
             inpaint_cli.calibrate("pcnn-digits", **FEW | given)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_first_completion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("inpaint_cli.api.calibrate", never)
+    monkeypatch.setattr("inpaint_cli.api_ood.fit_ood", never)
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "c")
+    for words in (("calibrate",), ("ood", "--fit")):
+        code, out = typed(*words, "--model", "pcnn-digits", "--data", "digits", "-o", place)
+        assert (code, "--output: " in out, "is a file, not a folder" in out) == (1, True, True)
 
 
 def test_pictures_that_a_model_was_trained_on_are_warned_of(tmp_path: Path) -> None:

@@ -173,6 +173,7 @@ def test_a_photo_is_looked_at_for_a_target(classifier: str, folder: Path, tmp_pa
         ({"target": "lfet"}, "target: .*no label called 'lfet'. Did you mean 'left'"),
         ({"target": "3"}, "target: .*no label called '3'"),
         ({"target": "left", "cross": ("left", "right")}, "cross: .*give one of them"),
+        ({"cross": ("left", "lift")}, "cross: .*no label called 'lift'. Did you mean 'left'"),
         ({"cross": ("left",)}, "cross: give two labels or more"),
         ({"cross": ("left", "0")}, "cross: give two labels or more, each once"),
         ({"cross": LABELS, "estimator": "random"}, "estimator: labels are crossed in one way"),
@@ -195,6 +196,8 @@ def test_a_target_of_a_classifier_of_classes_is_refused(folder: Path, tmp_path: 
     classes = saved(tmp_path, SIZE, 1, classes=2)
     with pytest.raises(UserError, match=r"target: .*tells classes apart"):
         inpaint_cli.design_table(folder, classifier=classes, target="left", **FEW)
+    with pytest.raises(UserError, match=r"cross: .*tells classes apart"):
+        inpaint_cli.design_table(folder, classifier=classes, cross=LABELS, **FEW)
     with pytest.raises(UserError, match=r"data: .*no classes to tell"):
         inpaint_cli.design_table(folder, classifier=classes, **FEW)
 

@@ -16,9 +16,10 @@ from PIL import Image
 import inpaint_cli
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
-from inpaint_cli.posterior import auroc, design_table
+from inpaint_cli.files import write_text
+from inpaint_cli.posterior import auroc, design_run, design_table
 from inpaint_cli.posterior.design_printing import cell_of
-from inpaint_cli.posterior.design_run import earlier_looks
+from inpaint_cli.posterior.design_run import EarlierLooks
 from tests.masked_classifiers import saved
 from tests.pretend_model import PretendModel, pretend
 
@@ -242,6 +243,36 @@ def test_a_classifier_of_another_size_is_refused(photo: Path, classifier: str) -
         inpaint_cli.design(photo, model="pcnn-digits", classifier=classifier)
 
 
+def test_a_place_that_cannot_be_written_is_told_first(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = typed(photo, *words(classifier), "-o", tmp_path / "file" / "out")
+    assert (code, "is a file, not a folder" in err, "loading" in err) == (1, True, False)
+
+
+def test_folders_in_a_folder_are_looked_at_where_that_is_asked(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "x.png").write_bytes(photo.read_bytes())
+    more = (*words(classifier), "-o", tmp_path / "out")
+    code, _, err = typed(tmp_path / "a", *more)
+    assert (code, "--recursive adds the folders in it" in err) == (2, True)
+    code, _, err = typed("--data", "digits", "-r", *words(classifier))
+    assert (code, "--recursive: belongs to photos" in err) == (2, True)
+
+
+@pytest.mark.usefixtures("pretend")
+def test_files_of_a_folder_in_a_folder_lie_in_one(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "x.png").write_bytes(photo.read_bytes())
+    assert typed(tmp_path / "a", "-r", *words(classifier), "-o", tmp_path / "out")[0] == 0
+    assert (tmp_path / "out" / "b" / "x-design.png").is_file()
+
+
 def test_data_without_classes_or_with_too_many_are_refused(
     photo: Path, digits_classifier: str, tmp_path: Path
 ) -> None:
@@ -346,12 +377,72 @@ def test_a_later_run_keeps_what_is_known_of_other_photos(
     assert record_in(tmp_path / "out")["grid"] == 5
 
 
-@pytest.mark.parametrize("photos", ["1", "[1]", '[{"photo": 1}]', '[{"photo": "a", "stem": 1}]'])
+@pytest.mark.usefixtures("pretend")
+def test_looks_at_another_photo_of_the_same_name_are_kept(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").write_bytes(photo.read_bytes())
+    more = (*words(classifier), "-o", tmp_path / "out")
+    assert typed(tmp_path / "a" / "x.png", *more)[0] == 0
+    first = record_in(tmp_path / "out")
+    code, _, err = typed(tmp_path / "b" / "x.png", *more)
+    assert (code, f"holds looks at {tmp_path / 'a' / 'x.png'}" in err) == (2, True)
+    assert record_in(tmp_path / "out") == first
+
+
+@pytest.mark.parametrize("grid", [4, 5])
+@pytest.mark.parametrize("writes", range(1, 4))
+@pytest.mark.usefixtures("pretend")
+def test_a_killed_run_can_be_given_again(
+    photo: Path,
+    classifier: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    writes: int,
+    grid: int,
+) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    again = (tmp_path / "a.png", tmp_path / "b.png", *words(classifier), "-o", tmp_path / "out")
+    if grid == 5:  # over results of other settings
+        assert typed(*again, "--grid", 4)[0] == 0
+    left = iter(range(writes))
+
+    def killed(path: Path, text: str) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write_text(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(design_run, "write_text", killed)
+        assert typed(*again, "--grid", grid)[0] == 130
+    assert typed(*again, "--grid", grid)[0] == 0
+    record = record_in(tmp_path / "out")
+    assert ([item["photo"] for item in record["photos"]], record["grid"]) == (
+        ["a.png", "b.png"],
+        grid,
+    )
+    assert "begun" not in record
+
+
+@pytest.mark.parametrize(
+    "photos",
+    [
+        "1",
+        "[1]",
+        '[{"photo": 1}]',
+        '[{"photo": "a", "stem": 1}]',
+        '[], "begun": 1',
+        '[], "begun": {"a": 1}',
+    ],
+)
 def test_a_record_without_photos_is_none_of_ours(tmp_path: Path, photos: str) -> None:
     record = f'{{"schema": "inpaint.design-photos/1", "photos": {photos}}}'
     (tmp_path / "design.json").write_text(record, encoding="utf-8")
     with pytest.raises(UserError, match="no record of 'inpaint design'"):
-        earlier_looks(tmp_path / "design.json")
+        EarlierLooks.of(tmp_path / "design.json")
 
 
 def told(values: list[float]) -> dict[str, Any]:

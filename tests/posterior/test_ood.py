@@ -105,15 +105,59 @@ def test_what_is_no_reference_is_refused_in_one_sentence(tmp_path: Path, content
         ood_reference.load(tmp_path / "none")
 
 
-def test_tensors_that_do_not_fit_are_refused(reference: Reference, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"covariance": np.zeros((4, 4))},
+        {"mean": np.full(4, 1e308)},  # of which the score would be no number, and p = 1
+        {"trend": np.full((4, 4), np.nan)},
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(
+    reference: Reference, tmp_path: Path, tensors: dict[str, Any]
+) -> None:
     key = ("whole", "gradient")
-    scale = replace(reference.known[key].scale, covariance=np.zeros((4, 4)))
+    scale = replace(reference.known[key].scale, **tensors)
     odd = Reference(
         reference.facts, {**reference.known, key: replace(reference.known[key], scale=scale)}
     )
     ood_reference.save(odd, tmp_path / "odd")
     with pytest.raises(UserError, match="tensors are not those"):
         ood_reference.load(tmp_path / "odd")
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"n": {}}, "its counts are not those of masked and whole"),
+        ({"held_out": {"masked": 1}}, "its counts are not those"),
+        ({"not_finite": {}}, "its counts are not those"),
+        ({"passes": 10**9}, "how often and with which seed"),
+        ({"seed": -1}, "how often and with which seed"),
+        ({"scores": ("gradient", "gradient")}, "known scores"),
+    ],
+)
+def test_facts_that_nothing_can_be_done_with_are_refused(
+    reference: Reference, tmp_path: Path, facts: dict[str, Any], sentence: str
+) -> None:
+    odd = Reference(replace(reference.facts, **facts), reference.known)
+    ood_reference.save(odd, tmp_path / "odd")
+    with pytest.raises(UserError, match=sentence):
+        ood_reference.load(tmp_path / "odd")
+
+
+def test_a_reference_with_another_number_of_features_is_refused(reference: Reference) -> None:
+    known = dict(reference.known)
+    scale = known["whole", "gradient"].scale
+    shorter = replace(
+        scale,
+        trend=scale.trend[:, 1:],
+        mean=scale.mean[1:],
+        covariance=scale.covariance[1:, 1:],
+    )
+    known["whole", "gradient"] = replace(known["whole", "gradient"], scale=shorter)
+    with pytest.raises(UserError, match=r"reference: is of 3 features of gradient, and toy has 4"):
+        Reference(reference.facts, known).check(contestant())
 
 
 def test_a_reference_of_another_model_is_refused_with_both_hashes(reference: Reference) -> None:
@@ -251,6 +295,7 @@ def test_bad_requests_are_answered_before_the_first_pass(
     monkeypatch.setattr("inpaint_cli.models.ipa.typicality._passes", never)
     for given, sentence in (
         ({"against": ("nosie",)}, "against.*'nosie'.*noise"),
+        ({"against": (str(file.parent),)}, rf"^against: {file.parent.name}: no images"),
         ({"masks": "nothing"}, "masks: nothing or everything"),
         ({"data": {"limit": 1}}, "limit: 1 of 106 pictures a side are too few"),
     ):
@@ -258,7 +303,7 @@ def test_bad_requests_are_answered_before_the_first_pass(
             compared(file, **given)
     for wanted, sentence in (
         (lambda: order(40), "40 pictures.*4 features.*at least 54"),
-        (lambda: order(masks="nothing"), "0 pictures"),
+        (lambda: order(masks="nothing"), "masks: 0 pictures.*Take others"),
         (lambda: order(held_out=5), "held_out: must be at least 19"),
         (lambda: order(passes=0), "passes"),
     ):
@@ -339,12 +384,29 @@ def test_options_that_mean_nothing_in_a_form_are_refused() -> None:
         (("a.png", "--against", "noise"), "--against: means nothing with PHOTO"),
         (("--fit", "--data", "digits", "--against", "noise"), "--against: means nothing"),
         (("a.png", "--data", "digits"), "give one of them"),
+        (("a.png", "--fit"), "--fit takes --data"),
+        (("--data", "digits", "--recursive"), "--recursive: means nothing"),
         ((), "give photos"),
         (("a.png", "--held-out", "40"), "--held-out: means nothing"),
         (("--fit",), "--data: is needed"),
     ):
         code, output = typed("--model", "ipa-mnist", *words)
         assert (code, sentence in output) == (2, True), output
+
+
+def test_one_bad_photo_does_not_stop_the_others(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (28, 28)).save(tmp_path / name / "x.png")
+    words = ("--model", "ipa-mnist", "-q", "--recursive", str(tmp_path))
+    code, output = typed(*words)  # of one name, and nothing is written
+    assert (code, output.count("x.png")) == (0, 2)
+    (tmp_path / "a" / "bad.png").write_bytes(b"bad")
+    code, output = typed(*words)
+    assert (code, output.count("x.png"), "1 of 3 photos failed" in output) == (3, 2, True)
+    assert f"failed: {tmp_path / 'a' / 'bad.png'}: not an image" in output
+    code, output = typed("--model", "ipa-mnist", str(tmp_path / "a" / "bad.png"))
+    assert (code, output.count("bad.png: not an image")) == (2, 1)
 
 
 SHIPPED = [entry.name for entry in zoo.entries() if zoo.ood_reference_of(entry.name)]
