@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
 
 FORMAT = "1"
+CLASSES = "class_names"
+"""In the header of a classifier: the names of its classes, a JSON list in the order of its outputs.
+Files of earlier versions do not have it."""
 OWN_PRESET = "own"
 """In the header of a model whose config is none of its family's presets."""
 
@@ -72,6 +75,14 @@ def read_header(path: Path) -> dict[str, str]:
             "Files of the papers' authors are read with 'inpaint convert'."
         )
     return header
+
+
+def class_names_of(header: Mapping[str, str], path: Path) -> tuple[str, ...]:
+    """Return the names of the classes that a header says, in their order; () where it says none."""
+    names = json_of(header.get(CLASSES, "[]"), f"{path}: {CLASSES}")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{path}: {CLASSES}: must be a list of names.")
+    return tuple(names)
 
 
 def load_weights(path: Path) -> Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,13 @@ from torch import Tensor
 
 from inpaint_cli.models.classifier.config import ClassifierConfig
 from inpaint_cli.models.classifier.networks import Classifier
-from inpaint_cli.weights import save_weights
+from inpaint_cli.weights import CLASSES, save_weights
 
 
-def saved(folder: Path, size: int = 16, channels: int = 3, **fields: object) -> str:
-    """Write a classifier with random weights, and return its path."""
+def saved(
+    folder: Path, size: int = 16, channels: int = 3, names: Sequence[str] = (), **fields: object
+) -> str:
+    """Write a classifier with random weights, and return its path; names: of its classes."""
     chosen = {"classes": 3, "masked": True, "widths": (4, 6), "shift": 0, **fields}
     config = ClassifierConfig(size=size, channels=channels, **chosen)  # type: ignore[arg-type]
     with torch.random.fork_rng():
@@ -23,7 +27,8 @@ def saved(folder: Path, size: int = 16, channels: int = 3, **fields: object) -> 
         model = Classifier(config).eval()
         torch.nn.init.normal_(model.head.weight, std=3)
     path = folder / "classifier.safetensors"
-    save_weights(path, model, family="classifier", preset="own")
+    extra = {CLASSES: json.dumps(names)} if names else {}
+    save_weights(path, model, family="classifier", preset="own", extra=extra)
     return str(path)
 
 

@@ -31,6 +31,8 @@ CARD = {
     "figures": dict,
 }
 """Fields of a card, all required, and the type of each (docs/models.md)."""
+CARD_OF_CLASSES = {"classes": list}
+"""Further fields of the card of a classifier."""
 CARD_TRAINING = {"command": str, "steps": int, "seed": int, "machine": str, "hours": float}
 """Fields of the table [training] of a card, all required."""
 
@@ -72,7 +74,8 @@ def card(weights: Path, preset: str) -> dict[str, Any]:
 
 def faults(entry: zoo.Entry) -> list[str]:
     """Return what is wrong with a card, by comparison with docs/models.md and with the weights."""
-    faults = _misfits(entry.card, CARD) + _misfits(entry.card["training"], CARD_TRAINING)
+    further = CARD_OF_CLASSES if entry.card["family"] == "classifier" else {}
+    faults = _misfits(entry.card, CARD | further) + _misfits(entry.card["training"], CARD_TRAINING)
     if entry.card["name"] != entry.name:
         faults.append("name")
     header = read_header(entry.weights)
@@ -106,6 +109,15 @@ def test_all_weights_that_ship_load() -> None:
         assert load_weights(entry.weights).config.size >= 0
 
 
+def test_classifiers_that_ship_say_the_names_of_their_classes() -> None:
+    of_classes = [entry for entry in zoo.entries() if entry.card["family"] == "classifier"]
+    assert of_classes
+    for entry in of_classes:
+        names = zoo.class_names_of(entry.weights)
+        assert len(set(names)) == load_weights(entry.weights).config.class_count
+    assert zoo.class_names_of(zoo.FOLDER / "pcnn-digits.safetensors") == ()
+
+
 def test_all_that_ships_is_small_enough() -> None:
     assert sum(path.stat().st_size for path in zoo.FOLDER.iterdir()) <= LARGEST_BYTES
 
@@ -116,7 +128,9 @@ def test_the_default_model_ships() -> None:
 
 def test_the_fields_of_a_card_are_the_documented_ones(top: Path) -> None:
     page = (top / "docs" / "models.md").read_text(encoding="utf-8")
-    missing = [name for name in [*CARD, *CARD_TRAINING] if f"`{name}`" not in page]
+    missing = [
+        name for name in [*CARD, *CARD_OF_CLASSES, *CARD_TRAINING] if f"`{name}`" not in page
+    ]
     assert [name for name in missing if f"`[{name}]`" not in page] == []
 
 

@@ -52,6 +52,8 @@ class Judge:
     """Names of the labels that it tells of, one by one; none where it tells classes apart."""
     target: int | None = None
     """The label that is asked for; None where it tells classes apart."""
+    class_names: tuple[str, ...] = ()
+    """Of the classes that it tells apart, in its order; none where its file does not say."""
 
     @property
     def target_name(self) -> str | None:
@@ -125,7 +127,7 @@ def load_judge(name: str, device: str, target: str | None = None, asked: str = "
     place = resolve(device)
     moved = cast("torch.nn.Module", network).to(place).eval()
     classes = int(getattr(config, "classes", 0)) if number is None else 2
-    facts = (place, hash_of(source), outputs, number)
+    facts = (place, hash_of(source), outputs, number, zoo.class_names_of(source))
     return Judge(title, cast(MaskedClassifier, moved), classes, *facts)
 
 

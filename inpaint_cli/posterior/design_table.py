@@ -17,6 +17,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import read_mask
 from inpaint_cli.metrics.protocol import Setting, choose_masks
 from inpaint_cli.metrics.targets import Contestant, subset
+from inpaint_cli.parsing import brief
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior import auroc
 from inpaint_cli.posterior.choosing import Estimator
@@ -102,13 +103,29 @@ def labels_of(images: ImageSet, rows: Sequence[int], judge: Judge) -> npt.NDArra
             "classes.",
             setting="data",
         )
-    if len(images.classes) > judge.classes:
+    return outputs_of(images, judge)[images.labels[rows]]
+
+
+def outputs_of(images: ImageSet, judge: Judge) -> npt.NDArray[np.int64]:
+    """Return which output of the classifier each class of the data is, by name.
+
+    Where the classifier does not say its names, by number. UserError where they do not fit.
+    """
+    known = judge.class_names
+    odd = [name for name in images.classes if name not in known]
+    if known and odd:
         raise UserError(
-            f"{images.name} has {len(images.classes)} classes, and {judge.name} tells "
-            f"{judge.classes} apart.",
+            f"{images.name} has a class '{brief(odd[0])}', and {judge.name} tells apart "
+            f"{brief(', '.join(known), 200)}. Take data of these, or a classifier of those.",
             setting="classifier",
         )
-    return images.labels[rows]
+    if not known and len(images.classes) != judge.classes:
+        raise UserError(
+            f"{images.name} has {len(images.classes)} classes, and {judge.name} tells "
+            f"{judge.classes} apart and does not say which. Take a classifier of these.",
+            setting="classifier",
+        )
+    return np.array([known.index(name) if known else i for i, name in enumerate(images.classes)])
 
 
 def starts_of(order: DesignOrder, bench: Bench, count: int, reporter: Reporter) -> list[Mask]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,7 @@ from inpaint_cli.training.loop import BrokenStep, StepReport, Trainer
 from inpaint_cli.training.stopping import TIME_IS_UP
 from inpaint_cli.training.takeover import BEST
 from inpaint_cli.training.validation import Validation
-from inpaint_cli.weights import save_weights
+from inpaint_cli.weights import CLASSES, save_weights
 
 if TYPE_CHECKING:
     from inpaint_cli.data import ImageSet
@@ -36,6 +37,8 @@ class StageRun:
     def __init__(self, run: TrainingRun, trainer: Trainer, held_out: ImageSet) -> None:
         self.run, self.folder, self.reporter = run, run.folder, run.reporter
         self.trainer, self.stage, self.training = trainer, trainer.stage, trainer.training
+        learned = run.recipe.config.class_count is not None
+        self.class_names = held_out.classes if learned else ()
         self.validation = Validation(self.stage, self.training, held_out, trainer.device)
         self.saved = trainer.progress.step
         """The step of the newest checkpoint."""
@@ -216,10 +219,11 @@ class StageRun:
         save_weights(path, model, family=recipe.model, preset=recipe.preset, extra=extra)
 
     def _header(self, finished: bool = False) -> dict[str, str]:
-        """Return what the weight file says of the run's stages."""
+        """Return what the weight file says of the run's stages and of the classes it learned."""
         stages = self.folder.finished_stages() + ([self.stage.name] if finished else [])
         progress = {} if finished else {"in_progress": self.stage.name}
-        return {"stages": ",".join(stages), **progress}
+        named = {CLASSES: json.dumps(self.class_names)} if self.class_names else {}
+        return {"stages": ",".join(stages), **progress, **named}
 
     def _kept(self) -> str:
         if self.saved == 0:

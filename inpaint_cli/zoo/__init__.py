@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inpaint_cli import models
+from inpaint_cli import models, weights
 from inpaint_cli.configuration import read_toml
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.weights import hash_of
@@ -58,6 +58,18 @@ def ood_reference_of(name: str) -> Path | None:
     """Return the reference of `inpaint ood` that ships for a model of the zoo, if one does."""
     path = FOLDER / f"{name}.ood.safetensors"
     return path if path.is_file() else None
+
+
+def class_names_of(path: Path) -> tuple[str, ...]:
+    """Return the names of the classes that a classifier's file tells apart, in their order.
+
+    The file says them, or the card if it ships; () where neither does.
+    """
+    names = weights.class_names_of(weights.read_header(path), path)
+    card = path.with_suffix(".toml")
+    if names or path.parent != FOLDER or not card.is_file():
+        return names
+    return tuple(read_toml(card).get("classes", ()))
 
 
 def whole(path: Path) -> str:

@@ -19,7 +19,7 @@ from inpaint_cli import zoo
 from inpaint_cli.configuration import read_toml, to_toml
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import write_text
-from inpaint_cli.weights import hash_of, load_weights, read_header, save_weights
+from inpaint_cli.weights import CLASSES, hash_of, load_weights, read_header, save_weights
 
 RUNS = Path("runs/zoo")
 
@@ -54,6 +54,7 @@ def pack(name: str, run: Path) -> Path:
         family=header["family"],
         preset=header["preset"],
         dtype=torch.float16,
+        extra={name: header[name] for name in (CLASSES,) if name in header},
     )
     log = map(json.loads, (run / "log.jsonl").read_text().splitlines())
     last = {entry["stage"]: entry for entry in log if entry.get("kind") == "step"}

@@ -20,6 +20,7 @@ from inpaint_cli.models.classifier.config import PRESETS, ClassifierConfig
 from inpaint_cli.models.classifier.networks import Classifier, resized, with_channels
 from inpaint_cli.models.classifier.objective import STAGES, cross_entropies, moved
 from inpaint_cli.randomness import Noise
+from inpaint_cli.weights import class_names_of, read_header
 
 
 def classifier(channels: int = 3, **fields: Any) -> Classifier:
@@ -244,7 +245,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_of_class_folders_trains_one(folder: Path, tmp_path: Path) -> None:
     result = train(folder, tmp_path / "runs")
     assert result.exit_code == 0, result.stderr
-    assert Path(result.stdout.strip()).is_file()
+    weights = Path(result.stdout.strip())
+    assert class_names_of(read_header(weights), weights) == ("dark", "light")
     assert not (Path(result.stdout.strip()).parent / "samples").exists()
 
 

@@ -291,7 +291,7 @@ def test_a_cancelled_round_leaves_nothing(served: Served, held: Held) -> None:
 
 @pytest.mark.parametrize("what", ["0/patch.png", "0/file"])
 def test_what_is_asked_for_while_a_round_is_cancelled_is_not_found(
-    served: Served, held: Held, what: str
+    served: Served, held: Held, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     start(served, n=8)
     session = served.page.session
@@ -308,7 +308,7 @@ def test_what_is_asked_for_while_a_round_is_cancelled_is_not_found(
         found.set()
         return round_
 
-    session.done = told  # type: ignore[method-assign]
+    monkeypatch.setattr(session, "done", told)
     with session.pixels:
         asking.start()
         assert found.wait(20)

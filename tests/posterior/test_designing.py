@@ -15,11 +15,14 @@ from PIL import Image
 
 import inpaint_cli
 from inpaint_cli.cli import main
+from inpaint_cli.data import load_images
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
 from inpaint_cli.posterior import auroc, design_run, design_table
+from inpaint_cli.posterior.classifying import load_judge
 from inpaint_cli.posterior.design_printing import cell_of
 from inpaint_cli.posterior.design_run import EarlierLooks
+from inpaint_cli.weights import CLASSES, class_names_of
 from tests.masked_classifiers import saved
 from tests.pretend_model import PretendModel, pretend
 
@@ -289,6 +292,45 @@ def test_data_without_classes_or_with_too_many_are_refused(
             inpaint_cli.design_table(
                 data, model="pcnn-digits", classifier=network, estimator="random", images=2
             )
+
+
+def of_classes(folder: Path, *names: str) -> Path:
+    """Return a data set with two pictures of each class in each split."""
+    for split in ("train", "test"):
+        for name in names:
+            (folder / split / name).mkdir(parents=True)
+            for number in range(2):
+                Image.new("L", (8, 8), 9 * number + len(name)).save(
+                    folder / split / name / f"{number}.png"
+                )
+    return folder
+
+
+def classes_of(data: Path, classifier: str) -> list[int]:
+    """Return which outputs of a classifier the classes of data are."""
+    judge = load_judge(classifier, "cpu")
+    images = load_images((str(data),), size=8, channels=1, levels=256, split="test")
+    return list(design_table.labels_of(images, range(len(images)), judge))
+
+
+def test_classes_are_told_by_name(tmp_path: Path) -> None:
+    some = of_classes(tmp_path / "some", "cat", "owl")
+    assert classes_of(some, saved(tmp_path, 8, 1, ("owl", "bat", "cat"))) == [2, 2, 0, 0]
+    with pytest.raises(UserError, match=r"classifier: some has .* 'cat', and .* owl, bat, dog"):
+        classes_of(some, saved(tmp_path, 8, 1, ("owl", "bat", "dog")))
+
+
+def test_classes_without_names_have_to_be_as_many(tmp_path: Path) -> None:
+    some = of_classes(tmp_path / "some", "cat", "owl")
+    assert classes_of(some, saved(tmp_path, 8, 1, classes=2)) == [0, 0, 1, 1]
+    with pytest.raises(UserError, match=r"has 2 classes, and .* tells 3 apart and does not say"):
+        classes_of(some, saved(tmp_path, 8, 1, classes=3))
+
+
+@pytest.mark.parametrize("names", ["1", '["a", 1]', "{", '{"a": 1}'])
+def test_names_that_are_none_are_refused(tmp_path: Path, names: str) -> None:
+    with pytest.raises(UserError, match="class_names: "):
+        class_names_of({CLASSES: names}, tmp_path)
 
 
 def test_options_of_the_other_kind_are_refused(photo: Path, classifier: str) -> None:
