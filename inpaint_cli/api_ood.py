@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from inpaint_cli.contestants import contestant, contestant_of
 from inpaint_cli.loaded_model import LoadedModel, load_model
-from inpaint_cli.photos.arguments import ImageSource, photo_of, visible_of
+from inpaint_cli.photos.arguments import ImageSource, names, photo_of, visible_of
 
 if TYPE_CHECKING:
     from inpaint_cli.posterior.ood_judging import Judgement
@@ -107,7 +107,7 @@ def compare_ood(
     order = ood_comparing.CompareOrder(
         str(model),
         completion_options(options),
-        (against,) if isinstance(against, str) else tuple(against),
+        names(against, "against"),
         None if reference is None else Path(reference),
         masks,
         by_visible,

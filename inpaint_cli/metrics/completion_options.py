@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.metrics.protocol import Setting, check_counts
+from inpaint_cli.photos import arguments
 from inpaint_cli.photos.request import DetailSource
 from inpaint_cli.reporting import Reporter
 
@@ -41,10 +42,18 @@ def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
         if name not in names:
             raise unknown_name("no option", name, names)
     options = {name: value for name, value in given.items() if value is not None}
-    if isinstance(options.get("data"), str | Path):
-        options["data"] = (str(options["data"]),)
     if "data" in options:
-        options["data"] = tuple(map(str, options["data"]))
+        options["data"] = arguments.names(options["data"], "data")
+    for name in options.keys() & {"split", "masks", "split_map"}:
+        (options[name],) = arguments.names((options[name],), name)
+    if "seed" in options:
+        options["seed"] = arguments.whole(options["seed"], "seed", 0)
+    if "temperature" in options:
+        options["temperature"] = arguments.number(options["temperature"], "temperature")
+        if not 0 <= options["temperature"] < math.inf:
+            raise UserError(
+                f"must be at least 0, got {given['temperature']}.", setting="temperature"
+            )
     chosen = CompletionOptions(**options)
     check_counts(chosen.k, chosen.limit, None, chosen.size)
     return chosen

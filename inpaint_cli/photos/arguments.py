@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,23 @@ def number(value: Any, name: str) -> float | None:
         return float(value)
     except OverflowError:
         raise UserError("must be a smaller number.", setting=name) from None
+
+
+def names(value: Any, name: str) -> tuple[str, ...]:
+    """Return one or more names or paths as texts; UserError for anything else."""
+    several = value if isinstance(value, list | tuple | set | frozenset) else (value,)
+    for one in several:
+        if not isinstance(one, str | Path):
+            raise UserError(f"must be names or paths, got {_short(one)}.", setting=name)
+    return tuple(map(str, several))
+
+
+def one_of(value: Any, name: str, kinds: Any) -> None:
+    """Raise UserError for a value that is none of a Literal's; None is no matter."""
+    if value is not None and value not in get_args(kinds):
+        raise UserError(
+            f"must be one of {', '.join(get_args(kinds))}, got {_short(value)}.", setting=name
+        )
 
 
 def photo_of(image: Any) -> tuple[Picture, bool]:

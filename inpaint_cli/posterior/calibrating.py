@@ -23,6 +23,7 @@ from inpaint_cli.metrics.completion_options import CompletionOptions, load_image
 from inpaint_cli.metrics.forecasts import hidden_values
 from inpaint_cli.metrics.protocol import BINS, bin_name, bin_of, settings_of
 from inpaint_cli.metrics.targets import Contestant, ModelTarget, prepared
+from inpaint_cli.photos import arguments
 from inpaint_cli.photos.calibration import (
     WHOLE,
     Calibration,
@@ -90,8 +91,8 @@ class CalibrationOrder:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        low, high = LEVELS
-        if not (low < self.level < high and self.alpha):
+        level, (low, high) = arguments.number(self.level, "level") or 0.0, LEVELS
+        if not (low < level < high and self.alpha):
             raise UserError(
                 f"must be above {low:g} and below {high:g} (percent), with at most {DECIMALS - 2} "
                 f"decimals, got {self.level}.",

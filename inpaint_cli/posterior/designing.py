@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.metrics.targets import Contestant
-from inpaint_cli.photos.arguments import whole
+from inpaint_cli.photos import arguments
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior.choosing import (
     ESTIMATORS,
@@ -237,12 +236,14 @@ def order_of(model: object, classifier: object, options: Mapping[str, Any]) -> D
     given = {name: value for name, value in options.items() if value is not None}
     for name in ("steps", "n", "images", "grid", "limit", "seed"):
         if name in given:
-            given[name] = whole(given[name], name)
+            given[name] = arguments.whole(given[name], name)
     given["estimators"] = given.pop("estimator", "eig")
-    for name in ("estimators", "data", "cross"):
-        one_or_more = given.get(name, ())
-        is_one = isinstance(one_or_more, str | Path)
-        given[name] = (str(one_or_more),) if is_one else tuple(map(str, one_or_more))
+    for name, setting in (("estimators", "estimator"), ("data", "data")):
+        given[name] = arguments.names(given.get(name, ()), setting)
+    labels = given.get("cross", ())
+    given["cross"] = (labels,) if isinstance(labels, str) else tuple(map(str, labels))
+    if "start" in given:
+        (given["start"],) = arguments.names((given["start"],), "start")
     if "target" in given:
         given["target"] = str(given["target"])
     return DesignOrder(str(model), str(classifier), **given)

@@ -26,6 +26,7 @@ from inpaint_cli.metrics.protocol import (
     settings_of,
 )
 from inpaint_cli.metrics.targets import Contestant
+from inpaint_cli.photos.arguments import names
 from inpaint_cli.posterior.auroc import distance_from_uniform, separation
 from inpaint_cli.posterior.ood_fit import Table, is_partial, mask_of, table_of, tensor_of
 from inpaint_cli.posterior.ood_judging import asking_of, reference_of
@@ -64,6 +65,8 @@ class CompareOrder:
                 "is needed: pictures of the kind that the model was trained on.", setting="data"
             )
         check_counts(None, self.data.limit, None, None)
+        if self.masks is not None:
+            names((self.masks,), "masks")
         for name in names_of(self.against):
             if name not in (*SYNTHETIC, *data.NAMES) and not Path(name).exists():
                 raise unknown_name("no set", name, (*SYNTHETIC, *data.NAMES), setting="against")

@@ -20,7 +20,6 @@ from inpaint_cli.randomness import Noise, content_key, stream
 Values = npt.NDArray[np.float64]
 StatisticKind = Literal["gradient", "likelihood", "agreement"]
 Form = Literal["analytic", "sampled"]
-KINDS: tuple[StatisticKind, ...] = ("gradient", "likelihood", "agreement")
 BATCH_PIXELS = 2**15
 """Over all passes; more at a time leave the processor's caches and take longer."""
 HELD_BACK = 0.25

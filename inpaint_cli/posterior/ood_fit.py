@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inpaint_cli import __version__, models
+from inpaint_cli.bounds import MOST_COMPLETIONS
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError
@@ -19,8 +20,8 @@ from inpaint_cli.metrics.completion_options import CompletionOptions, load_image
 from inpaint_cli.metrics.protocol import MaskChoice, Setting, choose_masks, settings_of
 from inpaint_cli.metrics.targets import Contestant, subset
 from inpaint_cli.models.quantise import to_bytes, to_levels
+from inpaint_cli.photos import arguments
 from inpaint_cli.posterior.ood_features import (
-    KINDS,
     Asking,
     Form,
     StatisticKind,
@@ -69,16 +70,18 @@ class FitOrder:
             raise UserError(
                 "is needed: the pictures that the model was trained on.", setting="data"
             )
-        if self.passes < 1:
-            raise UserError(f"must be at least 1, got {self.passes}.", setting="passes")
-        if self.held_out < FEWEST_HELD_OUT:
+        arguments.whole(self.passes, "passes", 1, MOST_COMPLETIONS)
+        arguments.one_of(self.form, "form", Form)
+        arguments.one_of(self.fit, "fit", Fit)
+        arguments.one_of(self.statistic, "statistic", StatisticKind)
+        if self.masks is not None:
+            arguments.names((self.masks,), "masks")
+        if arguments.whole(self.held_out, "held_out") < FEWEST_HELD_OUT:
             raise UserError(
                 f"must be at least {FEWEST_HELD_OUT}, got {self.held_out}: with fewer no p-value "
                 "is 0.05 or less.",
                 setting="held_out",
             )
-        if self.statistic not in (None, *KINDS):
-            raise UserError(f"must be one of {', '.join(KINDS)}.", setting="statistic")
 
 
 @dataclass(frozen=True)

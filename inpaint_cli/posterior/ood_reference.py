@@ -21,6 +21,7 @@ from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.parsing import check_regular, json_of
+from inpaint_cli.photos.arguments import one_of
 from inpaint_cli.posterior.ood_features import Form, StatisticKind, length_of
 from inpaint_cli.posterior.ood_scores import Scale, is_finite, p_values, signed_log
 
@@ -128,6 +129,8 @@ class Reference:
 
         transform: of the gradient alone; None = its logarithm.
         """
+        one_of(kind, "statistic", StatisticKind)
+        one_of(transform, "transform", Transform)
         wanted = kind or SCORES[self.facts.scores[0]][0]
         if transform and wanted != "gradient":
             raise UserError(

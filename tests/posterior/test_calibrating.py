@@ -100,6 +100,12 @@ def test_bad_requests_are_answered_before_the_first_completion() -> None:
     for given, sentence in (
         ({"limit": 8}, "8 pictures.*at least 9"),
         ({"k": 1}, "k: must be at least 2"),
+        ({"temperature": float("nan")}, "temperature: must be at least 0, got nan"),
+        ({"temperature": "1"}, "temperature: must be a number, got '1'"),
+        ({"level": "90"}, "level: must be a number, got '90'"),
+        ({"seed": -1}, "seed: must be at least 0"),
+        ({"masks": ["centre", "freeform"]}, "masks: must be names or paths"),
+        ({"data": 3}, "data: must be names or paths, got 3"),
         ({"temperature": 0.0}, "temperature: must be above 0"),
         ({"level": 50}, "level: must be above 50"),
         ({"level": 100}, "level: must be above 50 and below 100"),

@@ -78,6 +78,17 @@ def test_a_transform_is_of_the_gradient_alone(reference: Reference) -> None:
         reference.chosen("likelihood", "log")
 
 
+def test_kinds_that_are_not_known_are_refused(reference: Reference) -> None:
+    for given, sentence in (
+        ((None, "square"), "transform: must be one of log, none, got 'square'"),
+        (("typicality", None), "statistic: must be one of gradient, likelihood, agreement"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            reference.chosen(*given)
+    with pytest.raises(UserError, match="against: must be names or paths, got 3"):
+        inpaint_cli.compare_ood("ipa-mnist", data="digits", against=3)  # type: ignore[arg-type]
+
+
 def test_the_file_is_read_back_as_it_was(reference: Reference, file: Path) -> None:
     again = ood_reference.load(file)
     assert again.facts == reference.facts
@@ -297,6 +308,7 @@ def test_bad_requests_are_answered_before_the_first_pass(
         ({"against": ("nosie",)}, "against.*'nosie'.*noise"),
         ({"against": (str(file.parent),)}, rf"^against: {file.parent.name}: no images"),
         ({"masks": "nothing"}, "masks: nothing or everything"),
+        ({"masks": 3}, "masks: must be names or paths, got 3"),
         ({"data": {"limit": 1}}, "limit: 1 of 106 pictures a side are too few"),
     ):
         with pytest.raises(UserError, match=sentence):
@@ -306,6 +318,13 @@ def test_bad_requests_are_answered_before_the_first_pass(
         (lambda: order(masks="nothing"), "masks: 0 pictures.*Take others"),
         (lambda: order(held_out=5), "held_out: must be at least 19"),
         (lambda: order(passes=0), "passes"),
+        (lambda: order(passes=1.5), "passes: must be a whole number"),
+        (lambda: order(passes=10**9), "passes: must be at most"),
+        (lambda: order(held_out="x"), "held_out: must be a whole number"),
+        (lambda: order(form="simple"), "form: must be one of analytic, sampled, got 'simple'"),
+        (lambda: order(fit="no"), "fit: must be one of pooled, by-visible"),
+        (lambda: order(statistic="no"), "statistic: must be one of gradient"),
+        (lambda: order(masks=3), "masks: must be names"),
     ):
         with pytest.raises(UserError, match=sentence):
             fit_reference(wanted(), lambda *_: contestant(), QUIET)  # type: ignore[no-untyped-call]
