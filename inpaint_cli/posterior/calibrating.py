@@ -148,7 +148,10 @@ def _check_counts(order: CalibrationOrder, target: ModelTarget) -> None:
                 f"pictures, where {wanted}. Take others.",
                 setting="masks",
             )
-        raise UserError(f"{len(shares)} pictures, where {wanted}. Give more.", setting="data")
+        raise UserError(
+            f"{len(shares)} {order.completed.split} pictures, where {wanted}. Give more.",
+            setting="data",
+        )
     for number, ends in enumerate(BINS if order.completed.by_visible else ()):
         count = sum(bin_of(share) == number for share in shares)
         if count < needed(order.alpha):
