@@ -239,6 +239,11 @@ class Model:
         self.config = config
         self.size, self.channels, self.levels = config.size, config.channels, config.levels
 
+    @property
+    def own_temperature(self) -> float:
+        """The temperature at which it draws where none is given."""
+        return float(getattr(self.config, "temperature", 1.0))
+
     def complete(
         self,
         image: Tensor,

@@ -137,6 +137,7 @@ class LoadedModel:
             self.weights_sha256,
             request.n if self.model.stochastic else None,
             request.temperature,
+            self.model.own_temperature,
         ) or not_as_scored(self.family.options, request.options, self.model.config)
 
 

@@ -23,6 +23,8 @@ def check(calibration: Calibration | None, targets: Sequence[Target], reporter: 
     Masks or pictures of another kind are warned of, and the very pictures that it was found on: its
     intervals exist, but nothing is promised of them.
     """
+    from inpaint_cli.metrics.targets import ModelTarget
+
     if calibration is None:
         return
     targets = [target for target in targets if not target.is_reconstruction]
@@ -30,8 +32,9 @@ def check(calibration: Calibration | None, targets: Sequence[Target], reporter: 
         raise UserError("is of one model. Score that one alone.", setting="calibration")
     facts, target = targets[0].facts(), targets[0]
     temperature = facts.model.get("sampler", {}).get("temperature")
+    own = target.contestant.model.own_temperature if isinstance(target, ModelTarget) else 1.0
     why = calibration.mismatch(
-        target.name, facts.model.get("checkpoint_sha256"), target.k, temperature
+        target.name, facts.model.get("checkpoint_sha256"), target.k, temperature, own
     )
     if why:
         raise UserError(

@@ -244,7 +244,8 @@ class ModelTarget(Target):
         warnings = []
         if images.split == "train":
             warnings.append("the images scored are training images")
-        temperature = 1.0 if self._temperature is None else self._temperature
+        own = who.model.own_temperature
+        temperature = own if self._temperature is None else self._temperature
         sampler: dict[str, Any] = {"temperature": temperature if who.model.stochastic else None}
         sampler["at"] = "windows of its own size" if setting.windows else "its own size"
         if setting.windows:

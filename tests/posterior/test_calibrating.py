@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from inpaint_cli.photos.calibration import Calibration, RangeFactor
 from inpaint_cli.posterior.calibrating import controlling_factor, visible_share
 
 FEW: dict[str, Any] = {"data": "digits", "limit": 40, "k": 4}
+SCORED = {**FEW, "metrics": "coverage"}
 
 
 def typed(*words: str) -> tuple[int, str]:
@@ -143,6 +145,32 @@ def test_pictures_that_a_model_was_trained_on_are_warned_of(tmp_path: Path) -> N
     )
     assert code == 0
     assert "nothing is promised" in output
+
+
+def test_no_temperature_means_the_model_s_own(
+    calibration: Calibration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def why(made_at: float | None, drawn_at: float | None, own: float) -> str | None:
+        made = replace(calibration, temperature=made_at)
+        return made.mismatch(made.model, made.weights_sha256, made.k, drawn_at, own)
+
+    assert why(None, 1, 0.8) == "is for temperature 0.8, not 1"
+    assert why(1, None, 0.8) == "is for temperature 1, not 0.8"
+    assert (why(None, 0.8, 0.8), why(0.8, None, 0.8), why(None, None, 0.8)) == (None,) * 3
+    monkeypatch.setattr("inpaint_cli.family.Model.own_temperature", 0.8)
+    with pytest.raises(UserError, match=r"calibration: is for temperature 0\.8, not 1"):
+        inpaint_cli.complete(
+            np.zeros((8, 8), np.uint8),
+            visible=np.eye(8, dtype=bool),
+            model="pcnn-digits",
+            calibration=calibration,
+            n=4,
+            temperature=1,
+        )
+    with pytest.raises(UserError, match=r"calibration: is for temperature 0\.8, not 1"):
+        inpaint_cli.score("pcnn-digits", calibration=calibration, temperature=1.0, **SCORED)
+    (document,) = inpaint_cli.score("pcnn-digits", calibration=calibration, **SCORED)
+    assert document["model"]["sampler"]["temperature"] == 0.8
 
 
 def test_a_score_tells_of_calibrated_intervals(calibration: Calibration, tmp_path: Path) -> None:
