@@ -133,7 +133,7 @@ class LoadedModel:
     ) -> str | None:
         """Return why a calibration says nothing on these completions; None if it does."""
         return calibration.mismatch(
-            self.name,
+            getattr(self.model, "label", self.name),  # of a command, as `calibrate` has it
             self.weights_sha256,
             request.n if self.model.stochastic else None,
             request.temperature,

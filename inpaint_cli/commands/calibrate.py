@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from inpaint_cli.commands import options
-from inpaint_cli.commands.output_options import check_file
+from inpaint_cli.commands.output_options import check_file, file_of
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
@@ -98,7 +98,7 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
     from inpaint_cli import api
     from inpaint_cli.photos import calibration as files
 
-    path = output or Path(f"{Path(given['model']).name}.calibration.json")
+    path = output or file_of(given["model"], ".calibration.json")
     if check_file(path):  # an earlier calibration is replaced, and nothing else
         files.load(path)
     result = api.calibrate(given.pop("model"), reporter=reporter, **given)

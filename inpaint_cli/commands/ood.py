@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from inpaint_cli.commands import options
-from inpaint_cli.commands.output_options import check_file
+from inpaint_cli.commands.output_options import check_file, file_of
 from inpaint_cli.errors import PartialFailure, PlainError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
@@ -193,7 +193,7 @@ def fit(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     from inpaint_cli import api_ood
     from inpaint_cli.posterior import ood_reference, ood_tables
 
-    path = given["output"] or Path(f"{Path(given['model']).name}.ood.safetensors")
+    path = given["output"] or file_of(given["model"], ".ood.safetensors")
     if check_file(path):  # an earlier reference is replaced, and nothing else
         ood_reference.load(path)
     names = FIT - {"output"} | {"device"}

@@ -12,6 +12,7 @@ import click
 
 from inpaint_cli.commands import options
 from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.files import resolved
 
 if TYPE_CHECKING:
     from inpaint_cli.photos.output import OutputSettings
@@ -96,6 +97,25 @@ def check_place(folder: Path) -> None:
         raise ResourceError(f"{nearest} is a file, not a folder.", setting="output")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise ResourceError(f"{nearest} may not be written. Give another place.", setting="output")
+
+
+def file_of(model: str, ending: str) -> Path:
+    """Return what a file that is made of a model is called where nobody said: as the model.
+
+    Of a run folder and of the weight file in it that is the folder's name. UserError for a command,
+    which has none.
+
+    >>> print(file_of("runs/0001-a", ".json"), file_of("a.safetensors", ".json"))
+    0001-a.json a.json
+    """
+    from inpaint_cli.models.external import is_command
+
+    if is_command(model):
+        raise UserError("a command has no name to call the file by. Give one.", setting="output")
+    path = resolved(Path(model))
+    if path.suffix == ".safetensors":
+        path = path.parent if path.stem == "model" else path.with_suffix("")
+    return Path(path.name + ending)
 
 
 def check_file(path: Path) -> bool:

@@ -15,12 +15,14 @@ from click.testing import CliRunner
 
 import inpaint_cli
 from inpaint_cli.cli import main
+from inpaint_cli.commands.output_options import file_of
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.calibrated import figures
 from inpaint_cli.metrics.protocol import BINS
 from inpaint_cli.photos import calibration as files
 from inpaint_cli.photos.calibration import Calibration, RangeFactor
 from inpaint_cli.posterior.calibrating import controlling_factor, visible_share
+from tests.programs import SEEDED, command
 
 FEW: dict[str, Any] = {"data": "digits", "limit": 40, "k": 4}
 SCORED = {**FEW, "metrics": "coverage"}
@@ -136,6 +138,33 @@ def test_a_place_that_cannot_be_written_is_told_before_the_first_completion(
     for words in (("calibrate",), ("ood", "--fit")):
         code, out = typed(*words, "--model", "pcnn-digits", "--data", "digits", "-o", place)
         assert (code, "--output: " in out, "is a file, not a folder" in out) == (1, True, True)
+
+
+def test_a_file_is_called_as_its_model(tmp_path: Path) -> None:
+    run = tmp_path / "0001-run"
+    run.mkdir()
+    (run / "model.safetensors").touch()
+    for model, name in (
+        (run, "0001-run"),
+        (f"{run}/", "0001-run"),
+        (run / "model.safetensors", "0001-run"),
+        (run / "." / "..", tmp_path.name),
+        ("a/b.safetensors", "b"),
+        ("pcnn-digits", "pcnn-digits"),
+    ):
+        assert file_of(str(model), ".json") == Path(f"{name}.json")
+    with pytest.raises(UserError, match="output: a command has no name"):
+        file_of("exec:tool {image} {mask} {out}", ".json")
+
+
+def test_the_intervals_of_a_command_are_its_own(tmp_path: Path) -> None:
+    tool = command(tmp_path, SEEDED)
+    made = inpaint_cli.calibrate(tool, data="digits", limit=10, k=2)
+    image, visible = np.zeros((8, 8), np.uint8), np.eye(8, dtype=bool)
+    asked: dict[str, Any] = {"visible": visible, "calibration": made, "n": 2}
+    assert inpaint_cli.complete(image, model=tool, **asked).intervals is not None
+    with pytest.raises(UserError, match=r"calibration: is of exec:tool\.py, not of other"):
+        inpaint_cli.complete(image, model=f"other={tool}", **asked)
 
 
 def test_pictures_that_a_model_was_trained_on_are_warned_of(tmp_path: Path) -> None:
