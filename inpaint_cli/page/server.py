@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import UserError, with_flags
 from inpaint_cli.page.answers import Json, answer, body_of, parsed
 from inpaint_cli.page.drawing import NoSuchRound, in_words
 from inpaint_cli.page.gate import Gate, Refusal, new_token
@@ -86,10 +86,10 @@ class PageServer:
             return Json({"error": str(error)}, error.status)
         if isinstance(error, InTheWay):
             more = {"elsewhere": error.elsewhere, "replaceable": error.replaceable}
-            return Json({"error": str(error), **more}, 409)
+            return Json({"error": with_flags(str(error)), **more}, 409)
         if isinstance(error, UserError):
             status = {Busy: 409, NoSuchRound: 404}.get(type(error), 422)
-            return Json({"error": str(error)}, status)
+            return Json({"error": with_flags(str(error))}, status)
         return Json({"error": in_words(error)}, 500)
 
     def _check_page(self, request: Request) -> None:

@@ -231,6 +231,7 @@ def test_files_of_others_are_not_replaced(served: Served, name: str) -> None:
     number, _ = served.round(n=1)
     refused = served.ask("POST", f"/api/rounds/{number}/save", {"replace": True})
     assert refused.status in (409, 422)
+    assert "replace it with --overwrite" in refused.error  # which the page is started with
     assert files_in(OUT) == {name: b"mine"}
 
 
