@@ -24,6 +24,7 @@ from inpaint_cli.metrics.metric import (
     Results,
     mean_line,
 )
+from inpaint_cli.parsing import brief
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -99,12 +100,22 @@ class ClassAccuracy(ClassMetric):
     def refusal(self, target: Target, instruments: Instruments) -> Refused | None:
         refused = super().refusal(target, instruments)
         extractor = instruments.extractor
-        if refused is not None or extractor is None or extractor.classes == len(target.classes):
+        if refused is not None or extractor is None:
             return refused
-        return Refused(
-            f"{extractor.name} tells {extractor.classes} classes apart, and the images have "
-            f"{len(target.classes)}: take the features of a classifier of these"
-        )
+        advice = "take the features of a classifier of these"
+        if extractor.classes != len(target.classes):
+            return Refused(
+                f"{extractor.name} tells {extractor.classes} classes apart, and the images have "
+                f"{len(target.classes)}: {advice}"
+            )
+        if extractor.class_names and extractor.class_names != tuple(target.classes):
+            names, there = (
+                brief(", ".join(each), 60) for each in (extractor.class_names, target.classes)
+            )
+            return Refused(
+                f"{extractor.name} tells apart {names}, and the images have {there}: {advice}"
+            )
+        return None
 
     def figures(self, case: MeasuredCase) -> Figures:
         label = case.case.label

@@ -58,6 +58,8 @@ class FeatureExtractor:
     """What it is, for reports."""
     layer: str = "penultimate"
     """Of which layer the features are."""
+    class_names: tuple[str, ...] = ()
+    """Of the logits, in their order; none where the weights do not say."""
 
     @property
     def suffix(self) -> str:
@@ -278,6 +280,7 @@ def _classifier(name: str, device: torch.device) -> FeatureExtractor:
         device,
         0 if network.config.multilabel else network.config.classes,
         partial(_outputs_of, network),
+        class_names=zoo.class_names_of(path),
     )
 
 

@@ -157,6 +157,17 @@ def test_a_classifier_of_other_classes_is_refused() -> None:
     assert "brightness tells 4 classes apart, and the images have 5" in refusal["reason"]
 
 
+def test_classes_of_other_names_or_order_are_refused() -> None:
+    named = Instruments(replace(brightness(), class_names=CLASSES))
+    assert report(classed(), named)["refused"] == []
+    for classes in (CLASSES[::-1], ("a", "b", "c", "d")):
+        (refusal,) = report(classed(classes=classes), named)["refused"]
+        assert (
+            f"tells apart dark, dim, light, bright, and the images have {classes[0]}"
+            in (refusal["reason"])
+        )
+
+
 def test_features_without_classes_are_refused() -> None:
     tools = Instruments(replace(brightness(), classes=0))
     assert {one["name"] for one in report(classed(), tools)["refused"]} == set(NAMES)
