@@ -35,6 +35,11 @@ class Option:
         """The name in Python, and of the argument of `Model.complete`: "fix_top"."""
         return self.name.replace("-", "_")
 
+    @property
+    def decides_draws(self) -> bool:
+        """Whether it changes what is drawn for a hole, so that `score` takes it as well."""
+        return not self.tells and self.of_drawing is None
+
 
 def drawing_option(options: Iterable[Option], given: Mapping[str, Any]) -> Option | None:
     """Return the option by which the image is a drawing; None where it is an ordinary photo."""
@@ -65,11 +70,12 @@ def not_as_scored(
             return f"is for completions without {option.parameter}"
         if usual is None:
             return f"is for completions without {option.parameter} {value}"
-        return f"is for {option.parameter} {_plain(usual)}, not {_plain(value)}"
+        return f"is for {option.parameter} {plain(usual)}, not {plain(value)}"
     return None
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """Return a value as a person writes it."""
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

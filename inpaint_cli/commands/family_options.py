@@ -1,15 +1,15 @@
-"""Options of `inpaint complete` that only some families take: as the families declare them."""
+"""Options that only some families take, of `complete` and `score`: as the families declare them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from inpaint_cli import models
 from inpaint_cli.commands import options
-from inpaint_cli.declarations import Option
+from inpaint_cli.declarations import Option, plain
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -23,11 +23,15 @@ def every_option() -> Iterator[tuple[str, Option]]:
             yield family, option
 
 
-def options_by_family() -> dict[str, tuple[str, ...]]:
-    """Return heading -> parameters of the options that only some families take."""
+def options_by_family(of_draws: bool = False) -> dict[str, tuple[str, ...]]:
+    """Return heading -> parameters of the options that only some families take.
+
+    of_draws: of those alone that decide what is drawn.
+    """
     owners: dict[str, list[str]] = {}
     for family, option in every_option():
-        owners.setdefault(option.parameter, []).append(family)
+        if option.decides_draws or not of_draws:
+            owners.setdefault(option.parameter, []).append(family)
     sections: dict[str, tuple[str, ...]] = {}
     for parameter, families in owners.items():
         heading = f"Only with --model {', '.join(families)}"
@@ -37,8 +41,22 @@ def options_by_family() -> dict[str, tuple[str, ...]]:
 
 def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what any family takes beyond the common options; `None` = not given."""
+    return _added(command, [option for _, option in every_option()], "of_photos")
+
+
+def options_of_draws(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add those options of families that decide what is drawn, but for names that are taken."""
+    taken = {param.name for param in getattr(command, "__click_params__", ())}
+    added = [o for _, o in every_option() if o.decides_draws and o.parameter not in taken]
+    return _added(command, added, "default")
+
+
+def _added(
+    command: Callable[..., Any], declared: Sequence[Option], usual: str
+) -> Callable[..., Any]:
+    """Add options; usual: what they are where not given, of those that differ between commands."""
     known: dict[str, Option] = {}
-    for _, option in every_option():
+    for option in declared:
         known.setdefault(option.name, option)
     for name, option in reversed(known.items()):
         kind: Any = click.Choice(option.choices) if option.choices else option.type
@@ -50,9 +68,15 @@ def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
             is_flag=option.type is bool,
             default=None,
             metavar={int: "N", float: "X"}.get(option.type),
-            help=option.help,
+            help=_help(option, usual),
         )(command)
     return command
+
+
+def _help(option: Option, usual: str) -> str:
+    if option.of_photos is None:
+        return option.help
+    return f"{option.help}  [default: {plain(getattr(option, usual))}]"
 
 
 def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from inpaint_cli.commands import options
+from inpaint_cli.commands.family_options import options_by_family, options_of_draws
 from inpaint_cli.commands.masks import parse_size
 from inpaint_cli.errors import PartialFailure, ResourceError, UserError
 from inpaint_cli.reporting import Reporter
@@ -27,7 +28,33 @@ OF_WRITING = frozenset(
 """What may be given with --write-reference."""
 
 
-@click.command(context_settings={"show_default": True})
+SECTIONS = {
+    "What is scored": (
+        *("model", "data", "split", "split_map", "check_leaks", "download", "limit", "size"),
+        *("masks", "k", "seed", "temperature", "detail", "reconstruct"),
+    ),
+    "Folders of pictures": ("reference", "unpaired", "resize", "crop", "write_reference"),
+    "The figures": (
+        *("metrics", "list_metrics", "check", "strict", "by_visible", "sets", "allow_biased"),
+        *("is_form", "kid_form", "kid_subsets", "kid_size", "calibration"),
+    ),
+    "What they look through": (
+        *("features", "fid_resize", "perceptual", "weights_dir", "trust_code", "features_input"),
+    ),
+    "What is printed": ("sd", "as_json", "as_csv", "as_markdown", "plots"),
+    "Running": (
+        *("work", "device", "exec_timeout", "quiet", "verbose", "debug", "version", "help"),
+    ),
+}
+"""Heading -> parameters of the help page, before the options of single families."""
+
+
+@click.command(
+    cls=options.SectionedCommand,
+    sections=SECTIONS | options_by_family(of_draws=True),
+    context_settings={"show_default": True},
+)
+@options_of_draws
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=click.Path(path_type=Path))
 @click.option(
     "--metrics",

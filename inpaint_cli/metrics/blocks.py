@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from inpaint_cli.data.image_set import counted
+from inpaint_cli.declarations import plain
 from inpaint_cli.metrics.protocol import RECONSTRUCTION
 
 Document = dict[str, Any]
@@ -21,6 +22,26 @@ def kind_of(document: Document) -> str:
 def name_of(document: Document) -> str:
     """Return what a table calls the model."""
     return str(document["model"]["name"])
+
+
+def set_of(document: Document) -> str:
+    """Return the name, and how the model was set where that is not as usual.
+
+    >>> sampler = {"temperature": 1.0, "at": "its own size", "steps": 2, "keep_seams": True}
+    >>> completions = {"source": "model"}
+    >>> model = {"name": "m", "sampler": sampler}
+    >>> set_of({"model": model, "protocol": {"completions": completions}})
+    'm (steps 2, keep-seams)'
+    """
+    if document["protocol"]["completions"].get("source") != "model":
+        return name_of(document)
+    usual = {"temperature": (None, 1.0), "detail": ("none",)}
+    told = [
+        name.replace("_", "-") if value is True else f"{name.replace('_', '-')} {plain(value)}"
+        for name, value in document["model"]["sampler"].items()
+        if name != "at" and value not in usual.get(name, ())
+    ]
+    return f"{name_of(document)} ({', '.join(told)})" if told else name_of(document)
 
 
 def names_of_masks(documents: Sequence[Document]) -> list[str]:
@@ -136,7 +157,7 @@ def titles_of(block: Sequence[Document]) -> list[str]:
     """Return the head of a table: who, which data, how many, which masks."""
     first = block[0]["protocol"]
     data, completions = first["dataset"], first["completions"]
-    names = " | ".join(dict.fromkeys(map(name_of, block)))
+    names = " | ".join(dict.fromkeys(map(set_of, block)))
     if first.get("pairing", {}).get("by") == "none":  # reports of earlier versions have none
         size = f"{data['width']}x{data['height']}" if data["height"] else "several sizes"
         pictures = f"{data['n_images']} pictures of {size}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from inpaint_cli import models
+from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.device import rank
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.metric import Figures, Line, MeasuredCase, Metric, Results, mean_line
@@ -31,11 +33,18 @@ def check(calibration: Calibration | None, targets: Sequence[Target], reporter: 
     if len({target.name for target in targets}) != 1:
         raise UserError("is of one model. Score that one alone.", setting="calibration")
     facts, target = targets[0].facts(), targets[0]
-    temperature = facts.model.get("sampler", {}).get("temperature")
+    sampler = facts.model.get("sampler", {})
     own = target.contestant.model.own_temperature if isinstance(target, ModelTarget) else 1.0
     why = calibration.mismatch(
-        target.name, facts.model.get("checkpoint_sha256"), target.k, temperature, own
+        target.name,
+        facts.model.get("checkpoint_sha256"),
+        target.k,
+        sampler.get("temperature"),
+        own,
     )
+    every = [option for name in models.usable() for option in models.get(name).options]
+    config = target.contestant.model.config if isinstance(target, ModelTarget) else None
+    why = why or not_as_scored(every, sampler, config)
     if why:
         raise UserError(
             f"{why}. Make one for these with 'inpaint calibrate'.", setting="calibration"

@@ -324,6 +324,8 @@ def changed_of(truth: Tensor, visible: Tensor, completions: Tensor) -> dict[str,
 
 OF_FOLDERS = ("reference", "resize", "crop", "unpaired")
 """Options that belong to folders of pictures alone."""
+OF_MODELS = "belongs to models; folders of pictures are scored here."
+"""Why an option is refused beside folders."""
 
 
 @dataclass(frozen=True)
@@ -349,7 +351,7 @@ def folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> Fol
         return FolderOptions()
     for name in ("data", "size", "temperature", "detail", "reconstruct"):
         if options.get(name):
-            raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
+            raise UserError(OF_MODELS, setting=name)
     size = CommonSize(*(_sides(options.get(name), name) for name in ("resize", "crop")))
     if size.resize and size.crop:
         raise UserError("give it or crop, not both.", setting="resize")

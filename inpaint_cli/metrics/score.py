@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,13 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.masks import each
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
-from inpaint_cli.metrics.folders import OF_FOLDERS, FolderOptions, folder_options, target_of
+from inpaint_cli.metrics.folders import (
+    OF_FOLDERS,
+    OF_MODELS,
+    FolderOptions,
+    folder_options,
+    target_of,
+)
 from inpaint_cli.metrics.pairs import names_of
 from inpaint_cli.metrics.protocol import (
     MeasureOptions,
@@ -39,6 +45,7 @@ from inpaint_cli.metrics.targets import (
 from inpaint_cli.metrics.unpaired import UnpairedScoring, split_reference, write
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.calibration import load as load_calibration
+from inpaint_cli.photos.family_options import names_in_score, shared_options
 from inpaint_cli.ranks import first_before_the_others, joined
 from inpaint_cli.reporting import Reporter
 
@@ -59,6 +66,8 @@ class ScoreOrder:
     """What is completed under: a kind of mask, or several, each by itself."""
     reconstruct: bool = False
     """Also what the models' autoencoders make of the originals."""
+    drawn: Mapping[str, Any] = field(default_factory=dict)
+    """Options of families that decide what is drawn, for those models whose families have them."""
     device: str = "auto"
     work: Path | None = None
 
@@ -79,9 +88,13 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
     kinds = (MeasureOptions, CompletionOptions)
     names = {kind: {f.name for f in fields(kind)} for kind in kinds}
     known = set().union(*names.values(), OF_FOLDERS, ("device", "work", "reconstruct"))
+    asked = sorted(names_in_score() & options.keys() - known)
+    drawn = {name: options.pop(name) for name in asked}
     for name in options:
         if name not in known:
-            raise unknown_name("score: no option", name, known)
+            raise unknown_name("score: no option", name, known | names_in_score())
+    if folders and drawn:
+        raise UserError(OF_MODELS, setting=asked[0])
     given_metrics = options.get("metrics")
     if isinstance(given_metrics, str) or (given_metrics is not None and not given_metrics):
         options["metrics"] = metrics.parse(given_metrics or "")
@@ -103,6 +116,7 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
         folder_options(folders, options),
         kinds=masks or (CompletionOptions.masks,),
         reconstruct=bool(options.get("reconstruct")),
+        drawn=drawn,
         device=options.get("device", "auto"),
         work=Path(work) if work else None,
     )
@@ -193,6 +207,7 @@ def _of_models(
     check_temperature(order.completed.temperature, contestants)
     if order.completed.temperature == 0 and order.completed.k > 1:
         reporter.note(f"at temperature 0 one completion stands for {order.completed.k} equal ones")
+    drawn = _drawn(order, contestants, reporter)
     sizes = [contestant.size for contestant in contestants]
     settings = settings_of(sizes, order.completed.size)
     _remark_on(sizes, settings, reporter)
@@ -208,7 +223,10 @@ def _of_models(
     targets = list[ModelTarget]()
     for kind in order.kinds:
         options = replace(order.completed, masks=kind)
-        targets += prepared(contestants, settings, images, options, reporter)
+        of_kind = prepared(contestants, settings, images, options, reporter)
+        for target, chosen in zip(of_kind, drawn, strict=True):
+            target.options = chosen
+        targets += of_kind
     if len(order.kinds) > 1:
         for target in targets:
             target.label = f"{target.name} ({target.masks.kind})"
@@ -217,13 +235,25 @@ def _of_models(
     return [*targets, *reconstructing(targets, order.measured.metrics, reporter)]
 
 
+def _drawn(
+    order: ScoreOrder, contestants: Sequence[Contestant], reporter: Reporter
+) -> list[dict[str, Any]]:
+    """Return the options of its family for each model; a remark where some models have none."""
+    drawn = shared_options([contestant.family for contestant in contestants], order.drawn)
+    for name, value in order.drawn.items():
+        takers = [c.name for c, own in zip(contestants, drawn, strict=True) if name in own]
+        if 0 < len(takers) < len(contestants):
+            reporter.note(f"{name} {value} is for {', '.join(takers)}; the others have no such")
+    return drawn
+
+
 def _remark_on(sizes: Sequence[ModelSize], settings: Sequence[Setting], reporter: Reporter) -> None:
     warning = unequal_warning(sizes, settings)
     if warning:
         reporter.warn(warning)
     for setting in dict.fromkeys(settings):
         group = [size for size, other in zip(sizes, settings, strict=True) if other == setting]
-        if any(model.levels != setting.levels for model in group):
+        if setting.levels < 256 and any(model.levels != setting.levels for model in group):
             lead = min(group, key=lambda model: model.levels).name
             reporter.note(
                 f"originals and completions are compared at {setting.levels} levels, those of "

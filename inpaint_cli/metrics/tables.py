@@ -27,7 +27,8 @@ SIGNIFICANT = 0.05
 CSV = (
     *("model", "masks", "metric", "label", "variant", "visible", "value", "se", "sd"),
     *("ci_low", "ci_high", "se_method", "bias", "unit", "better", "n", "d", "k"),
-    *("features", "warnings", "refused"),
+    *("features", "warnings", "refused", "against", "difference", "difference_se"),
+    *("difference_low", "difference_high", "difference_n", "p", "p_holm"),
 )
 
 
@@ -110,7 +111,7 @@ def csv_of(documents: Sequence[Document]) -> str:
                 "k": entry["k"],
                 "features": entry["feature_id"],
             }
-            writer.writerow(common | _of_images("all", entry))
+            writer.writerow(common | _of_images("all", entry) | _of_paired(entry))
             for name, group in entry.get("groups", {}).items():
                 writer.writerow(common | _of_images(name, group) | {"refused": group["refused"]})
         for refusal in document["refused"]:
@@ -129,6 +130,22 @@ def _of_images(visible: str, figure: Document) -> Document:
         "n": figure["n_images"],
         "d": figure["params"].get("d"),
         "warnings": "; ".join(figure["warnings"]),
+    }
+
+
+def _of_paired(entry: Document) -> Document:
+    """Return the cells of the difference from the first model, image by image; {} without one."""
+    paired = entry["params"].get("paired")
+    if paired is None:
+        return {}
+    low, high = paired["ci95"] or ("", "")
+    return {
+        **{name: paired[name] for name in ("against", "difference", "p")},
+        "difference_se": paired["se"],
+        "difference_low": low,
+        "difference_high": high,
+        "difference_n": paired["n_images"],
+        "p_holm": paired.get("p_holm"),
     }
 
 

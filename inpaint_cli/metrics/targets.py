@@ -152,6 +152,8 @@ class ModelTarget(Target):
     seed: int = 0
     temperature: float | None = None
     detail: DetailSource = "none"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the model's family, by name."""
     batches: Batches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -212,7 +214,9 @@ class ModelTarget(Target):
         noise = Noise.of_completions(self.seed, content_key(image, visible), range(self.draws))
         model = self.contestant.model
         try:
-            parts = self.batches.drawn(model, image, visible, noise, temperature=self._temperature)
+            parts = self.batches.drawn(
+                model, image, visible, noise, temperature=self._temperature, **self.options
+            )
         except ToolFailure:
             raise
         except ResourceError as error:
@@ -232,7 +236,11 @@ class ModelTarget(Target):
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
         detail = self.detail if self.contestant.model.size else None
         request = CompletionRequest(
-            n=self.draws, seed=self.seed, temperature=self._temperature, detail=detail
+            n=self.draws,
+            seed=self.seed,
+            temperature=self._temperature,
+            detail=detail,
+            options=self.options,
         )
         completed = complete_photo(photo, visible.numpy(), self.contestant.model, request)
         pictures = np.stack([completed.samples(number) for number in range(self.draws)])
@@ -250,6 +258,7 @@ class ModelTarget(Target):
         sampler["at"] = "windows of its own size" if setting.windows else "its own size"
         if setting.windows:
             sampler["detail"] = self.detail
+        sampler |= self.options
         return TargetFacts(
             model={
                 "family": who.family,

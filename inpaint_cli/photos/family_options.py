@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inpaint_cli import models
@@ -50,6 +50,35 @@ def checked_options(
         for name, option in known.items()
         if name in of_photos or (name in chosen and chosen[name] != option.default)
     }
+
+
+def names_in_score() -> frozenset[str]:
+    """Return the options of all families that `score` takes: those that decide what is drawn."""
+    families = map(models.get, models.usable())
+    return frozenset(o.parameter for f in families for o in f.options if o.decides_draws)
+
+
+def shared_options(families: Sequence[str], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return of options that are given for several models those that each family declares.
+
+    families: a name for each model, known or not. UserError for an option that none declares.
+    """
+    known = [models.get(name) if name in models.FAMILIES else None for name in families]
+    declared = [_parameters(family) if family else set() for family in known]
+    for name in options:
+        if not any(name in names for names in declared):
+            owners = [n for n in models.usable() if name in _parameters(models.get(n))]
+            raise UserError(f"an option of {', '.join(owners)}: no model here is.", setting=name)
+    return [
+        checked_options(family, {n: v for n, v in options.items() if n in names}, as_scored=True)
+        if family
+        else {}
+        for family, names in zip(known, declared, strict=True)
+    ]
+
+
+def _parameters(family: Family) -> set[str]:
+    return {option.parameter for option in family.options}
 
 
 def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:

@@ -39,7 +39,7 @@ OPTIONS = (
         "pixel-noise",
         float,
         "Factor on the deviation of each pixel round its latents' mean. 1 draws from the model; 0 "
-        "takes the mean of the logistic that was drawn, without grain.  [default: 0]",
+        "takes the mean of the logistic that was drawn, without grain.",
         minimum=0,
         maximum=1,
         default=1.0,

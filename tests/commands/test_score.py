@@ -361,3 +361,51 @@ def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
     for document in documents:
         del document["created"], document["timing"]
     assert documents[0] == documents[1]
+
+
+def test_options_of_a_family_are_for_its_models_and_stand_in_the_title() -> None:
+    models = ("--model", "picme-photos32", "--model", "telea")
+    given = (*models, "--limit", 2, "-k", 2, "--metrics", "mae")
+    usual = json.loads(run(*given, "--json").stdout)
+    result = run(*given, "--primitive", 0, "--json")
+    documents = json.loads(result.stdout)
+    assert "primitive 0 is for picme-photos32; the others have no such" in result.stderr
+    assert documents[0]["model"]["sampler"]["primitive"] == 0
+    assert "primitive" not in documents[1]["model"]["sampler"]
+    changed = [a["metrics"] != b["metrics"] for a, b in zip(usual, documents, strict=True)]
+    assert changed[0]
+    assert documents[1]["metrics"][0]["value"] == usual[1]["metrics"][0]["value"]
+    title = run(*given, "--primitive", 0, "-q").stdout.partition(" · ")[0]
+    assert title == "picme-photos32 (primitive 0) | telea"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "telea", "--steps", 2), "--steps: an option of latent-codes: no model here"),
+        (("--model", "picme-photos32", "--primitive", 99), "--primitive: this model has"),
+        (("--model", "latent-codes-photos64", "--annealing", 7), "--annealing: must be at least"),
+        ((".", "--reference", ".", "--steps", 2), "--steps: belongs to models"),
+    ],
+)
+def test_options_of_families_that_mean_nothing_are_refused(
+    arguments: tuple[object, ...], words: str
+) -> None:
+    result = run(*arguments, "--limit", 2, "-k", 2, "--metrics", "mae")
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_options_that_only_tell_are_not_among_those_of_a_score() -> None:
+    text = run("--help").stdout
+    assert "--steps" in text
+    assert not {"--trace", "--by-primitive", "--bound", "--condition"} & set(text.split())
+    with pytest.raises(UserError, match="no option called 'trace'"):
+        inpaint_cli.score("pcnn-digits", metrics="mae", trace=True)
+
+
+def test_levels_are_told_of_where_they_are_fewer_alone() -> None:
+    given = ("--model", "telea", "--model", "pcnn-photos32", "--limit", 1, "-k", 1)
+    told = "compared at"
+    assert told in run(*given, "--metrics", "mae").stderr
+    assert told not in run(*given, "--metrics", "mae", "--size", 48).stderr

@@ -104,6 +104,28 @@ def test_marks_are_corrected_for_all_comparisons_of_the_table() -> None:
     assert f"Holm's correction over the {len(paired)} comparisons" in markdown_of(both)
 
 
+def test_csv_has_the_differences_from_the_first_model() -> None:
+    two = scoring(("mae", "fid"), **BIASED).run(
+        [target(), target(who=contestant("grey", Alike(SIDE)))]
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_of(two))))
+    entry = next(one for one in two[1]["metrics"] if one["name"] == "mae")
+    paired = entry["params"]["paired"]
+    (row,) = (r for r in rows if r["model"] == "grey" and r["label"] == "mae")
+    assert row["against"] == "pretend"
+    for column, value in {
+        "difference": paired["difference"],
+        "difference_se": paired["se"],
+        "difference_low": paired["ci95"][0],
+        "difference_high": paired["ci95"][1],
+        "difference_n": paired["n_images"],
+        "p": paired["p"],
+        "p_holm": paired["p_holm"],
+    }.items():
+        assert float(row[column]) == value
+    assert {r["against"] for r in rows if r["model"] == "pretend" or r["metric"] == "fid"} == {""}
+
+
 def test_the_deviation_of_the_images_is_shown_on_request() -> None:
     two = scoring(("mae", "fid"), **BIASED).run(
         [target(), target(who=contestant("grey", Alike(SIDE)))]

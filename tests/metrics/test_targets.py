@@ -178,3 +178,21 @@ def test_a_temperature_below_zero_or_beyond_all_numbers_is_refused(temperature: 
         check_temperature(temperature, [contestant()])
     with pytest.raises(UserError, match=r"temperature: must be at (least 0|most 1000000)"):
         CompletionRequest(temperature=temperature)
+
+
+def test_options_of_a_family_reach_its_model_and_the_report() -> None:
+    model, asked = PretendModel(SIDE), list[Any]()
+    complete = model.complete
+
+    def noting(*arguments: Any, **options: Any) -> Any:
+        asked.append(options)
+        return complete(*arguments, **options)
+
+    model.complete = noting  # type: ignore[method-assign]
+    one = target(k=2, who=contestant(model=model))
+    usual = one.fingerprint()
+    one.options = {"steps": 2}
+    one.case(0)
+    assert asked == [{"temperature": None, "steps": 2}]
+    assert one.facts().model["sampler"] == {"temperature": 1.0, "at": "its own size", "steps": 2}
+    assert one.fingerprint() != usual

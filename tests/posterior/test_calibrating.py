@@ -17,11 +17,14 @@ import inpaint_cli
 from inpaint_cli.cli import main
 from inpaint_cli.commands.output_options import file_of
 from inpaint_cli.errors import UserError
+from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.calibrated import figures
 from inpaint_cli.metrics.protocol import BINS
 from inpaint_cli.photos import calibration as files
 from inpaint_cli.photos.calibration import Calibration, RangeFactor
 from inpaint_cli.posterior.calibrating import controlling_factor, visible_share
+from inpaint_cli.reporting import Reporter
+from tests.metrics.score_kit import target
 from tests.programs import SEEDED, command
 
 FEW: dict[str, Any] = {"data": "digits", "limit": 40, "k": 4}
@@ -224,6 +227,15 @@ def test_a_calibration_of_something_else_is_refused_by_a_score(calibration: Cali
             inpaint_cli.score(
                 models, **FEW | {"size": None} | given, metrics="coverage", calibration=calibration
             )
+
+
+def test_a_calibration_is_refused_for_completions_drawn_otherwise(calibration: Calibration) -> None:
+    one = target(k=4)
+    of_pretend = replace(calibration, model="pretend", weights_sha256="0" * 64)
+    calibrated.check(of_pretend, [one], Reporter(quiet=True))
+    one.options = {"pixel_noise": 0.0}
+    with pytest.raises(UserError, match="is for pixel_noise 1, not 0"):
+        calibrated.check(of_pretend, [one], Reporter(quiet=True))
 
 
 def test_the_command_writes_a_file_and_says_what_it_found(tmp_path: Path) -> None:
