@@ -86,10 +86,11 @@ def _let_go(key: tuple[int, str], held: _Held | None) -> None:
     del _holds[key]
 
 
-def hold(handle: int, wait: bool) -> bool | None:
+def hold(handle: int, wait: bool, shared: bool = False) -> bool | None:
     """Lock what is open as `handle` until it is closed; False if another process has the lock.
 
-    None where the system or the file system knows no such locks.
+    shared: others may have such a lock as well. None where the system or the file system knows no
+    such locks.
     """
     try:
         import fcntl
@@ -97,12 +98,46 @@ def hold(handle: int, wait: bool) -> bool | None:
         return None
     try:
         # Not lockf: that lock would be lost with the first other handle that is closed.
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(handle, kind | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:
         return None
     return True
+
+
+class Shared:
+    """A folder that this process uses, beside others perhaps; the last of them may remove it.
+
+    Where the system knows no such locks, every process takes itself for the last.
+    make: creates it, unless it is there.
+    """
+
+    def __init__(self, folder: Path, make: Callable[[Path], None]) -> None:
+        self._handle: int | None = None
+        while True:
+            make(folder)
+            self._handle = _opened(folder)
+            if self._handle is None or hold(self._handle, wait=True, shared=True) is None:
+                return
+            # It may have been removed while this process waited.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self._handle), folder.stat()):
+                    return
+            self.release()
+
+    def is_last(self) -> bool:
+        """Return whether no other process uses the folder, and let none in until it is released."""
+        return self._handle is None or hold(self._handle, wait=False) is not False
+
+    def release(self) -> None:
+        """Use it no longer."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+    __del__ = release
 
 
 def _opened(folder: Path) -> int | None:

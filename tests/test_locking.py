@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.locking import alone_in, locked
+from inpaint_cli.files import make_folder
+from inpaint_cli.locking import Shared, alone_in, locked
 
 HOLD = """
 import sys
@@ -129,6 +130,31 @@ def test_processes_take_turns_in_a_folder_without_a_file(tmp_path: Path) -> None
     with alone_in(tmp_path, waiting):
         assert waited == [True]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_the_last_to_use_a_folder_is_known(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    one, two = Shared(folder, make_folder), Shared(folder, make_folder)
+    assert not one.is_last()
+    one.release()
+    assert two.is_last()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such locks")
+def test_a_folder_that_is_removed_while_another_waits_for_it_is_made_again(tmp_path: Path) -> None:
+    folder, made = tmp_path / "shared", list[Shared]()
+    one = Shared(folder, make_folder)
+    assert one.is_last()
+    thread = threading.Thread(target=lambda: made.append(Shared(folder, make_folder)))
+    thread.start()
+    time.sleep(0.05)
+    assert not made
+    folder.rmdir()
+    one.release()
+    thread.join()
+    assert folder.is_dir()
+    assert made[0].is_last()
 
 
 def test_where_fcntl_is_missing_nobody_waits(

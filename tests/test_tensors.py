@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from inpaint_cli import load_model, tensors, zoo
 from inpaint_cli.errors import UserError
+from inpaint_cli.files import make_folder
+from inpaint_cli.locking import Shared
 from inpaint_cli.metrics.measuring import WorkFolder
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import checkpoints
@@ -98,7 +100,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_passed_over(
 
 
 def shard(folder: Path) -> tuple[WorkFolder, Path]:
-    work = WorkFolder(folder, [range(2)], keep=True)
+    work = WorkFolder(folder, [range(2)], True, Shared(folder, make_folder))
     work.save(0, {"c.mae": torch.tensor([0.25, 0.5], dtype=torch.float64)})
     return work, work.path(0)
 

@@ -170,9 +170,9 @@ class Psnr(PictureMetric):
 
         def compute(chosen: Chosen) -> Estimate:
             plain, (values, strata) = line.compute(chosen), results.sample(column, chosen)
-            infinite = (values >= CAP_DB).astype(np.float64)  # of one picture: best, mean image
-            if f"{column}-infinite" in results.columns.figures:
-                infinite, _ = results.sample(f"{column}-infinite", chosen)
+            infinite = (results.column(column, chosen) >= CAP_DB).astype(np.float64)
+            if f"{column}-infinite" in results.columns.figures:  # else: best, mean image
+                infinite = results.column(f"{column}-infinite", chosen)
             count = {"n_infinite": int((infinite > 0).sum())} if column == self.name else {}
             estimate = psnr_estimate(values, infinite, strata)
             return replace(

@@ -298,24 +298,40 @@ def paired_difference(
         strata=strata,
     )
     freedom = freedom_of(differences, strata)
-    p = p_value(mean.value, mean.se or 0.0, freedom, len(differences))
+    p = p_value(differences, mean.se or 0.0, freedom)
     return replace(mean, extra={"low": ends.low, "high": ends.high, "p": p})
 
 
-def p_value(difference: float, se: float, freedom: float, n: int) -> float:
-    """Return how likely so large a difference of n images is by chance alone, either way.
+def p_value(differences: Floats, se: float, freedom: float) -> float:
+    """Return how likely so large a mean difference is by chance alone, either way.
 
-    Student's t. Where all images differ alike, as those that a classifier takes for two classes, t
-    would be certain of it after two; the sign test says how likely one sign n times over is.
+    se: of the mean. Student's t. Where all images of each range differ alike, as those that a
+    classifier takes for two classes, t would be certain of it; the sign test tells of those that
+    differ.
 
-    >>> p_value(0.0, 0.0, 9, 10), p_value(1.0, 0.0, 2, 3), round(p_value(2.262, 1.0, 9, 10), 3)
-    (1.0, 0.25, 0.05)
+    >>> p_value(np.zeros(10), 0.0, 9), p_value(np.ones(3), 0.0, 2)
+    (1.0, 0.25)
+    >>> round(p_value(np.full(10, 2.262), 1.0, 9), 3)
+    0.05
     """
     from scipy.special import stdtr
 
-    if se <= ALIKE * abs(difference):
-        return 1.0 if difference == 0 else 2.0 ** (1 - n)
-    return float(2 * stdtr(freedom, -abs(difference) / se))
+    mean = abs(mean_of(differences))
+    if se <= ALIKE * mean:
+        least = ALIKE * np.abs(differences).max()
+        return sign_test(int((differences > least).sum()), int((differences < -least).sum()))
+    return float(2 * stdtr(freedom, -mean / se))
+
+
+def sign_test(more: int, less: int) -> float:
+    """Return how likely so uneven a number of signs is, either way, if both are equally likely.
+
+    >>> sign_test(3, 0), sign_test(2, 2), sign_test(0, 0)
+    (0.25, 1.0, 1.0)
+    """
+    n = more + less
+    tail = sum(math.comb(n, count) for count in range(min(more, less) + 1))
+    return float(min(1.0, 2 * tail / 2**n))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

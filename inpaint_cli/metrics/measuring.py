@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch import Tensor
 from inpaint_cli import files, metrics
 from inpaint_cli import tensors as sealed
 from inpaint_cli.errors import UserError
+from inpaint_cli.locking import Shared
 from inpaint_cli.masks.sets import pack
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Column, Columns, Figures, MeasuredCase
@@ -167,6 +169,8 @@ class WorkFolder:
     folder: Path
     parts: list[range]
     keep: bool
+    use: Shared
+    """Another run of the same command may be at work here as well."""
 
     @classmethod
     def of(cls, identity: Any, parts: list[range], given: Path | None) -> WorkFolder:
@@ -174,8 +178,7 @@ class WorkFolder:
         base = files.home() / "score" if given is None else given
         files.check_utf8(base, setting="" if given is None else "work")
         folder = base / digest_of(identity)[:16]
-        files.make_folder(folder)
-        return cls(folder, parts, keep=given is not None)
+        return cls(folder, parts, given is not None, Shared(folder, files.make_folder))
 
     def path(self, number: int) -> Path:
         """Return the file of a shard."""
@@ -234,16 +237,18 @@ class WorkFolder:
         return Columns(self.parts[-1].stop, {}, None, (), None)
 
     def _sides(self, count: int, shape: Sequence[int]) -> list[Features]:
-        names = ["real", *(f"set-{number}" for number in range(shape[0] - 1))]
-        return [
-            np.memmap(self.folder / f"{name}.f32", np.float32, "w+", shape=(count, shape[1]))
-            for name in names
-        ]
+        """Return room for the features of originals and sets, in files of this process alone."""
+        sides = list[Features]()
+        for _ in range(shape[0]):
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                sides.append(np.memmap(file, np.float32, "w+", shape=(count, shape[1])))
+        return sides
 
     def remove(self) -> None:
-        """Remove the folder, unless the user named its place."""
-        if not self.keep:
+        """Remove the folder, unless the user named its place, or another run is at work in it."""
+        if not self.keep and self.use.is_last():
             shutil.rmtree(self.folder, ignore_errors=True)
+        self.use.release()
 
 
 PREFIX = "spent."

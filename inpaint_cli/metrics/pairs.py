@@ -17,6 +17,7 @@ from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.photos.holes import HoleSource, source_of
 from inpaint_cli.photos.listing import SUFFIXES
 from inpaint_cli.photos.pairing import MASK_NAME
+from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record
 from inpaint_cli.pictures.reading import look
 from inpaint_cli.reporting import Reporter
@@ -294,6 +295,11 @@ def of_record(
                 "as reference."
             )
         files = tuple(folder / line["file"] for line in lines)
+        gone = next((path for path in files if not path.is_file()), None)
+        if gone is not None:
+            raise UserError(
+                f"{gone}: is gone, and {RECORD} lists it. Put it back, or complete {image} again."
+            )
         mask = None if holes is None else _mask_for(names, holes, masks)
         hole = PictureHole(HoleSource(mask, resize=None), found) if mask else hole_of(item, found)
         stem = re.sub(r"-\d+$", "", Path(lines[0]["file"]).with_suffix("").as_posix())

@@ -76,6 +76,8 @@ class Scoring:
         for plan in plans:
             self.report_refused(plan.target.label, plan.refused)
         works = [self.measure(plan, tools) for plan in plans]
+        for work, _ in works if rank() != 0 else ():
+            work.use.release()
         wait()
         if rank() != 0:
             wait()

@@ -118,6 +118,8 @@ class PictureSet:
     def features(self, tools: Instruments, scoring: Scoring) -> tuple[WorkFolder, Features | None]:
         """Return the features [N, d] and where they lie; None in the other processes."""
         work = self._measured(tools, scoring)
+        if rank() != 0:
+            work.use.release()
         wait()
         return work, work.load().real if rank() == 0 else None
 

@@ -203,3 +203,15 @@ def test_every_metric_says_whether_copies_of_a_picture_are_allowed_for() -> None
     allowed = {name for name in metrics.METRICS if metrics.get(name).by_picture}
     assert {"psnr", "crps", "coverage", "lpips-gt", "is", "class-consistency"} <= allowed
     assert not {"fid", "kid", "p-ids", "nll", "bits-per-dim"} & allowed
+
+
+def test_perfect_copies_are_counted_image_by_image_where_pictures_repeat(tmp_path: Path) -> None:
+    originals = smooth(tmp_path / "originals", 3)
+    for number in (3, 4, 5):  # the first of them four times, the others once
+        save(originals, f"{number:02}.png", np.array(Image.open(originals / "00.png")))
+    results = filled(originals, tmp_path / "results")
+    save(results, "03.png", np.array(Image.open(originals / "03.png")))
+    (document,) = scored(("psnr",), opened("results", results, originals))
+    (entry,) = (e for e in document["metrics"] if e["params"]["label"] == "psnr")
+    assert (entry["n_images"], entry["n_infinite"]) == (3, 1)
+    assert any(line.startswith("1 images have completions") for line in entry["warnings"])

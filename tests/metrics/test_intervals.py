@@ -157,10 +157,18 @@ def test_holm_corrects_in_order_and_never_beyond_one() -> None:
 
 def test_p_of_equal_models_is_one_and_of_a_constant_difference_nought() -> None:
     assert paired_difference(VALUES, VALUES).extra["p"] == 1.0
-    assert p_value(-3.0, 1.0, 40, 41) == p_value(3.0, 1.0, 40, 41) < 0.005
+    threes = np.full(41, 3.0)
+    assert p_value(-threes, 1.0, 40) == p_value(threes, 1.0, 40) < 0.005
     # A classifier is right on all of one model and on none of the other: no proof after three.
     assert paired_difference(np.ones(3), np.zeros(3)).extra["p"] == 0.25
     assert paired_difference(np.full(9, 0.7), np.full(9, 0.1)).extra["p"] == 2.0**-8
+
+
+def test_ranges_that_differ_alike_prove_no_more_than_their_images() -> None:
+    """Two of ten images differ, both in one range: within ranges nothing varies."""
+    strata = np.arange(10) % 5
+    ours = (strata == 0).astype(float)
+    assert paired_difference(ours, np.zeros(10), strata=strata).extra["p"] == 0.5
 
 
 def test_a_common_part_of_two_models_cancels_in_their_difference() -> None:

@@ -159,3 +159,11 @@ def test_a_mask_that_is_gone_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     items = item(photos / "a.png", "a-0.png"), item(photos / "b.png", "b-0.png", hole=gone)
     inpaint_cli.score((), folders=[recorded(tmp_path / "out", *items)], metrics="mae")
     assert "the masks of 1 pictures (such as b) are not where" in capsys.readouterr().err
+
+
+def test_a_completion_that_is_gone_is_named_with_its_photo(tmp_path: Path) -> None:
+    photos = pictures(tmp_path / "photos", "a.png", "b.png")
+    done = recorded(tmp_path / "done", item(photos / "a.png", "a-0.png", "a-1.png"))
+    (done / "a-1.png").unlink()
+    with pytest.raises(UserError, match=r"a-1.png: is gone, and completions.json lists it"):
+        target_of(done, None, None, None, CommonSize())

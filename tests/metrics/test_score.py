@@ -160,6 +160,27 @@ def test_nothing_is_left_in_the_caches_unless_a_place_is_named(
     assert len(list((tmp_path / "mine").rglob("shard-*.safetensors"))) == 1
 
 
+def test_two_runs_of_one_command_at_once_do_not_disturb_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first to end takes neither the other's shards away nor the files of its features."""
+    monkeypatch.setenv("INPAINT_HOME", str(tmp_path))
+    monkeypatch.setattr(measuring, "MOST", 4)
+    names = (*SOME, "kid")
+    whole, case, others = report(names), ModelTarget.case, list[Any]()
+
+    def meanwhile(self: ModelTarget, index: int) -> Any:
+        if index == 6 and not others:
+            others.append(None)
+            others[0] = report(names)
+            assert len(list(tmp_path.rglob("shard-*.safetensors"))) > 0
+        return case(self, index)
+
+    monkeypatch.setattr(ModelTarget, "case", meanwhile)
+    assert steady(report(names)) == steady(whole) == steady(others[0])
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 class Perfect(PretendModel):
     """Knows what is hidden, which no honest model does."""
 
