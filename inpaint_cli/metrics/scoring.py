@@ -21,6 +21,7 @@ from inpaint_cli.metrics.protocol import MeasureOptions, Subject
 from inpaint_cli.metrics.reconstructions import applies
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of, unlike
 from inpaint_cli.metrics.targets import Target
+from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
@@ -75,7 +76,7 @@ class Scoring:
         plans = self.planned(targets, tools)
         for plan in plans:
             self.report_refused(plan.target.label, plan.refused)
-        works = [self.measure(plan, tools) for plan in plans]
+        works = [self.measure(plan, tools, alone=len(plans) == 1) for plan in plans]
         for work, _ in works if rank() != 0 else ():
             work.use.release()
         wait()
@@ -164,8 +165,11 @@ class Scoring:
             count = f"{len(meter.failed)} of {len(target.ids)} images failed"
             self.reporter.warn(f"{target.label}: refused: {count}; {FAILED}")
 
-    def measure(self, plan: Planned, tools: Instruments) -> tuple[WorkFolder, float]:
-        """Make this process's shards of a target, but for those that are there."""
+    def measure(self, plan: Planned, tools: Instruments, alone: bool) -> tuple[WorkFolder, float]:
+        """Make this process's shards of a target, but for those that are there.
+
+        ToolFailure where a program always fails that is `alone`; beside others it is left at that.
+        """
         target = plan.target
         meter = Meter(target, self.options, plan.wanted, tools)
         pieces = parts(len(target.ids), target.k)
@@ -178,11 +182,17 @@ class Scoring:
         reporter = self.reporter if rank() == 0 else Reporter(quiet=True)
         if plan.wanted:
             total, finished = all_of_us * target.k, done * target.k
-            with reporter.progress(target.label, total, finished) as advance:
-                for number in todo:
-                    tensors = meter.shard(pieces[number], advance)
-                    if tensors is not None:
-                        work.save(number, tensors)
+            try:
+                with reporter.progress(target.label, total, finished) as advance:
+                    for number in todo:
+                        tensors = meter.shard(pieces[number], advance)
+                        if tensors is not None:
+                            work.save(number, tensors)
+            except ToolFailure as error:
+                if alone:
+                    raise
+                self.reporter.warn(f"{target.label}: refused: {error.on_command_line()}")
+                return work, time.monotonic() - start
         self._report_failed(target, meter)
         return work, time.monotonic() - start
 
