@@ -160,7 +160,7 @@ def titles_of(block: Sequence[Document]) -> list[str]:
     names = " | ".join(dict.fromkeys(map(set_of, block)))
     if first.get("pairing", {}).get("by") == "none":  # reports of earlier versions have none
         size = f"{data['width']}x{data['height']}" if data["height"] else "several sizes"
-        pictures = f"{data['n_images']} pictures of {size}"
+        pictures = f"{counted(data['n_images'], 'picture')} of {size}"
         return [f"{names} · {pictures} · unpaired, against {first['pairing']['real_set']}"]
     k = sorted({document["protocol"]["completions"]["k"] for document in block})
     counts = "K=" + " or ".join(map(str, k))

@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.masks.sets import LARGEST_SIDE
@@ -187,24 +188,25 @@ class FilesTarget(Target):
         lines = []
         if self._mixed:
             lines.append(
-                f"{self._mixed} completions are grey and their originals in colour, so errors of "
-                "colour are counted"
+                f"{counted(self._mixed, 'completion')} in grey of originals in colour, so errors "
+                "of colour are counted"
             )
         unknown = [pair.id for pair in self.pairs if pair.hole is None]
         if 0 < len(unknown) < len(self.pairs):
             lines.append(
-                f"the masks of {len(unknown)} pictures (such as {unknown[0]}) are not where the "
-                "record says, so those of the others are left aside: give masks, a folder of all"
+                f"the masks of {counted(len(unknown), 'picture')} (such as {unknown[0]}) are not "
+                "where the record says, so those of the others are left aside: give masks, a "
+                "folder of all"
             )
         if chosen := self.origin.get("chosen"):
             lines.append(
-                f"of {chosen} pictures the likeliest completions alone were kept: they are no "
-                "sample, so coverage, crps, energy and diversity are not those of the model"
+                f"of {counted(chosen, 'picture')} the likeliest completions alone were kept: they "
+                "are no sample, so coverage, crps, energy and diversity are not those of the model"
             )
         if self._resized:
             lines.append(
-                f"{self._resized} completions had another size than their originals: both were "
-                "resized, which blurs what was finer"
+                f"{counted(self._resized, 'completion')} of another size than the originals: both "
+                "were resized, which blurs what was finer"
             )
         return lines
 
@@ -283,8 +285,8 @@ def target_of(
     if short:
         least = min(counts)
         raise UserError(
-            f"{folder}: {short.id} has {len(short.completions)} completions, not {wanted}. Every "
-            f"image needs as many: {least} of each are there.",
+            f"{folder}: {short.id} has {counted(len(short.completions), 'completion')}, not "
+            f"{wanted}. Every image needs as many: {least} of each are there.",
             setting="k",
         )
     chosen = [pairs[row] for row in subset(pairs, limit)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import LEVEL, Strata, over_images, resampled_means
@@ -345,7 +346,7 @@ class RankHistogram(Forecast):
         counts = mean * hidden[hidden > 0].sum()
         low, high = histogram_band(ranks, SEED, strata)
         equal = results.k > 1 and np.nanmin(columns["deterministic"][chosen]) == 1
-        warnings = [f"of {n} images: {UNEVEN}"]
+        warnings = [f"of {counted(n, 'image')}: {UNEVEN}"]
         if equal:
             warnings.append("all completions of an image are equal: only the end bins are filled")
         return Estimate(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.frechet import div_fid, fid, fid_all, fid_inf, fid_over_sets, fid_to
 from inpaint_cli.metrics.intervals import Strata
@@ -42,8 +43,8 @@ def require_more(n: int, d: int, results: Results) -> None:
     """Refuse a distance of no more images than features, unless it was asked for."""
     if n <= d and not results.options.allow_biased:
         raise Refused(
-            f"{n} images for {d} features (n <= d) say more of n than of the model: score "
-            "more images, or allow biased figures"
+            f"{counted(n, 'image')} for {d} features (n <= d) say more of n than of the model: "
+            "score more images, or allow biased figures"
         )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import Strata, over_images
 from inpaint_cli.metrics.metric import (
@@ -195,7 +196,8 @@ def psnr_estimate(values: _Array, infinite: _Array, strata: Strata = None) -> Es
         return over_images(np.full(len(values), np.inf))
     copies = int((infinite > 0).sum())
     warning = (
-        f"{copies} images have completions that equal the original; each counts as {CAP_DB:.0f} dB"
+        f"{counted(copies, 'image')} {'has' if copies == 1 else 'have'} completions that equal the "
+        f"original; each counts as {CAP_DB:.0f} dB"
     )
     return over_images(values, warnings=[warning] if copies else [], strata=strata)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import Strata, over_images, ratio_of_sums
 from inpaint_cli.metrics.metric import Chosen, Line, Metric, Results
@@ -61,7 +62,7 @@ class NatsOfImages:
         if self.bound != "exact":
             warnings.append(f"an upper bound ({self.bound}), not comparable with exact values")
         if excluded:
-            warnings.append(f"{excluded} images without hidden values are left out")
+            warnings.append(f"left out: {counted(excluded, 'image')} without hidden values")
         return replace(
             estimate,
             parameters={"bound": self.bound, "levels": self.levels},

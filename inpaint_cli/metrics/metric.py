@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import Strata, bootstrap, by_picture, over_images
 
@@ -265,7 +266,7 @@ def mean_line(
     def compute(chosen: Chosen) -> Estimate:
         values, strata = results.sample(column, chosen)
         absent = results.absent(column, chosen)
-        left_out = [f"{absent} images without hidden values are left out"] * (absent > 0)
+        left_out = [f"left out: {counted(absent, 'image')} without hidden values"] * (absent > 0)
         return over_images(values, results.k, warnings=[*warnings, *left_out], strata=strata)
 
     more.setdefault("label", column)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from inpaint_cli import __version__, metrics
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.metrics import instruments, measuring, unions
@@ -250,7 +251,7 @@ class Scoring:
     def _remark_on(self, target: Target, spent: Mapping[str, Any]) -> None:
         """Tell what was converted of the files, and what programs took."""
         for what, count in sorted((target.converted or {}).items()):
-            self.reporter.note(f"{target.label}: {count} files: {what}")
+            self.reporter.note(f"{target.label}: {counted(count, 'file')}: {what}")
         if told := remark(spent):
             self.reporter.note(f"{target.label}: {told}")
         if spent.get("changed") and target.keeps_visible:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from inpaint_cli import __version__, metrics
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.metrics import measuring, statistics_file
@@ -138,7 +139,7 @@ class PictureSet:
                 work.save(number, {"features": self._shard(pieces[number], tools)[:, None]})
                 advance(len(pieces[number]))
         for what, count in sorted(self.converted.items()):
-            reporter.note(f"{self.name}: {count} files: {what}")
+            reporter.note(f"{self.name}: {counted(count, 'file')}: {what}")
         return work
 
     def _shard(self, part: range, tools: Instruments) -> Tensor:
@@ -244,7 +245,7 @@ class UnpairedTarget:
     def _pairing(self) -> dict[str, Any]:
         other = self.originals
         if isinstance(other, PictureSet):
-            named = f"{len(other.files)} pictures of {other.name}"
+            named = f"{counted(len(other.files), 'picture')} of {other.name}"
             return {"by": "none", "real_set": named, "n_images": len(other.files)}
         return {"by": "none", "real_set": other.name, "n_images": other.n}
 

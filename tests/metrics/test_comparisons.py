@@ -214,4 +214,4 @@ def test_perfect_copies_are_counted_image_by_image_where_pictures_repeat(tmp_pat
     (document,) = scored(("psnr",), opened("results", results, originals))
     (entry,) = (e for e in document["metrics"] if e["params"]["label"] == "psnr")
     assert (entry["n_images"], entry["n_infinite"]) == (3, 1)
-    assert any(line.startswith("1 images have completions") for line in entry["warnings"])
+    assert any(line.startswith("1 image has completions") for line in entry["warnings"])

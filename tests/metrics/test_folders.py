@@ -176,7 +176,7 @@ def test_completions_of_another_size_are_resized_on_both_sides(
         opened(tmp_path / "out", originals)
     target = opened(tmp_path / "out", originals, resize=(8, 8))
     assert target.case(0).completions.shape == (1, 3, 8, 8)
-    assert "3 completions had another size" in target.cautions()[0]
+    assert "3 completions of another size" in target.cautions()[0]
 
 
 def test_depth_and_an_opaque_alpha_are_converted_with_a_remark(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_grey_completions_of_originals_in_colour_are_warned_of(
     words = ["score", tmp_path / "out", "--reference", originals, "--metrics", "mae"]
     result = CliRunner().invoke(main, list(map(str, words)))
     assert result.exit_code == 0
-    assert "warning: out: 3 completions are grey and their originals in colour" in result.stderr
+    assert "warning: out: 3 completions in grey of originals in colour" in result.stderr
 
 
 @pytest.mark.parametrize("resize", [None, "8"])

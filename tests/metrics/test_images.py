@@ -164,7 +164,7 @@ def test_psnr_is_infinite_only_if_every_image_is_perfect() -> None:
     assert psnr_estimate(np.array([100.0, 100.0]), np.ones(2)).value == float("inf")
     some = psnr_estimate(np.array([100.0, 20.0]), np.array([1.0, 0.0]))
     assert some.value == 60
-    assert "1 images" in some.warnings[0]
+    assert "1 image has" in some.warnings[0]
     none = psnr_estimate(np.array([30.0, 20.0]), np.zeros(2))
     assert (none.value, none.warnings) == (25, ())
     assert none.se == pytest.approx(5)

@@ -33,7 +33,7 @@ def test_images_without_a_hole_are_left_out_and_counted() -> None:
     assert bits.n == 1
     assert bits.se is None
     assert bits.extra["excluded"] == 1
-    assert "1 images without hidden values" in bits.warnings[0]
+    assert "1 image without hidden values" in bits.warnings[0]
     with pytest.raises(Refused, match="no image has hidden values"):
         NatsOfImages([0.0], [0]).bits_mean()
 

@@ -104,7 +104,7 @@ def test_the_likeliest_of_more_completions_are_told_to_be_no_sample(tmp_path: Pa
     for line in kept["completions"]:
         line["log_prob"] = -1.0
     (caution,) = opened(recorded(tmp_path / "likeliest", kept)).cautions()
-    assert caution.startswith("of 1 pictures the likeliest completions alone were kept")
+    assert caution.startswith("of 1 picture the likeliest completions alone were kept")
 
 
 def test_folders_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_mask_that_is_gone_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     gone = {"mask": str(tmp_path / "gone.png"), "boxes": []}
     items = item(photos / "a.png", "a-0.png"), item(photos / "b.png", "b-0.png", hole=gone)
     inpaint_cli.score((), folders=[recorded(tmp_path / "out", *items)], metrics="mae")
-    assert "the masks of 1 pictures (such as b) are not where" in capsys.readouterr().err
+    assert "the masks of 1 picture (such as b) are not where" in capsys.readouterr().err
 
 
 def test_a_completion_that_is_gone_is_named_with_its_photo(tmp_path: Path) -> None:
