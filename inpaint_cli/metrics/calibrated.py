@@ -44,10 +44,15 @@ def check(calibration: Calibration | None, targets: Sequence[Target], reporter: 
     )
     every = [option for name in models.usable() for option in models.get(name).options]
     config = target.contestant.model.config if isinstance(target, ModelTarget) else None
-    why = why or not_as_scored(every, sampler, config)
     if why:
         raise UserError(
             f"{why}. Make one for these with 'inpaint calibrate'.", setting="calibration"
+        )
+    if why := not_as_scored(every, sampler, config):
+        raise UserError(
+            f"{why}, and there are none for others. Draw the completions with what is usual in a "
+            "score.",
+            setting="calibration",
         )
     if rank() == 0:
         for text in dict.fromkeys(text for one in targets for text in _doubts(calibration, one)):
