@@ -166,7 +166,9 @@ class Scoring:
             count = f"{len(meter.failed)} of {len(target.ids)} images failed"
             self.reporter.warn(f"{target.label}: refused: {count}; {FAILED}")
 
-    def measure(self, plan: Planned, tools: Instruments, alone: bool) -> tuple[WorkFolder, float]:
+    def measure(
+        self, plan: Planned, tools: Instruments, alone: bool = True
+    ) -> tuple[WorkFolder, float]:
         """Make this process's shards of a target, but for those that are there.
 
         ToolFailure where a program always fails that is `alone`; beside others it is left at that.
