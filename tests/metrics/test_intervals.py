@@ -171,6 +171,13 @@ def test_ranges_that_differ_alike_prove_no_more_than_their_images() -> None:
     assert paired_difference(ours, np.zeros(10), strata=strata).extra["p"] == 0.5
 
 
+def test_rounding_is_no_difference() -> None:
+    """As between one completion and the mean of three copies of it, always rounded one way."""
+    figures = np.abs(VALUES)
+    assert paired_difference(figures, figures * (1 - 1e-15)).extra["p"] == 1.0
+    assert paired_difference(figures, figures * (1 - 1e-3)).extra["p"] < 0.05
+
+
 def test_a_common_part_of_two_models_cancels_in_their_difference() -> None:
     noise = RNG.normal(size=50) * 0.01
     difference = paired_difference(VALUES + 0.5 + noise, VALUES)
