@@ -112,11 +112,15 @@ def mean_of(values: Sequence[float] | Floats) -> float:
 
 
 def spread_of(values: Sequence[float] | Floats) -> float | None:
-    """Return the standard deviation (ddof 1); None for fewer than 2 values or infinite ones."""
+    """Return the standard deviation (ddof 1); None for fewer than 2 values or infinite ones.
+
+    0 where they differ by rounding alone.
+    """
     if len(values) < 2 or not np.isfinite(values).all():
         return None
     mean = mean_of(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return spread if spread > ALIKE * abs(mean) else 0.0
 
 
 def standard_error(values: Sequence[float] | Floats, strata: Strata = None) -> float | None:

@@ -218,7 +218,7 @@ def _figure(
         "warnings": [],
     }
     bounds = line.bounds(results, chosen)
-    if bounds and bounds[0] != bounds[1]:
+    if bounds and se:
         figure["ci95"] = [number(end) for end in bounds]
         within = " within ranges" if are_used(estimate.n, results.ranges(chosen)) else ""
         how = f"percentile bootstrap of {RESAMPLES} over images{within}, widened by Student's t"

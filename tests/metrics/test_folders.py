@@ -285,6 +285,32 @@ def test_copies_of_the_hidden_pixels_are_told_of_and_infinite_if_all_are(
         assert any("each counts as 100 dB" in warning for warning in line["warnings"]), line
 
 
+def test_images_that_share_a_figure_up_to_rounding_give_no_error(tmp_path: Path) -> None:
+    """All completions are 5 too bright, 3 too dark, 2 too bright, in holes of several sizes."""
+    for number in range(6):
+        name, hole = f"{number}.png", np.s_[1 : 3 + number, 2:9]
+        truth = np.random.default_rng(number).integers(9, 240, (12, 12, 3)).astype(np.uint8)
+        white = np.zeros((12, 12, 1), np.uint8)
+        white[hole] = 255
+        save(tmp_path / "truth", name, truth)
+        save(tmp_path / "masks", name, white)
+        for k, shift in enumerate((5, -3, 2)):
+            pixels = truth.astype(int)
+            pixels[hole] += shift
+            save(tmp_path / "done", f"{number}-{k}.png", pixels.astype(np.uint8))
+    (report,) = inpaint_cli.score(
+        (),
+        folders=[tmp_path / "done"],
+        reference=tmp_path / "truth",
+        masks=tmp_path / "masks",
+        metrics="crps,mae",
+    )
+    lines = {line["params"]["label"]: line for line in report["metrics"]}
+    for label in ("crps", "crps ordinary", "mae-hole of mean image"):
+        assert [lines[label][name] for name in ("se", "ci95", "sd")] == [None, None, 0.0]
+    assert lines["mae"]["se"] > 0
+
+
 def scored(results: Path, originals: Path, masks: Path, *more: str) -> Any:
     """Scores a folder by two figures that need no network."""
     words = ["score", results, "--reference", originals, "--masks", masks, *more]

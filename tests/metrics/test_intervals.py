@@ -143,6 +143,11 @@ def test_constant_values_have_no_spread() -> None:
     assert (bounds.se, bounds.low, bounds.high) == (0.0, 2.5, 2.5)
 
 
+def test_values_that_differ_by_rounding_alone_have_no_spread() -> None:
+    alike = over_images([0.1 + 0.2, 0.3, 0.3, 0.3])
+    assert (alike.se, alike.sd) == (0.0, 0.0)
+
+
 def test_the_jackknife_finds_a_bias_of_one_over_n() -> None:
     def figure(n: int) -> float:
         return 3.0 + 8.0 / n
