@@ -22,7 +22,14 @@ from inpaint_cli.data.image_set import counted
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.masks.sets import LARGEST_SIDE
-from inpaint_cli.metrics.pairs import Pair, PictureHole, of_folder, of_record, state_of
+from inpaint_cli.metrics.pairs import (
+    Pair,
+    PictureHole,
+    check_folder,
+    of_folder,
+    of_record,
+    state_of,
+)
 from inpaint_cli.metrics.protocol import FILES, Setting, TargetFacts, dataset_facts
 from inpaint_cli.metrics.targets import Case, Target, subset
 from inpaint_cli.parsing import brief
@@ -268,8 +275,7 @@ def target_of(
     the originals. k: take the first k completions of each. UserError for anything that does not
     pair.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder.")
+    check_folder(folder)
     if is_recorded(folder):
         pairs, origin = of_record(folder, reference, masks)
     elif reference is None:

@@ -170,10 +170,17 @@ def names_of(folders: Sequence[Path]) -> list[str]:
     ]
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures of a folder and the folders in it, by path; UserError for none."""
+def check_folder(folder: Path) -> None:
+    """Raise UserError for what is no folder."""
+    if folder.is_file():
+        raise UserError(f"{folder}: a file, and a folder of pictures is needed. Unpack archives.")
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder.")
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures of a folder and the folders in it, by path; UserError for none."""
+    check_folder(folder)
     pictures = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -167,3 +167,11 @@ def test_a_completion_that_is_gone_is_named_with_its_photo(tmp_path: Path) -> No
     (done / "a-1.png").unlink()
     with pytest.raises(UserError, match=r"a-1.png: is gone, and completions.json lists it"):
         target_of(done, None, None, None, CommonSize())
+
+
+def test_an_archive_is_no_folder_and_is_said_to_be_a_file(tmp_path: Path) -> None:
+    archive = tmp_path / "photos.zip"
+    archive.write_bytes(b"PK")
+    for results, originals in ((archive, tmp_path), (pictures(tmp_path, "a.png"), archive)):
+        with pytest.raises(UserError, match=r"photos.zip: a file, and a folder of pictures is"):
+            target_of(results, originals, None, None, CommonSize())
