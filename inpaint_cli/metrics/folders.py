@@ -6,8 +6,8 @@ Pictures of any tool in one folder and originals in another, or the results of `
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -258,7 +258,21 @@ class FilesTarget(Target):
     def fingerprint(self) -> Any:
         masks = [path for p in self.pairs if p.hole is not None for path in p.hole.files]
         state = state_of([*self.files, *masks])
-        return [self.ids, state, self.size.rule, str([p.hole for p in self.pairs])]
+        holes = str([pair.hole for pair in self.pairs])
+        return [self.ids, state, self.size.rule, holes, self.setting.channels]
+
+
+def in_colours_alike(targets: Sequence[FilesTarget]) -> Iterator[str]:
+    """Let folders of equal names be compared in colour where one of them is; yield remarks.
+
+    Some tools return grey pictures as RGB. The number of values is a factor in the energy score.
+    """
+    for target in targets:
+        alike = [one for one in targets if list(one.ids) == list(target.ids)]
+        lead = next((one for one in alike if one.setting.channels == 3), None)
+        if lead is not None and target.setting.channels == 1:
+            target.setting = replace(target.setting, channels=3)
+            yield f"{target.name}: grey, and compared as RGB, which those of {lead.name} are"
 
 
 def target_of(

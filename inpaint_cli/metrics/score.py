@@ -19,8 +19,10 @@ from inpaint_cli.metrics.completion_options import CompletionOptions, load_image
 from inpaint_cli.metrics.folders import (
     OF_FOLDERS,
     OF_MODELS,
+    FilesTarget,
     FolderOptions,
     folder_options,
+    in_colours_alike,
     target_of,
 )
 from inpaint_cli.metrics.pairs import names_of
@@ -175,14 +177,17 @@ def targets_of(
 ) -> list[Target]:
     """Return what is to be scored, loaded and checked; remarks come from one process only."""
     reporter = reporter if rank() == 0 else Reporter(quiet=True)
-    files, targets = order.files, list[Target]()
+    files, folders = order.files, list[FilesTarget]()
     for folder, name in zip(files.folders, names_of(files.folders), strict=True):
         limit = order.completed.limit
         target = target_of(folder, files.reference, files.masks, files.k, files.size, limit)
         target.name = target.label = name
         for line in target.cautions():
             reporter.warn(f"{target.name}: {line}")
-        targets.append(target)
+        folders.append(target)
+    for line in in_colours_alike(folders):
+        reporter.note(line)
+    targets: list[Target] = [*folders]
     _check_names([target.name for target in targets])
     if not files.folders:
         targets += _of_models(order, load, reporter, device)

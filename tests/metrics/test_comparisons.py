@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import inpaint_cli
 from inpaint_cli import metrics
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.masks.sets import draw_set, write_set
 from inpaint_cli.metrics.blocks import blocks_of, heads_of
 from inpaint_cli.metrics.completion_options import CompletionOptions
-from inpaint_cli.metrics.folders import CommonSize, FilesTarget, target_of
+from inpaint_cli.metrics.folders import CommonSize, FilesTarget, in_colours_alike, target_of
 from inpaint_cli.metrics.intervals import by_picture, over_images, paired_difference
 from inpaint_cli.metrics.protocol import Setting
 from inpaint_cli.metrics.tables import csv_of, text_of
 from inpaint_cli.metrics.targets import prepared
+from inpaint_cli.reporting import Reporter
 from tests.metrics.score_kit import SIDE, contestant, pictures, report, save, scoring, target
 
 
@@ -183,6 +185,36 @@ def test_sets_of_masks_of_one_kind_are_told_apart(tmp_path: Path) -> None:
     assert [len(block) for block in blocks_of(documents)] == [2]
     rows = csv.DictReader(io.StringIO(csv_of(documents)))
     assert {row["masks"] for row in rows} == {"blobs seed 1", "blobs seed 2"}
+
+
+def test_grey_pictures_that_a_tool_returned_as_rgb_are_of_the_same_originals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    originals, grey, colour = (tmp_path / name for name in ("originals", "grey", "colour"))
+    for number in range(6):
+        name, pixels = f"{number}.png", np.full((16, 16, 1), 20 * number, np.uint8)
+        save(originals, name, pixels)
+        pixels[4:9, 4:9] += number
+        save(grey, name, pixels)
+        save(colour, name, pixels.repeat(3, 2))
+    given: dict[str, Any] = {"reference": originals, "metrics": "mae,energy", "masks": None}
+    given["masks"] = masks(originals, tmp_path / "masks")
+    alone, both = (
+        inpaint_cli.score((), folders=folders, reporter=Reporter(), **given)
+        for folders in ([colour], [grey, colour])
+    )
+    told = capsys.readouterr().err
+    assert "grey: grey, and compared as RGB, which those of colour are" in told
+    assert "other originals" not in told
+    for document in both:
+        assert [e["value"] for e in document["metrics"]] == [
+            e["value"] for e in alone[0]["metrics"]
+        ]
+    assert both[1]["metrics"][0]["params"]["paired"]["against"] == "grey"
+    one = opened("grey", grey, originals)
+    before = one.fingerprint()
+    list(in_colours_alike([one, opened("colour", colour, originals)]))
+    assert one.fingerprint() != before
 
 
 def test_a_file_of_the_same_size_and_time_is_another_file(tmp_path: Path) -> None:
