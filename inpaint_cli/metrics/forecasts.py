@@ -16,7 +16,7 @@ import numpy.typing as npt
 from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import LEVEL, Strata, over_images, resampled_means
+from inpaint_cli.metrics.intervals import LEVEL, Strata, resampled_means
 from inpaint_cli.metrics.metric import (
     SEED,
     Chosen,
@@ -299,22 +299,22 @@ class Coverage(Forecast):
     digits, factor, unit = 1, 100, "%"
 
     def figures(self, case: MeasuredCase) -> Figures:
-        forecast = super().figures(case)
+        forecast = dict(super().figures(case))
+        if "ranks" in forecast:
+            interval = nearest_interval(len(case.completions), NOMINAL)
+            covered = interval.covered(np.atleast_2d(forecast["ranks"]))
+            forecast[self.name] = float(covered[0])
         chosen = case.options.calibration
         return forecast if chosen is None else {**forecast, **calibrated.figures(case, chosen)}
 
     def lines(self, results: Results) -> Iterator[Line]:
         interval = nearest_interval(results.k, NOMINAL)
-
-        def compute(chosen: Chosen) -> Estimate:
-            ranks, strata = results.sample("ranks", chosen)
-            return over_images(interval.covered(ranks), results.k, strata=strata)
-
-        yield Line(
+        yield mean_line(
             self,
-            f"coverage {100 * interval.nominal:.1f} %",
+            results,
+            self.name,
             "central interval",
-            compute,
+            label=f"coverage {100 * interval.nominal:.1f} %",
             target=interval.nominal,
             params={"j": interval.j, "nominal": interval.nominal},
         )

@@ -32,7 +32,7 @@ from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.models.external import ToolFailure, in_words
 from inpaint_cli.reporting import Advance
 
-VERSION = 7
+VERSION = 8
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
 COMPLETIONS = 512
 """About so many completions make a shard."""

@@ -16,15 +16,13 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.masks import each
 from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
-from inpaint_cli.metrics.folders import (
+from inpaint_cli.metrics.folder_options import (
     OF_FOLDERS,
     OF_MODELS,
-    FilesTarget,
     FolderOptions,
     folder_options,
-    in_colours_alike,
-    target_of,
 )
+from inpaint_cli.metrics.folders import FilesTarget, in_colours_alike, target_of
 from inpaint_cli.metrics.pairs import names_of
 from inpaint_cli.metrics.protocol import (
     MeasureOptions,

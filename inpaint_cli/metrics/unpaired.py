@@ -41,7 +41,7 @@ from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
-    from inpaint_cli.metrics.folders import FolderOptions
+    from inpaint_cli.metrics.folder_options import FolderOptions
     from inpaint_cli.metrics.scoring import Scoring
 
 PAIRS = "needs originals and completions that pair; these pictures do not"

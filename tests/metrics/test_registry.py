@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inpaint_cli import metrics
-from inpaint_cli.commands.score import listing
+from inpaint_cli.commands.score_printing import listing
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.metric import ARROWS, Metric
 from inpaint_cli.metrics.tables import text_of
@@ -32,7 +32,7 @@ def test_an_unknown_metric_is_refused_with_the_nearest() -> None:
 
 def test_the_list_of_metrics_loads_no_torch(top: Path) -> None:
     program = (
-        "import sys; from inpaint_cli.commands.score import listing; listing();"
+        "import sys; from inpaint_cli.commands.score_printing import listing; listing();"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=top, capture_output=True, text=True)

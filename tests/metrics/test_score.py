@@ -160,6 +160,14 @@ def test_nothing_is_left_in_the_caches_unless_a_place_is_named(
     assert len(list((tmp_path / "mine").rglob("shard-*.safetensors"))) == 1
 
 
+def test_coverage_is_a_mean_over_images_like_the_others() -> None:
+    one, two = scoring(("coverage",)).run([target(k=4), target(k=4, who=contestant("other"))])
+    (entry,), (other,) = one["metrics"], two["metrics"]
+    low, high = entry["ci95"]
+    assert low < entry["value"] < high
+    assert other["params"]["paired"]["against"] == "pretend"
+
+
 def test_two_runs_of_one_command_at_once_do_not_disturb_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
