@@ -227,6 +227,8 @@ class Model:
     """What the model was built from; a family's own kind of Config."""
     stochastic: bool = True
     """False: the same input has one completion, and `complete` takes n = 1 only."""
+    has_temperature: bool = True
+    """False: it draws without one, and `complete` refuses any."""
     has_log_prob: bool = False
     """Whether `log_prob` gives a likelihood, exact or a bound of one."""
     trained_stages: tuple[str, ...] | None = None

@@ -107,6 +107,7 @@ class ExternalTool(Method):
     """A program that completes a picture: ours are the masks, the pasting and the measuring."""
 
     sees_all = True
+    has_temperature = False
 
     def __init__(self, command: str, timeout: float = TIMEOUT) -> None:
         super().__init__(CONFIG)

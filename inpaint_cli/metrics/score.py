@@ -41,6 +41,7 @@ from inpaint_cli.metrics.targets import (
     Target,
     check_temperature,
     prepared,
+    takes_temperature,
 )
 from inpaint_cli.metrics.unpaired import UnpairedScoring, split_reference, write
 from inpaint_cli.photos.calibration import Calibration
@@ -208,8 +209,7 @@ def _of_models(
     contestants = [load(name, str(device)) for name in order.models]
     _check_names([contestant.name for contestant in contestants])
     check_temperature(order.completed.temperature, contestants)
-    if order.completed.temperature == 0 and order.completed.k > 1:
-        reporter.note(f"at temperature 0 one completion stands for {order.completed.k} equal ones")
+    _remark_on_temperature(order.completed, contestants, reporter)
     drawn = _drawn(order, contestants, reporter)
     sizes = [contestant.size for contestant in contestants]
     settings = settings_of(sizes, order.completed.size)
@@ -236,6 +236,18 @@ def _of_models(
     if not order.reconstruct:
         return targets
     return [*targets, *reconstructing(targets, order.measured.metrics, reporter)]
+
+
+def _remark_on_temperature(
+    completed: CompletionOptions, contestants: Sequence[Contestant], reporter: Reporter
+) -> None:
+    if completed.temperature is None:
+        return
+    others = [c.name for c in contestants if c.model.stochastic and not takes_temperature(c)]
+    if others:
+        reporter.note(f"{', '.join(others)}: drawn without a temperature")
+    if completed.temperature == 0 and completed.k > 1:
+        reporter.note(f"at temperature 0 one completion stands for {completed.k} equal ones")
 
 
 def _drawn(

@@ -174,7 +174,7 @@ class ModelTarget(Target):
         completions: its diversity is then 0 and its crps its mean absolute error, beside those of
         the others.
         """
-        return self.k if self.contestant.model.stochastic and self.temperature != 0 else 1
+        return self.k if self.contestant.model.stochastic and self._temperature != 0 else 1
 
     def case(self, index: int) -> Case:
         image, levels = self.picture(index), self.setting.levels
@@ -230,7 +230,7 @@ class ModelTarget(Target):
 
     @property
     def _temperature(self) -> float | None:
-        return self.temperature if self.contestant.model.stochastic else None
+        return self.temperature if takes_temperature(self.contestant) else None
 
     def _in_windows(self, image: Tensor, visible: Tensor) -> Tensor:
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
@@ -254,7 +254,7 @@ class ModelTarget(Target):
             warnings.append("the images scored are training images")
         own = who.model.own_temperature
         temperature = own if self._temperature is None else self._temperature
-        sampler: dict[str, Any] = {"temperature": temperature if who.model.stochastic else None}
+        sampler: dict[str, Any] = {"temperature": temperature if takes_temperature(who) else None}
         sampler["at"] = "windows of its own size" if setting.windows else "its own size"
         if setting.windows:
             sampler["detail"] = self.detail
@@ -310,14 +310,23 @@ def scored(image: Tensor, levels: int) -> Tensor:
     return (level * 255 / (levels - 1)).round().to(torch.uint8)
 
 
+def takes_temperature(contestant: Contestant) -> bool:
+    """Return whether a model draws at a temperature."""
+    return contestant.model.stochastic and contestant.model.has_temperature
+
+
 def check_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
     """Raise UserError for a temperature that means nothing, or that no model would take."""
     if temperature is None:
         return
     if not 0 <= temperature < float("inf"):
         raise UserError(f"must be at least 0, got {temperature}.", setting="temperature")
-    if not any(c.model.stochastic for c in contestants):
-        raise UserError("every model here is deterministic and has none.", setting="temperature")
+    if not any(map(takes_temperature, contestants)):
+        raise UserError(
+            "no model here has one: methods draw without, and a program is told its own in its "
+            "command. Leave it out.",
+            setting="temperature",
+        )
 
 
 def _check_holes(masks: MaskChoice, count: int) -> None:

@@ -22,7 +22,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
 from inpaint_cli.metrics.forecasts import hidden_values
 from inpaint_cli.metrics.protocol import BINS, bin_name, bin_of, settings_of
-from inpaint_cli.metrics.targets import Contestant, ModelTarget, prepared
+from inpaint_cli.metrics.targets import Contestant, ModelTarget, check_temperature, prepared
 from inpaint_cli.photos import arguments
 from inpaint_cli.photos.calibration import (
     WHOLE,
@@ -125,6 +125,7 @@ def calibrate(
     UserError for too few pictures, before the first is completed.
     """
     contestant = load(order.model, str(resolve(order.device)))
+    check_temperature(order.completed.temperature, [contestant])
     target = _target(order, contestant, reporter)
     if order.completed.split == "train":
         reporter.warn(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class PatchesModel(Method):
     """A stochastic method without weights."""
 
+    has_temperature = False
+
     def drawn(
         self,
         image: npt.NDArray[np.uint8],

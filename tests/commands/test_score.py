@@ -225,7 +225,7 @@ def test_some_refused_for_a_missing_file_is_exit_code_3(
         (("--split", "train"), "test split only"),
         (("--masks", "freefrom"), "Did you mean"),
         (("--reference", "x"), "folders of pictures"),
-        (("--model", "telea", "--temperature", 0.5), "deterministic"),
+        (("--model", "telea", "--temperature", 0.5), "no model here has one"),
         (("--json", "--csv"), "one of them"),
         (("nowhere",), "no such folder"),
         ((".", "--model", "telea"), "models or folders"),

@@ -196,3 +196,17 @@ def test_options_of_a_family_reach_its_model_and_the_report() -> None:
     assert asked == [{"temperature": None, "steps": 2}]
     assert one.facts().model["sampler"] == {"temperature": 1.0, "at": "its own size", "steps": 2}
     assert one.fingerprint() != usual
+
+
+def test_a_model_without_a_temperature_is_drawn_without_one_beside_others() -> None:
+    family = models.get("patches")
+    who = contestant("patches", family.build(family.presets["default"]))
+    check_temperature(0.5, [contestant(), who])
+    with pytest.raises(UserError, match="no model here has one"):
+        check_temperature(0.5, [who])
+    one = target(count=1, k=2, who=who, masks="centre")
+    usual = one.case(0).completions
+    for temperature in (0.0, 0.5):  # at 0 as well two are drawn, since none is the likeliest
+        one.temperature = temperature
+        assert one.case(0).completions.equal(usual)
+    assert one.facts().model["sampler"]["temperature"] is None
