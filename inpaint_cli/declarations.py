@@ -24,7 +24,7 @@ class Option:
     that are ranked by likelihood get this value where none is given."""
     of_photos: Any = None
     """What `complete` takes where nothing is given; `score`, which judges the model's own
-    distribution, always takes `default`."""
+    distribution, takes `default`."""
     of_drawing: Any = None
     """The value that makes the image a drawing: the model sees all of it, and keeps nothing."""
     tells: bool = False
