@@ -14,20 +14,18 @@ from inpaint_cli import __version__
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.details import of_completion, of_window, write_pictures
-from inpaint_cli.photos.intervals import ENDINGS, PhotoIntervals
-from inpaint_cli.photos.output import OutputSettings
-from inpaint_cli.photos.overview import TILE_PX, Overview
-from inpaint_cli.photos.record import (
+from inpaint_cli.photos.earlier import (
     INPUTS,
-    SHEET,
-    Record,
-    files_of,
     inputs_of,
     is_of,
     same_files,
     same_inputs,
     same_settings,
 )
+from inpaint_cli.photos.intervals import ENDINGS, PhotoIntervals
+from inpaint_cli.photos.output import OutputSettings
+from inpaint_cli.photos.overview import TILE_PX, Overview
+from inpaint_cli.photos.record import SHEET, Record, files_of
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.spread import Spread
 from inpaint_cli.pictures.own_text import mark, own_text
