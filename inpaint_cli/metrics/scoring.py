@@ -22,7 +22,6 @@ from inpaint_cli.metrics.protocol import MeasureOptions, Subject
 from inpaint_cli.metrics.reconstructions import applies
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of, unlike
 from inpaint_cli.metrics.targets import Target
-from inpaint_cli.models.external import ToolFailure
 from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
@@ -171,7 +170,7 @@ class Scoring:
     ) -> tuple[WorkFolder, float]:
         """Make this process's shards of a target, but for those that are there.
 
-        ToolFailure where a program always fails that is `alone`; beside others it is left at that.
+        UserError or ResourceError of what fails `alone`; beside others it is left at that.
         """
         target = plan.target
         meter = Meter(target, self.options, plan.wanted, tools)
@@ -191,7 +190,7 @@ class Scoring:
                         tensors = meter.shard(pieces[number], advance)
                         if tensors is not None:
                             work.save(number, tensors)
-            except ToolFailure as error:
+            except (ResourceError, UserError) as error:
                 if alone:
                     raise
                 self.reporter.warn(f"{target.label}: refused: {error.on_command_line()}")

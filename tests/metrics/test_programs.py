@@ -89,6 +89,16 @@ def test_a_program_that_always_fails_takes_no_other_model_down(tmp_path: Path) -
     assert (ours["metrics"], len(telea["metrics"]) > 0) == ([], True)
 
 
+def test_a_method_that_sees_nothing_takes_no_other_model_down() -> None:
+    masks = ("--masks", "patches:n=0", "--masks", "patches:n=1")
+    models = ("--model", "telea", "--model", "pcnn-digits")
+    result = run(*models, "--data", "digits", *masks, "--limit", "2", "--metrics", "mae", "--json")
+    assert result.exit_code == 3
+    assert "telea (patches:n=0): refused: nothing is visible" in result.stderr
+    documents = json.loads(result.stdout)
+    assert [bool(document["metrics"]) for document in documents].count(False) == 1
+
+
 class Even:
     """Fills everything with a value of chance, visible pixels too."""
 
