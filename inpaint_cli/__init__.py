@@ -44,6 +44,10 @@ if not os.path.isdir(os.path.join(_HERE, "models")):
     __path__.append(os.path.dirname(_HERE))
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     if name == "paint":
         from inpaint_cli.page import widget

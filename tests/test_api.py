@@ -227,6 +227,15 @@ def test_a_loaded_model_is_shown_in_one_line() -> None:
     assert repr(inpaint_cli.load_model("telea")).startswith("LoadedModel('telea', family='telea'")
 
 
+def test_a_result_is_shown_in_one_line(visible: npt.NDArray[np.bool_]) -> None:
+    result = loaded().complete(COLOUR, visible=visible, n=2)
+    assert repr(result) == "CompletionResult(2 of 50 x 40 pixels, rgb 8 bit, 7.5 % hidden)"
+
+
+def test_an_interpreter_is_told_all_public_names() -> None:
+    assert set(inpaint_cli.__all__) <= set(dir(inpaint_cli))
+
+
 def test_a_misspelt_argument_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match="Did you mean 'temperature'"):
         inpaint_cli.load_model("telea").complete(COLOUR, COLOUR[..., 0], tempreature=2)

@@ -71,7 +71,7 @@ LISTED = 10
     "--feather",
     type=options.Number(float, 0, options.LONGEST_SIDE),
     metavar="PX",
-    show_default="by scale",
+    show_default="two pixels of the model",
     help="Width over which the correction at the edge fades inside.",
 )
 @click.option(
@@ -98,7 +98,8 @@ LISTED = 10
     is_flag=True,
     help="Write what the model's autoencoder makes of the whole photo, STEM-reconstruction-0.png: "
     "the best that completions by it can be. For models that have one: "
-    f"{', '.join(name for name in models.usable() if models.get(name).reconstructs)}.",
+    f"{', '.join(name for name in models.usable() if models.get(name).reconstructs)}. Of those "
+    "that ship, latent-codes-photos64 and picme's were packed without it.",
 )
 @options.model(
     "What completes: a name ('inpaint models' lists them), a run folder, a weight file, or a "
@@ -134,8 +135,9 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
 
     White pixels of the mask are filled in; every other pixel stays as it is, bit for bit. PHOTO is
     a file, a folder, a pattern, or - for standard input. Written are STEM-0.png, STEM-1.png ...,
-    STEM-sheet.png and completions.json; the paths of the sheets are printed. With a seed other
-    than 0 the names say so (STEM-s7-0.png). 'inpaint pick' keeps one of them.
+    STEM-sheet.png and completions.json, where STEM is the photo's name without its suffix; the
+    paths of the sheets are printed. With a seed other than 0 the names say so (STEM-s7-0.png).
+    'inpaint pick' keeps one of them.
 
     \b
     Examples:

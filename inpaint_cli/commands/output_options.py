@@ -34,9 +34,13 @@ output_options = options.together(
         type=options.whole(32, 4096),
         metavar="PX",
         show_default="300",
-        help="How long a completion is on the sheet, at least.",
+        help="Least length of a completion's longer side on the sheet.",
     ),
-    click.option("--no-sheet", is_flag=True, help="Draw no sheet; the completions are printed."),
+    click.option(
+        "--no-sheet",
+        is_flag=True,
+        help="Draw no sheet; the paths of the completions are printed.",
+    ),
     click.option(
         "--format",
         type=click.Choice(FORMATS),

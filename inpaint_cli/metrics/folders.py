@@ -292,8 +292,8 @@ def target_of(
         pairs, origin = of_record(folder, reference, masks)
     elif reference is None:
         raise UserError(
-            f"{folder}: holds no {RECORD}, so the originals are unknown. Name their folder as "
-            "reference."
+            f"{folder}: holds no {RECORD}, so the originals are unknown. Give their folder "
+            "with the setting reference."
         )
     else:
         pairs, origin = of_folder(folder, reference, masks), {}

@@ -275,6 +275,16 @@ def items_of(folder: Path) -> list[dict[str, Any]]:
     return items
 
 
+def _missing_original(image: Path, reference: Path | None) -> UserError:
+    """Return the error for an original that is not where its record or the reference has it."""
+    if reference is not None:
+        return UserError(f"{image}: its original is not in {reference}.", setting="reference")
+    return UserError(
+        f"{image}: the original that the record names is not there, as seen from this folder. Go "
+        "to where it was completed, or give the folder of originals with the setting reference."
+    )
+
+
 def of_record(
     folder: Path, reference: Path | None, masks: Path | None
 ) -> tuple[list[Pair], dict[str, Any]]:
@@ -288,7 +298,7 @@ def of_record(
         if (item.get("hole") or {}).get("extend"):
             raise UserError(
                 f"{image}: its canvas grew, and no original shows what was filled in there. With "
-                "unpaired both are compared as sets."
+                "the setting unpaired both are compared as sets."
             )
         # As in the folder of photos, else at the top.
         names = [Path(lines[0]["file"]).with_name(image.stem).as_posix(), image.stem]
@@ -296,11 +306,7 @@ def of_record(
         if originals is not None:
             found = next((originals[n] for n in map(composed, names) if n in originals), None)
         if found is None or not found.is_file():
-            where = reference or "where the record says"
-            raise UserError(
-                f"{image}: its original is not in {where}. Give the folder of the originals "
-                "as reference."
-            )
+            raise _missing_original(image, reference)
         files = tuple(folder / line["file"] for line in lines)
         gone = next((path for path in files if not path.is_file()), None)
         if gone is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import cv2
@@ -28,7 +28,7 @@ class PhotoIntervals:
     stands for a square of the photo's.
     """
 
-    completed: CompletedPhoto
+    completed: CompletedPhoto = field(repr=False)
     calibration: Calibration
 
     @cached_property

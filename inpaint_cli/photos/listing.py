@@ -202,4 +202,4 @@ def _reason(file: Path) -> str:
         return "no suffix; give them by name"
     if file.suffix.lower() in HEIF_SUFFIXES:
         return "HEIC is read with pillow-heif only: pip install pillow-heif"
-    return "not the suffix of a picture that is read"
+    return "no picture that is read, by its suffix"

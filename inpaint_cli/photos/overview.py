@@ -89,7 +89,9 @@ class Overview:
     def _title(self) -> str:
         request = self.completed.request
         count = f"{request.n} completion{'s' * (request.n > 1)}"
-        left_out = f", the first {SHOWN} shown" if request.n > SHOWN else ""
+        if 0 < self._count < request.n:
+            count = f"{self._count} of {count}"
+        left_out = f", the first {SHOWN} shown" if self._count > SHOWN else ""
         if request.reconstruct:
             return ", ".join([shown(self.photo_name), self.model_name, "reconstruction"])
         parts = [shown(self.photo_name), self.model_name, f"seed {request.seed}", count + left_out]
@@ -130,7 +132,7 @@ class Overview:
         outline(pixels, np.asarray(covered) > 0)
         caption = "the hole"
         if self.view != whole:
-            caption += f"; the frame, shown below, begins at x {self.view.left}, y {self.view.top}"
+            caption += f"; the frame, shown below, begins at x={self.view.left}, y={self.view.top}"
         return Tile(pixels, caption)
 
     def _map(self) -> Tile:

@@ -38,10 +38,17 @@ class CompletionResult:
     """Remarks, such as that the model's picture was enlarged."""
     mode: str
     """What the channels are, and their depth: "rgb 8 bit", "cmyk 8 bit", "rgb+alpha 16 bit"."""
-    completed: CompletedPhoto = field(repr=False, compare=False)
+    completed: CompletedPhoto = field(compare=False)
     """What the arrays were made of, with the metadata of the image's file."""
-    calibration: Calibration | None = field(default=None, repr=False)
+    calibration: Calibration | None = None
     """Of the model, where one was given."""
+
+    def __repr__(self) -> str:
+        height, width = self.images[0].shape[:2]
+        return (
+            f"CompletionResult({len(self.images)} of {width} x {height} pixels, {self.mode}, "
+            f"{100 * self.hole_fraction:.1f} % hidden)"
+        )
 
     @property
     def intervals(self) -> PhotoIntervals | None:

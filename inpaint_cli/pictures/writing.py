@@ -118,7 +118,11 @@ def check_quality(quality: int | None, chosen: Format) -> None:
     if not 1 <= quality <= 100:
         raise UserError(f"must be 1 to 100, got {quality}.", setting="quality")
     if chosen in ("png", "tiff"):
-        raise UserError(f"{chosen} is exact and has none. Leave it out.", setting="quality")
+        raise UserError(
+            f"{chosen} is exact and has none. Leave it out, or take jpeg or webp with the setting "
+            "format.",
+            setting="quality",
+        )
 
 
 def _write(

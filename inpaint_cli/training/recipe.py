@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from inpaint_cli import masks, models
+from inpaint_cli import masks, models, zoo
 from inpaint_cli.configuration import (
     from_dict,
     override,
@@ -341,6 +341,12 @@ def _check_masks(config: Config, stages: Sequence[str]) -> None:
 
 def _family(name: str | None) -> Family:
     if name and name not in models.FAMILIES:
+        if _is_model(name):
+            raise UserError(
+                f"'{name}' is a trained model. Name its family to train a new one, or give it as "
+                "the setting from_weights to train it further.",
+                setting="model",
+            )
         raise unknown_name("no family", name, models.trainable(), setting="model")
     family = models.get(name) if name else None
     if family and family.stage_names:
@@ -349,6 +355,13 @@ def _family(name: str | None) -> Family:
     if family:
         raise UserError(f"'{family.name}' is not trained. Trained are {names}.", setting="model")
     raise UserError(f"say what to train, one of {names}.", setting="model")
+
+
+def _is_model(name: str) -> bool:
+    """Return whether a name is one of a model that ships, a run folder or a weight file."""
+    path = Path(name)
+    ships = name in {entry.name for entry in zoo.entries()}
+    return ships or path.suffix == ".safetensors" or (path / "config.toml").is_file()
 
 
 def _without_none(data: Any) -> Any:

@@ -211,7 +211,10 @@ class TrainingRun:
         )
 
     def _tell_that_it_is_finished(self) -> None:
-        self.reporter.note(f"{self.folder.path}: finished; for more, start a new run")
+        self.reporter.note(
+            f"{self.folder.path}: finished; a new run with the setting from_weights trains it "
+            "further"
+        )
 
     def _enter(self, stack: ExitStack) -> None:
         """Take the folder until `stack` ends, and mend what a killed sitting left."""

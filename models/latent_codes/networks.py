@@ -26,7 +26,7 @@ from inpaint_cli.randomness import Noise
 
 PACKED = (
     "was packed for completing, without the encoder and the decoder of its VQGAN. Take the run or "
-    "the file that it was packed from."
+    "the file that it was packed from, or another model, such as latent-codes-photos64-f4."
 )
 
 

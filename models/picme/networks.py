@@ -34,7 +34,7 @@ RAW_BIAS = 0.54
 """softplus of it is 1: the standard deviation at the start."""
 PACKED = (
     "was packed for completing, without the posterior that reconstructs. Take the run or the file "
-    "that it was packed from."
+    "that it was packed from, or another model, such as ipa-photos64."
 )
 OFFSET_DEVIATION = 0.5
 """Of the components' means at the start: equal components would all learn the same."""

@@ -163,8 +163,11 @@ def test_the_results_of_complete_are_scored_as_they_are(
 def test_a_record_that_names_no_originals_asks_for_them(tmp_path: Path) -> None:
     item = {"image": "gone.png", "mask": "freeform", "completions": [{"file": "gone-0.png"}]}
     (tmp_path / "completions.json").write_text(json.dumps({"schema": 1, "items": [item]}))
-    with pytest.raises(UserError, match="as reference"):
+    with pytest.raises(UserError, match=r"names is not there.* with the setting reference\."):
         opened(tmp_path, None)
+    Image.new("L", (8, 8)).save(tmp_path / "other.png")
+    with pytest.raises(UserError, match=r"reference: gone\.png: its original is not in .*\."):
+        opened(tmp_path, tmp_path)
 
 
 def test_completions_of_another_size_are_resized_on_both_sides(

@@ -77,7 +77,7 @@ def test_small_holes_are_shown_at_1_to_1_with_a_tile_of_surroundings() -> None:
     overview = overview_of(600, 800, Box(100, 100, 200, 210), 2)
     view = overview.view
     assert (view.height, view.width, overview.scale) == (300, 300, 1)
-    assert overview._outlined().caption == "the hole; the frame, shown below, begins at x 5, y 0"
+    assert overview._outlined().caption == "the hole; the frame, shown below, begins at x=5, y=0"
 
 
 def test_tiny_holes_are_shown_at_2_to_1() -> None:
@@ -129,6 +129,14 @@ def test_the_words_above_name_photo_model_seed_and_numbers() -> None:
     overview = Overview(completed, "cat.jpg", "patches")
     assert overview._title() == "cat.jpg, patches, seed 0, 2 completions"
     assert overview._figures("they differ").startswith("80 x 60 pixels, 8.3 % hidden; they differ.")
+
+
+def test_the_words_above_tell_how_many_of_the_drawn_ones_were_kept() -> None:
+    completed = overview_of(60, 80, Box(10, 10, 30, 30), 70).completed
+    overview = Overview(completed, "cat.jpg", "patches")
+    for index in (40, 7):
+        overview.add(completed.samples(index), index)
+    assert overview._title() == "cat.jpg, patches, seed 0, 2 of 70 completions"
 
 
 def test_a_single_completion_and_equal_ones_have_no_map() -> None:

@@ -122,6 +122,8 @@ def test_a_config_of_no_preset_says_all_settings_or_is_refused(tmp_path: Path) -
     ("given", "message"),
     [
         (RecipeChoices(data=["x"]), "model: say what to train"),
+        (RecipeChoices("pcnn-digits", data=["x"]), "is a trained model. Name its family"),
+        (RecipeChoices("no/such.safetensors", data=["x"]), "is a trained model. Name its family"),
         (RecipeChoices("fake"), "data: say what to train on"),
         (RecipeChoices("fakes", ["x"]), "Did you mean 'fake"),
         (RecipeChoices("telea", ["x"]), "'telea' is not trained"),
