@@ -184,13 +184,21 @@ def check_hole(
     if hidden == 0:
         raise UserError(f"{name}: nothing to fill: {_empty_advice(source, invert, alpha)}")
     if reporter and hidden > INVERTED_SHARE:
-        advice = "White is filled in; the setting invert_mask turns it round."
-        if invert or alpha:
-            what, setting = ("Black", "invert_mask") if invert else ("Transparent", "mask_alpha")
-            advice = f"{what} is filled in; if white is the hole, leave out the setting {setting}."
         reporter.note(
-            f"{name}: {100 * hidden:.1f} % is to be filled. Is the mask inverted? {advice}"
+            f"{name}: {100 * hidden:.1f} % is to be filled. Is the mask inverted? "
+            f"{_full_advice(source, invert, alpha)}"
         )
+
+
+def _full_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:
+    """Return what is filled in of a mask that hides nearly all, and what to do about it."""
+    if invert or alpha:
+        what, setting = ("Black", "invert_mask") if invert else ("Transparent", "mask_alpha")
+        return f"{what} is filled in; if white is the hole, leave out the setting {setting}."
+    values = None if source is None else alpha_of(open_mask(source, huge=True)[0])
+    if values is not None and (values < THRESHOLD).any():
+        return "White is filled in; if what is transparent is the hole, add the setting mask_alpha."
+    return "White is filled in; the setting invert_mask turns it round."
 
 
 def _empty_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:

@@ -202,4 +202,4 @@ def _reason(file: Path) -> str:
         return "no suffix; give them by name"
     if file.suffix.lower() in HEIF_SUFFIXES:
         return "HEIC is read with pillow-heif only: pip install pillow-heif"
-    return "no picture that is read, by its suffix"
+    return "not a kind of picture that is read"

@@ -150,7 +150,9 @@ def _check_counts(order: CalibrationOrder, target: ModelTarget) -> None:
                 setting="masks",
             )
         raise UserError(
-            f"{len(shares)} {order.completed.split} pictures, where {wanted}. Give more.",
+            f"{len(shares)} {order.completed.split} pictures, where {wanted}. Give more, or take "
+            "more of them with the setting split_map, such as "
+            f"'*={order.completed.split}' for all.",
             setting="data",
         )
     for number, ends in enumerate(BINS if order.completed.by_visible else ()):

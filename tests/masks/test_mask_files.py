@@ -226,6 +226,15 @@ def test_an_almost_full_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == ""
 
 
+def test_of_a_white_mask_with_an_erased_hole_transparency_is_advised(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    white = np.full((8, 16, 4), 255, np.uint8)
+    white[2:4, 2:4] = 0
+    check_hole(read_mask(white), reporter=Reporter(), source=white)
+    assert "what is transparent is the hole, add --mask-alpha." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("invert", "alpha", "advice"),
     [

@@ -105,7 +105,7 @@ def test_what_is_no_json_is_refused_in_one_sentence(tmp_path: Path, text: str) -
 
 def test_bad_requests_are_answered_before_the_first_completion() -> None:
     for given, sentence in (
-        ({"limit": 8}, "8 validation pictures.*at least 9"),
+        ({"limit": 8}, r"8 validation pictures.*at least 9.* '\*=validation' for all"),
         ({"k": 1}, "k: must be at least 2"),
         ({"temperature": float("nan")}, "temperature: must be at least 0, got nan"),
         ({"temperature": "1"}, "temperature: must be a number, got '1'"),
