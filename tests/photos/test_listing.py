@@ -121,7 +121,7 @@ def test_what_is_left_out_is_told_with_the_reason(
         f"{folder}: left out: IMG_1 (no suffix; give them by name)",
         f"{folder}: left out: b.HEIC (HEIC is read with pillow-heif only: pip install pillow-heif)",
         f"{folder}: left out: c.jxl, notes.txt, v0.mp4, v1.mp4, v2.mp4 and 6 more (not a kind "
-        "of a picture that is read)",
+        "of picture that is read)",
         f"{folder}: left out: gone.png (no file: a broken link, a loop of links, or a device)",
     ]
     (folder / "a.png").unlink()
