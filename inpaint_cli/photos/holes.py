@@ -165,7 +165,7 @@ class HoleSource:
             visible,
             str(mask or self.kind or photo),
             reporter if by_polarity else None,
-            source=mask if self.kind is None else None,
+            source=mask if self.kind is None and not self._is_set else None,
             invert=self.invert,
             alpha=self.alpha,
         )

@@ -133,6 +133,16 @@ def test_a_set_of_masks_gives_each_photo_its_own(photo: Path) -> None:
     assert not (differs & masks[1]).any()
 
 
+def test_a_mask_of_a_set_without_a_hole_is_told_as_one(photo: Path) -> None:
+    from inpaint_cli.masks.sets import draw_set, write_set
+
+    sets = (draw_set("holes", 60, 80, 1, seed=seed) for seed in range(100))
+    write_set(next(one for one in sets if one[0].all()), photo.parent / "set.npz")
+    done = complete(photo, "--mask", photo.parent / "set.npz", "-o", photo.parent / "o")
+    assert done.exit_code == 2
+    assert "set.npz: nothing to fill: no pixel is white." in done.stderr
+
+
 @pytest.mark.parametrize(
     "option", [("--mask-alpha",), ("--mask-values", "1"), ("--mask-colour", "ff00ff")]
 )

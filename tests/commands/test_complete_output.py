@@ -40,6 +40,7 @@ def test_a_quality_of_an_exact_format_is_refused(photo: Path) -> None:
     done = complete(photo, *BOX, "--quality", 80, "-o", photo.parent / "o")
     assert done.exit_code == 2
     assert "--quality: png is exact" in done.stderr
+    assert "take jpeg or webp with --format." in done.stderr
 
 
 def test_a_file_name_gets_the_one_completion_and_nothing_beside_it(photo: Path) -> None:
