@@ -35,7 +35,8 @@ THRESHOLD = 128
 SOFT = (16, 239)
 SOFT_SHARE = 0.05
 """A mask with more than this share of its values within SOFT is remarked on."""
-INVERTED_SHARE = 0.95
+INVERTED_SHARE = 0.7
+"""Larger holes are rare; a small one that is turned round hides more than this."""
 
 MaskSource = Path | Image.Image | npt.NDArray[Any]
 

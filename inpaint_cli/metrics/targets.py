@@ -361,6 +361,8 @@ def prepared(
                 options.masks, setting, len(rows), options.seed, options.by_visible, reporter
             )
             _check_holes(masks[setting], len(rows))
+            if reporter and options.limit and options.limit > len(rows):
+                reporter.note(f"limit: there are no more than {len(rows)} pictures in this split")
         chosen = masks[setting]
         target = ModelTarget(contestant, images, rows, setting, chosen, options.k, options.seed)
         target.temperature = options.temperature

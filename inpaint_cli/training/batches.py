@@ -65,6 +65,8 @@ class BatchDivision:
         return (number * self.world + self.rank) * self.size
 
     def __str__(self) -> str:
+        if self.parts == self.world == 1:
+            return f"{self.batch_size} images"
         pieces = [f"{self.size} images"]
         if self.world > 1:
             pieces.append(f"{self.world} processes")

@@ -278,7 +278,7 @@ def _text(facts: Mapping[str, Any]) -> str:
     for name, stage in facts["stages"].items():
         sizes = stage["memory_bytes"]
         lines += [
-            f"stage '{name}': {stage['steps']} steps, batch {stage['batch']}, "
+            f"stage '{name}': {stage['steps']} steps, batches of {stage['batch']}, "
             f"{stage['optimiser']} at {stage['lr']:g}, {stage['precision']}, "
             f"masks {stage['masks']}",
             f"  memory: about {sum(sizes.values()) / MIB:,.0f} MiB ("

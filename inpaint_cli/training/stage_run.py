@@ -70,7 +70,7 @@ class StageRun:
         stack.callback(log.close)
         division = self.trainer.batches.division
         self.reporter.note(
-            f"{self.folder.path}: stage '{self.stage.name}', {steps} steps, batch {division}"
+            f"{self.folder.path}: stage '{self.stage.name}', {steps} steps, batches of {division}"
             + (f", resumed after step {step}" if step else "")
         )
         advance = stack.enter_context(self.reporter.progress(self.stage.name, steps, step))

@@ -216,12 +216,13 @@ def test_a_mask_without_a_hole_is_refused_with_advice() -> None:
     assert "invert_mask" not in str(error.value)  # it would hide everything
 
 
-def test_an_almost_full_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mask_of_a_large_hole_is_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
     visible = np.zeros((10, 10), bool)
-    visible[0, :4] = True
+    visible[:2] = True
+    visible[2, :9] = True
     check_hole(visible, reporter=Reporter())
-    assert "96.0 % is to be filled. Is the mask inverted?" in capsys.readouterr().err
-    visible[0, 4] = True
+    assert "71.0 % is to be filled. Is the mask inverted?" in capsys.readouterr().err
+    visible[2, 9] = True
     check_hole(visible, reporter=Reporter())
     assert capsys.readouterr().err == ""
 

@@ -72,7 +72,7 @@ def test_a_batch_that_does_not_divide_is_refused_with_a_number_that_does(
 @pytest.mark.parametrize(
     ("division", "text"),
     [
-        (BatchDivision(12, 1), "12 = 12 images"),
+        (BatchDivision(12, 1), "12 images"),
         (BatchDivision(12, 1, 2), "12 = 6 images x 2 processes"),
         (BatchDivision(12, 2, 3), "12 = 2 images x 3 processes x 2 accumulated parts"),
     ],

@@ -27,7 +27,7 @@ def test_a_dry_run_shows_stages_batches_and_parameters_and_writes_nothing(tmp_pa
     result = planned(tmp_path)
     # 2 -> 4 and 4 -> 1 channels, 3x3, with biases, and a normalisation; the critic 1 -> 2 -> 1.
     assert result.facts["parameters"] == {"total": 160, "painter": 121, "critic": 39}
-    assert "stage 'polish': 12 steps, batch 4 = 2 images x 2 accumulated parts" in result.text
+    assert "stage 'polish': 12 steps, batches of 4 = 2 images x 2 accumulated parts" in result.text
     assert not (tmp_path / "runs").exists()
 
 
