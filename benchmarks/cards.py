@@ -268,9 +268,9 @@ def measured(entry: zoo.Entry, given: argparse.Namespace) -> dict[str, Measured]
 def written(card: str, figures: Mapping[str, Measured]) -> str:
     """Return the text of a card with these figures."""
     for text, (value, _) in figures.items():
-        line = f'"{text}" = '
-        (old,) = (one for one in card.splitlines() if one.startswith(line))
-        card = card.replace(old, f"{line}{value:.{decimals(text)}f}")
+        names = f'"{text}" = ', f"{text} = "
+        (old,) = (line for line in card.splitlines() if line.startswith(names))
+        card = card.replace(old, f"{old.partition(' = ')[0]} = {value:.{decimals(text)}f}")
     return card
 
 

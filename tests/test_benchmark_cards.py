@@ -9,7 +9,7 @@ from inpaint_cli import zoo
 from inpaint_cli.weights import load_weights
 
 ENTRIES = zoo.entries()
-CARD = '[figures]\nprotocol = "p"\n"crps" = 0.1\n"psnr [dB]" = 17\n"coverage 81.8 % [%]" = 70.2\n'
+CARD = '[figures]\nprotocol = "p"\ncrps = 0.1\n"psnr [dB]" = 17\n"coverage 81.8 % [%]" = 70.2\n'
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
@@ -22,7 +22,7 @@ def test_nothing_on_a_card_is_left_unmeasured(entry: zoo.Entry) -> None:
 def test_a_card_gets_the_figures_with_their_decimals() -> None:
     figures = {"crps": (0.12345, 0.001), "psnr [dB]": (18.236, 0.1), "coverage 81.8 % [%]": (75, 1)}
     assert cards.written(CARD, figures) == (
-        '[figures]\nprotocol = "p"\n"crps" = 0.1235\n"psnr [dB]" = 18.24\n'
+        '[figures]\nprotocol = "p"\ncrps = 0.1235\n"psnr [dB]" = 18.24\n'
         '"coverage 81.8 % [%]" = 75.0\n'
     )
 
