@@ -31,6 +31,7 @@ from inpaint_cli.metrics.protocol import BINS, bin_name
 from inpaint_cli.models.evaluation import evaluating
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.randomness import Noise
+from inpaint_cli.training.batches import held_out
 from inpaint_cli.weights import load_weights
 
 SEED = 0
@@ -79,20 +80,23 @@ class Figure:
             levels=self.levels or config.levels,
             split=self.split,
         )
-        # Spread over a set that may be sorted by class.
         count = min(self.limit, len(images))
-        indices = np.linspace(0, len(images) - 1, count).astype(int)
-        for start in range(0, len(indices), BATCH):
+        if self.split == "validation":  # as training validates
+            indices = places = np.array(held_out(images, count))
+        else:  # spread over a set that may be sorted by class
+            indices = np.linspace(0, len(images) - 1, count).astype(int)
+            places = np.arange(count)
+        for start in range(0, count, BATCH):
             part = indices[start : start + BATCH]
-            places = range(start, start + len(part))
+            numbers = places[start : start + BATCH].tolist()
             pixels = torch.from_numpy(images.images[part])
             visible = torch.ones(len(part), 1, config.size, config.size, dtype=torch.bool)
             if self.masks:
                 visible = masks.draw_batch(
-                    self.masks, config.size, config.size, seed=SEED, epoch=0, indices=places
+                    self.masks, config.size, config.size, seed=SEED, epoch=0, indices=numbers
                 )
             labels = None if images.labels is None else torch.from_numpy(images.labels[part])
-            yield Batch(pixels, visible, labels), Noise.of_samples(SEED, "bits", 0, places)
+            yield Batch(pixels, visible, labels), Noise.of_samples(SEED, "bits", 0, numbers)
 
 
 def of_stage(family: str, stage: str, name: str, factor: float = 1.0) -> Values:
@@ -161,21 +165,25 @@ def of_classifier(data: str, squares: str = "") -> list[Figure]:
     ]
 
 
-def of_latent_codes(codes: int) -> list[Figure]:
-    """Return what the stages of latent codes validate, of held-out pictures of their training."""
-    data = (*PHOTOS, *FACES, "graphics") if codes == 1024 else (*PHOTOS, *FACES)
-    wanted = {
-        "reconstruction, PSNR in dB": ("vqgan", "psnr", 1.0),
-        "reconstruction, mean absolute error of 255": ("vqgan", "l1", 127.5),
-        "right tokens, visible ones": ("encoder", "accuracy", 1.0),
-        "right tokens, visible ones next to holes": ("encoder", "border_accuracy", 1.0),
-        "right tokens, missing ones": ("transformer", "accuracy", 1.0),
-        f"nats per missing token ({codes} codes)": ("transformer", "nats_per_token", 1.0),
-        "mean absolute error of 255 in holes, with the true codes": ("decoder", "l1_hidden", 127.5),
-    }
+STAGES = {
+    "reconstruction, PSNR in dB": ("vqgan", "psnr", 1.0),
+    "reconstruction, mean absolute error of 255": ("vqgan", "l1", 127.5),
+    "right tokens, visible ones": ("encoder", "accuracy", 1.0),
+    "right tokens, visible ones next to holes": ("encoder", "border_accuracy", 1.0),
+    "right tokens, missing ones": ("transformer", "accuracy", 1.0),
+    "nats per missing token (512 codes)": ("transformer", "nats_per_token", 1.0),
+    "nats per missing token (1024 codes)": ("transformer", "nats_per_token", 1.0),
+    "mean absolute error of 255 in holes, with the true codes": ("decoder", "l1_hidden", 127.5),
+}
+"""What the stages of latent codes validate, which takes a file with the VQGAN's encoder."""
+
+
+def of_latent_codes() -> list[Figure]:
+    """Return the figures of the stages, of held-out pictures of their training."""
+    data = (*PHOTOS, *FACES, "graphics")
     return [
         Figure(text, of_stage("latent-codes", *how), data, limit=256, split="validation")
-        for text, how in wanted.items()
+        for text, how in STAGES.items()
     ]
 
 
@@ -201,8 +209,7 @@ CARDS: Mapping[str, Sequence[Figure]] = {
             limit=200,
         )
     ],
-    "latent-codes-photos64": of_latent_codes(512),
-    "latent-codes-photos64-f4": of_latent_codes(1024),
+    "latent-codes-photos64-f4": of_latent_codes(),
 }
 RESULTS = {
     "lpips@classifier-cifar10, best of 10": "lpips-gt",
