@@ -1,9 +1,10 @@
 """The figures of the models that ship, measured again, so that each card says what comes out.
 
-Writes every figure with its standard error over images into OUT/NAME.json and prints it beside the
-card's; with --write the card gets it. Run again after it was stopped, it goes on with the next
-model. The data sets are the files in DIR that docs/zoo.md names; figures that stand in
-docs/results.md too are taken from the report of `python -m benchmarks.results`.
+Writes every figure with its standard error over images into a file of OUT for these weights and
+prints it beside the card's; with --write the card gets it. What is on a card and was not measured
+is told of. Run again after it was stopped, it goes on with the next model. The data sets are the
+files in DIR that docs/zoo.md names; figures that stand in docs/results.md too are taken from the
+report of `python -m benchmarks.results`.
 
     python -m benchmarks.cards --data-dir DIR --report results/report.json --out cards [--write]
 """
@@ -261,7 +262,8 @@ def scored(name: str, given: argparse.Namespace) -> dict[str, Measured]:
 def measured(entry: zoo.Entry, given: argparse.Namespace) -> dict[str, Measured]:
     """Return the figures of a card, measured now."""
     network = load_weights(entry.weights)
-    figures = {f.text: f.measure(network, given.data_dir) for f in CARDS.get(entry.name, ())}
+    wanted = [f for f in CARDS.get(entry.name, ()) if f.text in entry.card["figures"]]
+    figures = {f.text: f.measure(network, given.data_dir) for f in wanted}
     if "docs/results.md" in entry.card["figures"]["protocol"] and given.report:
         report = json.loads(given.report.read_text(encoding="utf-8"))
         for document in report["scores"]:
@@ -300,7 +302,7 @@ def main() -> None:
     for entry in zoo.entries():
         if given.model and entry.name not in given.model:
             continue
-        path = given.out / f"{entry.name}.json"
+        path = given.out / f"{entry.name}-{entry.card['sha256'][:12]}.json"
         if not path.exists():
             given.out.mkdir(parents=True, exist_ok=True)
             write_text(path, json.dumps(measured(entry, given), indent=1) + "\n")
@@ -311,6 +313,8 @@ def main() -> None:
                 f"{entry.card['figures'][text]})",
                 flush=True,
             )
+        for text in entry.card["figures"].keys() - figures.keys() - {"protocol"}:
+            print(f"{entry.name}: {text}: not measured", flush=True)
         if given.write:
             card = entry.weights.with_suffix(".toml")
             write_text(card, written(card.read_text(encoding="utf-8"), figures))

@@ -99,6 +99,12 @@ def test_a_method_that_sees_nothing_takes_no_other_model_down() -> None:
     assert [bool(document["metrics"]) for document in documents].count(False) == 1
 
 
+def test_a_limit_beyond_the_split_is_told_of() -> None:
+    telea = ("--model", "telea", "--data", "digits", "--metrics", "mae", "-k", "1")
+    assert "no more than 106 pictures in this split" in run(*telea, "--limit", "107").stderr
+    assert "no more than" not in run(*telea, "--limit", "106").stderr
+
+
 class Even:
     """Fills everything with a value of chance, visible pixels too."""
 
