@@ -17,7 +17,7 @@ from inpaint_cli.streams import whole_json
 SECTIONS = {
     "What you need": ("model", "classifier", "data", "output"),
     "Looking": ("estimator", "steps", "n", "images", "patch", "grid", "start", "target", "seed"),
-    "Data sets": ("cross", "split", "limit", "as_csv", "as_markdown", "download"),
+    "Data sets": ("cross", "split", "split_map", "limit", "as_csv", "as_markdown", "download"),
     "Running": ("recursive", "device", "as_json", "quiet", "verbose", "debug", "version", "help"),
 }
 OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
@@ -101,6 +101,7 @@ OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
     "chosen for each.",
 )
 @click.option("--split", default="test", help="Which part is looked at.")
+@options.split_map
 @options.limit(2)
 @options.table_forms
 @options.download

@@ -15,8 +15,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import hash_of, resolved
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.photos.holes import HoleSource, source_of
-from inpaint_cli.photos.listing import SUFFIXES
-from inpaint_cli.photos.pairing import MASK_NAME
+from inpaint_cli.photos.listing import MASK_NAME, SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record
 from inpaint_cli.pictures.reading import look

@@ -23,6 +23,8 @@ SUFFIXES = {
 }
 """Files of a folder that are taken for photos; a file given by name may be called anything."""
 HEIF_SUFFIXES = {".heic", ".heif", ".hif"}
+MASK_NAME = re.compile(r"(.+)[-_. ]mask\d*", re.IGNORECASE | re.DOTALL)
+"""How masks are named that lie beside their photos: cat_mask.png, cat-mask001.png."""
 SILENT = {RECORD, "masks.json"}
 """Files of ours that are no pictures; that they are left out is nothing to tell."""
 NAMED = 5
@@ -160,11 +162,26 @@ class _FolderListing:
                 self.left_out.setdefault(reason, []).append(str(below))
             else:
                 photos.append(FoundPhoto(file, below.parent))
+        if self.masks is None or not self.masks.is_dir():
+            photos = self._without_masks(photos)
         if not photos:
             deeper = "" if self.recursive else " (the setting recursive adds the folders in it)"
             why = "".join(f" Left out: {text}." for text in self._reasons())
             raise UserError(f"no photos in this folder{deeper}.{why}", where=self.folder)
         return photos
+
+    def _without_masks(self, photos: Sequence[FoundPhoto]) -> list[FoundPhoto]:
+        """Return what is not, by its name, the mask of another photo beside it."""
+        stems = {(photo.path.parent, photo.path.stem) for photo in photos}
+        kept = []
+        for photo in photos:
+            named = MASK_NAME.fullmatch(photo.path.stem)
+            if named and (photo.path.parent, named[1]) in stems:
+                name = str(photo.below / photo.path.name)
+                self.left_out.setdefault("the mask of a photo, by its name", []).append(name)
+            else:
+                kept.append(photo)
+        return kept
 
     def remarks(self) -> list[str]:
         """Return what is left out, one line a reason."""

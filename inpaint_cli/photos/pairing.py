@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,9 +10,7 @@ from pathlib import Path
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import resolved
-from inpaint_cli.photos.listing import FoundPhoto, Places, files_in, is_picture
-
-MASK_NAME = re.compile(r"(.+)[-_. ]mask\d*", re.IGNORECASE | re.DOTALL)
+from inpaint_cli.photos.listing import MASK_NAME, FoundPhoto, Places, files_in, is_picture
 
 
 @dataclass(frozen=True)

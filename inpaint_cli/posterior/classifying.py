@@ -60,6 +60,12 @@ class Judge:
         """The name of the label that is asked for."""
         return None if self.target is None else self.outputs[self.target]
 
+    def answer(self, number: int) -> str:
+        """Return what one of its probabilities is of, in words: a class, or a label or none."""
+        if self.target_name is not None:
+            return self.target_name if number else f"no {self.target_name}"
+        return self.class_names[number] if self.class_names else f"class {number}"
+
     def of(self, images: Tensor, visible: npt.NDArray[np.bool_], when: str = "") -> Probabilities:
         """Return p(class | visible) [N, C] of N pictures, or of one, under N masks [N, S, S].
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import PlainError, UserError
-from inpaint_cli.files import make_folder, resolved, write_text
+from inpaint_cli.files import hash_of, make_folder, resolved, write_text
 from inpaint_cli.locking import alone_in
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.parsing import json_of, read_text
@@ -62,7 +62,7 @@ class PhotoRun:
         A photo that fails does not stop the others; one alone raises its error.
         """
         bench = prepare(self.order, load, self.reporter)
-        facts = {"schema": SCHEMA, **protocol(bench), "start": self.order.start}
+        facts = {"schema": SCHEMA, **protocol(bench), **start_facts(self.order.start)}
         self._check_earlier(facts)
         photos = list[Record]()
         total = len(self.tasks) * self.order.steps
@@ -189,6 +189,12 @@ class EarlierLooks:
             raise UserError(
                 f"holds looks at {image}. Move it, or choose another output folder.", where=path
             )
+
+
+def start_facts(start: str) -> Record:
+    """Return what a record says of what was visible at first: of a file, its content too."""
+    path = Path(start)
+    return {"start": start, **({"start_sha256": hash_of(path)} if path.is_file() else {})}
 
 
 def _is_item(item: Any) -> bool:

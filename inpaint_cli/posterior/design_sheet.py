@@ -94,10 +94,7 @@ def _row(designed: DesignedPhoto, step: Step) -> list[tuple[ScreenPixels, str]]:
 def _likeliest(step: Step, judge: Judge) -> str:
     """Return the two likeliest classes with their probabilities in percent, a line each."""
     order = np.argsort(-step.after, kind="stable")[:2]
-    names = [f"class {c}" for c in range(len(step.after))]
-    if judge.target_name is not None:
-        names = [f"no {judge.target_name}", judge.target_name]
-    return "\n".join(f"{names[c]}: {100 * step.after[c]:.0f} %" for c in order)
+    return "\n".join(f"{judge.answer(c)}: {100 * step.after[c]:.0f} %" for c in order)
 
 
 def _picture(image: npt.NDArray[np.uint8]) -> ScreenPixels:

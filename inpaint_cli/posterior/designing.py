@@ -59,6 +59,7 @@ class DesignOrder:
     """Labels, each of which looks are chosen for, and judged on; of a data set."""
     data: tuple[str, ...] = ()
     split: str = "test"
+    split_map: str = ""
     limit: int | None = None
     seed: int = 0
     download: bool = False
@@ -208,6 +209,7 @@ def load_split(
         channels=judge.network.channels,
         levels=contestant.model.levels,
         split=split,  # type: ignore[arg-type]
+        split_map=order.split_map,
         labels=judge.outputs[:-1] if labelled and judge.outputs else None,
         download=order.download,
         reporter=reporter,

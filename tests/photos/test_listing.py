@@ -108,6 +108,20 @@ def test_a_folder_of_masks_alone_is_refused(tmp_path: Path) -> None:
         tasks_of(photos_of([str(folder)], masks=folder).photos, folder)
 
 
+def test_a_mask_beside_its_photo_is_no_photo_even_where_no_masks_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    folder = touch(tmp_path, "cat.jpg", "cat_mask.png", "gas_mask.png")
+    for masks in (None, tmp_path / "one.png"):
+        listed = photos_of([str(folder)], masks=masks)
+        assert [entry.path.name for entry in listed.photos] == ["cat.jpg", "gas_mask.png"]
+        assert listed.remarks == [
+            f"{folder}: left out: cat_mask.png (the mask of a photo, by its name)"
+        ]
+    given = photos_of([str(folder / "cat.jpg"), str(folder / "cat_mask.png")])
+    assert len(given.photos) == 2
+
+
 def test_what_is_left_out_is_told_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -320,6 +320,20 @@ def test_classes_are_told_by_name(tmp_path: Path) -> None:
         classes_of(some, saved(tmp_path, 8, 1, ("owl", "bat", "dog")))
 
 
+def test_a_sheet_names_what_the_classifier_tells_apart(tmp_path: Path) -> None:
+    named = load_judge(saved(tmp_path, 8, 1, ("owl", "bat", "cat")), "cpu")
+    assert [named.answer(number) for number in range(3)] == ["owl", "bat", "cat"]
+    assert load_judge(saved(tmp_path, 8, 1), "cpu").answer(2) == "class 2"
+
+
+def test_what_folders_are_can_be_said(tmp_path: Path, digits_classifier: str) -> None:
+    data = of_classes(tmp_path / "some", *"0123456789")
+    (data / "test").rename(data / "held")
+    more = ("--data", data, "--estimator", "random", "--grid", 4, "--json")
+    code, out, _ = typed(*words(digits_classifier, *more), "--split-map", "held=test")
+    assert (code, json.loads(out)["n_images"]) == (0, 20)
+
+
 def test_classes_without_names_have_to_be_as_many(tmp_path: Path) -> None:
     some = of_classes(tmp_path / "some", "cat", "owl")
     assert classes_of(some, saved(tmp_path, 8, 1, classes=2)) == [0, 0, 1, 1]
@@ -417,6 +431,20 @@ def test_a_later_run_keeps_what_is_known_of_other_photos(
     assert typed(tmp_path / "a.png", tmp_path / "b.png", *more)[0] == 0
     assert [len(item["steps"]) for item in record_in(tmp_path / "out")["photos"]] == [2, 2]
     assert record_in(tmp_path / "out")["grid"] == 5
+
+
+@pytest.mark.usefixtures("pretend")
+def test_a_start_of_other_content_is_another_setting(
+    photo: Path, classifier: str, tmp_path: Path
+) -> None:
+    mask, hidden = tmp_path / "mask.png", np.full((40, 64), 255, np.uint8)
+    more = (*words(classifier), "--grid", 4, "-o", tmp_path / "out", "--start", mask)
+    for name, columns in (("a.png", 16), ("b.png", 32)):
+        hidden[:, :columns] = 0
+        Image.fromarray(hidden).save(mask)
+        (tmp_path / name).write_bytes(photo.read_bytes())
+        code, _, err = typed(tmp_path / name, *more)
+    assert (code, "of other settings (start_sha256)" in err) == (2, True)
 
 
 @pytest.mark.usefixtures("pretend")
