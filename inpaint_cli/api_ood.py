@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from inpaint_cli.contestants import contestant, contestant_of
 from inpaint_cli.loaded_model import LoadedModel, load_model
-from inpaint_cli.photos.arguments import ImageSource, names, photo_of, visible_of
+from inpaint_cli.photos.arguments import ImageSource, flag, names, path, photo_of, visible_of
 
 if TYPE_CHECKING:
     from inpaint_cli.posterior.ood_judging import Judgement
@@ -36,12 +36,14 @@ def ood(
     None = its logarithm. UserError says what is wrong.
     """
     from inpaint_cli.posterior import ood_judging
+    from inpaint_cli.posterior.ood_reference import Reference
     from inpaint_cli.reporting import Reporter
 
     loaded = model if isinstance(model, LoadedModel) else load_model(model)
     who = contestant_of(loaded)
-    if reference is None or isinstance(reference, str | Path):
-        reference = ood_judging.reference_of(who, None if reference is None else Path(reference))
+    if not isinstance(reference, Reference):
+        file = None if reference is None else path(reference, "reference")
+        reference = ood_judging.reference_of(who, file)
     reference.check(who)
     photo, _ = photo_of(image)
     everything = mask is None and visible is None
@@ -103,12 +105,15 @@ def compare_ood(
     from inpaint_cli.posterior import ood_comparing
     from inpaint_cli.reporting import Reporter
 
-    masks, by_visible = options.pop("masks", None), options.pop("by_visible", False)
+    masks, by_visible = (
+        options.pop("masks", None),
+        flag(options.pop("by_visible", False), "by_visible"),
+    )
     order = ood_comparing.CompareOrder(
         str(model),
         completion_options(options),
         names(against, "against"),
-        None if reference is None else Path(reference),
+        None if reference is None else path(reference, "reference"),
         masks,
         by_visible,
         device,

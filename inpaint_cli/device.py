@@ -14,7 +14,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 def check_name(name: str) -> None:
     """Raise UserError for what is no device anywhere, which needs no torch."""
-    if name.partition(":")[0] not in DEVICES:
+    if not isinstance(name, str) or name.partition(":")[0] not in DEVICES:
         raise UserError(
             f"no device called '{name}'. Known: {', '.join(DEVICES)}.", setting="device"
         )
@@ -55,6 +55,7 @@ def for_method(name: str) -> torch.device | str:
 
     Another device is obeyed or refused as by `resolve`.
     """
+    check_name(name)
     return "cpu" if name in ("auto", "cpu") else resolve(name)
 
 

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from inpaint_cli import models, zoo
 from inpaint_cli.bounds import MOST_COMPLETIONS
 from inpaint_cli.declarations import Option, drawing_option, not_as_scored
-from inpaint_cli.device import for_method, resolve
+from inpaint_cli.device import check_name, for_method, resolve
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Family, Model, finished_stages
 from inpaint_cli.models import external, installed
 from inpaint_cli.models.deferred import DeferredModel
-from inpaint_cli.photos.arguments import ImageSource, number, photo_of, visible_of, whole
+from inpaint_cli.photos.arguments import ImageSource, number, path, photo_of, visible_of, whole
 from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.family_options import checked_options
 from inpaint_cli.photos.request import CONTEXT, CompletionRequest, DetailSource
@@ -123,7 +123,7 @@ class LoadedModel:
 
         if given is None:
             return None
-        calibration = given if isinstance(given, Calibration) else load(Path(given))
+        calibration = given if isinstance(given, Calibration) else load(path(given, "calibration"))
         if why := self.calibrated_otherwise(calibration, request):
             raise UserError(f"{why}.", setting="calibration")
         return calibration
@@ -165,7 +165,8 @@ def load_model(
         model = installed.guarded(family.build(next(iter(family.presets.values()))), source)
         return LoadedModel(name, family, model, for_method(device))
     # What is asked for by name is refused before anything is read, and found out with torch.
-    place = resolve(device) if device != "auto" or not later else device
+    check_name(device)
+    place = device if later and device == "auto" else resolve(device)
     digest = zoo.whole(source)
     header = read_header(source)
     config, family = read_config(header, source), models.get(header["family"])

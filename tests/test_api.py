@@ -1,6 +1,7 @@
 """The Python API: paths, Pillow images and arrays in; arrays out."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -353,3 +354,58 @@ def test_a_result_says_its_mode_shows_itself_and_can_be_saved(tmp_path: Path) ->
 
 def test_texture_alone_has_a_result_without_windows() -> None:
     assert api.load_model("patches").complete(COLOUR, MASK, n=1).details == {}
+
+
+ODD = [3.5, True, b"x", [], {}, object(), ("a", 3), float("nan"), np.zeros(3)]
+"""What none of the arguments below may be, but for some of them."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data", "metrics", "masks", "folders", "reference", "work", "calibration", "split"),
+        *("split_map", "seed", "limit", "k", "device", "by_visible", "check_leaks", "temperature"),
+        *("detail", "reconstruct", "kid_form", "features", "weights_dir", "allow_biased"),
+    ],
+)
+def test_scores_refuse_odd_types_by_the_name_of_the_argument(name: str) -> None:
+    fits: dict[str, tuple[int, ...]] = {  # places in ODD
+        **dict.fromkeys(("data", "folders", "masks"), (3,)),
+        **dict.fromkeys(("by_visible", "check_leaks", "reconstruct", "allow_biased"), (1,)),
+        "temperature": (0,),
+    }
+    for place, odd in enumerate(ODD):
+        if place not in fits.get(name, ()):
+            given: dict[str, Any] = {"limit": 2, "metrics": "psnr", name: odd}
+            with pytest.raises(UserError) as caught:
+                inpaint_cli.score("telea", **given)
+            assert caught.value.setting in (name, "")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda odd: inpaint_cli.load_model("telea", device=odd),
+        lambda odd: inpaint_cli.calibrate("telea", data="digits", split_map=odd),
+        lambda odd: inpaint_cli.calibrate("telea", data="digits", seed=odd),
+        lambda odd: inpaint_cli.compare_ood("ipa-mnist", data="digits", reference=odd),
+        lambda odd: inpaint_cli.compare_ood("ipa-mnist", data="digits", by_visible=odd),
+        lambda odd: inpaint_cli.ood(np.zeros((8, 8), np.uint8), model="ipa-mnist", reference=odd),
+        lambda odd: inpaint_cli.design_table("mnist", model="a", classifier="b", split_map=odd),
+        lambda odd: inpaint_cli.design_table("mnist", model="a", classifier="b", cross=odd),
+    ],
+)
+def test_odd_types_end_in_a_sentence(call: Callable[[object], object]) -> None:
+    for odd in (b"x", {}, object(), ("a", 3), np.zeros(3)):
+        with pytest.raises(UserError):
+            call(odd)
+
+
+def test_one_path_is_data_as_a_text_is(tmp_path: Path) -> None:
+    Image.new("L", (16, 16), 90).save(tmp_path / "a.png")
+    Image.new("L", (16, 16), 50).save(tmp_path / "b.png")
+    given: dict[str, Any] = {"metrics": ["psnr"], "k": 1, "size": 16, "split_map": "*=test"}
+    of_path, of_text = (
+        inpaint_cli.score("telea", data=data, **given) for data in (tmp_path, str(tmp_path))
+    )
+    assert of_path[0]["metrics"] == of_text[0]["metrics"]

@@ -34,6 +34,12 @@ class CompletionOptions:
     split_map: str = ""
     check_leaks: bool = False
 
+    def __post_init__(self) -> None:
+        check_counts(self.k, self.limit, None, self.size)
+        arguments.whole(self.seed, "seed", 0)
+        if self.temperature is not None and not 0 <= self.temperature < math.inf:
+            raise UserError(f"must be at least 0, got {self.temperature}.", setting="temperature")
+
 
 def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
     """Return options by name; UserError with the nearest name for unknown ones, and odd counts."""
@@ -41,22 +47,7 @@ def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
     for name in given:
         if name not in names:
             raise unknown_name("no option", name, names)
-    options = {name: value for name, value in given.items() if value is not None}
-    if "data" in options:
-        options["data"] = arguments.names(options["data"], "data")
-    for name in options.keys() & {"split", "masks", "split_map"}:
-        (options[name],) = arguments.names((options[name],), name)
-    if "seed" in options:
-        options["seed"] = arguments.whole(options["seed"], "seed", 0)
-    if "temperature" in options:
-        options["temperature"] = arguments.number(options["temperature"], "temperature")
-        if not 0 <= options["temperature"] < math.inf:
-            raise UserError(
-                f"must be at least 0, got {given['temperature']}.", setting="temperature"
-            )
-    chosen = CompletionOptions(**options)
-    check_counts(chosen.k, chosen.limit, None, chosen.size)
-    return chosen
+    return CompletionOptions(**arguments.as_declared(CompletionOptions, given))
 
 
 def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter) -> ImageSet:

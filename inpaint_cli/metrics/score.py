@@ -44,6 +44,7 @@ from inpaint_cli.metrics.targets import (
     takes_temperature,
 )
 from inpaint_cli.metrics.unpaired import UnpairedScoring, split_reference, write
+from inpaint_cli.photos import arguments
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.calibration import load as load_calibration
 from inpaint_cli.photos.family_options import names_in_score, shared_options
@@ -82,13 +83,11 @@ class ScoreOrder:
 
 def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
     """Sort options by name into an order; UserError with the nearest name for unknown ones."""
-    options = dict(given)
-    folders = tuple(Path(folder) for folder in options.pop("folders", ()))
-    masks = _masks_of(options.pop("masks", None))
+    options = _converted(given)
+    folders, masks = options.pop("folders", ()), _masks_of(options.pop("masks", None))
     options |= {"masks": masks[0]} if masks else {}
-    kinds = (MeasureOptions, CompletionOptions)
-    names = {kind: {f.name for f in fields(kind)} for kind in kinds}
-    known = set().union(*names.values(), OF_FOLDERS, ("device", "work", "reconstruct"))
+    measured, completed = ({f.name for f in fields(k)} for k in (MeasureOptions, CompletionOptions))
+    known = measured | completed | {*OF_FOLDERS, "device", "work", "reconstruct"}
     asked = sorted(names_in_score() & options.keys() - known)
     drawn = {name: options.pop(name) for name in asked}
     for name in options:
@@ -96,37 +95,52 @@ def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
             raise unknown_name("score: no option", name, known | names_in_score())
     if folders and drawn:
         raise UserError(OF_MODELS, setting=asked[0])
-    given_metrics = options.get("metrics")
-    if isinstance(given_metrics, str) or (given_metrics is not None and not given_metrics):
-        options["metrics"] = metrics.parse(given_metrics or "")
-    if isinstance(options.get("data"), str):
-        options["data"] = (options["data"],)
-    if (calibration := options.get("calibration")) is not None:
-        if "coverage" not in options.get("metrics", ("coverage",)):
-            raise UserError("serves coverage, which is not asked for.", setting="calibration")
-        if not isinstance(calibration, Calibration):
-            options["calibration"] = load_calibration(Path(calibration))
+    if "calibration" in options and "coverage" not in options.get("metrics", ("coverage",)):
+        raise UserError("serves coverage, which is not asked for.", setting="calibration")
     if len(masks) > 1 and folders:
         raise UserError("give one folder of masks.", setting="masks")
     split_reference(folders, options)
-    work = options.get("work")
     return ScoreOrder(
         () if folders else tuple(models),
-        MeasureOptions(**{n: v for n, v in options.items() if n in names[MeasureOptions]}),
-        CompletionOptions(**{n: v for n, v in options.items() if n in names[CompletionOptions]}),
+        MeasureOptions(**arguments.as_declared(MeasureOptions, options)),
+        CompletionOptions(**arguments.as_declared(CompletionOptions, options)),
         folder_options(folders, options),
         kinds=masks or (CompletionOptions.masks,),
-        reconstruct=bool(options.get("reconstruct")),
+        reconstruct=options.get("reconstruct", False),
         drawn=drawn,
         device=options.get("device", "auto"),
-        work=Path(work) if work else None,
+        work=options.get("work"),
+    )
+
+
+def _converted(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are not None; texts of paths, metrics and files as what they name.
+
+    UserError for values of other types.
+    """
+    convert: dict[str, Callable[[Any, str], Any]] = {
+        "reference": arguments.path,
+        "work": arguments.path,
+        "reconstruct": arguments.flag,
+        "unpaired": arguments.flag,
+        "folders": lambda value, name: tuple(map(Path, arguments.names(value, name))),
+        "metrics": lambda value, name: metrics.parse(",".join(arguments.names(value, name))),
+        "calibration": _calibration,
+    }
+    some = {name: value for name, value in given.items() if value is not None}
+    return {n: convert[n](value, n) if n in convert else value for n, value in some.items()}
+
+
+def _calibration(given: Any, name: str) -> Calibration:
+    return (
+        given if isinstance(given, Calibration) else load_calibration(arguments.path(given, name))
     )
 
 
 def _masks_of(given: Any) -> tuple[str, ...]:
     """Return kinds and files of masks, each once; a span such as patches:n=0-5 as its kinds."""
-    several = [given] if isinstance(given, str | Path) else list(given or ())
-    named = [name for text in several for name in _listed(str(text))]
+    several = () if given is None else arguments.names(given, "masks")
+    named = [name for text in several for name in _listed(text)]
     return tuple(dict.fromkeys(kind for name in named for kind in each(name)))
 
 

@@ -5,11 +5,11 @@ An error names the argument at fault; nothing behind this door meets an odd type
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -57,12 +57,60 @@ def names(value: Any, name: str) -> tuple[str, ...]:
     return tuple(map(str, several))
 
 
+def path(value: Any, name: str) -> Path:
+    """Return a path; UserError for anything else."""
+    if not isinstance(value, str | Path):
+        raise UserError(f"must be a path, got {_short(value)}.", setting=name)
+    return Path(value)
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return True or False; UserError for anything else."""
+    if not isinstance(value, bool | np.bool_):
+        raise UserError(f"must be True or False, got {_short(value)}.", setting=name)
+    return bool(value)
+
+
 def one_of(value: Any, name: str, kinds: Any) -> None:
     """Raise UserError for a value that is none of a Literal's; None is no matter."""
-    if value is not None and value not in get_args(kinds):
-        raise UserError(
-            f"must be one of {', '.join(get_args(kinds))}, got {_short(value)}.", setting=name
-        )
+    if value is None or (isinstance(value, str) and value in get_args(kinds)):
+        return
+    raise UserError(
+        f"must be one of {', '.join(get_args(kinds))}, got {_short(value)}.", setting=name
+    )
+
+
+def as_declared(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options that are fields of a dataclass, each as its field declares it.
+
+    None is left out, so that a field keeps its default. UserError for values of other types.
+    """
+    hints = get_type_hints(kind)
+    return {
+        name: _declared(hints[name], value, name)
+        for name, value in given.items()
+        if name in hints and value is not None
+    }
+
+
+def _declared(hint: Any, value: Any, name: str) -> Any:
+    kinds = [one for one in get_args(hint) or (hint,) if one is not type(None)]
+    if get_origin(hint) is Literal or get_origin(kinds[0]) is Literal:
+        one_of(value, name, hint if get_origin(hint) is Literal else kinds[0])
+        return value
+    if hint == tuple[str, ...]:
+        return names(value, name)
+    convert = _CONVERT.get(kinds[0]) if len(kinds) == 1 else None
+    return value if convert is None else convert(value, name)
+
+
+_CONVERT: Mapping[type, Callable[[Any, str], Any]] = {
+    bool: flag,
+    int: whole,
+    float: number,
+    str: lambda value, name: names((value,), name)[0],
+    Path: path,
+}
 
 
 def photo_of(image: Any) -> tuple[Picture, bool]:

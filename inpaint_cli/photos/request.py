@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from inpaint_cli.declarations import Detail, drawing_option
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Family
+from inpaint_cli.photos.arguments import one_of
 
 CONTEXT = 0.5
 LARGEST = 1_000_000
@@ -55,8 +56,7 @@ class CompletionRequest:
         if self.reconstruct:
             self._check_reconstruction()
         _check_size("context", self.context)
-        if self.detail not in (None, *get_args(DetailSource)):
-            raise UserError(f"must be photo or none, got '{self.detail}'.", setting="detail")
+        one_of(self.detail, "detail", DetailSource)
         if self.detail == "photo" and self.of_drawing:
             raise UserError("a drawing has no texture to take. Leave it out.", setting="detail")
         if self.feather is not None:

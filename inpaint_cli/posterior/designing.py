@@ -235,17 +235,12 @@ def order_of(model: object, classifier: object, options: Mapping[str, Any]) -> D
     for name in options:
         if name not in known | {"estimator"}:
             raise unknown_name("no option", name, known | {"estimator"})
-    given = {name: value for name, value in options.items() if value is not None}
-    for name in ("steps", "n", "images", "grid", "limit", "seed"):
-        if name in given:
-            given[name] = arguments.whole(given[name], name)
-    given["estimators"] = given.pop("estimator", "eig")
-    for name, setting in (("estimators", "estimator"), ("data", "data")):
-        given[name] = arguments.names(given.get(name, ()), setting)
+    given = dict(options)
+    estimators = arguments.names(given.pop("estimator", "eig"), "estimator")
     labels = given.get("cross", ())
-    given["cross"] = (labels,) if isinstance(labels, str) else tuple(map(str, labels))
-    if "start" in given:
-        (given["start"],) = arguments.names((given["start"],), "start")
-    if "target" in given:
+    several = labels if isinstance(labels, list | tuple) else (labels,)
+    given["cross"] = tuple(map(str, several))  # names or numbers
+    if given.get("target") is not None:
         given["target"] = str(given["target"])
-    return DesignOrder(str(model), str(classifier), **given)
+    declared = arguments.as_declared(DesignOrder, given)
+    return DesignOrder(str(model), str(classifier), estimators, **declared)
