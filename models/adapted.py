@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ class Adapted(Model):
     """An object whose `complete(image, visible, noise)` gives uint8 [n, C, H, W].
 
     It may have `size` (0 = any), `channels` (3), `levels` (256), `stochastic` (True), `name` and,
-    to go on where a killed score stopped, `identity`: a text that tells it from others.
+    to go on where a killed score stopped, `identity`: a text that tells it from others. It draws at
+    a temperature if its `complete` takes one, as `temperature`.
     """
 
     def __init__(self, thing: Any) -> None:
@@ -34,6 +36,10 @@ class Adapted(Model):
         size, channels = getattr(thing, "size", 0), getattr(thing, "channels", 3)
         self.describe(Config(size, channels, getattr(thing, "levels", 256)))
         self.thing, self.stochastic = thing, bool(getattr(thing, "stochastic", True))
+        taken = signature(thing.complete).parameters.values()
+        self.has_temperature = any(
+            p.name == "temperature" or p.kind == p.VAR_KEYWORD for p in taken
+        )
         self.label = str(getattr(thing, "name", type(thing).__name__))
 
     def complete(

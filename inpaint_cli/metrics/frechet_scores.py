@@ -44,7 +44,7 @@ def require_more(n: int, d: int, results: Results) -> None:
     if n <= d and not results.options.allow_biased:
         raise Refused(
             f"{counted(n, 'image')} for {d} features (n <= d) say more of n than of the model: "
-            "score more images, or allow biased figures"
+            "score more images, or allow biased figures (the setting allow_biased)"
         )
 
 
@@ -109,7 +109,7 @@ class FidInf(FrechetMetric):
             if n < 2 * least and not results.options.allow_biased:
                 raise Refused(
                     f"{n} images for {d} features: extrapolating needs twice as many images as "
-                    "features, or allowing biased figures"
+                    "features, or biased figures (the setting allow_biased)"
                 )
             return fid_inf(real, sets[0], seed=SEED, least=least, **how)
 

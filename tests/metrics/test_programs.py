@@ -123,6 +123,25 @@ def test_any_object_that_completes_is_scored_and_its_visible_pixels_are_put_back
     assert again["metrics"][0]["value"] == even["metrics"][0]["value"]
 
 
+class Warm(Even):
+    """The same with a temperature."""
+
+    def complete(
+        self, image: torch.Tensor, visible: torch.Tensor, noise: Any, temperature: float = 1
+    ) -> torch.Tensor:
+        """Return grey completions, as bright as it is warm."""
+        return torch.full((len(noise), *image.shape[1:]), int(100 * temperature), dtype=torch.uint8)
+
+
+def test_a_temperature_is_for_objects_that_take_one() -> None:
+    given: dict[str, Any] = {"metrics": "mae", "limit": 2, "k": 2, "size": 16, "temperature": 0.5}
+    warm, even = inpaint_cli.score([Warm(), Even()], **given)
+    assert warm["model"]["sampler"]["temperature"] == 0.5
+    assert even["model"]["sampler"]["temperature"] is None
+    with pytest.raises(UserError, match="temperature"):
+        inpaint_cli.score(Even(), **given)
+
+
 class Wrong(Even):
     name = "wrong"
 
