@@ -13,6 +13,9 @@ SMALLEST_FOR_PHOTOS = 32
 ANY_SIZE = 256
 """What a preset that takes any size counts as."""
 
+LARGER = 1.5
+"""No preset is chosen that enlarges images by more: it costs time, and shows nothing more."""
+
 
 @dataclass(frozen=True)
 class StoredSize:
@@ -27,8 +30,9 @@ def choose_preset(
 ) -> str:
     """Return the preset named after the data, else the smallest that takes the size of its images.
 
-    Where no preset is that large, it is the smallest one of at least 32 pixels. Presets with as
-    many channels as the first image come first.
+    Where there is none, or only such as would enlarge them to more than one and a half times their
+    side, it is the smallest one of at least 32 pixels. Presets with as many channels as the first
+    image come first.
     """
     named = named_after(family, data)
     if named:
@@ -50,7 +54,7 @@ def smallest_that_takes(family: Family, look: StoredSize) -> str:
     sides = {name: config.size or ANY_SIZE for name, config in family.presets.items()}
     fitting = [n for n, config in family.presets.items() if config.channels == look.channels]
     fitting = fitting or list(sides)
-    large_enough = [name for name in fitting if sides[name] >= look.side]
+    large_enough = [name for name in fitting if look.side <= sides[name] <= LARGER * look.side]
     for_photos = [name for name in sides if sides[name] >= SMALLEST_FOR_PHOTOS]
     candidates = (
         large_enough or [name for name in fitting if name in for_photos] or for_photos or fitting

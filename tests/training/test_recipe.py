@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.training.presets import StoredSize, smallest_that_takes
 from inpaint_cli.training.recipe import RecipeChoices, from_file
@@ -158,6 +159,12 @@ def test_a_preset_named_after_the_data_is_taken() -> None:
 )
 def test_else_the_smallest_that_takes_the_images(look: StoredSize, preset: str) -> None:
     assert smallest_that_takes(fake_family.FAMILIES["fake"], look) == preset
+
+
+def test_no_preset_is_chosen_that_enlarges_images_by_more_than_half() -> None:
+    ipa = models.get("ipa")
+    chosen = [smallest_that_takes(ipa, StoredSize(side, 3)) for side in (40, 48, 128, 200, 3000)]
+    assert chosen == ["cpu32", "cpu64", "cpu32", "ffhq256", "cpu32"]
 
 
 def test_a_split_map_is_kept_in_the_config_file(tmp_path: Path) -> None:
