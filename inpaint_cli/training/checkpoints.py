@@ -43,6 +43,8 @@ class Progress:
     best_step: int = 0
     seconds: float = 0.0
     """Time trained, over all sittings."""
+    changes: int = 0
+    """Sittings of the run with accepted changes, up to the one that `best` is of."""
 
 
 @dataclass
@@ -167,7 +169,8 @@ def _progress(header: Mapping[str, str]) -> tuple[Progress, list[str]]:
     table = _table(header.get("progress", ""))
     names = {entry.name for entry in dataclasses.fields(Progress)}
     progress = Progress(**{"stage": "", **{n: v for n, v in table.items() if n in names}})
-    numbers = [progress.step, progress.updates, progress.validated, progress.best_step]
+    numbers = [progress.step, progress.updates, progress.validated]
+    numbers += [progress.best_step, progress.changes]
     best = 0.0 if progress.best is None else progress.best
     figures = [progress.seconds, best]
     if (

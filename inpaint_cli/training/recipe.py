@@ -201,7 +201,7 @@ class RecipeChoices:
             text = f"with these settings {family.name} trains without a perceptual distance."
             raise UserError(text, setting="perceptual")
         _check_whole(config)
-        _check_masks(config, stages)
+        _check_stage_settings(config, stages)
         origin = origin_of(self.weights) if self.weights else {n: file.get(n, "") for n in ORIGIN}
         return Recipe(
             family.name, preset, data, seed, stages, config, perceptual, (), split_map, **origin
@@ -288,7 +288,7 @@ def _merge(config: Config, changes: Mapping[str, Any], where: str) -> Config:
     for stage, settings in stages.items():
         if stage not in data["training"]:
             raise unknown_name(f"{where}: config.training: no stage", stage, data["training"])
-        data["training"][stage].update(settings)
+        data["training"][stage].update(_with_length(settings))
     data.update({name: value for name, value in changes.items() if name != "training"})
     return from_dict(type(config), data, f"{where}: config")
 
@@ -305,7 +305,15 @@ def _override(
             raise unknown_name("no stage", stage, names, setting="set")
         for each in (names[stage],) if dot else stages:
             settings_by_stage.setdefault(each, {})[field] = value
-    return override(config, settings_by_stage)
+    return override(config, {each: _with_length(s) for each, s in settings_by_stage.items()})
+
+
+def _with_length(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return settings of a stage in which epochs count, if they say nothing of steps.
+
+    Otherwise the steps of the preset would go before them.
+    """
+    return {"steps": 0, **settings} if "epochs" in settings else settings
 
 
 def _check_whole(config: Config) -> None:
@@ -331,10 +339,14 @@ def _check_stages(stages: Sequence[str], family: Family) -> None:
         )
 
 
-def _check_masks(config: Config, stages: Sequence[str]) -> None:
+def _check_stage_settings(config: Config, stages: Sequence[str]) -> None:
     for stage in stages:
+        training = config.training[stage]
+        if not training.steps and not training.epochs:
+            text = f"epochs: 0, and steps too, so nothing of '{stage}' would be trained."
+            raise UserError(text, setting="set")
         try:
-            masks.parse(config.training[stage].masks)
+            masks.parse(training.masks)
         except UserError as error:
             raise UserError(f"masks: {error.text}", setting="set") from error
 

@@ -109,6 +109,11 @@ class Admission:
     differences: list[str]
     facts: Facts
 
+    @property
+    def changes(self) -> int:
+        """How many sittings had accepted differences, this one included."""
+        return sum("accepted" in sitting for sitting in self.facts["sittings"])
+
     def write(self, run: Path) -> None:
         """Add the sitting to the record of `run`, once it is known that it can begin."""
         write_text(run / FILE, json.dumps(self.facts, indent=2) + "\n")

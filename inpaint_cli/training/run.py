@@ -156,6 +156,8 @@ class TrainingRun:
     """Those of training and the held-out ones; None: not loaded yet."""
     accepted: list[str] = field(init=False, default_factory=list)
     """How this sitting differs from those before."""
+    changes: int = field(init=False, default=0)
+    """Sittings with such differences, this one included."""
     has_trained: bool = field(init=False, default=False)
     """Whether a step was taken in this sitting."""
     stop: Stop = field(init=False)
@@ -259,8 +261,6 @@ class TrainingRun:
         )
         if checkpoint:
             trainer.load(checkpoint, self._trained_since(stage, checkpoint, trainer.model))
-            if self.accepted:  # figures of other images or masks do not compare
-                trainer.progress.best = None
         elif self.folder.stage_in_progress() == stage.name:
             raise UserError(
                 f"{self.folder.checkpoints}: the checkpoints of '{stage.name}' are gone, so it "
@@ -300,7 +300,7 @@ class TrainingRun:
                 self.reporter,
             )
         )
-        self.accepted = admission.differences
+        self.accepted, self.changes = admission.differences, admission.changes
         for difference in self.accepted:
             self.reporter.note(f"accepted: {difference}")
         return admission

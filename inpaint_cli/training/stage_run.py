@@ -44,6 +44,9 @@ class StageRun:
         """The step of the newest checkpoint."""
         self.validated = trainer.progress.validated
         """The step of the last validation that it knows of."""
+        if trainer.progress.changes != run.changes:  # figures of other images do not compare
+            trainer.progress.best, trainer.progress.validated = None, 0
+            trainer.progress.changes = run.changes
         self.stopped = 0
         """Why the stage ends before its last step (see `Stop.reason`); 0 = it does not."""
         self.log: StageLog | None = None
@@ -56,7 +59,7 @@ class StageRun:
             self._validate_if_due()  # a signal may have put it off
             if not self.stopped:
                 self._steps()
-            if self.trainer.progress.step == self.trainer.steps and not self.stopped:
+            if self.trainer.progress.step >= self.trainer.steps and not self.stopped:
                 self._save(finished=True)
                 return True
         self._tell_why_it_ends()
@@ -111,7 +114,7 @@ class StageRun:
     def _validate_if_due(self) -> None:
         """Validate if that is due and was not done; a signal puts it off until the resumption."""
         step = self.trainer.progress.step
-        due = step % self.training.validate_every == 0 or step == self.trainer.steps
+        due = step % self.training.validate_every == 0 or step >= self.trainer.steps
         if not due or self.trainer.progress.validated == step or self.stopped:
             return
         model = self.trainer.best_model

@@ -42,6 +42,19 @@ def test_a_training_setting_goes_to_every_stage_or_to_the_one_named() -> None:
     assert [recipe.training(name).steps for name in ("paint", "polish")] == [12, 3]
 
 
+def test_epochs_that_are_asked_for_count_though_the_preset_has_steps(tmp_path: Path) -> None:
+    def length(*settings: str, config: Path | None = None) -> tuple[int, float]:
+        training = choices(*settings, config=config).recipe().training("paint")
+        return training.steps, training.epochs
+
+    path = tmp_path / "mine.toml"
+    path.write_text("[config.training.paint]\nepochs = 7\n")
+    assert fake_family.TRAINING.steps
+    assert length("epochs=3") == length("paint.epochs=3", config=path) == (0, 3)
+    assert length(config=path) == (0, 7)
+    assert length("epochs=3", "steps=5") == (5, 3)
+
+
 @given(st.sampled_from(["batch_size", "filters", "warmup_steps", "steps", "size"]))
 def test_every_field_can_be_set(name: str) -> None:
     recipe = choices(f"{name}=16").recipe()
@@ -63,6 +76,7 @@ def test_settings_that_fit_together_alone_may_come_in_any_order() -> None:
     [
         ("filterz=3", "no setting called 'filterz'. Did you mean 'filters'"),
         ("filters=x", "filters: must be a whole number"),
+        ("epochs=0", "epochs: 0, and steps too, so nothing of 'paint' would be trained"),
         ("filters", "expected NAME=VALUE"),
         ("point.lr=1", "no stage called 'point'. Did you mean 'paint'"),
         ("batch_size=5", ""),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from inpaint_cli import data, models, zoo
 from inpaint_cli.data import ImageSet
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
-from inpaint_cli.training import record
+from inpaint_cli.training import checkpoints, record
 from inpaint_cli.training.folder import NEWEST, RunFolder, create, resume_run
 from inpaint_cli.training.recipe import RecipeChoices
 from inpaint_cli.training.run import Machine, TrainingRun, train
@@ -112,16 +113,60 @@ def test_other_labels_are_refused_where_they_are_learned_and_there_alone(
         go_on(stopped_run(tmp_path))
 
 
-def test_after_an_accepted_change_the_best_figure_is_counted_anew(tmp_path: Path) -> None:
-    run = session(tmp_path, "steps=12")
+def run_with_a_figure_never_reached_again(tmp_path: Path) -> TrainingRun:
+    run = session(tmp_path, "steps=12", "validate_every=4")
     run.stop = StopAt(7)
     run.train()
+    for path in checkpoints.paths(run.folder.checkpoints):
+        checkpoint = checkpoints.load(path, QUIET)
+        checkpoint.progress.best = -1.0
+        checkpoints.save(run.folder.checkpoints, checkpoint)
+    return run
+
+
+def test_after_an_accepted_change_the_best_figure_is_counted_anew(tmp_path: Path) -> None:
+    run = run_with_a_figure_never_reached_again(tmp_path)
     config = run.folder.config
     config.write_text(config.read_text().replace("validate_images = 6", "validate_images = 5"))
     goes_on = resumed_at(run.folder.path, accept_changes=True)
     goes_on.train()
     later = log_of(run.folder, "validation")[1:]
     assert later[0]["best"] == later[0]["figures"]["error"]
+
+
+def test_it_is_counted_anew_though_the_sitting_of_the_change_lost_its_steps(
+    tmp_path: Path,
+) -> None:
+    folder = run_with_a_figure_never_reached_again(tmp_path).folder
+    shutil.copytree(folder.checkpoints, tmp_path / "before")
+    text = folder.config.read_text()
+    folder.config.write_text(text.replace("validate_images = 6", "validate_images = 5"))
+    changed = resumed_at(folder.path, accept_changes=True)
+    changed.stop = StopAt(1)
+    changed.train()
+    shutil.rmtree(folder.checkpoints)
+    (tmp_path / "before").rename(folder.checkpoints)
+    goes_on = resumed_at(folder.path)
+    goes_on.stop = StopAt(2)
+    goes_on.train()
+    assert not goes_on.accepted
+    latest = log_of(folder, "validation")[-1]
+    assert (latest["step"], latest["best"]) == (8, latest["figures"]["error"])
+    resumed_at(folder.path).train()  # and not a second time
+    last = log_of(folder, "validation")[-1]
+    assert last["best"] == min(latest["best"], last["figures"]["error"])
+
+
+def test_a_run_that_has_more_steps_than_it_needs_by_now_is_finished(tmp_path: Path) -> None:
+    run = session(tmp_path, "steps=12", "validate_every=4", model="fake-two")
+    run.stop = StopAt(7)
+    run.train()
+    config = run.folder.config
+    config.write_text(config.read_text().replace("steps = 12", "steps = 5"))
+    resumed_at(run.folder.path, accept_changes=True).train()
+    assert run.folder.finished_stages() == ["paint", "polish"]
+    validated = [(line["stage"], line["step"]) for line in log_of(run.folder, "validation")]
+    assert validated == [("paint", 4), ("paint", 7), ("polish", 4), ("polish", 5)]
 
 
 def test_a_record_of_an_earlier_version_becomes_the_first_sitting(tmp_path: Path) -> None:
