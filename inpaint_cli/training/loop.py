@@ -24,7 +24,7 @@ from inpaint_cli.training.loading import loading
 from inpaint_cli.training.optimisation import Average, Optimiser, freeze_others, rate_factor
 
 MOST_SKIPPED = 100
-"""Steps left out in a row (`skip_norm`) after which a run gives up."""
+"""Steps left out in a row (`skip_norm`) after which a run gives up; all of a shorter stage."""
 
 
 @dataclass
@@ -171,9 +171,9 @@ class Trainer:
         # What is not finite is skipped as well, as in the VD-VAE's training.
         report.skipped = bool(limit) and (bool(faults) or max(report.norms.values()) > limit)
         self._skipped = self._skipped + 1 if report.skipped else 0
-        if self._skipped >= MOST_SKIPPED:
+        if self._skipped >= min(MOST_SKIPPED, self.steps):
             raise BrokenStep(
-                f"{MOST_SKIPPED} steps in a row had a gradient norm above skip_norm = {limit:g}, "
+                f"{self._skipped} steps in a row had a gradient norm above skip_norm = {limit:g}, "
                 "or one that is not finite"
             )
         if faults and not report.skipped:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_cli.device import sum_over_ranks
 from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.latent_codes import losses, starts
 from inpaint_cli.models.latent_codes.adversary import R1_EVERY, Adversary
@@ -88,7 +89,7 @@ class VQGANStage(Stage[LatentCodes]):
         )
         adversary = Adversary.of(model, self.name, batch.progress)
         against = adversary.play(output, x, reconstruction, vqgan.decoder.conv_out.weight)
-        usage = uses(quantised.indices.flatten(), config.codes)
+        usage = sum_over_ranks(uses(quantised.indices.flatten(), config.codes))
         terms |= {
             "codebook": quantised.loss,
             "perplexity": perplexity(usage),

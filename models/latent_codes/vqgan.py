@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaint_cli.device import full_precision, rank, sum_over_ranks
+from inpaint_cli.device import full_precision, rank, sum_over_ranks, world_size
 from inpaint_cli.models.latent_codes.blocks import Decoder, Encoder, Shape
 from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.randomness import stream
@@ -130,10 +130,11 @@ class Codebook(nn.Module):
         return sum_over_ranks(counts), sum_over_ranks(sums)
 
     def _some(self, rows: Tensor, seed: int, step: int, count: int) -> Tensor:
-        """Return `count` random rows of the first process, the same in all of them."""
+        """Return `count` random rows of all processes' rows in their order, the same in all."""
         draws = torch.from_numpy(stream(seed, "codebook", step).random(count)).to(rows.device)
-        chosen = rows[(draws * len(rows)).long()]
-        return sum_over_ranks(chosen if rank() == 0 else torch.zeros_like(chosen))
+        at = (draws * (len(rows) * world_size())).long()
+        is_here = at // len(rows) == rank()
+        return sum_over_ranks(rows[at % len(rows)] * is_here[:, None])
 
     def _revive(self, rows: Tensor, seed: int, step: int) -> None:
         mean = self.counts.mean()

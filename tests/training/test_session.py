@@ -133,15 +133,18 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert not run.folder.weights.exists()
 
 
-def test_a_run_that_skips_every_step_gives_up(tmp_path: Path) -> None:
-    run = session(tmp_path, "steps=200", "skip_norm=1e-9", "validate_every=1000")
-    with pytest.raises(ResourceError, match="100 steps in a row"):
+@pytest.mark.parametrize(("steps", "skipped"), [(200, 100), (3, 3)])
+def test_a_run_that_skips_every_step_gives_up(tmp_path: Path, steps: int, skipped: int) -> None:
+    run = session(tmp_path, f"steps={steps}", "skip_norm=1e-9", "validate_every=1000")
+    with pytest.raises(ResourceError, match=f"{skipped} steps in a row"):
         run.train()
+    assert not run.folder.finished_stages()
 
 
 def test_steps_above_the_threshold_are_left_out(tmp_path: Path) -> None:
-    run = session(tmp_path, "steps=4", "skip_norm=1e-9", "ema_decay=0")
+    run = session(tmp_path, "steps=400", "skip_norm=1e-9", "ema_decay=0")
     before = load_weights_of_start(run)
+    run.stop = StopAt(4)
     run.train()
     after = load_file(run.folder.weights)
     assert len([x for x in log_of(run.folder, "event") if x["event"] == "skip"]) == 4

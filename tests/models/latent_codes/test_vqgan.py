@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inpaint_cli.models.latent_codes import vqgan
 from inpaint_cli.models.latent_codes.vqgan import REVIVE_EVERY, Codebook, perplexity
 from inpaint_cli.models.pixels import from_unit, to_unit
 
@@ -107,3 +108,18 @@ def test_a_start_depends_on_seed_and_features_alone() -> None:
 def test_perplexity_counts_codes_that_are_used_alike() -> None:
     assert perplexity(torch.tensor([2.0, 2.0, 0.0])).item() == pytest.approx(2.0)
     assert perplexity(torch.zeros(3)).item() == pytest.approx(1.0)
+
+
+def test_processes_take_the_codes_that_one_takes_from_their_joined_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    z, halves = clusters(), clusters().chunk(2)
+    codebook = Codebook(12, 6, "averaged")
+    rows = [codebook.features(part).permute(0, 2, 3, 1).flatten(0, 2) for part in (z, *halves)]
+    alone = codebook._some(rows[0], 0, 3, 12)
+    monkeypatch.setattr(vqgan, "world_size", lambda: 2)
+    parts = []
+    for number in (0, 1):
+        monkeypatch.setattr(vqgan, "rank", lambda at=number: at)
+        parts.append(codebook._some(rows[1 + number], 0, 3, 12))
+    assert torch.equal(parts[0] + parts[1], alone)
