@@ -7,7 +7,8 @@ import pytest
 
 from inpaint_cli import zoo
 from inpaint_cli.configuration import read_toml, to_toml
-from inpaint_cli.weights import hash_of, load_weights
+from inpaint_cli.errors import UserError
+from inpaint_cli.weights import hash_of, load_weights, read_header, save_weights
 from inpaint_cli.zoo import making
 
 
@@ -38,3 +39,24 @@ def test_a_card_is_trained_and_packed_and_a_finished_run_is_not_trained_again(ca
     assert making.train(facts) == run
     assert making.pack("pcnn-made", run).read_bytes() == weights.read_bytes()
     assert read_toml(card)["sha256"] == facts["sha256"]
+
+
+def test_a_run_that_lacks_a_stage_is_not_packed_and_an_unfinished_one_is_told_of(
+    card: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = making.train(read_toml(card))
+    weights = run / "model.safetensors"
+    header = {**read_header(weights), "stages": "", "in_progress": "pixels"}
+    model = load_weights(weights)
+
+    def rewritten(**changes: str) -> None:
+        extra = {n: v for n, v in {**header, **changes}.items() if n in ("stages", "step")}
+        save_weights(weights, model, family="pcnn", preset="digits", extra={**extra, **changes})
+
+    rewritten()
+    with pytest.raises(UserError, match="not trained yet: pixels"):
+        making.pack("pcnn-made", run)
+    assert not (zoo.FOLDER / "pcnn-made.safetensors").exists()
+    rewritten(in_progress="pixels")
+    making.pack("pcnn-made", run)
+    assert "'pixels' is not finished, its step 2 is packed" in capsys.readouterr().err

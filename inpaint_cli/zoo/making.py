@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from inpaint_cli import zoo
+from inpaint_cli import models, zoo
 from inpaint_cli.configuration import read_toml, to_toml
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.family import finished_stages
 from inpaint_cli.files import write_text
 from inpaint_cli.weights import CLASSES, hash_of, load_weights, read_header, save_weights
 
@@ -42,12 +43,14 @@ def pack(name: str, run: Path) -> Path:
     """Write the run's weights into the zoo, matrices as float16, and bring the card up to date.
 
     The card's texts and figures stay: figures must be measured anew with the packed weights.
+    UserError where a stage was not trained: nobody could tell of weights that ship.
     """
     import torch
 
     source, target = run / "model.safetensors", zoo.FOLDER / f"{name}.safetensors"
     card = read_toml(target.with_suffix(".toml"))
     header = read_header(source)
+    _check_trained(run, header)
     save_weights(
         target,
         load_weights(source).for_completion(),
@@ -75,6 +78,17 @@ def pack(name: str, run: Path) -> Path:
     }
     write_text(target.with_suffix(".toml"), to_toml({**card, **facts}))
     return target
+
+
+def _check_trained(run: Path, header: Mapping[str, str]) -> None:
+    """Raise UserError where a run did not begin all stages, and warn where it did not end one."""
+    family, under_way = models.get(header["family"]), header.get("in_progress", "")
+    done = finished_stages(family, [*header.get("stages", "").split(","), under_way])
+    if missing := [name for name in family.stage_names if name not in done]:
+        raise UserError(f"{run}: not trained yet: {', '.join(missing)}.")
+    if under_way:
+        text = f"warning: {run}: '{under_way}' is not finished, its step {header['step']} is packed"
+        print(text, file=sys.stderr)
 
 
 def main() -> None:
