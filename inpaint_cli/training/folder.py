@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -137,8 +137,19 @@ def create(runs: Path, recipe: Recipe) -> RunFolder:
                 raise write_error(path, error) from error
         number += 1
     folder = RunFolder(path)
-    write_text(folder.config, recipe.to_toml())
+    with _whole_or_gone(folder):
+        write_text(folder.config, recipe.to_toml())
     return folder
+
+
+@contextmanager
+def _whole_or_gone(folder: RunFolder) -> Iterator[None]:
+    """Remove a new run's folder if the block, which fills it, raises."""
+    try:
+        yield
+    except BaseException:
+        folder.remove()
+        raise
 
 
 def open_existing(path: Path) -> tuple[RunFolder, Recipe]:
@@ -216,13 +227,14 @@ def start_new(recipe: Recipe, runs: Path) -> RunFolder:
     model = recipe.build()
     take_over(model, recipe.family.stages(), weights)
     folder = create(runs, recipe)
-    save_weights(
-        folder.weights,
-        cast(Model, model),
-        family=recipe.model,
-        preset=recipe.preset,
-        extra={"stages": ",".join(kept), **({"further": further} if further else {})},
-    )
+    with _whole_or_gone(folder):
+        save_weights(
+            folder.weights,
+            cast(Model, model),
+            family=recipe.model,
+            preset=recipe.preset,
+            extra={"stages": ",".join(kept), **({"further": further} if further else {})},
+        )
     return folder
 
 

@@ -189,6 +189,7 @@ class StageRun:
                 if (self.saved, self.validated) != (progress.step, progress.validated):
                     checkpoint = checkpoints.Checkpoint(progress, tensors, self._header())
                     checkpoints.save(self.folder.checkpoints, checkpoint)
+                self.saved = progress.step  # what comes next may fail, and says what is kept
                 checkpoints.prune(self.folder.checkpoints, self.stage.name)  # after a kill before
                 self._save_weights(self.folder.weights, finished)
         self.saved, self.validated = progress.step, progress.validated

@@ -239,7 +239,7 @@ def test_a_full_disk_names_the_path_and_how_to_go_on(
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("what", ["best weights", "sheet", "log"])
+@pytest.mark.parametrize("what", ["best weights", "weights", "sheet", "log"])
 def test_a_disk_that_is_full_between_checkpoints_is_told_with_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
@@ -250,11 +250,18 @@ def test_a_disk_that_is_full_between_checkpoints_is_told_with_what_is_kept(
     if what == "best weights":
         monkeypatch.setattr(StageRun, "_save_weights", full)
         run = session(tmp_path, "checkpoint_every=100", "validate_every=4")
+    elif what == "weights":  # their checkpoint has just been written
+        monkeypatch.setattr(StageRun, "_save_weights", full)
     elif what == "sheet":
         monkeypatch.setattr(Validation, "sheet", full)
     else:
         monkeypatch.setattr(StageLog, "step", full)
-    kept = {"best weights": "no checkpoint yet", "sheet": "of step 3 in", "log": "no checkpoint"}
+    kept = {
+        "best weights": "no checkpoint yet",
+        "log": "no checkpoint yet",
+        "weights": "of step 3 in",
+        "sheet": "of step 3 in",
+    }
     with pytest.raises(ResourceError, match=rf"no space left.* {kept[what]}.*train --resume"):
         run.train()
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from inpaint_cli import models
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training import checkpoints
+from inpaint_cli.training import folder as folders
 from inpaint_cli.training.checkpoints import best_path
 from inpaint_cli.training.folder import RunFolder, open_existing, recipe_of_new, start_new
 from inpaint_cli.training.recipe import RecipeChoices
@@ -226,3 +227,16 @@ def test_what_the_weights_say_cannot_be_said_otherwise(
 def test_a_resumed_run_takes_over_nothing(begun: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="from_weights: a resumed run keeps"):
         trained(tmp_path, RecipeChoices(weights=begun), resume=str(begun.parent))
+
+
+@pytest.mark.parametrize("writer", ["write_text", "save_weights"])
+def test_a_new_run_whose_first_files_cannot_be_written_leaves_no_folder(
+    begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise ResourceError("no space left on the disk.")
+
+    monkeypatch.setattr(folders, writer, full)
+    with pytest.raises(ResourceError):
+        start_new(recipe_of_new(on_top(begun)), tmp_path / "second")
+    assert not list((tmp_path / "second").iterdir())
