@@ -27,7 +27,7 @@ from inpaint_cli.data.splits import Member
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
-VERSION = 7
+VERSION = 8
 """Counts the changes of this code that alter pixels, splits or the index."""
 READ_FOR_A_PLAN = 1 << 24
 """Bytes of a set that a plan reads whole, so that it tells what is wrong with the images."""

@@ -39,13 +39,13 @@ class Sorted:
     """Entries of the split map that were about something here."""
 
 
-def sort(keys: Sequence[str], unwrap: bool, split_map: SplitMap = NO_SPLIT_MAP) -> Sorted:
+def sort(keys: Sequence[str], split_map: SplitMap = NO_SPLIT_MAP) -> Sorted:
     """Read splits and classes from the folders in `keys`.
 
     Folders of one level are splits where their names say so, whether classes lie below or above
     them; where none is, the names of the files may say it. Masks and annotations beside pictures
-    are left out. `unwrap` drops one folder around everything from the ids, as packing a folder adds
-    one. UserError where folders of one level, or names of files, are splits only in part.
+    are left out. Folders around everything are dropped from the ids, as packing and unpacking add
+    some. UserError where folders of one level, or names of files, are splits only in part.
     """
     paths = {key: PurePosixPath(key.replace("\\", "/")).parts for key in keys}
     whole = _around(paths.values(), split_map)
@@ -64,9 +64,8 @@ def sort(keys: Sequence[str], unwrap: bool, split_map: SplitMap = NO_SPLIT_MAP) 
         named = file_names.read(kept, given)
         tree.splits = named.splits
     beside = set(tree.beside) if "train" in tree.splits.values() else set()
-    dropped = min(whole, 1) if unwrap else 0
     members = [
-        _member(key, path, dropped, around, tree) for key, path in kept.items() if key not in beside
+        _member(key, path, whole, around, tree) for key, path in kept.items() if key not in beside
     ]
     wrappers = {path[depth] for path in kept.values() for depth in range(around)}
     remarks = [*_remarks(tree, left_out, wrappers), *named.remarks]

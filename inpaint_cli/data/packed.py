@@ -99,7 +99,6 @@ class Zip(PackedFile):
             return listing_of(
                 list(contents.places),
                 contents.odd,
-                unwrap=True,
                 split_map=self.split_map,
                 read=lambda name: read_member(
                     archive, contents.places[name], label_table.LARGEST_BYTES
@@ -141,7 +140,6 @@ class Tar(PackedFile):
         return listing_of(
             list(self._contents.places),
             self._contents.odd,
-            unwrap=True,
             split_map=self.split_map,
             read=self._read_table,
         )

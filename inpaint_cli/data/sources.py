@@ -122,7 +122,6 @@ class Folder:
         return listing_of(
             names,
             odd,
-            unwrap=False,
             split_map=self.split_map,
             read=lambda name: read_few(self.path / name),
         )
@@ -160,7 +159,6 @@ def listing_of(
     names: Sequence[str],
     odd: Mapping[str, str],
     *,
-    unwrap: bool,
     split_map: SplitMap,
     read: Callable[[str], bytes],
 ) -> Listing:
@@ -169,7 +167,7 @@ def listing_of(
     odd: what is no file, and what it is. read: returns the content of the table.
     """
     images = [name for name in names if _is_image(name)]
-    placed = folders.sort(images, unwrap, split_map)
+    placed = folders.sort(images, split_map)
     shown = [name for name in names if not _is_hidden(name)]
     table, remarks = label_table.table_of(shown, read)
     members = placed.members

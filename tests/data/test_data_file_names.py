@@ -14,7 +14,7 @@ from tests.data.image_files import folder_of, photos, tar_of, zip_of
 def sorted_of(*patterns: str, split_map: str = "", count: int = 8) -> Sorted:
     """Files by patterns with a place for a number."""
     keys = [pattern.format(i) for pattern in patterns for i in range(count)]
-    return sort(list(dict.fromkeys(keys)), False, SplitMap.parse(split_map))
+    return sort(list(dict.fromkeys(keys)), SplitMap.parse(split_map))
 
 
 def splits(sorting: Sorted) -> dict[str, str | None]:
@@ -47,7 +47,7 @@ def test_split_words_that_begin_or_end_file_names_are_splits(
 def test_names_of_a_word_and_a_hash_are_recognised_where_nearly_all_have_it() -> None:
     hashes = ["a8f3c2", "77be01", "c0ffee", "9dd101", "bada55", "f00b42", "e1e1aa", "123abc"]
     keys = [f"{word}-{text}.jpg" for word in ("train", "test") for text in hashes]
-    assert set(splits(sort(keys, False)).values()) == {"train", "test"}
+    assert set(splits(sort(keys)).values()) == {"train", "test"}
 
 
 @pytest.mark.parametrize("pack", [folder_of, zip_of, tar_of])
@@ -83,7 +83,7 @@ def test_test_pictures_of_a_flat_set_are_not_trained_on(pack: type, tmp_path: Pa
     ],
 )
 def test_ordinary_names_raise_no_alarm(names: list[str]) -> None:
-    sorting = sort(names, False)
+    sorting = sort(names)
     assert set(splits(sorting).values()) == {None}
     assert not sorting.remarks
 

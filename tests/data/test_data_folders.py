@@ -14,9 +14,9 @@ from inpaint_cli.errors import UserError
 from tests.data.image_files import folder_of, photos, png
 
 
-def placed(*folders: str, split_map: str = "", unwrap: bool = False) -> Sorted:
+def placed(*folders: str, split_map: str = "") -> Sorted:
     keys = [f"{folder}/{i}.png" for folder in folders for i in range(3)]
-    return sort(keys, unwrap, SplitMap.parse(split_map))
+    return sort(keys, SplitMap.parse(split_map))
 
 
 def splits(sorting: Sorted) -> dict[str, str | None]:
@@ -190,7 +190,7 @@ def test_an_entry_about_nothing_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_lone_folder_around_everything_is_no_split() -> None:
-    sorting = placed("test2017", unwrap=True)
+    sorting = placed("test2017")
     assert splits(sorting) == {"test2017": None}
     assert sorting.remarks == ("test2017/ is around everything, so it is not taken for a split",)
     assert splits(placed("test")) == {"test": "test"}
@@ -291,9 +291,9 @@ def test_masks_beside_their_pictures_in_one_folder_are_left_out(mask: str) -> No
     names = ["cat", "dog", "7.input" if mask == "{}.seg" else "7"]
     masks = [mask.format(name.removesuffix(".input")) for name in names]
     keys = [f"train/{name}.png" for name in (*names, *masks, "gas_mask", "mask")]
-    sorting = sort(keys, False)
+    sorting = sort(keys)
     kept = {member.key for member in sorting.members}
     assert kept == {f"train/{name}.png" for name in (*names, "gas_mask", "mask")}
     assert "3 pictures such as" in sorting.remarks[-1]
-    told = sort(keys, False, SplitMap.parse(f"*{mask.format('')}*=train"))
+    told = sort(keys, SplitMap.parse(f"*{mask.format('')}*=train"))
     assert len(told.members) == len(keys)

@@ -1,12 +1,16 @@
 import random
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inpaint_cli import data
 from inpaint_cli.data.folders import sort
 from inpaint_cli.data.image_set import SPLITS, Split
 from inpaint_cli.data.names import celeba_split, ffhq_split
 from inpaint_cli.data.splits import Assignment, Member, divide
+from tests.data.image_files import folder_of, photos, stored
 
 NAMES = st.lists(st.text("abc/1", min_size=1), min_size=40, max_size=80, unique=True)
 
@@ -64,13 +68,13 @@ def test_no_image_is_lost_or_in_two_splits(names: list[str]) -> None:
 def test_the_test_split_does_not_depend_on_validation_and_the_seed_never_touches_its_folder() -> (
     None
 ):
-    members = sort([f"train/{i}.png" for i in range(100)] + ["test/x.png"], unwrap=False).members
+    members = sort([f"train/{i}.png" for i in range(100)] + ["test/x.png"]).members
     for seed in range(5):
         assert ids(divide(members, seed), "test") == ["test/x.png"]
 
 
 def test_a_validation_folder_without_test_leaves_test_to_the_seed() -> None:
-    members = sort([f"train/{i}.png" for i in range(100)] + ["val/x.png"], unwrap=False).members
+    members = sort([f"train/{i}.png" for i in range(100)] + ["val/x.png"]).members
     assignment = divide(members, 0)
     assert ids(assignment, "validation") == ["val/x.png"]
     assert all(name.startswith("train/") for name in ids(assignment, "test"))
@@ -95,3 +99,16 @@ def test_ffhq_has_seven_thousand_test_images() -> None:
     assert splits.count("test") == 7000
     assert splits.count("train") == 63_000
     assert ffhq_split("70000.png") is None
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+@pytest.mark.parametrize("around", ["", "photos/", "photos/of 2024/"])
+def test_folders_around_everything_change_no_split(tmp_path: Path, kind: str, around: str) -> None:
+    plain = [f"{i}.png" for i in range(40)]
+    bare = data.load_images(
+        [folder_of(tmp_path / "bare", photos(*plain))], size=8, channels=1, split="test"
+    )
+    tree = photos(*(around + name for name in plain))
+    source = stored(kind, tmp_path / "packed", tree)
+    packed = data.load_images([source], size=8, channels=1, split="test")
+    assert packed.ids == bare.ids
