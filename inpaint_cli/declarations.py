@@ -98,3 +98,6 @@ class Detail:
     """Of that file, after the name of the photo: "-rows.png"."""
     shares: str = ""
     """Of rows: the detail [rows] with the share that each is labelled with."""
+    title: str = ""
+    """What rows or a picture show, in words that stand above them; in braces the name of another
+    detail that is a text."""

@@ -17,6 +17,7 @@ from PIL import Image
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.masks import resize_nearest
+from inpaint_cli.masks.painting import shows
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.parsing import brief
 from inpaint_cli.pictures.mask_levels import (
@@ -50,21 +51,29 @@ def read_mask(
     resize: bool | None = None,
     values: Collection[int] = (),
     huge: bool = False,
+    photo: Picture | Path | None = None,
     reporter: Reporter | None = None,
 ) -> Mask:
     """Read a mask image as bool [H, W], True = visible.
 
     size: (height, width) of the photo, orientation applied; another size is a UserError unless
-    `resize`, which it advises where that is False: None = cannot be asked for. invert: black is
-    filled in instead of white. alpha: transparent pixels are filled in, whatever their colour.
-    values: what has one of these values (of a palette: indices) is filled in. A mask without a hole
-    passes: see `check_hole`, which belongs behind the union with boxes.
+    `resize`, which it advises where that is False: None = cannot be asked for, as no setting of
+    masks can. invert: black is filled in instead of white. alpha: transparent pixels are filled in,
+    whatever their colour. values: what has one of these values (of a palette: indices) is filled
+    in. photo: a grey mask that shows this very photo is a UserError. A mask without a hole passes:
+    see `check_hole`, which belongs behind the union with boxes.
     """
     picture, name = open_mask(source, huge)
     if values:
         visible = ~with_values(picture, values, name)
     else:
         levels = 255 - _alpha(picture, name) if alpha else _grey(picture, name, reporter)
+        soft = (levels >= SOFT[0]) & (levels <= SOFT[1])
+        if not alpha and np.mean(soft) > SOFT_SHARE:
+            if photo is not None:
+                original = photo if isinstance(photo, Picture) else read(photo, huge=huge)
+                _refuse_photo(picture, original, soft, name, asked=resize is not None)
+            _note_soft(name, reporter)
         visible = np.asarray(levels < THRESHOLD)
     if invert:
         visible = ~visible
@@ -98,12 +107,29 @@ def _grey(picture: Picture, name: str, reporter: Reporter | None) -> Grey:
             reporter.note(f"{name}: {note}.")
     if reporter and levels.note:
         reporter.note(f"{name}: {levels.note}.")
-    if reporter and np.mean((values >= SOFT[0]) & (values <= SOFT[1])) > SOFT_SHARE:
+    return values
+
+
+def _note_soft(name: str, reporter: Reporter | None) -> None:
+    if reporter:
         reporter.note(
             f"{name}: a grey or soft mask; values of {THRESHOLD} and above are filled in, the rest "
             "stays."
         )
-    return values
+
+
+def _refuse_photo(mask: Picture, photo: Picture, soft: Mask, name: str, asked: bool) -> None:
+    """Raise UserError for the photo itself, or a painted-over copy of it, given as its mask.
+
+    soft: where the mask is neither black nor white. asked: whether settings can be advised.
+    """
+    if not shows(mask, photo, soft):
+        return
+    copy = " What was painted over a copy of the photo goes to the setting mask_painted."
+    raise UserError(
+        f"{name}: shows the photo itself, which is no mask. Give a picture that is white where to "
+        f"fill in and black elsewhere.{copy if asked else ''}"
+    )
 
 
 def _alpha(picture: Picture, name: str) -> Grey:

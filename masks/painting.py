@@ -101,6 +101,17 @@ def unpainted(photo: Picture, copy: Picture, name: str) -> Mask:
     return np.asarray(cv2.morphologyEx(regions, cv2.MORPH_CLOSE, disc) == 0)
 
 
+def shows(copy: Picture, photo: Picture, where: Mask) -> bool:
+    """Return whether a picture looks like a photo in most of the pixels `where` is True.
+
+    where: bool [H, W] of the copy; a picture of another size shows another photo.
+    """
+    if (photo.height, photo.width) != (copy.height, copy.width):
+        return False
+    near = np.abs(_change(photo, copy)).max(axis=2) < TOUCHED
+    return bool(near[where].mean() > 0.5)
+
+
 def _change(photo: Picture, copy: Picture) -> npt.NDArray[np.float32]:
     """Return what was added to a photo, RGB and alpha: float32 [H, W, 4], up to 255 either way."""
     photo, copy = ranged_whole(photo), ranged_whole(copy)

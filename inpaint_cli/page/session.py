@@ -171,14 +171,21 @@ class Session:
         resize: bool = False,
     ) -> None:
         """Take a mask file, white = fill in."""
-        version, size = self.version(seen), self.opened().size
+        version, photo = self.version(seen), self.opened()
         source = content
         if isinstance(content, bytes):
             source = self._new_scratch(f"mask{Path(safe_name(name)).suffix}")
             source.write_bytes(content)
         assert isinstance(source, Path)
         try:
-            visible = read_mask(source, size=size, invert=invert, alpha=alpha, resize=resize)
+            visible = read_mask(
+                source,
+                size=photo.size,
+                invert=invert,
+                alpha=alpha,
+                resize=resize,
+                photo=photo.picture,
+            )
         except UserError as error:
             # What was uploaded is called as the user calls it.
             raise UserError(str(error).replace(str(source), plain_text(name))) from error

@@ -162,11 +162,11 @@ def visible_of(
             )
         known = np.asarray(visible, np.bool_)
     elif isinstance(mask, str | Path):
-        known = read_mask(Path(mask), size=size, reporter=heard)
+        known = read_mask(Path(mask), size=size, photo=photo, reporter=heard)
     elif isinstance(mask, Image.Image):
-        known = read_mask(mask, size=size, reporter=heard)
+        known = read_mask(mask, size=size, photo=photo, reporter=heard)
     elif isinstance(mask, np.ndarray):
-        known = _of_mask_array(mask, heard)
+        known = _of_mask_array(mask, photo, heard)
     else:
         raise _wrong_type(mask, "mask")
     name = "mask" if visible is None else "visible"
@@ -179,9 +179,11 @@ def visible_of(
     return known, heard.lines
 
 
-def _of_mask_array(mask: npt.NDArray[Any], reporter: Reporter) -> npt.NDArray[np.bool_]:
+def _of_mask_array(
+    mask: npt.NDArray[Any], photo: Picture, reporter: Reporter
+) -> npt.NDArray[np.bool_]:
     try:
-        return read_mask(mask, reporter=reporter)
+        return read_mask(mask, photo=photo, reporter=reporter)
     except ValueError as error:
         raise UserError(
             f"expected numbers [H, W] or [H, W, C], got {mask.dtype} {list(mask.shape)}.",

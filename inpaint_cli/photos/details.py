@@ -13,7 +13,7 @@ from typing import Any
 from inpaint_cli import models
 from inpaint_cli.declarations import Detail
 from inpaint_cli.files import replacing
-from inpaint_cli.photos.sheets import grid
+from inpaint_cli.photos.sheets import grid, headed
 from inpaint_cli.pictures.writing import Placing
 
 Details = Mapping[str, Any]
@@ -89,10 +89,12 @@ def write_pictures(
     stem: str,
     check: Callable[[str], None],
     placing: Placing = replacing,
+    heading: str = "",
 ) -> dict[str, str]:
     """Write what is drawn of the details as STEM-..., and return detail -> file in `folder`.
 
-    check: called with each file before any is written; raises if it must not be.
+    check: called with each file before any is written; raises if it must not be. heading: the
+    line above what they show in words.
     """
     drawn = [detail for detail in declared if detail.drawn and detail.name in details]
     files = {detail.name: stem + detail.ending for detail in drawn}
@@ -100,12 +102,13 @@ def write_pictures(
         check(file)
     for detail in drawn:
         with placing(folder / files[detail.name]) as temporary:
-            WRITERS[str(detail.drawn)](temporary, details, detail)
+            lines = [line for line in (heading, detail.title.format_map(details)) if line]
+            WRITERS[str(detail.drawn)](temporary, details, detail, lines)
     return files
 
 
-def _write_frames(path: Path, details: Details, detail: Detail) -> None:
-    """Write uint8 frames [S, H, W, 3] as an animated GIF, enlarged to be seen."""
+def _write_frames(path: Path, details: Details, detail: Detail, lines: Sequence[str]) -> None:
+    """Write uint8 frames [S, H, W, 3] as an animated GIF without words, enlarged to be seen."""
     from PIL import Image
 
     frames = details[detail.name]
@@ -118,8 +121,8 @@ def _write_frames(path: Path, details: Details, detail: Detail) -> None:
     first.save(path, format="GIF", save_all=True, append_images=others, duration=FRAME_MS, loop=0)
 
 
-def _write_rows(path: Path, details: Details, detail: Detail) -> None:
-    """Write rows of pictures, each labelled with its number and share."""
+def _write_rows(path: Path, details: Details, detail: Detail, lines: Sequence[str]) -> None:
+    """Write rows of pictures below lines of text, each labelled with its number and share."""
     rows = details[detail.name].cpu().permute(0, 1, 3, 4, 2)
     pictures = rows.expand(*rows.shape[:4], 3).numpy()
     labels = [str(number) for number in range(len(pictures))]
@@ -127,17 +130,18 @@ def _write_rows(path: Path, details: Details, detail: Detail) -> None:
         shares = map(float, details[detail.shares])
         labels = [f"{i}  {100 * share:.1f} %" for i, share in enumerate(shares)]
     sheet = grid([list(row) for row in pictures], row_labels=labels, tile=ROW_TILE_PX)
-    sheet.save(path, format="PNG")
+    headed(lines, sheet).save(path, format="PNG")
 
 
-def _write_picture(path: Path, details: Details, detail: Detail) -> None:
-    """Write one picture, uint8 [H, W, 3]."""
+def _write_picture(path: Path, details: Details, detail: Detail, lines: Sequence[str]) -> None:
+    """Write one picture, uint8 [H, W, 3], below lines of text."""
     from PIL import Image
 
-    Image.fromarray(details[detail.name].cpu().numpy()).save(path, format="PNG")
+    picture = Image.fromarray(details[detail.name].cpu().numpy())
+    headed(lines, picture).save(path, format="PNG")
 
 
-WRITERS: Mapping[str, Callable[[Path, Details, Detail], None]] = {
+WRITERS: Mapping[str, Callable[[Path, Details, Detail, Sequence[str]], None]] = {
     "frames": _write_frames,
     "rows": _write_rows,
     "picture": _write_picture,

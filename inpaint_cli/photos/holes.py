@@ -121,7 +121,7 @@ class HoleSource:
             visible = masks.draw_at_scale(self.kind, *size, model_size=model_size, seed=seed)
             visible = ~visible if self.invert else visible
         else:
-            visible = self._read(photo, mask, size, reporter, number)
+            visible = self._read(photo, mask, size, reporter, number, check)
         if self.painted is not None:
             visible = visible & self._unpainted(photo, self.painted)
         # Grown last, so that boxes grow as well: the hole is grown, not the file.
@@ -181,8 +181,12 @@ class HoleSource:
         size: tuple[int, int],
         reporter: Reporter | None,
         number: int,
+        check: bool,
     ) -> Mask:
-        """Return what the mask file or the photo's transparency leaves visible; else everything."""
+        """Return what the mask file or the photo's transparency leaves visible; else everything.
+
+        check: a mask that shows the photo itself is a UserError.
+        """
         if self.colour is not None:
             source = mask or photo
             visible, blurred = of_colour(read(source, huge=self.huge), self.colour)
@@ -210,6 +214,7 @@ class HoleSource:
             resize=self.resize,
             values=self.values,
             huge=self.huge,
+            photo=photo if check else None,
             reporter=reporter,
         )
 

@@ -33,6 +33,8 @@ SLIM = 2 / 3
 """Fewer columns are taken where the shorter side of a picture would be less of a tile than this."""
 MAP_TOP = 64.0
 """The deviation, in levels of 255, from which the map is at its brightest."""
+MOST = 0.5
+"""Of a photo that is hidden beyond this share the words under it say how much is left."""
 HOLE_COLOUR = (255, 0, 255)
 OUTLINE_PX = 2
 
@@ -131,6 +133,10 @@ class Overview:
         )
         outline(pixels, np.asarray(covered) > 0)
         caption = "the hole"
+        if self.completed.hole_fraction > MOST:
+            # The line then goes round what is left, too, which may look like a hole.
+            left = 100 * (1 - self.completed.hole_fraction)
+            caption += f": all but {left:.2g} % of the photo" if left else ": all of the photo"
         if self.view != whole:
             caption += f"; the frame, shown below, begins at x={self.view.left}, y={self.view.top}"
         return Tile(pixels, caption)
@@ -177,12 +183,13 @@ def scaled(pixels: ScreenPixels, scale: float) -> ScreenPixels:
 
 
 def outline(pixels: ScreenPixels, hidden: Mask) -> None:
-    """Draw a line round a hole, outside it, so that what lies under it is seen."""
+    """Draw a line round a hole, outside it, so that what lies under it is seen.
+
+    Where it ends at the border of the picture there is no outside, and the line lies inside it.
+    """
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * OUTLINE_PX + 1,) * 2)
     near = cv2.dilate(hidden.astype(np.uint8), disc) > 0
-    ring = near & ~hidden
-    # A hole that fills the picture leaves no room outside it.
-    pixels[ring if ring.any() else hidden & _at_border(hidden)] = HOLE_COLOUR
+    pixels[(near & ~hidden) | (hidden & _at_border(hidden))] = HOLE_COLOUR
 
 
 def arrangement(height: int, width: int, tile: int, most: int) -> tuple[int, float]:

@@ -32,6 +32,7 @@ from inpaint_cli.pictures.own_text import mark, own_text
 from inpaint_cli.pictures.picture import Samples
 from inpaint_cli.pictures.writing import Placing, Written, visible_change, write
 from inpaint_cli.reporting import Advance, Reporter
+from inpaint_cli.streams import shown
 
 DECIMALS = 6
 """Digits behind the point of likelihoods in files."""
@@ -275,9 +276,17 @@ class ResultWriter:
         if not completed.details:
             return {}
         details, declared = completed.details[0], completed.request.details
-        files = write_pictures(details, declared, self.folder, names.stem, check, placing)
-        count = len(completed.windows)
+        count, seed = len(completed.windows), completed.request.seed
         which = f" (of the first of {count} windows)" if count > 1 else ""
+        files = write_pictures(
+            details,
+            declared,
+            self.folder,
+            names.stem,
+            check,
+            placing,
+            f"{shown(names.photo.name)}, {self.model_name}, seed {seed}{which}",
+        )
         for name, file in files.items():
             words = name.replace("_", " ")
             self.reporter.note(f"{names.photo}: {words} in {self.folder / file}{which}")

@@ -57,8 +57,22 @@ class MixtureFamily(Family):
         Detail("primitive", per="completion", recorded=int, captioned=True),
         Detail("weight", per="completion", recorded=float),
         Detail("weights"),
-        Detail("by_primitive", drawn="rows", ending="-by-primitive.png", shares="weights"),
-        Detail("latents", drawn="picture", ending="-latents.png"),
+        Detail(
+            "by_primitive",
+            drawn="rows",
+            ending="-by-primitive.png",
+            shares="weights",
+            title="completions from each primitive at the model's size; number and weight on the "
+            "left",
+        ),
+        Detail(
+            "latents",
+            drawn="picture",
+            ending="-latents.png",
+            title="100 latent variables of each primitive, by {projection}; numbers and weights "
+            "on the right",
+        ),
+        Detail("projection"),
         Detail("separation", recorded=dict),
     )
 

@@ -26,6 +26,7 @@ POINTS = 100
 SIDE_PX, MARGIN_PX, DOT_PX, LEGEND_PX, TEXT_PX = 480, 24, 3, 96, 13
 FINER = 3
 """The picture is drawn this many times larger and reduced, for smooth dots."""
+PROJECTIONS = {"pca": "two principal components", "tsne": "t-SNE in two dimensions"}
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 
 Points = npt.NDArray[np.float64]
@@ -44,7 +45,8 @@ def by_primitive(
     """Return what `complete` adds to its details, of one image.
 
     "by_primitive": uint8 [k, 6, C, H, W], row i drawn from component i; "weights": float64 [k];
-    "latents": uint8 [H, W, 3], the picture of `scatter`; "separation": what `separation` gives.
+    "latents": uint8 [H, W, 3], the picture of `scatter`; "projection": how it was made, in words;
+    "separation": what `separation` gives.
     """
     k = context.mixture.primitives
     weights = context.mixture.weights[0].double().cpu()
@@ -55,6 +57,7 @@ def by_primitive(
         "by_primitive": torch.stack(rows),
         "weights": weights,
         "latents": torch.from_numpy(np.array(scatter(flat, labels, weights.tolist()))),
+        "projection": PROJECTIONS[projection],
         "separation": separation(points, labels),
     }
 

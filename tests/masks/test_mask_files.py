@@ -21,6 +21,7 @@ from inpaint_cli.masks.files import (
     read_mask,
     write_mask,
 )
+from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.reporting import Reporter
 
 HOLE = np.zeros((6, 9), bool)
@@ -207,6 +208,46 @@ def test_a_soft_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert "a grey or soft mask" in capsys.readouterr().err
     read_mask(Image.fromarray(GREY), reporter=Reporter())
     assert capsys.readouterr().err == ""
+
+
+def photo_and(change: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """A photo, and what is given as its mask."""
+    rng = np.random.default_rng(0)
+    photo = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    mask = photo.copy()
+    if change == "painted":
+        mask[10:20, 10:20] = 255
+    elif change == "lossy":
+        mask = np.clip(mask + rng.integers(-6, 7, mask.shape), 0, 255).astype(np.uint8)
+    elif change == "other":
+        mask = mask[:, ::-1]
+    return photo, mask
+
+
+@pytest.mark.parametrize("change", ["", "painted", "lossy"])
+@pytest.mark.parametrize("resize", [None, False])
+def test_the_photo_itself_is_no_mask(change: str, resize: bool | None) -> None:
+    photo, mask = photo_and(change)
+    with pytest.raises(UserError, match="shows the photo itself, which is no mask") as error:
+        read_mask(mask, photo=of_array(photo), resize=resize)
+    assert ("mask_painted" in str(error.value)) == (resize is False)
+
+
+def test_soft_masks_and_other_pictures_are_no_photo() -> None:
+    photo, mask = photo_and("other")
+    assert read_mask(mask, photo=of_array(photo)).any()
+    ramp = np.tile(np.linspace(0, 255, 50).astype(np.uint8), (40, 1))
+    for value in (0, 128, 255):
+        flat = np.full((40, 50, 3), value, np.uint8)
+        np.testing.assert_array_equal(read_mask(ramp, photo=of_array(flat)), ramp < 128)
+
+
+def test_a_photo_may_hold_its_hole_in_its_own_alpha_or_labels() -> None:
+    photo = np.full((6, 9, 4), 90, np.uint8)
+    photo[..., 3] = np.where(HOLE, 0, 255)
+    np.testing.assert_array_equal(read_mask(photo, photo=of_array(photo), alpha=True), ~HOLE)
+    labels = np.where(HOLE, 90, 60).astype(np.uint8)
+    np.testing.assert_array_equal(read_mask(labels, photo=of_array(labels), values=[90]), ~HOLE)
 
 
 def test_a_mask_without_a_hole_is_refused_with_advice() -> None:

@@ -1,5 +1,6 @@
 """What families declare that they tell beside completions: in batches, records and pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ PEN = Detail("pen", per="completion", recorded=int, captioned=True)
 FORCE = Detail("force", per="completion", recorded=float)
 FORCES = Detail("forces")
 STRIPS = Detail("strips", drawn="rows", ending="-strips.png", shares="forces")
-MAP = Detail("map", drawn="picture", ending="-map.png")
+MAP = Detail("map", drawn="picture", ending="-map.png", title="places of {ink}")
 FILM = Detail("film", drawn="frames", ending="-film.gif")
 SPREAD = Detail("spread", recorded=dict)
 DECLARED = (PEN, FORCE, FORCES, STRIPS, MAP, FILM, SPREAD)
@@ -93,13 +94,14 @@ def test_each_way_of_drawing_becomes_its_file(tmp_path: Path) -> None:
     details = {
         "strips": rows,
         "forces": torch.tensor([0.25, 0.75]),
-        "map": torch.full((5, 7, 3), 9, dtype=torch.uint8),
+        "map": torch.full((200, 300, 3), 9, dtype=torch.uint8),
+        "ink": "blue",
         "film": film,
     }
     files = write_pictures(details, DECLARED, tmp_path, "a/b", allow)
     assert files == {"strips": "a/b-strips.png", "map": "a/b-map.png", "film": "a/b-film.gif"}
     with Image.open(tmp_path / files["map"]) as picture:
-        assert (picture.size, picture.getpixel((3, 3))) == ((7, 5), (9, 9, 9))
+        assert (picture.width, picture.getpixel((3, picture.height - 9))) == (300, (9, 9, 9))
     with Image.open(tmp_path / files["strips"]) as sheet:
         first, second = (sheet.getpixel((sheet.width - 70, y)) for y in (70, sheet.height - 70))
     assert (first, second) == ((0, 0, 0), (200, 200, 200))
@@ -119,11 +121,33 @@ def test_rows_are_labelled_with_their_shares(tmp_path: Path) -> None:
     assert widths[0] > widths[1]
 
 
+def test_words_above_say_of_what_photo_a_picture_is_and_what_it_shows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from inpaint_cli.photos import details as room
+
+    above = list[list[str]]()
+
+    def heard(lines: Sequence[str], sheet: Image.Image) -> Image.Image:
+        above.append(list(lines))
+        return sheet
+
+    monkeypatch.setattr(room, "headed", heard)
+    details = {
+        "map": torch.zeros(5, 7, 3, dtype=torch.uint8),
+        "ink": "blue",
+        "strips": torch.zeros(2, 2, 1, 8, 8, dtype=torch.uint8),
+        "forces": torch.tensor([0.25, 0.75]),
+    }
+    write_pictures(details, DECLARED, tmp_path, "a", allow, heading="cat.jpg, toy, seed 0")
+    assert above == [["cat.jpg, toy, seed 0"], ["cat.jpg, toy, seed 0", "places of blue"]]
+
+
 def test_nothing_is_written_where_it_must_not_be(tmp_path: Path) -> None:
     def refuse(name: str) -> None:
         raise PermissionError(name)
 
-    details = {"map": torch.zeros(5, 7, 3, dtype=torch.uint8)}
+    details = {"map": torch.zeros(5, 7, 3, dtype=torch.uint8), "ink": "blue"}
     with pytest.raises(PermissionError, match="b-map"):
         write_pictures(details, DECLARED, tmp_path, "b", refuse)
     assert list(tmp_path.iterdir()) == []

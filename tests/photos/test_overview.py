@@ -124,6 +124,29 @@ def test_a_photo_that_is_all_hole_is_outlined_at_its_border() -> None:
     assert pixels[4, 4].tolist() == [0, 0, 0]
 
 
+def test_the_line_round_a_hole_is_closed_at_the_border_of_the_photo() -> None:
+    pixels, hidden = np.zeros((30, 30, 3), np.uint8), np.ones((30, 30), np.bool_)
+    hidden[10:20, 10:20] = False
+    outline(pixels, hidden)
+    drawn = (pixels == HOLE_COLOUR).all(axis=2)
+    assert drawn[0].all()
+    assert drawn[:, -1].all()
+    assert drawn[10, 10:20].all()
+    assert [drawn[5, 5], drawn[15, 15]] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("hole", "caption"),
+    [
+        (Box(0, 0, 30, 40), "the hole"),
+        (Box(0, 0, 60, 72), "the hole: all but 10 % of the photo"),
+        (Box(0, 0, 60, 80), "the hole: all of the photo"),
+    ],
+)
+def test_words_say_how_much_is_left_where_most_is_hidden(hole: Box, caption: str) -> None:
+    assert overview_of(60, 80, hole, 1)._outlined().caption == caption
+
+
 def test_the_words_above_name_photo_model_seed_and_numbers() -> None:
     completed = overview_of(60, 80, Box(10, 10, 30, 30), 2).completed
     overview = Overview(completed, "cat.jpg", "patches")
