@@ -171,7 +171,7 @@ class Session:
         resize: bool = False,
     ) -> None:
         """Take a mask file, white = fill in."""
-        version, photo = self.version(seen), self.opened()
+        version, own = self.version(seen), self.opened()
         source = content
         if isinstance(content, bytes):
             source = self._new_scratch(f"mask{Path(safe_name(name)).suffix}")
@@ -179,12 +179,7 @@ class Session:
         assert isinstance(source, Path)
         try:
             visible = read_mask(
-                source,
-                size=photo.size,
-                invert=invert,
-                alpha=alpha,
-                resize=resize,
-                photo=photo.picture,
+                source, size=own.size, photo=own.picture, invert=invert, alpha=alpha, resize=resize
             )
         except UserError as error:
             # What was uploaded is called as the user calls it.

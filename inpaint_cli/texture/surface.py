@@ -6,6 +6,7 @@ has no pattern. What is drawn is the polynomial, with grain taken from the surro
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,13 +20,20 @@ REACH = 24
 """Pixels round the hole from which grain is taken."""
 NEAR = 3
 """A ring this wide must hold no outlier at all; a constant one is continued as it is."""
-ROUGHEST = 6.0
-"""Greatest deviation of grain, in levels of 255; what is rougher is texture."""
+ROUGH, ROUGHEST = 6.0, 24.0
+"""Deviations of grain, in levels of 255: beyond the first it has to be white noise, or it is
+texture; beyond the second all is."""
 FEWEST = 24
 """A ring of fewer pixels says nothing."""
 BLUR = 2.0
 PATTERN = 0.35
 """Greatest share of its deviation that grain keeps when it is blurred by BLUR."""
+FARTHEST = 8
+"""Patterns of more pixels than this outlast the blur."""
+AWAY, REPEATED = 3, 0.4
+"""Greatest correlation of grain with itself at so many pixels and more."""
+WHITE, ENOUGH = 0.15, 600
+"""The same of white noise, from the next pixel on, and the pixels of a ring that can tell it."""
 TILE = 8
 """Side of the tiles of grain that are copied."""
 FINEST = 1e-4
@@ -185,9 +193,46 @@ def _is_grain(rest: Array, ring: Array, inner: Array, quantum: float) -> bool:
     left = np.sqrt((soft[ring] ** 2).mean(0))
     most = np.abs(soft[ring]).max(0)
     floor = 0.1 * quantum
-    return bool(
-        (left < PATTERN * sigma + floor).all() and (most < 4 * (PATTERN * sigma + floor)).all()
-    )
+    calm = (left < PATTERN * sigma + floor).all() and (most < 4 * (PATTERN * sigma + floor)).all()
+    if not calm:
+        return False
+    if (sigma > ROUGH).any():
+        return len(values) >= ENOUGH and not _repeats(masked, ring, quantum, 1, WHITE)
+    return not _repeats(masked, ring, quantum, AWAY, REPEATED)
+
+
+def _repeats(rest: Array, ring: Array, quantum: float, nearest: int, most: float) -> bool:
+    """Return whether residuals, 0 outside the ring, are like those `nearest` pixels away or more.
+
+    So are stripes, a weave or a dither too fine to outlast the blur; grain of a camera is not.
+    most: the correlation that is allowed, beside what chance makes.
+    """
+    visible = ring.astype(np.float32)
+    lines = ((0, 1), (1, 0), (1, 1), (1, -1))
+    for down, right in ((y * k, x * k) for k in range(nearest, FARTHEST + 1) for y, x in lines):
+        here, there = _shifted(down, right)
+        pairs = float((visible[here] * visible[there]).sum())
+        if pairs < FEWEST:
+            continue
+        alike = (rest[here] * rest[there]).sum((0, 1))
+        power = (rest[here] ** 2 * visible[there][..., None]).sum((0, 1))
+        # Where all is rounding there is nothing to see.
+        seen = power > pairs * (0.5 * quantum) ** 2
+        limit = max(most, 5 / math.sqrt(pairs))
+        if (np.abs(alike[seen]) > limit * power[seen]).any():
+            return True
+    return False
+
+
+def _shifted(down: int, right: int) -> tuple[Span, Span]:
+    """Return the parts of a picture that lie so far apart: a pixel of one, and its partner."""
+
+    def pair(by: int) -> tuple[slice, slice]:
+        near, far = slice(0, -abs(by) or None), slice(abs(by), None)
+        return (near, far) if by >= 0 else (far, near)
+
+    (top, below), (left, beside) = pair(down), pair(right)
+    return (top, left), (below, beside)
 
 
 def _deviation(values: Array, quantum: float) -> Array:

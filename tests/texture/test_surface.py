@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -85,6 +86,40 @@ def test_a_pattern_is_no_surface(kind: str) -> None:
     else:
         picture = paper(deviation=30, level=128)
     hole = hole_of(120, 140, 40, 50, 40, 40)
+    assert surface_of(picture, hole, hole, 1.0) is None
+
+
+FINE = {
+    "checker": lambda y, x: 6 * ((x + y) % 2),
+    "stripes": lambda y, x: 8 * (x % 3 == 0),
+    "waves": lambda y, x: 6 * np.sin(2 * np.pi * x / 5),
+    "weave": lambda y, x: 5 * np.sin(2 * np.pi * x / 2.5) + 5 * np.sin(2 * np.pi * y / 2.5),
+}
+
+
+@pytest.mark.parametrize("kind", FINE)
+def test_a_fine_pattern_is_no_grain(kind: str) -> None:
+    y, x = np.mgrid[0:120, 0:140]
+    picture = paper(deviation=0.5, level=120) + FINE[kind](y, x)[..., None].astype(np.float32)
+    hole = hole_of(120, 140, 40, 40, 40, 50)
+    assert surface_of(picture, hole, hole, 1.0) is None
+
+
+@pytest.mark.parametrize("deviation", [2.0, 8.0, 20.0])
+def test_a_noisy_slope_goes_on_whatever_its_noise(deviation: float) -> None:
+    y, x = np.mgrid[0:120, 0:140].astype(np.float32)
+    slope = (60 + 0.6 * x + 0.4 * y)[..., None]
+    noise = paper(deviation=deviation, level=128) - 128
+    hole = hole_of(120, 140, 40, 40, 40, 50)
+    surface = surface_of(slope + noise, hole, hole, 1.0)
+    assert surface is not None
+    assert surface.grainy
+    assert np.abs(surface.smooth[surface.hole] - slope[hole]).max() < deviation
+
+
+def test_rough_texture_is_no_white_noise() -> None:
+    picture = 128 + 4 * cv2.GaussianBlur(paper(deviation=8, level=128) - 128, (0, 0), 0.8)
+    hole = hole_of(120, 140, 40, 40, 40, 50)
     assert surface_of(picture, hole, hole, 1.0) is None
 
 
