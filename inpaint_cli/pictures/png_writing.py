@@ -28,7 +28,11 @@ LARGER = 1.05
 """So much larger than USUAL FAST's files may be."""
 BAND, EACH = 16, 256
 """Of every EACH rows BAND tell how large the file will be."""
-BILEVEL_LEVEL = 6
+LEVEL = 6
+LONGEST = 1_000_000
+"""libpng, by which OpenCV writes, refuses longer sides."""
+UP = 2
+"""The filter that takes the row above from each row (PNG specification, section 9.2)."""
 TYPES = {1: GREY, 2: GREY_ALPHA, 3: RGB, 4: RGB_ALPHA}
 
 
@@ -43,7 +47,9 @@ def write(handle: BinaryIO, form: Plain, text: tuple[str, str] | None = None) ->
     if form.bits == 1:
         rows = np.packbits(form.samples[..., 0] > 0, axis=1)
         filtered = np.pad(rows, ((0, 0), (1, 0)))
-        _put(handle, b"IDAT", zlib.compress(filtered.tobytes(), BILEVEL_LEVEL))
+        _put(handle, b"IDAT", zlib.compress(filtered.tobytes(), LEVEL))
+    elif max(height, width) > LONGEST:
+        _put(handle, b"IDAT", zlib.compress(_rows_of(form.samples), LEVEL))
     else:
         _put_pixels(handle, _packed(form.samples))
     _put(handle, b"IEND", b"")
@@ -53,6 +59,15 @@ def _put(handle: BinaryIO, kind: bytes, content: bytes | memoryview) -> None:
     handle.write(struct.pack(">I4s", len(content), kind))
     handle.write(content)
     handle.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(kind))))
+
+
+def _rows_of(samples: Samples) -> bytes:
+    """Return all rows as a PNG has them before they are packed, each less the one above."""
+    stored = np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"), copy=False))
+    rows = stored.view(np.uint8).reshape(len(samples), -1)
+    filtered = np.pad(rows, ((0, 0), (1, 0)), constant_values=UP)
+    filtered[1:, 1:] -= rows[:-1]
+    return filtered.tobytes()
 
 
 def _packed(samples: Samples) -> memoryview:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -371,3 +372,24 @@ def test_a_jpeg_of_inks_keeps_its_density(tmp_path: Path) -> None:
     inks = read(saved(smooth().convert("CMYK"), "JPEG", dpi=(150, 150)))
     assert inks.metadata.density == Density(150, 150)
     assert through(inks, tmp_path, "keep").metadata.density == Density(150, 150)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sides_beyond_those_of_libpng_are_written(
+    tmp_path: Path, dtype: str, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png_writing, "LONGEST", 9)
+    picture = of_array(np.random.default_rng(0).integers(0, 256, (5, 10, channels), np.uint8))
+    samples = picture.samples.astype(dtype) * np.array(257 if dtype == "uint16" else 1, dtype)
+    bits = samples.itemsize * 8
+    picture = replace(picture, samples=samples, bits=bits, high=2.0**bits - 1)
+    write(tmp_path / "a.png", picture, samples)
+    np.testing.assert_array_equal(read(tmp_path / "a.png").samples, samples)
+
+
+def test_a_photo_of_more_than_a_million_columns_is_written(tmp_path: Path) -> None:
+    samples = np.zeros((1, 1_000_001, 1), np.uint8)
+    samples[0, ::2] = 200
+    write(tmp_path / "a.png", of_array(samples), samples)
+    np.testing.assert_array_equal(read(tmp_path / "a.png").samples, samples)
