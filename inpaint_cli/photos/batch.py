@@ -134,6 +134,7 @@ class BatchRun:
         )
         if job.hole.extension is not None:
             photo = extended(photo, job.hole.extension, huge=job.huge)
+            job.output.format_of(photo)  # before anything is drawn for what cannot be written
         windows = itertools.count(1)
 
         def window() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.listing import HEIF_SUFFIXES
 from inpaint_cli.photos.listing import SUFFIXES as READ
+from inpaint_cli.pictures.lossy_writing import check_sides
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.pictures.writing import FORMATS, SUFFIXES, check_quality, format_for
 
@@ -35,9 +36,13 @@ class OutputSettings:
     """The one file to write, in place of a folder with a sheet and a record."""
 
     def format_of(self, photo: Picture) -> str:
-        """Return the format of a photo's completions; UserError where the quality means nothing."""
+        """Return the format of a photo's completions; UserError where that does not hold them.
+
+        Nor may the quality be one that means nothing.
+        """
         chosen = format_for(photo, self.format)
         check_quality(self.quality, chosen)
+        check_sides(photo.height, photo.width, chosen)
         return chosen
 
     def suffix_of(self, photo: Picture) -> str:

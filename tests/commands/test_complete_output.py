@@ -43,6 +43,22 @@ def test_a_quality_of_an_exact_format_is_refused(photo: Path) -> None:
     assert "take jpeg or webp with --format." in done.stderr
 
 
+def test_what_a_format_cannot_hold_is_told_before_anything_is_drawn(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[object] = []
+    monkeypatch.setattr("inpaint_cli.photos.batch.complete_photo", lambda *a: drawn.append(a))
+    out = ("-o", photo.parent / "o", "--format", "webp")
+    done = complete(photo, "--extend", "left=17000", *out)
+    assert (done.exit_code, drawn) == (2, [])
+    assert "--format: webp holds sides of up to 16383 pixels" in done.stderr
+    assert "17070x60. Write png or tiff." in done.stderr
+    wide = photo.with_name("wide.png")
+    Image.new("L", (17000, 2)).save(wide)
+    assert "17000x2. Write png" in complete(wide, "--box", "0,0,5,2", *out).stderr
+    assert drawn == []
+
+
 def test_a_file_name_gets_the_one_completion_and_nothing_beside_it(photo: Path) -> None:
     target = photo.parent / "new" / "b.png"
     assert complete(photo, *BOX, "-o", target).stdout == f"{target}\n"
