@@ -42,7 +42,7 @@ class OutputSettings:
         """
         chosen = format_for(photo, self.format)
         check_quality(self.quality, chosen)
-        check_sides(photo.height, photo.width, chosen)
+        check_sides(photo.samples, chosen)
         return chosen
 
     def suffix_of(self, photo: Picture) -> str:

@@ -12,7 +12,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.pictures import exif, jpeg
 from inpaint_cli.pictures.converting import Plain
 from inpaint_cli.pictures.ifd import Directory, Tag, block, rational, short
-from inpaint_cli.pictures.picture import LossyCoding, Metadata
+from inpaint_cli.pictures.picture import LossyCoding, Metadata, Samples
 from inpaint_cli.pictures.tiff_writing import UNITS
 
 QUALITY = {"jpeg": 95, "webp": 90}
@@ -29,7 +29,7 @@ def write_jpeg(
 
     coding: how the source was coded, which is used where no quality is asked for.
     """
-    check_sides(*form.samples.shape[:2], "jpeg")
+    check_sides(form.samples, "jpeg")
     settings: dict[str, Any] = {"quality": quality or QUALITY["jpeg"]}
     if form.samples.shape[2] > 1:
         settings["subsampling"] = 0 if settings["quality"] >= FULL_COLOUR_FROM else 2
@@ -51,7 +51,7 @@ def write_webp(handle: BinaryIO, form: Plain, quality: int | None, lossless: boo
 
     Return what of the metadata is left out: a profile of grey, since WebP holds RGB alone.
     """
-    check_sides(*form.samples.shape[:2], "webp")
+    check_sides(form.samples, "webp")
     image = _image(form)
     image = image.convert("RGBA" if image.mode == "LA" else "RGB" if image.mode == "L" else None)
     metadata, of_grey = form.metadata, form.metadata.icc[16:20] == b"GRAY"
@@ -86,9 +86,10 @@ def _image(form: Plain) -> Image.Image:
     return Image.frombuffer(mode, (width, height), samples.tobytes(), "raw", mode, 0, 1)
 
 
-def check_sides(height: int, width: int, name: str) -> None:
+def check_sides(samples: Samples, name: str) -> None:
     """Raise UserError for a picture that is too long for a format; the exact ones hold any."""
     most = LONGEST_SIDE.get(name)
+    height, width = samples.shape[:2]
     if most is not None and max(height, width) > most:
         raise UserError(
             f"{name} holds sides of up to {most} pixels, this picture has {width}x{height}. Write "
