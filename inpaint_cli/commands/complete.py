@@ -173,7 +173,7 @@ def write_previews(
     from inpaint_cli.photos.failing import FailedPhoto
     from inpaint_cli.photos.pairing import inputs_of
 
-    inputs, failed = inputs_of(tasks), list[FailedPhoto]()
+    inputs, failed = inputs_of(tasks, hole.painted), list[FailedPhoto]()
     for task in tasks:
         try:
             path = preview(task, hole, given, inputs, reporter)

@@ -78,7 +78,7 @@ class BatchRun:
             job.model_name,
             job.weights_sha256,
             self.reporter,
-            inputs_of(self.tasks),
+            inputs_of(self.tasks, job.hole.painted),
             rank=job.rank,
             metadata=job.metadata,
             overwrite=job.overwrite,

@@ -53,10 +53,10 @@ def tasks_of(
     return tasks, folder.left_over(tasks)
 
 
-def inputs_of(tasks: Sequence[PhotoTask]) -> frozenset[Path]:
-    """Return the resolved paths of photos and masks, which are never replaced."""
-    files = {task.photo for task in tasks} | {task.mask for task in tasks if task.mask}
-    return frozenset(map(resolved, files))
+def inputs_of(tasks: Sequence[PhotoTask], painted: Path | None) -> frozenset[Path]:
+    """Return the resolved paths of photos, masks and a painted copy, which are never replaced."""
+    files = {task.photo for task in tasks} | {task.mask for task in tasks} | {painted}
+    return frozenset(resolved(file) for file in files if file is not None)
 
 
 @dataclass

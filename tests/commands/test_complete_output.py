@@ -43,6 +43,24 @@ def test_a_quality_of_an_exact_format_is_refused(photo: Path) -> None:
     assert "take jpeg or webp with --format." in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "more"), [("a-0.png", ()), ("a-preview.png", ("--preview",)), ("b.png", ("-n", "1"))]
+)
+def test_a_painted_copy_is_an_input_that_is_never_replaced(
+    photo: Path, name: str, more: tuple[str, ...]
+) -> None:
+    copy = photo.with_name(name)
+    with Image.open(photo) as image:
+        image.paste((255, 0, 0), (5, 5, 15, 15))
+        image.save(copy)
+    before = copy.read_bytes()
+    out = copy if name == "b.png" else photo.parent
+    done = complete(photo, "--mask-painted", copy, "-o", out, "--overwrite", *more)
+    assert done.exit_code == 2
+    assert "is an input, which is never replaced" in done.stderr
+    assert copy.read_bytes() == before
+
+
 def test_what_a_format_cannot_hold_is_told_before_anything_is_drawn(
     photo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
