@@ -18,8 +18,8 @@ from inpaint_cli.pictures.opening import has_heif
 
 SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
-    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".tga", ".pcx", ".sgi", ".ico"),
-    *(".mpo", ".apng", ".dds"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pam", ".pfm", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx"),
+    *(".avif", ".tga", ".pcx", ".ico", ".mpo", ".apng", ".dds"),
 }
 """Files of a folder that are taken for photos; a file given by name may be called anything."""
 HEIF_SUFFIXES = {".heic", ".heif", ".hif"}

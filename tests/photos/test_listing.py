@@ -6,12 +6,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos import listing
 from inpaint_cli.photos.listing import photos_of
 from inpaint_cli.photos.pairing import tasks_of
 from inpaint_cli.photos.record import dumps
+from inpaint_cli.pictures import kinds
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -141,6 +143,21 @@ def test_what_is_left_out_is_told_with_the_reason(
     (folder / "a.png").unlink()
     with pytest.raises(UserError, match=r"no photos in this folder.*b\.HEIC \(HEIC is read with"):
         photos_of([str(folder)])
+
+
+@pytest.mark.parametrize("suffix", sorted(listing.SUFFIXES))
+def test_what_is_taken_for_a_photo_is_of_a_kind_that_is_read(suffix: str) -> None:
+    Image.init()
+    kind = Image.registered_extensions().get(suffix, "")
+    kind = {"PPM": "PNM", "MPO": "JPEG", "DIB": "BMP"}.get(kind, kind)
+    assert kind in kinds.READ or suffix == ".pam"  # a PNM that Pillow knows by content alone
+
+
+def test_pictures_of_unusual_suffixes_are_taken_and_others_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "a.pam", "b.pfm", "c.jpx", "d.sgi")
+    listed = photos_of([str(tmp_path)])
+    assert [found.path.name for found in listed.photos] == ["a.pam", "b.pfm", "c.jpx"]
+    assert "d.sgi (not a kind of picture that is read)" in listed.remarks[0]
 
 
 def test_heic_photos_are_taken_where_they_can_be_read(
