@@ -553,7 +553,10 @@ def test_a_scratch_folder_that_was_tidied_away_is_made_again(
     served.ask("PUT", "/api/mask", packed(hole_in()))
     number, _ = served.round(n=1)
     shutil.rmtree(session.scratch())
-    assert served.ask("POST", "/api/mask/file", content, {"X-Name": "m.png"}).status == 200
+    mask = served.ask("GET", "/api/mask.png").body
+    assert served.ask("POST", "/api/mask/file", mask, {"X-Name": "m.png"}).status == 200
+    shown = served.ask("POST", "/api/mask/file", content, {"X-Name": "p.png"})
+    assert (shown.status, "p.png: shows the photo itself" in shown.error) == (422, True)
     gone = served.ask("POST", f"/api/rounds/{number}/save", {})
     assert (gone.status, "Open it again" in gone.error) == (422, True)
 
