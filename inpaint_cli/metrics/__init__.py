@@ -19,7 +19,7 @@ METRICS = {
     "kid": "inpaint_cli.metrics.kid",
     "p-ids": "inpaint_cli.metrics.identity",
     "u-ids": "inpaint_cli.metrics.identity",
-    "is": "inpaint_cli.metrics.inception_score",
+    "is": "inpaint_cli.metrics.classes",
     "class-accuracy": "inpaint_cli.metrics.classes",
     "class-consistency": "inpaint_cli.metrics.classes",
     "lpips-gt": "inpaint_cli.metrics.lpips",

@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics import calibrated
-from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import LEVEL, Strata, resampled_means
+from inpaint_cli.metrics.estimate import Estimate
+from inpaint_cli.metrics.intervals import ends_of, resampled_means
 from inpaint_cli.metrics.metric import (
-    SEED,
     Chosen,
     Figures,
     Line,
@@ -206,30 +205,14 @@ class CentralInterval:
         return np.asarray(frequencies[:, self.j : self.k + 1 - self.j].sum(axis=1))
 
 
-def nearest_interval(k: int, level: float) -> CentralInterval:
-    """Return the interval of K completions with the nominal level nearest to `level`.
+def nearest_interval(k: int) -> CentralInterval:
+    """Return the interval of K > 1 completions with the nominal level nearest to `NOMINAL`.
 
-    Refused for K = 1, which has no interval.
-
-    >>> nearest_interval(8, 0.9)
+    >>> nearest_interval(8)
     CentralInterval(j=1, k=8)
     """
     intervals = [CentralInterval(j, k) for j in range(1, k // 2 + 1)]
-    if not intervals:
-        raise Refused(f"coverage: needs at least 2 completions, got {k}.")
-    return min(intervals, key=lambda interval: abs(interval.nominal - level))
-
-
-def histogram_band(
-    frequencies: _Floats, seed: int, strata: Strata = None
-) -> tuple[_Floats, _Floats]:
-    """Return the ends [K + 1] of a 95 % interval for each bin, by resampling images.
-
-    frequencies: [N, K + 1], one rank histogram for each image.
-    """
-    means = resampled_means(frequencies, seed, strata)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return low, high
+    return min(intervals, key=lambda interval: abs(interval.nominal - NOMINAL))
 
 
 def forecast_figures(case: MeasuredCase) -> Figures:
@@ -301,14 +284,14 @@ class Coverage(Forecast):
     def figures(self, case: MeasuredCase) -> Figures:
         forecast = dict(super().figures(case))
         if "ranks" in forecast:
-            interval = nearest_interval(len(case.completions), NOMINAL)
+            interval = nearest_interval(len(case.completions))
             covered = interval.covered(np.atleast_2d(forecast["ranks"]))
             forecast[self.name] = float(covered[0])
         chosen = case.options.calibration
         return forecast if chosen is None else {**forecast, **calibrated.figures(case, chosen)}
 
     def lines(self, results: Results) -> Iterator[Line]:
-        interval = nearest_interval(results.k, NOMINAL)
+        interval = nearest_interval(results.k)
         yield mean_line(
             self,
             results,
@@ -344,7 +327,8 @@ class RankHistogram(Forecast):
         hidden = columns["hidden"][chosen]
         # Every hidden value counts once in chi-square, every image once in the histogram.
         counts = mean * hidden[hidden > 0].sum()
-        low, high = histogram_band(ranks, SEED, strata)
+        means = resampled_means(ranks, strata)
+        low, high = ends_of(means)
         equal = results.k > 1 and np.nanmin(columns["deterministic"][chosen]) == 1
         warnings = [f"of {counted(n, 'image')}: {UNEVEN}"]
         if equal:
@@ -352,21 +336,13 @@ class RankHistogram(Forecast):
         return Estimate(
             reliability_index(mean),
             n,
-            _se_of_reliability(ranks, strata),
+            float(np.std([reliability_index(one) for one in means], ddof=1)) if n > 1 else None,
             "image bootstrap" if n > 1 else "",
             results.k,
             {"chi_square": chi_square(counts), "band": "image bootstrap 95 %"},
             tuple(warnings),
             entries={"arrays": {"rank_histogram": mean, "band_low": low, "band_high": high}},
         )
-
-
-def _se_of_reliability(ranks: _Floats, strata: Strata) -> float | None:
-    """Return the spread of the reliability index over resamples of images."""
-    if len(ranks) < 2:
-        return None
-    means = resampled_means(ranks, SEED, strata)
-    return float(np.std([reliability_index(mean) for mean in means], ddof=1))
 
 
 METRICS = {one.name: one for one in (Crps(), Energy(), Coverage(), RankHistogram())}

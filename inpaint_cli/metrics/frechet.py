@@ -15,6 +15,7 @@ import numpy as np
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import (
+    SEED,
     Strata,
     block_count,
     blocks_of,
@@ -34,6 +35,8 @@ from inpaint_cli.metrics.moments import (
 )
 
 BLOCKS = 20
+POINTS = 10
+"""Sizes of subsets from which fid-inf extrapolates."""
 PUBLISHED_N = 10_000
 """Images from which on Inception figures are usually reported."""
 NEGATIVE = 1e-6
@@ -88,15 +91,13 @@ def distance(real: Side, fake: Side) -> float:
     return frechet_distance_of_rows(real, fake)
 
 
-def leaving_out(
-    sets: Sequence[Features], count: int, seed: int, strata: Strata = None
-) -> Iterator[list[Side]]:
+def leaving_out(sets: Sequence[Features], count: int, strata: Strata) -> Iterator[list[Side]]:
     """Yield the sets without one of `count` random blocks each, as moments, or as rows where few.
 
     Row i of sets of one length goes into the same block; blocks are balanced over the strata. The
     moments of a block are taken from those of the whole, so that every row is read twice in all.
     """
-    every = [blocks_of(len(side), count, seed, "jackknife", strata) for side in sets]
+    every = [blocks_of(len(side), count, strata) for side in sets]
     drawn = zip(*every, strict=True)
     if max(len(side) for side in sets) <= sets[0].shape[1]:
         for blocks in drawn:
@@ -111,27 +112,24 @@ def leaving_out(
 def fid(
     real: Features,
     fake: Features,
-    blocks: int = BLOCKS,
-    seed: int = 0,
     inception: bool = False,
     strata: Strata = None,
 ) -> Estimate:
     """Return the distance of two sets, with the jackknife error and bias over blocks of images.
 
     Row i of sides of one length goes into one block of both, as pairs must. Each block costs one
-    more distance; blocks=0 gives no error.
+    more distance.
     """
     require_comparable(real, fake)
     strata = strata if len(real) == len(fake) else None
     warnings = cautions(len(real), len(fake), real.shape[1], inception)
-    figure = _jackknifed(_mean_to_first, [real, fake], seed, warnings, strata, blocks)
+    figure = _jackknifed(_mean_to_first, [real, fake], warnings, strata)
     return replace(figure, sides=(len(real), len(fake)))
 
 
 def fid_to(
     reference: Moments,
     fake: Features,
-    seed: int = 0,
     inception: bool = False,
     strata: Strata = None,
 ) -> Estimate:
@@ -148,14 +146,12 @@ def fid_to(
         (side,) = sides
         return frechet_distance(reference, side if isinstance(side, Moments) else Moments.of(side))
 
-    return _jackknifed(figure, [fake], seed, cautions(n, n, d, inception), strata)
+    return _jackknifed(figure, [fake], cautions(n, n, d, inception), strata)
 
 
 def fid_inf(
     real: Features,
     fake: Features,
-    points: int = 10,
-    seed: int = 0,
     inception: bool = False,
     strata: Strata = None,
     least: int = 2,
@@ -167,15 +163,14 @@ def fid_inf(
     """
     require_comparable(real, fake)
     n = min(len(real), len(fake))
-    sizes = np.unique(np.linspace(max(least, -(-n // 4)), n, points).round().astype(np.int64))
+    sizes = np.unique(np.linspace(max(least, -(-n // 4)), n, POINTS).round().astype(np.int64))
     if len(sizes) < 3:
         raise Refused(f"needs subsets of 3 sizes to extrapolate, and {n} images give fewer")
     strata = strata if len(real) == len(fake) else None
     values = []
     for key, size in enumerate(sizes):
         orders = [
-            permutation(len(side), seed, "fid-inf", key, strata=strata)[:size]
-            for side in (real, fake)
+            permutation(len(side), "fid-inf", key, strata=strata)[:size] for side in (real, fake)
         ]
         values.append(frechet_distance_of_rows(real[orders[0]], fake[orders[1]]))
     slope, intercept = np.polyfit(1.0 / sizes, values, 1)
@@ -185,7 +180,7 @@ def fid_inf(
         parameters={
             "points": len(sizes),
             "smallest": int(sizes[0]),
-            "seed": seed,
+            "seed": SEED,
             "d": real.shape[1],
         },
         warnings=cautions(len(real), len(fake), real.shape[1], inception),
@@ -197,7 +192,6 @@ def fid_inf(
 def fid_over_sets(
     real: Features,
     sets: Sequence[Features],
-    seed: int = 0,
     inception: bool = False,
     strata: Strata = None,
 ) -> Estimate:
@@ -207,7 +201,7 @@ def fid_over_sets(
     """
     _require_sets([real, *sets], sets, fewest=1)
     warnings = cautions(len(real), len(real), real.shape[1], inception)
-    estimate = _jackknifed(_mean_to_first, [real, *sets], seed, warnings, strata)
+    estimate = _jackknifed(_mean_to_first, [real, *sets], warnings, strata)
     values = [frechet_distance_of_rows(real, fake) for fake in sets]
     extra = {"values": values, "std_over_sets": spread_of(values)}
     return replace(estimate, k=len(sets), extra={**estimate.extra, **extra})
@@ -225,9 +219,7 @@ def _require_sets(sides: Sequence[Features], sets: Sequence[Features], fewest: i
             )
 
 
-def div_fid(
-    sets: Sequence[Features], seed: int = 0, inception: bool = False, strata: Strata = None
-) -> Estimate:
+def div_fid(sets: Sequence[Features], inception: bool = False, strata: Strata = None) -> Estimate:
     """Return the mean distance of two of the K sets, with the jackknife error over images.
 
     PICME prints DIV-FID without defining it; this is our definition. Higher is more diverse; 0
@@ -236,13 +228,12 @@ def div_fid(
     _require_sets(sets, sets, fewest=2)
     n, d = sets[0].shape
     warnings = cautions(n, n, d, inception)
-    return replace(_jackknifed(_mean_distance, sets, seed, warnings, strata), k=len(sets))
+    return replace(_jackknifed(_mean_distance, sets, warnings, strata), k=len(sets))
 
 
 def fid_all(
     real: Features,
     sets: Sequence[Features],
-    seed: int = 0,
     inception: bool = False,
     strata: Strata = None,
 ) -> Estimate:
@@ -253,7 +244,7 @@ def fid_all(
     _require_sets([real, *sets], sets, fewest=1)
     n, d = real.shape
     warnings = cautions(n, n * len(sets), d, inception)
-    estimate = _jackknifed(_distance_to_union, [real, *sets], seed, warnings, strata)
+    estimate = _jackknifed(_distance_to_union, [real, *sets], warnings, strata)
     return replace(estimate, k=len(sets), sides=(n, n * len(sets)))
 
 
@@ -286,18 +277,16 @@ def cautions(n_real: int, n_fake: int, d: int, inception: bool) -> tuple[str, ..
 def _jackknifed(
     figure: Callable[[Sequence[Side]], float],
     sides: Sequence[Features],
-    seed: int,
     warnings: tuple[str, ...],
-    strata: Strata = None,
-    blocks: int = BLOCKS,
+    strata: Strata,
 ) -> Estimate:
     """Return the figure of some sides, with its error and bias by leaving out blocks of images."""
     value, n, d = figure(sides), min(map(len, sides)), sides[0].shape[1]
-    count = block_count(n, blocks, strata)
+    count = block_count(n, BLOCKS, strata)
     # Every block's leaving must spare two images.
     has_error = count >= 2 and n >= 3
-    left_out = [figure(s) for s in leaving_out(sides, count, seed, strata)] if has_error else []
-    parameters = {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": seed}
+    left_out = [figure(s) for s in leaving_out(sides, count, strata)] if has_error else []
+    parameters = {"covariance": "unbiased-cov", "blocks": len(left_out), "seed": SEED}
     counts = " and ".join(dict.fromkeys(str(len(side)) for side in sides))
     return Estimate(
         value,

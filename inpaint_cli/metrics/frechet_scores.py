@@ -10,7 +10,7 @@ from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.frechet import div_fid, fid, fid_all, fid_inf, fid_over_sets, fid_to
 from inpaint_cli.metrics.intervals import Strata
-from inpaint_cli.metrics.metric import SEED, SETS, Chosen, FeatureMetric, Line, Results
+from inpaint_cli.metrics.metric import SETS, Chosen, FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import Features
 from inpaint_cli.metrics.statistics_file import Statistics
 
@@ -30,7 +30,7 @@ class FrechetMetric(FeatureMetric):
         **more: Any,
     ) -> Line:
         """Return a line of figure(real, sets, inception, strata); refused for n <= d images."""
-        published = self.extractor(results).comparable
+        published = results.instruments.network.comparable
 
         def checked(real: Features, sets: list[Features], strata: Strata) -> Estimate:
             require_more(min(len(real), len(sets[0])), real.shape[1], results)
@@ -63,7 +63,7 @@ class Fid(FrechetMetric):
                 results,
                 "fid",
                 f"unbiased-cov, {'completion 0' if results.paired else 'unpaired'}",
-                lambda real, sets, **how: fid(real, sets[0], seed=SEED, **how),
+                lambda real, sets, **how: fid(real, sets[0], **how),
             )
         if results.options.statistics is not None:
             yield self.to_statistics(results, results.options.statistics)
@@ -72,14 +72,14 @@ class Fid(FrechetMetric):
 
     def to_statistics(self, results: Results, reference: Statistics) -> Line:
         """Return the line of the first completions against a published mean and covariance."""
-        extractor, columns = self.extractor(results), results.columns
+        extractor, columns = results.instruments.network, results.columns
 
         def compute(chosen: Chosen) -> Estimate:
             fake = columns.sets[0] if len(chosen) == columns.count else columns.sets[0][chosen]
             n, d = fake.shape
             require_more(min(n, reference.n or n), d, results)
             strata = results.ranges(chosen)
-            figure = fid_to(reference.moments, fake, SEED, extractor.comparable, strata)
+            figure = fid_to(reference.moments, fake, extractor.comparable, strata)
             return replace(
                 figure,
                 k=1,
@@ -111,7 +111,7 @@ class FidInf(FrechetMetric):
                     f"{n} images for {d} features: extrapolating needs twice as many images as "
                     "features, or biased figures (the setting allow_biased)"
                 )
-            return fid_inf(real, sets[0], seed=SEED, least=least, **how)
+            return fid_inf(real, sets[0], least=least, **how)
 
         which = "completion 0" if results.paired else "unpaired"
         variant = f"unbiased-cov, {which}, intercept against 1/n"
@@ -130,7 +130,7 @@ class FidAgg(FrechetMetric):
             results,
             "fid-agg",
             "completion 0 under each kind of masks",
-            lambda real, sets, **how: fid_all(real, sets, seed=SEED, **how),
+            lambda real, sets, **how: fid_all(real, sets, **how),
         )
 
 
@@ -148,13 +148,13 @@ class DivFid(FrechetMetric):
             results,
             "div-fid",
             "mean over pairs of sets (our definition)",
-            lambda real, sets, **how: div_fid(sets, seed=SEED, **how),
+            lambda real, sets, **how: div_fid(sets, **how),
         )
         yield self.distances(
             results,
             "fid-all",
             "all completions against the originals",
-            lambda real, sets, **how: fid_all(real, sets, seed=SEED, **how),
+            lambda real, sets, **how: fid_all(real, sets, **how),
             better="lower",
             depends_on_k=True,
         )

@@ -55,10 +55,6 @@ class Errors:
 def arrays_of(case: MeasuredCase) -> tuple[_Array, _Array, _Array]:
     """Return truth [C, H, W], completions [K, C, H, W] and their mean image, not rounded."""
     truth, completions = case.truth.cpu().numpy(), case.completions.cpu().numpy()
-    if completions.shape[1:] != truth.shape:
-        raise Refused(
-            f"completions of shape {completions.shape[1:]} for an image of shape {truth.shape}."
-        )
     return truth, completions, completions.mean(0, dtype=np.float64)
 
 
@@ -86,12 +82,6 @@ def ssim(truth: _Array, image: _Array) -> float:
     Gaussian windows that lie inside the image, population moments, mean over the channels: the form
     of the papers' code.
     """
-    if min(truth.shape[-2:]) < WINDOW_PX:
-        height, width = truth.shape[-2:]
-        raise Refused(
-            f"ssim: images of {width}x{height} pixels are smaller than its window of "
-            f"{WINDOW_PX}x{WINDOW_PX}."
-        )
     x, y = (side.astype(np.float64) for side in (truth, image))
     mean_x, mean_y, xx, yy, xy = (_blurred(values) for values in (x, y, x * x, y * y, x * y))
     variances = (xx - mean_x**2) + (yy - mean_y**2)
@@ -132,6 +122,10 @@ class PictureMetric(Metric):
                     self, results, f"{base}-of-mean", variant, label=label, depends_on_k=True
                 )
 
+    def columns(self, errors: Errors) -> list[str]:
+        """Return the columns of all pixels, and of the hidden ones where there are any."""
+        return [self.name, f"{self.name}-hole"][: 2 if errors.hidden else 1]
+
     def summed_up(
         self, column: str, values: Sequence[float] | _Array, best: float, of_mean: float
     ) -> Figures:
@@ -154,7 +148,7 @@ class Psnr(PictureMetric):
     def figures(self, case: MeasuredCase) -> Figures:
         each, of_mean = case.once(errors_of)
         figures: Figures = {}
-        for place, column in enumerate(["psnr", "psnr-hole"][: 2 if each.hidden else 1]):
+        for place, column in enumerate(self.columns(each)):
             figures[f"{column}-infinite"] = float(np.mean(each.squared[place] == 0))
             values = [min(psnr_of(float(error)), CAP_DB) for error in each.squared[place]]
             mean_image = min(psnr_of(float(of_mean.squared[place][0])), CAP_DB)
@@ -223,36 +217,41 @@ class Ssim(PictureMetric):
         return self.summed_up("ssim", values, max(values), ssim(truth, mean))
 
 
-class Mae(PictureMetric):
+class ErrorMetric(PictureMetric):
+    """A mean error in [0, 1], of all and of hidden pixels."""
+
+    def of(self, errors: Errors) -> _Array:
+        """Return the error of each image, [whole or hole, K]."""
+        raise NotImplementedError
+
+    def figures(self, case: MeasuredCase) -> Figures:
+        each, of_mean = case.once(errors_of)
+        figures: Figures = {}
+        for place, column in enumerate(self.columns(each)):
+            values, mean_image = self.of(each)[place], self.of(of_mean)[place][0]
+            figures |= self.summed_up(column, values, values.min(), mean_image)
+        return figures
+
+
+class Mae(ErrorMetric):
     """Mean absolute error in [0, 1]."""
 
     name = "mae"
     summary = "mean absolute error in 0..1; hole only, best of K, mean image"
 
-    def figures(self, case: MeasuredCase) -> Figures:
-        each, of_mean = case.once(errors_of)
-        figures: Figures = {}
-        for place, column in enumerate(["mae", "mae-hole"][: 2 if each.hidden else 1]):
-            values, mean_image = each.absolute[place] / 255, of_mean.absolute[place][0] / 255
-            figures |= self.summed_up(column, values, values.min(), mean_image)
-        return figures
+    def of(self, errors: Errors) -> _Array:
+        return errors.absolute / 255
 
 
-class Rmse(PictureMetric):
+class Rmse(ErrorMetric):
     """Root of the mean squared error in [0, 1], of each completion by itself."""
 
     name = "rmse"
     summary = "root mean square error in 0..1; hole only, best of K, mean image"
     by_default = False
 
-    def figures(self, case: MeasuredCase) -> Figures:
-        each, of_mean = case.once(errors_of)
-        figures: Figures = {}
-        for place, column in enumerate(["rmse", "rmse-hole"][: 2 if each.hidden else 1]):
-            values = np.sqrt(each.squared[place]) / 255
-            mean_image = np.sqrt(of_mean.squared[place][0]) / 255
-            figures |= self.summed_up(column, values, values.min(), mean_image)
-        return figures
+    def of(self, errors: Errors) -> _Array:
+        return np.asarray(np.sqrt(errors.squared) / 255)
 
 
 METRICS = {one.name: one for one in (Psnr(), Ssim(), Mae(), Rmse())}

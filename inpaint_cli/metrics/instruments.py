@@ -36,6 +36,12 @@ class Instruments:
     notes: list[str] = field(default_factory=list)
     """What took the place of what, where nothing was asked for by name."""
 
+    @property
+    def network(self) -> FeatureExtractor:
+        """The extractor; a metric that needs one is refused without it."""
+        assert self.extractor is not None
+        return self.extractor
+
     def identity(self) -> list[Any]:
         """Return JSON-able data that differ where figures would."""
         extractor, distance = self.extractor, self.distance

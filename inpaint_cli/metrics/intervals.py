@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from inpaint_cli.randomness import stream
 Indices = npt.NDArray[np.int64]
 Strata = npt.NDArray[np.int64] | None
 """[n], the range that each image was drawn from; None where images are one plain sample."""
+SEED = 0
+"""Of resamples, blocks and orders: the same in every report."""
 FEWEST_BLOCKS = 8
 """Fewer give an error that is itself too uncertain; then blocks hold some of most ranges only."""
 
@@ -45,12 +47,12 @@ def are_used(n: int, strata: Strata) -> bool:
     return len(groups_of(n, strata)) > 1
 
 
-def permutation(n: int, seed: int, tag: str, *key: int, strata: Strata = None) -> Indices:
-    """Return the order of n images that (seed, tag, key) draws.
+def permutation(n: int, tag: str, *key: int, strata: Strata = None) -> Indices:
+    """Return the order of n images that (tag, key) draws.
 
     With strata every part of the order, from its beginning or its middle, is balanced over them.
     """
-    drawn = stream(seed, tag, *key).random(n)
+    drawn = stream(SEED, tag, *key).random(n)
     if strata is None:
         return np.argsort(drawn, kind="stable")
     place = np.empty(n)
@@ -60,13 +62,13 @@ def permutation(n: int, seed: int, tag: str, *key: int, strata: Strata = None) -
     return np.lexsort((drawn, place))
 
 
-def blocks_of(n: int, count: int, seed: int, tag: str, strata: Strata = None) -> list[Indices]:
+def blocks_of(n: int, count: int, strata: Strata = None) -> list[Indices]:
     """Part n images at random into `count` blocks whose sizes differ by one at most.
 
     At random, because files are often sorted by class, and then neighbours are no fair sample; but
     balanced over the strata.
     """
-    order = permutation(n, seed, tag, strata=strata)
+    order = permutation(n, "jackknife", strata=strata)
     return [np.sort(block) for block in np.array_split(order, count)]
 
 
@@ -86,15 +88,6 @@ ROUNDED = 1e-6
 apart what they are shown in batches of different sizes."""
 AT_ONCE = 2**20
 """Values that are gathered at a time while resampling."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The spread of resampled figures, and the ends of their 95 % interval."""
-
-    se: float
-    low: float
-    high: float
 
 
 def mean_of(values: Sequence[float] | Floats) -> float:
@@ -221,7 +214,7 @@ def jackknife_bias(value: float, left_out: Sequence[float] | Floats) -> float:
     return (len(left_out) - 1) * (mean_of(left_out) - value)
 
 
-def resampled_means(values: Floats, seed: int, strata: Strata = None) -> Floats:
+def resampled_means(values: Floats, strata: Strata = None) -> Floats:
     """Return the means [1000, ...] of values [n, ...] over 1000 resamples of the images.
 
     From each range of n_h images n_h - 1 are drawn with replacement, so that the spread of the
@@ -230,7 +223,7 @@ def resampled_means(values: Floats, seed: int, strata: Strata = None) -> Floats:
     means = np.zeros((RESAMPLES, *values.shape[1:]))
     for number, group in enumerate(groups_of(len(values), strata)):
         count, rows = len(group), values[group]
-        rng = stream(seed, "bootstrap", len(values), number)
+        rng = stream(SEED, "bootstrap", len(values), number)
         step = max(1, AT_ONCE // rows.size)
         for start in range(0, RESAMPLES, step):
             part = means[start : start + step]
@@ -240,28 +233,27 @@ def resampled_means(values: Floats, seed: int, strata: Strata = None) -> Floats:
     return means
 
 
-def bounds_of(means: Floats) -> Bounds:
-    """Return the percentile bootstrap of resampled means [R], by the linear rule."""
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="linear")
-    return Bounds(float(np.std(means, ddof=1)), float(low), float(high))
+def ends_of(means: Floats) -> tuple[Floats, Floats]:
+    """Return the ends of the 95 % interval of resampled means [R, ...]: their percentiles."""
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
 
 
-def bootstrap(values: Floats, seed: int, strata: Strata = None) -> Bounds:
-    """Return the percentile bootstrap of the mean of one value per image.
+def bootstrap(values: Floats, strata: Strata = None) -> tuple[float, float]:
+    """Return the ends of the percentile bootstrap of the mean of one value per image.
 
-    Its ends are as much farther from the mean as Student's t is wider than the normal: few images
-    know too little of their own spread.
+    They are as much farther from the mean as Student's t is wider than the normal: few images know
+    too little of their own spread.
     """
     from scipy.special import ndtri, stdtrit
 
     _require_finite(values)
-    bounds = bounds_of(resampled_means(values, seed, strata))
+    low, high = map(float, ends_of(resampled_means(values, strata)))
     if len(values) < 2:
-        return bounds
+        return low, high
     end, mean = (1 + LEVEL) / 2, mean_of(values)
     wider = float(stdtrit(freedom_of(values, strata), end) / ndtri(end))
-    low, high = (mean + wider * (ends - mean) for ends in (bounds.low, bounds.high))
-    return Bounds(bounds.se, low, high)
+    return mean + wider * (low - mean), mean + wider * (high - mean)
 
 
 def freedom_of(values: Floats, strata: Strata = None) -> float:
@@ -284,9 +276,7 @@ def freedom_of(values: Floats, strata: Strata = None) -> float:
     return 1 / math.fsum(s**2 / (len(g) - 1) for s, g in zip(shares, groups, strict=True))
 
 
-def paired_difference(
-    ours: Floats, theirs: Floats, seed: int = 0, strata: Strata = None
-) -> Estimate:
+def paired_difference(ours: Floats, theirs: Floats, strata: Strata = None) -> Estimate:
     """Return the mean of ours - theirs over the same images, with bounds and p in `extra`.
 
     The caller has made sure that ids and masks agree. What may be rounding alone counts as equal.
@@ -299,15 +289,15 @@ def paired_difference(
     differences[np.abs(differences) <= ROUNDED * np.maximum(np.abs(ours), np.abs(theirs))] = 0.0
     if len(differences) < 2:
         return over_images(differences)
-    ends = bootstrap(differences, seed, strata)
+    low, high = bootstrap(differences, strata)
     mean = over_images(
         differences,
-        parameters={"level": LEVEL, "resamples": RESAMPLES, "seed": seed},
+        parameters={"level": LEVEL, "resamples": RESAMPLES, "seed": SEED},
         strata=strata,
     )
     freedom = freedom_of(differences, strata)
     p = p_value(differences, mean.se or 0.0, freedom)
-    return replace(mean, extra={"low": ends.low, "high": ends.high, "p": p})
+    return replace(mean, extra={"low": low, "high": high, "p": p})
 
 
 def p_value(differences: Floats, se: float, freedom: float) -> float:

@@ -89,8 +89,6 @@ def kid(real: Features, fake: Features, strata: Strata = None) -> Estimate:
     the whole mixture, and the error is that within ranges.
     """
     require_comparable(real, fake)
-    if len(real) != len(fake):
-        raise Refused("the paired form needs one completion of every original")
     n = len(real)
     groups = groups_of(n, strata, least=3)
     sums = pair_sums(real, fake, groups)
@@ -189,10 +187,10 @@ def _diagonal(a: Features) -> Matrix:
 def kid_of_subsets(
     real: Features,
     fake: Features,
-    subsets: int = KID_SUBSETS,
-    size: int = KID_SIZE,
+    subsets: int,
+    size: int,
     *,
-    paired: bool = True,
+    paired: bool,
 ) -> Estimate:
     """Return the field's form: the mean over the random subsets that torch-fidelity draws.
 
@@ -201,8 +199,6 @@ def kid_of_subsets(
     """
     require_comparable(real, fake)
     n = min(len(real), len(fake))
-    if size < 2:
-        raise Refused(f"needs subsets of at least 2 images, got {size}")
     drawn = min(size, n)
     # torch-fidelity's own generator and order, so that its figures are met.
     rng = np.random.RandomState(FIDELITY_SEED)
@@ -249,29 +245,19 @@ class Kid(FeatureMetric):
 
     def lines(self, results: Results) -> Iterator[Line]:
         options, paired = results.options, results.paired
-        if options.kid_form == "paired" and not paired:
-            yield self.line(
-                results,
-                "kid",
-                "unpaired",
-                lambda real, sets, strata: kid_unpaired(real, sets[0]),
-            )
-            return
-        if options.kid_form == "paired":
-            yield self.line(
-                results,
-                "kid",
-                "paired, completion 0",
-                lambda real, sets, strata: kid(real, sets[0], strata),
-            )
-            return
         subsets, size = options.kid_subsets or KID_SUBSETS, options.kid_size or KID_SIZE
-        yield self.line(
-            results,
-            "kid-subsets",
-            f"{subsets} subsets of {size}, {'completion 0' if paired else 'unpaired'}",
-            lambda real, sets, strata: kid_of_subsets(real, sets[0], subsets, size, paired=paired),
-        )
+
+        def compute(real: Features, sets: list[Features], strata: Strata) -> Estimate:
+            if options.kid_form == "subsets":
+                return kid_of_subsets(real, sets[0], subsets, size, paired=paired)
+            return kid(real, sets[0], strata) if paired else kid_unpaired(real, sets[0])
+
+        which = "completion 0" if paired else "unpaired"
+        if options.kid_form == "subsets":
+            variant = f"{subsets} subsets of {size}, {which}"
+            yield self.line(results, "kid-subsets", variant, compute)
+        else:
+            yield self.line(results, "kid", f"paired, {which}" if paired else which, compute)
 
 
 METRICS = {"kid": Kid()}

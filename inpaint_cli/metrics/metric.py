@@ -20,7 +20,6 @@ from inpaint_cli.metrics.intervals import Strata, bootstrap, by_picture, over_im
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from inpaint_cli.metrics.features import FeatureExtractor
     from inpaint_cli.metrics.instruments import Instruments
     from inpaint_cli.metrics.protocol import MeasureOptions
     from inpaint_cli.metrics.targets import Case, Target
@@ -36,8 +35,6 @@ ARROWS: Mapping[Direction, str] = {"lower": "↓", "higher": "↑", "target": "�
 Need = Literal["features", "logits", "perceptual", "several", "hole", "likelihood", "labels"]
 """Features or class probabilities of a network; a perceptual distance; at least two completions of
 an image; which pixels are hidden; a model that gives a likelihood; the class of each image."""
-SEED = 0
-"""Of resamples, blocks and permutations: the same in every report."""
 SETS = 5
 """Most completion sets whose features p-ids, u-ids and div-fid take (PICME: five)."""
 
@@ -185,8 +182,7 @@ class Line:
         values, strata = results.sample(self.column, chosen)
         if len(values) < 2 or not np.isfinite(values).all():
             return None
-        ends = bootstrap(values, SEED, strata)
-        return ends.low, ends.high
+        return bootstrap(values, strata)
 
 
 class Metric:
@@ -279,11 +275,6 @@ class FeatureMetric(Metric):
     needs = frozenset({"features"})
     by_picture = False
 
-    def extractor(self, results: Results) -> FeatureExtractor:
-        """Return the network whose features are compared."""
-        assert results.instruments.extractor is not None  # the metric is refused without one
-        return results.instruments.extractor
-
     def line(
         self,
         results: Results,
@@ -304,6 +295,6 @@ class FeatureMetric(Metric):
             estimate = compute(sides[0], list(sides[1:]), results.ranges(chosen))
             return estimate if estimate.k is not None else replace(estimate, k=1)
 
-        extractor = self.extractor(results)
+        extractor = results.instruments.network
         label = f"{label}{extractor.suffix}"
         return Line(self, label, variant, checked, feature_id=extractor.name, **more)

@@ -5,7 +5,7 @@ Never sums of squares minus a squared sum: features near 1e6 would lose their co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -109,12 +109,9 @@ class Moments:
         return rest
 
 
-def merged(parts: Iterator[Moments] | list[Moments]) -> Moments:
+def merged(parts: Sequence[Moments]) -> Moments:
     """Return the moments of all parts together, merged in their order; at least one."""
-    parts = iter(parts)
-    first = next(parts)
-    total = Moments(first.d)
-    total.merge(first)
+    total = Moments(parts[0].d)
     for part in parts:
         total.merge(part)
     return total

@@ -16,13 +16,14 @@ from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.intervals import (
     RESAMPLES,
+    SEED,
     Strata,
     are_used,
     by_picture,
     holm,
     paired_difference,
 )
-from inpaint_cli.metrics.metric import SEED, Chosen, Columns, Line, Results
+from inpaint_cli.metrics.metric import Chosen, Columns, Line, Results
 from inpaint_cli.metrics.protocol import (
     BINS,
     FILES,
@@ -383,7 +384,7 @@ def _paired(line: Line, ours: Scored, theirs: Scored) -> Document | None:
         a, b, strata = a[both], b[both], ours.results.ranges(np.flatnonzero(both))
         if ours.results.pictures is not None:
             a, b = (by_picture(side, ours.results.pictures[both]) for side in (a, b))
-        estimate = paired_difference(a, b, SEED, strata)
+        estimate = paired_difference(a, b, strata)
     except Refused:
         return None
     low, high = estimate.extra.get("low"), estimate.extra.get("high")

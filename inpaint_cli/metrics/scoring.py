@@ -1,30 +1,39 @@
-"""The scoring of targets, one after the other or shared by processes: measured, then reported."""
+"""The scoring of targets, one after the other or shared by processes: measured, then reported.
+
+Metrics of all kinds of masks together, as FID-agg of AIPO, stand in a report more for each model.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from inpaint_cli import __version__, metrics
 from inpaint_cli.data.image_set import counted
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
-from inpaint_cli.metrics import instruments, measuring, unions
+from inpaint_cli.metrics import instruments, measuring
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.instruments import Instruments
+from inpaint_cli.metrics.intervals import Strata
 from inpaint_cli.metrics.measuring import Meter, WorkFolder, entries, parts, remark, spent_of
-from inpaint_cli.metrics.protocol import MeasureOptions, Subject
+from inpaint_cli.metrics.metric import Columns
+from inpaint_cli.metrics.protocol import MeasureOptions, Subject, TargetFacts
 from inpaint_cli.metrics.reconstructions import applies
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of, unlike
 from inpaint_cli.metrics.targets import Target
 from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
+ONE_KIND = "needs several kinds of masks, such as patches:n=0-5"
 FAILED = "figures of the other images alone would be no figures of this set"
 """Why nothing is said of a program that failed for some images."""
 
@@ -112,7 +121,7 @@ class Scoring:
 
     def planned(self, targets: Sequence[Target], tools: Instruments) -> list[Planned]:
         """Return the targets with the metrics that cannot be computed, and the reason."""
-        joint = unions.names_of_several(targets)
+        joint = names_of_several(targets)
         plans = [
             Planned(target, target.name in joint, self._asked_of(target)) for target in targets
         ]
@@ -120,7 +129,7 @@ class Scoring:
             for name in plan.asked:
                 reason = metrics.get(name).refusal(plan.target, tools)
                 if metrics.get(name).over_masks and not plan.joint:
-                    reason = reason or Refused(unions.ONE_KIND)
+                    reason = reason or Refused(ONE_KIND)
                 if reason is not None:
                     plan.refused[name] = reason
         return plans
@@ -231,13 +240,13 @@ class Scoring:
         self, plans: Sequence[Planned], scored: Sequence[Scored], tools: Instruments
     ) -> list[Scored]:
         """Return the reports of all kinds of masks together, one for each model."""
-        names, reports = unions.asked_for(self.options.metrics), list[Scored]()
+        names, reports = asked_for(self.options.metrics), list[Scored]()
         joint = [(p, s) for p, s in zip(plans, scored, strict=True) if p.joint and names]
         for model in dict.fromkeys(plan.target.name for plan, _ in joint):
             of_model = [pair for pair in joint if pair[0].target.name == model]
             refused = {name: why for plan, _ in of_model for name, why in plan.refused.items()}
             start, parts_of = time.monotonic(), [part for _, part in of_model]
-            report = unions.scored_together(
+            report = scored_together(
                 parts_of,
                 {name: why for name, why in refused.items() if name in names},
                 self.options,
@@ -260,3 +269,69 @@ class Scoring:
                 f"{target.label}: 'inpaint complete' keeps what is visible, so originals or masks "
                 "are no longer those that were completed"
             )
+
+
+def names_of_several(targets: Sequence[Target]) -> set[str]:
+    """Return the names of the models that complete under several kinds of masks."""
+    counts = Counter(target.name for target in targets if not target.is_reconstruction)
+    return {name for name, count in counts.items() if count > 1}
+
+
+def asked_for(names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of some metrics that take all kinds of masks together."""
+    return tuple(name for name in names if metrics.get(name).over_masks)
+
+
+def scored_together(
+    parts: Sequence[Scored],
+    refused: Mapping[str, Refused],
+    options: MeasureOptions,
+    tools: Instruments,
+    device: str,
+) -> Scored:
+    """Return the report of one model's parts, which hold the same images in the same order."""
+    first, columns = parts[0].subject, [part.results.columns for part in parts]
+    names = asked_for(options.metrics)
+    union = Columns(
+        columns[0].count,
+        {},
+        columns[0].real,
+        tuple(one.sets[0] for one in columns if one.sets),
+        _digest_together(columns),
+        columns[0].originals,
+    )
+    subject = Subject(first.name, first.k, first.setting, _facts_together(parts))
+    options = replace(options, metrics=names, by_visible=False)
+    strata = _ranges_of([part.results.strata for part in parts])
+    return document_of(subject, options, tools, union, refused, device, strata)
+
+
+def _ranges_of(every: Sequence[Strata]) -> Strata:
+    """Return the range of each image: under mixtures it is that of its number, whatever the kind.
+
+    None where some kind is no mixture.
+    """
+    known = [one for one in every if one is not None]
+    same = len(known) == len(every) and all(np.array_equal(one, known[0]) for one in known)
+    return known[0] if same else None
+
+
+def _facts_together(parts: Sequence[Scored]) -> TargetFacts:
+    kinds = [str(part.subject.facts.masks["distribution"]) for part in parts]
+    facts = parts[0].subject.facts
+    masks = {
+        **facts.masks,
+        "distribution": ", ".join(kinds),
+        "params": {"kinds": kinds},
+        "bins": None,
+        "bin_weights": None,
+    }
+    return replace(facts, masks=masks)
+
+
+def _digest_together(columns: Sequence[Columns]) -> str | None:
+    """Return one hash of the masks of all kinds; None where some were not measured."""
+    each = [one.masks_sha256 for one in columns]
+    if None in each:
+        return None
+    return hashlib.sha256(" ".join(map(str, each)).encode()).hexdigest()

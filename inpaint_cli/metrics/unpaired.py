@@ -144,11 +144,10 @@ class PictureSet:
 
     def _shard(self, part: range, tools: Instruments) -> Tensor:
         """Return the features of some pictures; neighbours of one size go through together."""
-        assert tools.extractor is not None
         vectors = []
         pictures = map(self._picture, part)
         for _, group in itertools.groupby(pictures, lambda picture: picture.shape):
-            vectors.append(tools.extractor.features(torch.stack(list(group))))
+            vectors.append(tools.network.features(torch.stack(list(group))))
         return torch.cat(vectors)
 
     def _picture(self, index: int) -> Tensor:

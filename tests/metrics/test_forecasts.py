@@ -6,18 +6,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from inpaint_cli.metrics import forecasts
-from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.forecasts import (
     crps,
     crps_mean,
     energy_scores,
     forecast_scores,
     hidden_values,
-    histogram_band,
     nearest_interval,
     rank_counts,
     reliability_index,
 )
+from inpaint_cli.metrics.intervals import ends_of, resampled_means
 from inpaint_cli.randomness import stream
 
 ENSEMBLES = st.tuples(st.integers(1, 6), st.integers(1, 5)).flatmap(
@@ -159,11 +158,11 @@ def test_exchangeable_completions_have_flat_ranks_and_nominal_coverage() -> None
     frequencies = np.stack(counts) / values
     deviation = frequencies.std(0, ddof=1) / images**0.5
     assert (np.abs(frequencies.mean(0) - 1 / (k + 1)) < 4 * deviation).all()
-    interval = nearest_interval(k, 0.9)
+    interval = nearest_interval(k)
     covered = interval.covered(frequencies)
     error = covered.std(ddof=1) / images**0.5
     assert abs(covered.mean() - interval.nominal) < 4 * error
-    low, high = histogram_band(frequencies, seed=0)
+    low, high = ends_of(resampled_means(frequencies))
     assert ((low <= frequencies.mean(0)) & (frequencies.mean(0) <= high)).all()
     assert high - low == pytest.approx(2 * 1.96 * deviation, rel=0.2)
 
@@ -183,23 +182,11 @@ def test_few_images_have_uneven_ranks_so_the_index_is_compared_at_equal_n_only()
     assert forecasts.METRICS["rank-histogram"].depends_on_n
 
 
-def test_a_band_depends_on_the_seed_alone() -> None:
-    frequencies = stream(4, "test").random((6, 3))
-    one, again, other = (histogram_band(frequencies, seed=s) for s in (0, 0, 1))
-    np.testing.assert_array_equal(one, again)
-    assert not np.array_equal(one, other)
-
-
 @pytest.mark.parametrize(
     ("k", "nominal"), [(2, 1 / 3), (8, 7 / 9), (19, 0.9), (39, 0.9), (100, 91 / 101)]
 )
 def test_the_interval_is_the_nearest_that_k_can_express(k: int, nominal: float) -> None:
-    assert nearest_interval(k, 0.9).nominal == pytest.approx(nominal)
-
-
-def test_one_completion_has_no_interval() -> None:
-    with pytest.raises(Refused, match="at least 2 completions"):
-        nearest_interval(1, 0.9)
+    assert nearest_interval(k).nominal == pytest.approx(nominal)
 
 
 def test_a_deterministic_forecast_has_its_ranks_in_the_end_bins() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint_cli.metrics.inception_score import (
+from inpaint_cli.metrics.classes import (
     inception_score,
     observation_score,
     pooled_inception_score,

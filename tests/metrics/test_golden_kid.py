@@ -30,7 +30,7 @@ def test_recorded_subsets_give_their_distances() -> None:
 
 
 def test_the_subsets_are_those_that_the_library_draws() -> None:
-    estimate = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE)
+    estimate = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE, paired=True)
     close(estimate.value, EXPECTED["subset_mmd2_float64_mean"])
     close(estimate.extra["std"], EXPECTED["subset_mmd2_float64_std_ddof0"])
     close(estimate.value, EXPECTED["torch_fidelity"][MEAN], rtol=1e-4)
@@ -45,7 +45,7 @@ def test_the_library_agrees_today() -> None:
     theirs = fidelity("metric_kid").kid_features_to_metric(
         *sides, kid_subsets=SUBSETS, kid_subset_size=SIZE, rng_seed=2020, verbose=False
     )
-    estimate = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE)
+    estimate = kid_of_subsets(REAL, FAKE, SUBSETS, SIZE, paired=True)
     close(estimate.value, theirs[MEAN], rtol=1e-4)
     close(estimate.extra["std"], theirs[STD], rtol=1e-4)
 

@@ -6,11 +6,12 @@ import torch
 from skimage import metrics
 from torch import Tensor
 
-from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.images import CAP_DB, psnr_estimate, ssim
+from inpaint_cli.metrics.images import CAP_DB, METRICS, psnr_estimate, ssim
+from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures
+from inpaint_cli.metrics.protocol import Setting
 from inpaint_cli.metrics.targets import Case
-from tests.metrics.score_kit import figures_of
+from tests.metrics.score_kit import figures_of, target
 
 SCIKIT: Any = metrics
 """Without types of its own."""
@@ -147,17 +148,14 @@ def test_order_of_completions_does_not_matter() -> None:
     assert other == pytest.approx(one, rel=1e-12)
 
 
-def test_ssim_of_images_below_its_window_is_refused_and_the_others_are_not() -> None:
-    truth, completions, visible = case(1, channels=1, side=10)
-    with pytest.raises(Refused, match="10x10 pixels are smaller than its window"):
-        image_scores(truth, completions, visible)
-    assert image_scores(truth, completions, visible, "psnr", "mae")["mae"] > 0
-
-
-def test_completions_of_another_shape_are_refused() -> None:
-    truth, completions, visible = case(1)
-    with pytest.raises(Refused, match="shape"):
-        image_scores(truth, completions[:, :1], visible)
+def test_images_below_its_window_have_no_ssim_and_the_others_have() -> None:
+    small, tools = target(count=1), Instruments()
+    assert METRICS["ssim"].refusal(small, tools) is None
+    small.setting = Setting(10, 10, 3)
+    refused = METRICS["ssim"].refusal(small, tools)
+    assert refused is not None
+    assert refused.reason == "images 10 pixels across are smaller than its window of 11"
+    assert METRICS["psnr"].refusal(small, tools) is None
 
 
 def test_psnr_is_infinite_only_if_every_image_is_perfect() -> None:

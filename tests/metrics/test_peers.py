@@ -18,7 +18,7 @@ import torch
 from inpaint_cli import torchvision_import
 from inpaint_cli.metrics import statistics_file
 from inpaint_cli.metrics.forecasts import forecast_scores
-from inpaint_cli.metrics.frechet import fid, fid_to
+from inpaint_cli.metrics.frechet import fid_to, frechet_distance_of_rows
 from inpaint_cli.metrics.images import psnr_of, ssim
 from inpaint_cli.metrics.kid import kid_unpaired, mmd2
 from inpaint_cli.metrics.moments import Moments
@@ -78,13 +78,13 @@ def test_crps_and_energy_are_those_of_scoringrules(estimator: str, form: str) ->
 def test_fid_is_that_of_clean_fid() -> None:
     theirs = peer("cleanfid.fid")
     distance = theirs.frechet_distance(*moments(REAL), *moments(FAKE))
-    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(distance), rel=1e-8)
+    assert frechet_distance_of_rows(REAL, FAKE) == pytest.approx(float(distance), rel=1e-8)
 
 
 def test_fid_is_that_of_pytorch_fid() -> None:
     theirs = peer("pytorch_fid.fid_score")
     distance = theirs.calculate_frechet_distance(*moments(REAL), *moments(FAKE))
-    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(distance), rel=1e-8)
+    assert frechet_distance_of_rows(REAL, FAKE) == pytest.approx(float(distance), rel=1e-8)
 
 
 def test_pytorch_fid_reads_our_statistics_and_we_read_its(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_fid_is_that_of_torchmetrics() -> None:
     theirs = peer("torchmetrics.image.fid")
     sides = [torch.from_numpy(part) for side in (REAL, FAKE) for part in moments(side)]
     distance = theirs._compute_fid(*sides)
-    assert fid(REAL, FAKE, blocks=0).value == pytest.approx(float(distance), rel=1e-8)
+    assert frechet_distance_of_rows(REAL, FAKE) == pytest.approx(float(distance), rel=1e-8)
 
 
 @pytest.mark.parametrize(("name", "classes"), [(n, "clip" in n and 512) for n in LAYOUTS])
