@@ -117,7 +117,7 @@ def calibrate(
     `inpaint_cli.photos.calibration.save`. UserError for what means nothing, and for too few
     pictures.
     """
-    from inpaint_cli.metrics.completion_options import completion_options
+    from inpaint_cli.metrics.options import completion_options
     from inpaint_cli.posterior import calibrating
     from inpaint_cli.reporting import Reporter
 

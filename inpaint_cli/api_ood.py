@@ -74,7 +74,7 @@ def fit_ood(
     training), seed, split="train", split_map, download. The result goes to a file with
     `inpaint_cli.posterior.ood_reference.save`. UserError for what means nothing.
     """
-    from inpaint_cli.metrics.completion_options import completion_options
+    from inpaint_cli.metrics.options import completion_options
     from inpaint_cli.posterior import ood_fit
     from inpaint_cli.reporting import Reporter
 
@@ -101,7 +101,7 @@ def compare_ood(
     (needed), split="test", limit=500, masks (default: those of the reference; "none"), by_visible,
     seed, split_map, download.
     """
-    from inpaint_cli.metrics.completion_options import completion_options
+    from inpaint_cli.metrics.options import completion_options
     from inpaint_cli.posterior import ood_comparing
     from inpaint_cli.reporting import Reporter
 

@@ -12,7 +12,7 @@ from inpaint_cli.models import external
 from inpaint_cli.weights import read_config, read_header
 
 if TYPE_CHECKING:
-    from inpaint_cli.metrics.score import ScoreOrder
+    from inpaint_cli.metrics.options import ScoreOrder
     from inpaint_cli.metrics.targets import Contestant
 
 ALL = "all"
@@ -26,7 +26,7 @@ def name_of(model: Any) -> str:
 
 def score_order(models: Sequence[str], **options: Any) -> ScoreOrder:
     """Return what a score is asked for, "all" spelled out."""
-    from inpaint_cli.metrics.score import order_of
+    from inpaint_cli.metrics.options import order_of
 
     spelled = list[str]()
     for name in models:

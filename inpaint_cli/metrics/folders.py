@@ -29,7 +29,7 @@ from inpaint_cli.metrics.pairs import (
     of_record,
     state_of,
 )
-from inpaint_cli.metrics.protocol import FILES, Setting, TargetFacts, dataset_facts
+from inpaint_cli.metrics.protocol import FILES, Setting, TargetFacts, dataset_facts, mask_facts
 from inpaint_cli.metrics.targets import Case, Target, subset
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import is_recorded
@@ -233,14 +233,7 @@ class FilesTarget(Target):
                 "sampler": dict(self.origin.get("options") or {}),
             },
             dataset=dataset_facts(FILES, "none", self.ids, self.setting, self.size.rule),
-            masks={
-                "distribution": FILES if self.has_masks else "unknown",
-                "params": {},
-                "seed": None,
-                "convention": "1=observed",
-                "bins": None,
-                "bin_weights": None,
-            },
+            masks=mask_facts(FILES if self.has_masks else "unknown"),
             completions={
                 "k": self.k,
                 "seed": self.origin.get("seed"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import any_needs, features
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.protocol import MeasureOptions
+from inpaint_cli.metrics.options import MeasureOptions
 from inpaint_cli.zoo import weight_files
 from inpaint_cli.zoo.perceptual import load_perceptual
 from inpaint_cli.zoo.weight_files import MissingWeights

@@ -19,9 +19,10 @@ from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import Strata, groups_of, jackknife_se, mean_of
 from inpaint_cli.metrics.metric import FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import LARGEST, Features, Matrix, require_comparable, row_blocks
-from inpaint_cli.metrics.protocol import KID_SIZE, KID_SUBSETS
 
 BLOCK = 1000
+KID_SUBSETS, KID_SIZE = 100, 1000
+"""The field's subsets, and the images of each."""
 FIDELITY_SEED = 2020
 """torch-fidelity's seed of its subsets."""
 PAIRS_LEFT_IN = (

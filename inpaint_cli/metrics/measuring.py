@@ -27,7 +27,8 @@ from inpaint_cli.locking import Shared
 from inpaint_cli.masks.sets import pack
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Column, Columns, Figures, MeasuredCase
-from inpaint_cli.metrics.protocol import MeasureOptions, digest_of
+from inpaint_cli.metrics.options import MeasureOptions
+from inpaint_cli.metrics.protocol import digest_of
 from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.models.external import ToolFailure, in_words
 from inpaint_cli.reporting import Advance
@@ -188,6 +189,12 @@ class WorkFolder:
         """Return the shards of this process that are not there yet."""
         numbers = range(rank, len(self.parts), processes)
         return [number for number in numbers if not self.path(number).exists()]
+
+    def share(self, rank: int, processes: int) -> tuple[list[int], int, int]:
+        """Return the shards that a process has to make, how many images are its own, and done."""
+        todo = self.todo(rank, processes)
+        ours = sum(len(part) for part in self.parts[rank::processes])
+        return todo, ours, ours - sum(len(self.parts[number]) for number in todo)
 
     def save(self, number: int, tensors: dict[str, Tensor]) -> None:
         """Write a shard in one piece."""

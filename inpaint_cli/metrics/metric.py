@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from inpaint_cli.metrics.instruments import Instruments
-    from inpaint_cli.metrics.protocol import MeasureOptions
+    from inpaint_cli.metrics.options import MeasureOptions
     from inpaint_cli.metrics.targets import Case, Target
 
 T = TypeVar("T")
@@ -212,6 +212,11 @@ class Metric:
     """A table shows the value times this."""
     unit: ClassVar[str] = ""
     """Of the value times `factor`."""
+
+    @property
+    def compares_pictures(self) -> bool:
+        """Whether it compares pictures with their originals, drawn or not: reconstructions too."""
+        return not self.needs & {"hole", "several", "likelihood"} and not self.over_masks
 
     def refusal(self, target: Target, instruments: Instruments) -> Refused | None:
         """Return why the metric cannot be computed, before anything is; None if it can be."""

@@ -6,17 +6,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from inpaint_cli import masks, metrics
+from inpaint_cli import masks
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.ranges import MIXTURE, Mask
 from inpaint_cli.masks.sets import MaskSet, read_set
-from inpaint_cli.metrics.statistics_file import Statistics
-from inpaint_cli.parsing import brief
-from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.reporting import Reporter
 
 SIDE = 64
@@ -25,14 +21,10 @@ SIDE = 64
 Bin = tuple[float, float]
 BINS: tuple[Bin, ...] = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 1.0))
 """Visible fractions, IPA Table 1; the first end belongs to a bin, the last bin has both."""
-Resize = Literal["tf1", "clean"]
-KidForm = Literal["paired", "subsets"]
 FILES = "files"
 """What is scored where it lies in files: as the name of a data set and as a kind of masks."""
 RECONSTRUCTION = "reconstruction"
 """In place of "model" as the source of a report's `completions`."""
-KID_SUBSETS, KID_SIZE = 100, 1000
-"""The field's subsets, and the images of each."""
 
 
 def bin_name(ends: Bin) -> str:
@@ -51,57 +43,6 @@ def bin_of(fraction: float) -> int:
     [0, 1, 2, 4]
     """
     return min(sum(fraction >= low for low, _ in BINS) - 1, len(BINS) - 1)
-
-
-@dataclass(frozen=True)
-class MeasureOptions:
-    """What is to be measured, whatever the target is."""
-
-    metrics: tuple[str, ...] = field(default_factory=metrics.defaults)
-    features: str | None = None
-    """Name or path; None = Inception where it lies, else the classifier that ships."""
-    trust_code: bool = False
-    """A TorchScript file of features may run its code."""
-    features_input: str | None = None
-    """What a TorchScript file takes, "SIDE,VALUES"; None = 224,imagenet."""
-    perceptual: str | None = None
-    """Name or path; None = LPIPS where its trunk lies, else the classifier that ships."""
-    weights_dir: Path | None = None
-    by_visible: bool = False
-    sets: int | None = None
-    """Completion sets whose features are kept; None = what the metrics take by themselves."""
-    fid_resize: Resize = "tf1"
-    pooled: bool = False
-    """Also the inception score of all images pooled."""
-    kid_form: KidForm = "paired"
-    """Unbiased for pairs, with an error; or the field's mean over random subsets."""
-    kid_subsets: int | None = None
-    """Of the form "subsets": how many; None = 100."""
-    kid_size: int | None = None
-    """Images of each; None = 1000."""
-    allow_biased: bool = False
-    """Frechet distances of no more images than features are computed, not refused."""
-    statistics: Statistics | None = None
-    """Published mean and covariance, with which `fid` compares the completions too."""
-    strict: bool = False
-    """Any refusal is an error."""
-    calibration: Calibration | None = None
-    """Of the one model that is scored; `coverage` then also tells of its intervals."""
-
-    def __post_init__(self) -> None:
-        if self.kid_form not in get_args(KidForm):
-            forms = " or ".join(get_args(KidForm))
-            raise UserError(f"must be {forms}, got {self.kid_form}.", setting="kid_form")
-        for name, value, least in (
-            ("kid_subsets", self.kid_subsets, 1),
-            ("kid_size", self.kid_size, 2),
-        ):
-            if value is None:
-                continue
-            if value < least:
-                raise UserError(f"must be at least {least}, got {value}.", setting=name)
-            if self.kid_form != "subsets":
-                raise UserError("belongs to the form 'subsets'; the other has none.", setting=name)
 
 
 @dataclass(frozen=True)
@@ -165,21 +106,15 @@ def unequal_warning(models: Sequence[ModelSize], settings: Sequence[Setting]) ->
     )
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raise UserError where two targets have one name."""
+    if len(set(names)) < len(names):
+        raise UserError(f"{', '.join(names)}: two of these have one name. Give each once.")
+
+
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of JSON-able data, in hex."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def check_counts(k: int | None, limit: int | None, sets: int | None, side: int | None) -> None:
-    """Raise UserError for numbers that mean nothing."""
-    least = {"k": (k, 1), "limit": (limit, 1), "sets": (sets, 1), "size": (side, 8)}
-    for name, (value, minimum) in least.items():
-        if value is None:
-            continue
-        if not isinstance(value, Integral) or isinstance(value, bool):
-            raise UserError(f"must be a whole number, got {brief(repr(value))}.", setting=name)
-        if value < minimum:
-            raise UserError(f"must be at least {minimum}, got {value}.", setting=name)
 
 
 @dataclass(frozen=True)
@@ -226,6 +161,18 @@ def dataset_facts(
     }
 
 
+def mask_facts(kind: str) -> dict[str, Any]:
+    """Return what a report says of masks of which no more is known than their kind."""
+    return {
+        "distribution": kind,
+        "params": {},
+        "seed": None,
+        "convention": "1=observed",
+        "bins": None,
+        "bin_weights": None,
+    }
+
+
 @dataclass(frozen=True)
 class MaskChoice:
     """The mask of each image: drawn by kind and seed, or read from a stored set."""
@@ -246,11 +193,11 @@ class MaskChoice:
         kind = self.stored.kind if self.stored else self.kind
         mixture = masks.is_kind(kind) and masks.parse(kind).is_mixture
         drawn = masks.specification(kind, self.height, self.width)
+        seed = self.stored.seed if self.stored else self.seed
         return {
-            "distribution": kind,
+            **mask_facts(kind),
             "params": {"specification": drawn},
-            "seed": self.stored.seed if self.stored else self.seed,
-            "convention": "1=observed",
+            "seed": seed,
             "bins": [list(ends) for ends in BINS] if mixture else None,
             "bin_weights": [1 / len(BINS)] * len(BINS) if mixture else None,
         }

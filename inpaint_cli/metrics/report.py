@@ -24,11 +24,11 @@ from inpaint_cli.metrics.intervals import (
     paired_difference,
 )
 from inpaint_cli.metrics.metric import Chosen, Columns, Line, Results
+from inpaint_cli.metrics.options import MeasureOptions
 from inpaint_cli.metrics.protocol import (
     BINS,
     FILES,
     RECONSTRUCTION,
-    MeasureOptions,
     Subject,
     TargetFacts,
     bin_name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,142 +11,47 @@ from typing import Any
 import torch
 
 from inpaint_cli import metrics
+from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.device import rank, resolve
-from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.masks import each
+from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import calibrated
-from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
-from inpaint_cli.metrics.folder_options import (
-    OF_FOLDERS,
-    OF_MODELS,
-    FolderOptions,
-    folder_options,
-)
 from inpaint_cli.metrics.folders import FilesTarget, in_colours_alike, target_of
+from inpaint_cli.metrics.options import (
+    CompletionOptions,
+    ScoreOrder,
+    load_images,
+)
 from inpaint_cli.metrics.pairs import names_of
 from inpaint_cli.metrics.protocol import (
-    MeasureOptions,
+    MaskChoice,
     ModelSize,
     Setting,
-    check_counts,
+    check_names,
+    choose_masks,
     settings_of,
     unequal_warning,
 )
-from inpaint_cli.metrics.reconstructions import reconstructing
 from inpaint_cli.metrics.report import Document
 from inpaint_cli.metrics.scoring import Scoring
 from inpaint_cli.metrics.targets import (
     Contestant,
     ModelTarget,
+    ReconstructionTarget,
     Target,
-    check_temperature,
-    prepared,
+    subset,
     takes_temperature,
 )
-from inpaint_cli.metrics.unpaired import UnpairedScoring, split_reference, write
-from inpaint_cli.photos import arguments
-from inpaint_cli.photos.calibration import Calibration
-from inpaint_cli.photos.calibration import load as load_calibration
-from inpaint_cli.photos.family_options import names_in_score, shared_options
+from inpaint_cli.metrics.unpaired import UnpairedScoring, write
+from inpaint_cli.photos.family_options import shared_options
 from inpaint_cli.ranks import first_before_the_others, joined
 from inpaint_cli.reporting import Reporter
 
+REMARK = (
+    "reconstructions are whole pictures and completions keep what is visible: compare the figures "
+    "of the hole"
+)
 Loader = Callable[[str, str], Contestant]
 """Loads a model by name on a device."""
-
-
-@dataclass(frozen=True)
-class ScoreOrder:
-    """All of a score that a person may ask for."""
-
-    models: tuple[str, ...]
-    measured: MeasureOptions
-    completed: CompletionOptions
-    """Its `masks` are those of `kinds` in turn."""
-    files: FolderOptions
-    kinds: tuple[str, ...] = (CompletionOptions.masks,)
-    """What is completed under: a kind of mask, or several, each by itself."""
-    reconstruct: bool = False
-    """Also what the models' autoencoders make of the originals."""
-    drawn: Mapping[str, Any] = field(default_factory=dict)
-    """Options of families that decide what is drawn, for those models whose families have them."""
-    device: str = "auto"
-    work: Path | None = None
-
-    def __post_init__(self) -> None:
-        completed = self.completed
-        check_counts(completed.k, completed.limit, self.measured.sets, completed.size)
-        check_counts(self.files.k, None, None, None)
-        if not self.models and not self.files.folders:
-            raise UserError("nothing to score: give a model or a folder.")
-
-
-def order_of(models: Sequence[str], given: Mapping[str, Any]) -> ScoreOrder:
-    """Sort options by name into an order; UserError with the nearest name for unknown ones."""
-    options = _converted(given)
-    folders, masks = options.pop("folders", ()), _masks_of(options.pop("masks", None))
-    options |= {"masks": masks[0]} if masks else {}
-    measured, completed = ({f.name for f in fields(k)} for k in (MeasureOptions, CompletionOptions))
-    known = measured | completed | {*OF_FOLDERS, "device", "work", "reconstruct"}
-    asked = sorted(names_in_score() & options.keys() - known)
-    drawn = {name: options.pop(name) for name in asked}
-    for name in options:
-        if name not in known:
-            raise unknown_name("score: no option", name, known | names_in_score())
-    if folders and drawn:
-        raise UserError(OF_MODELS, setting=asked[0])
-    if "calibration" in options and "coverage" not in options.get("metrics", ("coverage",)):
-        raise UserError("serves coverage, which is not asked for.", setting="calibration")
-    if len(masks) > 1 and folders:
-        raise UserError("give one folder of masks.", setting="masks")
-    split_reference(folders, options)
-    return ScoreOrder(
-        () if folders else tuple(models),
-        MeasureOptions(**arguments.as_declared(MeasureOptions, options)),
-        CompletionOptions(**arguments.as_declared(CompletionOptions, options)),
-        folder_options(folders, options),
-        kinds=masks or (CompletionOptions.masks,),
-        reconstruct=options.get("reconstruct", False),
-        drawn=drawn,
-        device=options.get("device", "auto"),
-        work=options.get("work"),
-    )
-
-
-def _converted(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that are not None; texts of paths, metrics and files as what they name.
-
-    UserError for values of other types.
-    """
-    convert: dict[str, Callable[[Any, str], Any]] = {
-        "reference": arguments.path,
-        "work": arguments.path,
-        "reconstruct": arguments.flag,
-        "unpaired": arguments.flag,
-        "folders": lambda value, name: tuple(map(Path, arguments.names(value, name))),
-        "metrics": lambda value, name: metrics.parse(",".join(arguments.names(value, name))),
-        "calibration": _calibration,
-    }
-    some = {name: value for name, value in given.items() if value is not None}
-    return {n: convert[n](value, n) if n in convert else value for n, value in some.items()}
-
-
-def _calibration(given: Any, name: str) -> Calibration:
-    return (
-        given if isinstance(given, Calibration) else load_calibration(arguments.path(given, name))
-    )
-
-
-def _masks_of(given: Any) -> tuple[str, ...]:
-    """Return kinds and files of masks, each once; a span such as patches:n=0-5 as its kinds."""
-    several = () if given is None else arguments.names(given, "masks")
-    named = [name for text in several for name in _listed(text)]
-    return tuple(dict.fromkeys(kind for name in named for kind in each(name)))
-
-
-def _listed(text: str) -> list[str]:
-    """Return the names in a text with commas between; a file's name is one, whatever is in it."""
-    return [text] if Path(text).exists() else [part.strip() for part in text.split(",")]
 
 
 def run(order: ScoreOrder, load: Loader, reporter: Reporter) -> list[Document]:
@@ -201,7 +106,7 @@ def targets_of(
     for line in in_colours_alike(folders):
         reporter.note(line)
     targets: list[Target] = [*folders]
-    _check_names([target.name for target in targets])
+    check_names([target.name for target in targets])
     if not files.folders:
         targets += _of_models(order, load, reporter, device)
     if order.measured.by_visible and not all(target.has_masks for target in targets):
@@ -212,16 +117,11 @@ def targets_of(
     return targets
 
 
-def _check_names(names: Sequence[str]) -> None:
-    if len(set(names)) < len(names):
-        raise UserError(f"{', '.join(names)}: two of these have one name. Give each once.")
-
-
 def _of_models(
     order: ScoreOrder, load: Loader, reporter: Reporter, device: torch.device
 ) -> Sequence[Target]:
     contestants = [load(name, str(device)) for name in order.models]
-    _check_names([contestant.name for contestant in contestants])
+    check_names([contestant.name for contestant in contestants])
     check_temperature(order.completed.temperature, contestants)
     _remark_on_temperature(order.completed, contestants, reporter)
     drawn = _drawn(order, contestants, reporter)
@@ -288,3 +188,84 @@ def _remark_on(sizes: Sequence[ModelSize], settings: Sequence[Setting], reporter
                 f"originals and completions are compared at {setting.levels} levels, those of "
                 f"{lead}"
             )
+
+
+def check_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
+    """Raise UserError for a temperature that means nothing, or that no model would take."""
+    if temperature is None:
+        return
+    if not 0 <= temperature < float("inf"):
+        raise UserError(f"must be at least 0, got {temperature}.", setting="temperature")
+    if not any(map(takes_temperature, contestants)):
+        raise UserError(
+            "no model here has one: methods draw without, and a program is told its own in its "
+            "command. Leave it out.",
+            setting="temperature",
+        )
+
+
+def _check_holes(masks: MaskChoice, count: int) -> None:
+    """Refuse masks of which none hides anything: every model would be perfect."""
+    if all(masks[index].all() for index in range(count)):
+        raise UserError(
+            f"'{masks.kind}' leaves all of {masks.height}x{masks.width} pixels visible: there is "
+            "no hole. Take another kind, size or seed.",
+            setting="masks",
+        )
+
+
+def prepared(
+    contestants: Sequence[Contestant],
+    settings: Sequence[Setting],
+    load: Mapping[Setting, ImageSet],
+    options: CompletionOptions,
+    reporter: Reporter | None = None,
+) -> list[ModelTarget]:
+    """Return a target for each model; models of one setting share images and masks."""
+    if options.detail and not any(setting.windows for setting in settings):
+        raise UserError(
+            "every model completes pictures of its own size here. Set size to larger pictures.",
+            setting="detail",
+        )
+    targets, masks = [], dict[Setting, MaskChoice]()
+    for contestant, setting in zip(contestants, settings, strict=True):
+        images = load[setting]
+        rows = subset(images, options.limit)
+        if setting not in masks:
+            masks[setting] = choose_masks(
+                options.masks, setting, len(rows), options.seed, options.by_visible, reporter
+            )
+            _check_holes(masks[setting], len(rows))
+            if reporter and options.limit and options.limit > len(rows):
+                reporter.note(f"limit: there are no more than {len(rows)} pictures in this split")
+        chosen = masks[setting]
+        target = ModelTarget(contestant, images, rows, setting, chosen, options.k, options.seed)
+        target.temperature = options.temperature
+        target.detail = options.detail or "none"
+        targets.append(target)
+    return targets
+
+
+def reconstructing(
+    targets: Sequence[ModelTarget], names: Sequence[str], reporter: Reporter
+) -> list[ReconstructionTarget]:
+    """Return the reconstructions by those models that have an autoencoder.
+
+    UserError where none has, and where no metric is asked for that says something on them; a
+    warning for a model without one beside others.
+    """
+    if not any(metrics.get(name).compares_pictures for name in names):
+        raise UserError(
+            "none of these metrics compares a picture with its original. Ask for psnr, lpips-gt or "
+            "the like.",
+            setting="reconstruct",
+        )
+    reasons = {t.name: t.contestant.model.no_reconstruction() for t in targets}
+    lacking = {name: reason for name, reason in reasons.items() if reason}
+    if len(lacking) == len(reasons):
+        name, reason = next(iter(lacking.items()))
+        raise UserError(f"{name} {reason}", setting="reconstruct")
+    for name, reason in lacking.items():
+        reporter.warn(f"no reconstruction: {name} {reason}")
+    reporter.note(REMARK)
+    return [ReconstructionTarget(target) for target in targets if target.name not in lacking]

@@ -26,8 +26,8 @@ from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.intervals import Strata
 from inpaint_cli.metrics.measuring import Meter, WorkFolder, entries, parts, remark, spent_of
 from inpaint_cli.metrics.metric import Columns
-from inpaint_cli.metrics.protocol import MeasureOptions, Subject, TargetFacts
-from inpaint_cli.metrics.reconstructions import applies
+from inpaint_cli.metrics.options import MeasureOptions
+from inpaint_cli.metrics.protocol import Subject, TargetFacts
 from inpaint_cli.metrics.report import Document, Scored, compare, document_of, unlike
 from inpaint_cli.metrics.targets import Target
 from inpaint_cli.ranks import wait
@@ -136,7 +136,9 @@ class Scoring:
 
     def _asked_of(self, target: Target) -> tuple[str, ...]:
         names = self.options.metrics
-        return tuple(filter(applies, names)) if target.is_reconstruction else names
+        if not target.is_reconstruction:
+            return names
+        return tuple(name for name in names if metrics.get(name).compares_pictures)
 
     def load_instruments(self) -> Instruments:
         """Load the networks that the metrics need."""
@@ -185,14 +187,12 @@ class Scoring:
         meter = Meter(target, self.options, plan.wanted, tools)
         pieces = parts(len(target.ids), target.k)
         work = WorkFolder.of(self._identity(target, tools, meter), pieces, self.work)
-        todo, start = work.todo(rank(), world_size()), time.monotonic()
-        all_of_us = sum(len(pieces[n]) for n in range(rank(), len(pieces), world_size()))
-        done = all_of_us - sum(len(pieces[n]) for n in todo)
+        (todo, ours, done), start = work.share(rank(), world_size()), time.monotonic()
         if done and rank() == 0:
-            self.reporter.note(f"{target.label}: going on; {done} of {all_of_us} images are done")
+            self.reporter.note(f"{target.label}: going on; {done} of {ours} images are done")
         reporter = self.reporter if rank() == 0 else Reporter(quiet=True)
         if plan.wanted:
-            total, finished = all_of_us * target.k, done * target.k
+            total, finished = ours * target.k, done * target.k
             try:
                 with reporter.progress(target.label, total, finished) as advance:
                     for number in todo:
@@ -207,10 +207,15 @@ class Scoring:
         self._report_failed(target, meter)
         return work, time.monotonic() - start
 
+    @property
+    def versions(self) -> list[Any]:
+        """What decides figures beside what is asked for."""
+        return [__version__, measuring.VERSION, str(torch.__version__), self.device.type]
+
     def _identity(self, target: Target, tools: Instruments, meter: Meter) -> list[Any]:
         """Return what decides every byte of the shards."""
         return [
-            [__version__, measuring.VERSION, str(torch.__version__), self.device.type],
+            self.versions,
             [sorted(meter.wanted), meter.sets, self.options.pooled],
             tools.identity(),
             None if self.options.calibration is None else asdict(self.options.calibration),

@@ -1,12 +1,13 @@
 """What is scored: models that complete a split of a data set under one and the same set of masks.
 
+Or what their autoencoders make of the originals: the best that completions can be.
 Files made beforehand are the other kind of target (folders.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,14 @@ import torch
 from torch import Tensor
 
 from inpaint_cli.data.image_set import ImageSet
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import ResourceError
 from inpaint_cli.family import Model
-from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
+    RECONSTRUCTION,
     MaskChoice,
     ModelSize,
     Setting,
     TargetFacts,
-    choose_masks,
     dataset_facts,
 )
 from inpaint_cli.models.external import ToolFailure
@@ -32,7 +32,6 @@ from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.request import CompletionRequest, DetailSource
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
-from inpaint_cli.reporting import Reporter
 
 BATCH_PIXELS = 2**20
 """Pixels of the completions that a model draws at a time."""
@@ -315,57 +314,58 @@ def takes_temperature(contestant: Contestant) -> bool:
     return contestant.model.stochastic and contestant.model.has_temperature
 
 
-def check_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
-    """Raise UserError for a temperature that means nothing, or that no model would take."""
-    if temperature is None:
-        return
-    if not 0 <= temperature < float("inf"):
-        raise UserError(f"must be at least 0, got {temperature}.", setting="temperature")
-    if not any(map(takes_temperature, contestants)):
-        raise UserError(
-            "no model here has one: methods draw without, and a program is told its own in its "
-            "command. Leave it out.",
-            setting="temperature",
+@dataclass
+class ReconstructionTarget(Target):
+    """A model that is shown the originals as a whole, and gives them back.
+
+    The masks are those of the completions beside it, for the figures of hidden pixels alone.
+    """
+
+    of: ModelTarget
+    k: int = 1
+    is_reconstruction = True
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.of.name} ({RECONSTRUCTION})"
+        self.label = f"{self.of.label} ({RECONSTRUCTION})"
+        self.ids, self.setting, self.classes = self.of.ids, self.of.setting, self.of.classes
+
+    def case(self, index: int) -> Case:
+        image, levels = self.of.picture(index), self.setting.levels
+        given = self._in_windows(image) if self.setting.windows else self._given(image)
+        return Case(
+            scored(image, levels),
+            torch.from_numpy(np.array(self.of.masks[index])),
+            scored(given, levels),
+            label=self.of.label_of(index),
         )
 
+    def _given(self, image: Tensor) -> Tensor:
+        contestant = self.of.contestant
+        return contestant.model.reconstruct(image[None].to(contestant.device)).cpu()
 
-def _check_holes(masks: MaskChoice, count: int) -> None:
-    """Refuse masks of which none hides anything: every model would be perfect."""
-    if all(masks[index].all() for index in range(count)):
-        raise UserError(
-            f"'{masks.kind}' leaves all of {masks.height}x{masks.width} pixels visible: there is "
-            "no hole. Take another kind, size or seed.",
-            setting="masks",
+    def _in_windows(self, image: Tensor) -> Tensor:
+        """Return the picture as the model sees it, at its own size, at that of the original."""
+        photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
+        hidden = np.zeros((photo.height, photo.width), np.bool_)
+        request = CompletionRequest(reconstruct=True)
+        completed = complete_photo(photo, hidden, self.of.contestant.model, request)
+        return torch.from_numpy(np.ascontiguousarray(completed.samples(0).transpose(2, 0, 1)))[None]
+
+    def facts(self) -> TargetFacts:
+        facts = self.of.facts()
+        at = facts.model["sampler"]["at"].replace("windows of ", "")
+        return replace(
+            facts,
+            model={**facts.model, "sampler": {"at": at}},
+            completions={
+                **facts.completions,
+                "k": 1,
+                "seed": None,
+                "composited": False,
+                "source": RECONSTRUCTION,
+            },
         )
 
-
-def prepared(
-    contestants: Sequence[Contestant],
-    settings: Sequence[Setting],
-    load: Mapping[Setting, ImageSet],
-    options: CompletionOptions,
-    reporter: Reporter | None = None,
-) -> list[ModelTarget]:
-    """Return a target for each model; models of one setting share images and masks."""
-    if options.detail and not any(setting.windows for setting in settings):
-        raise UserError(
-            "every model completes pictures of its own size here. Set size to larger pictures.",
-            setting="detail",
-        )
-    targets, masks = [], dict[Setting, MaskChoice]()
-    for contestant, setting in zip(contestants, settings, strict=True):
-        images = load[setting]
-        rows = subset(images, options.limit)
-        if setting not in masks:
-            masks[setting] = choose_masks(
-                options.masks, setting, len(rows), options.seed, options.by_visible, reporter
-            )
-            _check_holes(masks[setting], len(rows))
-            if reporter and options.limit and options.limit > len(rows):
-                reporter.note(f"limit: there are no more than {len(rows)} pictures in this split")
-        chosen = masks[setting]
-        target = ModelTarget(contestant, images, rows, setting, chosen, options.k, options.seed)
-        target.temperature = options.temperature
-        target.detail = options.detail or "none"
-        targets.append(target)
-    return targets
+    def fingerprint(self) -> Any:
+        return [RECONSTRUCTION, self.facts().completions, self.of.fingerprint()]

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from inpaint_cli import __version__, metrics
+from inpaint_cli import metrics
 from inpaint_cli.data.image_set import counted
 from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
-from inpaint_cli.metrics import measuring, statistics_file
+from inpaint_cli.metrics import statistics_file
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import LOSSY, CommonSize, header
 from inpaint_cli.metrics.instruments import Instruments
@@ -30,7 +30,14 @@ from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.moments import Moments
 from inpaint_cli.metrics.pairs import items_of, names_of, pictures_in, state_of
-from inpaint_cli.metrics.protocol import Setting, Subject, TargetFacts, dataset_facts
+from inpaint_cli.metrics.protocol import (
+    Setting,
+    Subject,
+    TargetFacts,
+    check_names,
+    dataset_facts,
+    mask_facts,
+)
 from inpaint_cli.metrics.report import Document, document_of
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.metrics.targets import subset
@@ -41,32 +48,11 @@ from inpaint_cli.ranks import wait
 from inpaint_cli.reporting import Reporter
 
 if TYPE_CHECKING:
-    from inpaint_cli.metrics.folder_options import FolderOptions
+    from inpaint_cli.metrics.options import FolderOptions
     from inpaint_cli.metrics.scoring import Scoring
 
 PAIRS = "needs originals and completions that pair; these pictures do not"
 PICTURES = "needs the pictures of both sides, and a mean and covariance is all that there is of one"
-
-
-def split_reference(folders: Sequence[Path], options: dict[str, Any]) -> None:
-    """Turn a reference that is no folder into statistics; folders without originals do not pair."""
-    given = options.get("reference")
-    if given is not None and statistics_file.is_meant(Path(given)):
-        if "fid" not in options.get("metrics", ("fid",)):
-            raise UserError("statistics serve fid, which is not asked for.", setting="reference")
-        options["statistics"] = statistics_file.load(Path(options.pop("reference")))
-        if folders and not all(is_recorded(folder) for folder in folders):
-            options["unpaired"] = True
-    elif given is not None and Path(given).is_file():
-        raise UserError(
-            f"{given}: must be a folder of pictures or statistics in an .npz file.",
-            setting="reference",
-        )
-    if options.get("unpaired"):
-        for name in ("masks", "k", "sets", "by_visible", "calibration"):
-            if options.get(name):
-                raise UserError("belongs to pictures that pair; these do not.", setting=name)
-        options.setdefault("metrics", ("fid",) if "statistics" in options else ("fid", "kid"))
 
 
 @dataclass
@@ -128,9 +114,7 @@ class PictureSet:
         """Measure this process's shards, but for those that are there."""
         pieces = parts(len(self.files), 1)
         work = WorkFolder.of(self._identity(tools, scoring), pieces, scoring.work)
-        todo = work.todo(rank(), world_size())
-        ours = sum(len(pieces[n]) for n in range(rank(), len(pieces), world_size()))
-        done = ours - sum(len(pieces[number]) for number in todo)
+        todo, ours, done = work.share(rank(), world_size())
         reporter = scoring.reporter if rank() == 0 else Reporter(quiet=True)
         if done and todo:
             reporter.note(f"{self.name}: going on; {done} of {ours} pictures are done")
@@ -159,7 +143,7 @@ class PictureSet:
     def _identity(self, tools: Instruments, scoring: Scoring) -> list[Any]:
         """Return what decides every byte of the shards."""
         return [
-            [__version__, measuring.VERSION, str(torch.__version__), scoring.device.type],
+            scoring.versions,
             ["pictures", *tools.identity()],
             [state_of(self.files), self.size.rule],
         ]
@@ -222,14 +206,7 @@ class UnpairedTarget:
                 "sampler": {},
             },
             dataset=dataset,
-            masks={
-                "distribution": "unknown",
-                "params": {},
-                "seed": None,
-                "convention": "1=observed",
-                "bins": None,
-                "bin_weights": None,
-            },
+            masks=mask_facts("unknown"),
             completions={
                 "k": 1,
                 "seed": None,
@@ -273,8 +250,7 @@ class UnpairedScoring:
         names = names_of(files.folders)
         for target, name in zip(targets, names, strict=True):
             target.name = name
-        if len(set(names)) < len(names):
-            raise UserError(f"{', '.join(names)}: two of these have one name. Give each once.")
+        check_names(names)
         for target in targets if rank() == 0 else ():
             for line in target.cautions():
                 scoring.reporter.warn(f"{target.name}: {line}")

@@ -15,13 +15,12 @@ from inpaint_cli import data
 from inpaint_cli.data.image_set import SPLITS, ImageSet
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.metrics.completion_options import CompletionOptions, load_images
+from inpaint_cli.metrics.options import CompletionOptions, check_counts, load_images
 from inpaint_cli.metrics.protocol import (
     BINS,
     MaskChoice,
     Setting,
     bin_of,
-    check_counts,
     choose_masks,
     settings_of,
 )

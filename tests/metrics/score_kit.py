@@ -13,12 +13,13 @@ from PIL import Image
 from inpaint_cli import metrics
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.metrics import measuring
-from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.metric import Figures
-from inpaint_cli.metrics.protocol import MeasureOptions, Setting
+from inpaint_cli.metrics.options import CompletionOptions, MeasureOptions
+from inpaint_cli.metrics.protocol import Setting
+from inpaint_cli.metrics.score import prepared
 from inpaint_cli.metrics.scoring import Scoring
-from inpaint_cli.metrics.targets import Case, Contestant, ModelTarget, prepared
+from inpaint_cli.metrics.targets import Case, Contestant, ModelTarget
 from inpaint_cli.reporting import Reporter
 from tests.metrics import thumbnails
 from tests.pretend_model import PretendModel

@@ -16,7 +16,7 @@ from inpaint_cli.metrics.features import FeatureExtractor
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Meter
 from inpaint_cli.metrics.metric import Figures
-from inpaint_cli.metrics.protocol import MeasureOptions
+from inpaint_cli.metrics.options import MeasureOptions
 from inpaint_cli.metrics.tables import text_of
 from inpaint_cli.metrics.targets import Case, ModelTarget
 from tests.metrics.score_kit import CPU, QUIET, QuickScoring, check_schema, target

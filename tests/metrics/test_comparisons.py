@@ -16,12 +16,12 @@ from inpaint_cli import metrics
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.masks.sets import draw_set, write_set
 from inpaint_cli.metrics.blocks import blocks_of, heads_of
-from inpaint_cli.metrics.completion_options import CompletionOptions
 from inpaint_cli.metrics.folders import CommonSize, FilesTarget, in_colours_alike, target_of
 from inpaint_cli.metrics.intervals import by_picture, over_images, paired_difference
+from inpaint_cli.metrics.options import CompletionOptions
 from inpaint_cli.metrics.protocol import Setting
+from inpaint_cli.metrics.score import prepared
 from inpaint_cli.metrics.tables import csv_of, text_of
-from inpaint_cli.metrics.targets import prepared
 from inpaint_cli.reporting import Reporter
 from tests.metrics.score_kit import SIDE, contestant, pictures, report, save, scoring, target
 

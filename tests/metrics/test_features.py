@@ -14,7 +14,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import features, inception, instruments
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.features import load
-from inpaint_cli.metrics.protocol import MeasureOptions
+from inpaint_cli.metrics.options import MeasureOptions
 from inpaint_cli.weights import hash_of, save_weights
 from inpaint_cli.zoo import weight_files
 

@@ -2,11 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from inpaint_cli.metrics.perceptual_scores import (
-    expected_minimum,
-    perceptual_figures,
-    weighted_variance,
-)
+from inpaint_cli.metrics.lpips import expected_minimum, perceptual_figures, weighted_variance
 from inpaint_cli.models.perceptual import (
     PerceptualDistance,
     Scaling,
@@ -17,7 +13,7 @@ from inpaint_cli.models.perceptual import (
 from tests.metrics import recorded_images as recorded
 from tests.metrics.perceptual_networks import Convolutions, of_formula
 from tests.metrics.recorded_metrics import expected
-from tests.metrics.test_perceptual_scores import spatial_map
+from tests.metrics.test_lpips import spatial_map
 
 pytestmark = [pytest.mark.golden, pytest.mark.metrics]
 

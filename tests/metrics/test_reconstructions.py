@@ -9,10 +9,10 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.images import psnr_of
-from inpaint_cli.metrics.reconstructions import REMARK, ReconstructionTarget, reconstructing
-from inpaint_cli.metrics.score import order_of
+from inpaint_cli.metrics.options import order_of
+from inpaint_cli.metrics.score import REMARK, reconstructing
 from inpaint_cli.metrics.tables import text_of
-from inpaint_cli.metrics.targets import ModelTarget, Target
+from inpaint_cli.metrics.targets import ModelTarget, ReconstructionTarget, Target
 from inpaint_cli.reporting import Reporter
 from tests.metrics.score_kit import QUIET, SIDE, check_schema, contestant, scoring, target
 from tests.pretend_model import PretendModel

@@ -11,7 +11,7 @@ from inpaint_cli import models
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks import draw
 from inpaint_cli.masks.sets import MaskSet, draw_set, write_set
-from inpaint_cli.metrics.completion_options import CompletionOptions
+from inpaint_cli.metrics.options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
     MaskChoice,
     ModelSize,
@@ -20,7 +20,8 @@ from inpaint_cli.metrics.protocol import (
     settings_of,
     unequal_warning,
 )
-from inpaint_cli.metrics.targets import check_temperature, prepared, scored, subset
+from inpaint_cli.metrics.score import check_temperature, prepared
+from inpaint_cli.metrics.targets import scored, subset
 from inpaint_cli.photos.request import CompletionRequest
 from tests.metrics.score_kit import SIDE, contestant, pictures, target
 from tests.pretend_model import PretendModel

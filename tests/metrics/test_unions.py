@@ -11,7 +11,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.blocks import called, heads_of
 from inpaint_cli.metrics.frechet import fid_all, frechet_distance
 from inpaint_cli.metrics.moments import Moments
-from inpaint_cli.metrics.score import order_of
+from inpaint_cli.metrics.options import order_of
 from inpaint_cli.metrics.tables import csv_of, markdown_of, text_of
 from inpaint_cli.metrics.targets import ModelTarget
 from tests.metrics import thumbnails

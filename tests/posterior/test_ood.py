@@ -17,7 +17,7 @@ import inpaint_cli
 from inpaint_cli import zoo
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.completion_options import completion_options
+from inpaint_cli.metrics.options import completion_options
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.pictures.reading import read
