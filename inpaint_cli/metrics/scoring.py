@@ -95,7 +95,8 @@ class Scoring:
         for plan, (work, _) in zip(plans, works, strict=True):
             if plan.wanted and work.todo():
                 plan.failed = True
-                plan.refused |= dict.fromkeys(plan.wanted, Refused(FAILED))
+                wanted = [name for name in plan.asked if name not in plan.refused]
+                plan.refused |= dict.fromkeys(wanted, Refused(FAILED))
         scored = [
             self._scored(plan, tools, work, seconds)
             for plan, (work, seconds) in zip(plans, works, strict=True)

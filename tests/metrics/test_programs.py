@@ -80,13 +80,15 @@ def test_a_program_that_always_fails_is_given_up_soon(tmp_path: Path) -> None:
 
 def test_a_program_that_always_fails_takes_no_other_model_down(tmp_path: Path) -> None:
     command = programs.command(tmp_path, "sys.exit('never')")
-    result = run("--model", command, "--model", "telea", *FEW, "--json")
+    names = "psnr,ssim,mae,crps,energy,coverage,rank-histogram"
+    result = run("--model", command, "--model", "telea", *FEW, "--metrics", names, "--json")
     assert result.exit_code == 3
     assert "refused: failed for the first 3 images: " in result.stderr
     assert "images failed" not in result.stderr
     ours, telea = json.loads(result.stdout)
     assert ours["failed"]
     assert (ours["metrics"], len(telea["metrics"]) > 0) == ([], True)
+    assert [entry["name"] for entry in ours["refused"]] == names.split(",")
 
 
 def test_a_method_that_sees_nothing_takes_no_other_model_down() -> None:
