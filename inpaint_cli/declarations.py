@@ -90,7 +90,7 @@ class Detail:
     recorded: type[int] | type[float] | type[dict[str, float]] | None = None
     """What the record keeps it as; None = not at all."""
     captioned: bool = False
-    """Whether the sheet writes it under its completion; for one that is recorded."""
+    """Whether the sheet writes it under its completion; for what is recorded per completion."""
     drawn: Literal["frames", "rows", "picture"] | None = None
     """The file that it becomes. frames: uint8 [S, H, W, 3], an animated GIF. rows: uint8 [rows,
     columns, C, H, W], a sheet in PNG. picture: uint8 [H, W, 3], one PNG."""
