@@ -25,8 +25,7 @@ from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
 
 if TYPE_CHECKING:
-    from inpaint_cli.photos.batch import BatchRun
-    from inpaint_cli.photos.failing import FailedPhoto
+    from inpaint_cli.photos.batch import BatchRun, FailedPhoto
     from inpaint_cli.photos.holes import HoleSource
     from inpaint_cli.photos.pairing import PhotoTask
 
@@ -170,7 +169,7 @@ def write_previews(
     reporter: Reporter,
 ) -> None:
     """Write and print the preview of each photo; of several, a bad one does not stop the others."""
-    from inpaint_cli.photos.failing import FailedPhoto
+    from inpaint_cli.photos.batch import FailedPhoto
     from inpaint_cli.photos.pairing import inputs_of
 
     inputs, failed = inputs_of(tasks, hole.painted), list[FailedPhoto]()
@@ -188,9 +187,8 @@ def tasks_of_photos(
     photos: Sequence[str], hole: HoleSource, given: Mapping[str, Any], reporter: Reporter
 ) -> tuple[list[PhotoTask], bool]:
     """Return the photos with their masks, and whether several could be meant."""
-    from inpaint_cli.photos.listing import photos_of
+    from inpaint_cli.photos.listing import photos_of, with_stdin
     from inpaint_cli.photos.pairing import tasks_of
-    from inpaint_cli.photos.piped import with_stdin
     from inpaint_cli.pictures.opening import no_such_file
 
     photos = with_stdin(photos, place_of_stdin(given["output"]), overwrite=given["overwrite"])

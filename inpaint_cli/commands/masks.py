@@ -169,7 +169,7 @@ def parse_size(text: str, setting: str = "size") -> tuple[int, int]:
 
 def _refuse_foreign_sheet(folder: Path) -> None:
     from inpaint_cli.files import is_ours
-    from inpaint_cli.pictures.own_text import own_text
+    from inpaint_cli.pictures.writing import own_text
 
     path = folder / SHEET
     if path.exists() and not is_ours(folder, SHEET, lambda sheet: bool(own_text(sheet))):
@@ -182,7 +182,7 @@ def write_sheet(drawn: MaskSet, path: Path) -> Path:
     from inpaint_cli.masks import parse
     from inpaint_cli.masks.ranges import MIXTURE
     from inpaint_cli.photos.sheets import grid
-    from inpaint_cli.pictures.own_text import mark
+    from inpaint_cli.pictures.writing import mark
 
     mixture = parse(drawn.kind).is_mixture
     columns = len(MIXTURE) if mixture else SHEET_COLUMNS

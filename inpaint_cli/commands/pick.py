@@ -125,7 +125,7 @@ def in_text(completion: Path) -> dict[str, Any]:
     """Return what a completion itself tells; nothing without its text."""
     from PIL import Image, UnidentifiedImageError
 
-    from inpaint_cli.pictures.own_text import own_text
+    from inpaint_cli.pictures.writing import own_text
 
     try:
         Image.open(completion).close()

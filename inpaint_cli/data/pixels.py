@@ -16,8 +16,8 @@ from PIL import Image
 from inpaint_cli.data.preparation import Preparation
 from inpaint_cli.data.value_ranges import SampleKind, ValueRange, kind_of, undecided
 from inpaint_cli.errors import UserError
-from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.picture import Picture, of_array
+from inpaint_cli.pictures.plain import flat_image
 from inpaint_cli.pictures.reading import read, reduced_jpeg
 
 Array = npt.NDArray[Any]

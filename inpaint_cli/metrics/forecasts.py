@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.data.image_set import counted
-from inpaint_cli.metrics import calibrated
 from inpaint_cli.metrics.estimate import Estimate
 from inpaint_cli.metrics.intervals import ends_of, resampled_means
 from inpaint_cli.metrics.metric import (
@@ -29,6 +28,8 @@ from inpaint_cli.metrics.metric import (
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from inpaint_cli.photos.calibration import Calibration
 
 CHUNK = 65536
 """Hidden values at a time: what is computed in float64 needs K times as many."""
@@ -224,6 +225,24 @@ def forecast_figures(case: MeasuredCase) -> Figures:
     return figures
 
 
+def calibrated_figures(case: MeasuredCase, calibration: Calibration) -> Figures:
+    """Return share inside, mean width in 0..1 and interval score of one image's hidden values."""
+    hidden = ~case.visible[0].numpy()
+    if not hidden.any():
+        return {}
+    members = case.completions.numpy()[..., hidden].reshape(len(case.completions), -1) / 255.0
+    truth = case.truth.numpy()[..., hidden].reshape(-1) / 255.0
+    low, high = calibration.intervals(members, float(case.visible[0].double().mean()))
+    beyond = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
+    # The interval score (Gneiting & Raftery 2007, eq. 43).
+    score = high - low + 2 / (1 - calibration.level) * beyond
+    return {
+        "calibrated-inside": float((beyond == 0).mean()),
+        "calibrated-width": float((high - low).mean()),
+        "interval-score": float(score.mean()),
+    }
+
+
 class Forecast(Metric):
     """A figure of the completions as a forecast of the hidden values."""
 
@@ -288,7 +307,7 @@ class Coverage(Forecast):
             covered = interval.covered(np.atleast_2d(forecast["ranks"]))
             forecast[self.name] = float(covered[0])
         chosen = case.options.calibration
-        return forecast if chosen is None else {**forecast, **calibrated.figures(case, chosen)}
+        return forecast if chosen is None else {**forecast, **calibrated_figures(case, chosen)}
 
     def lines(self, results: Results) -> Iterator[Line]:
         interval = nearest_interval(results.k)
@@ -302,7 +321,25 @@ class Coverage(Forecast):
             params={"j": interval.j, "nominal": interval.nominal},
         )
         if results.options.calibration is not None:
-            yield from calibrated.lines(self, results, results.options.calibration)
+            yield from self._calibrated(results, results.options.calibration)
+
+    def _calibrated(self, results: Results, calibration: Calibration) -> Iterator[Line]:
+        """Yield how often the intervals of a calibration hold, and how wide they are."""
+        factors = [one.factor for one in calibration.factors]
+        yield mean_line(
+            self,
+            results,
+            "calibrated-inside",
+            "conformal risk control",
+            label=f"coverage {100 * calibration.level:g} % calibrated",
+            target=calibration.level,
+            params={"level": calibration.level, "factors": factors},
+        )
+        for column, variant, label in (
+            ("calibrated-width", "width, share of black to white", "width calibrated"),
+            ("interval-score", "interval score", "interval score"),
+        ):
+            yield mean_line(self, results, column, variant, label=label, better="lower")
 
 
 class RankHistogram(Forecast):

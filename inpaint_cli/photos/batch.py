@@ -1,4 +1,7 @@
-"""Complete many photos in turn, each in two steps: complete it, write its results."""
+"""Complete many photos in turn, each in two steps: complete it, write its results.
+
+Where one of several fails the others go on, and what failed is told at the end.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,18 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from inpaint_cli.errors import Interrupted, UserError
+from inpaint_cli.errors import Interrupted, PlainError, ResourceError, UserError
 from inpaint_cli.family import Model
 from inpaint_cli.files import check_length, replacing, resolved, writing_once
 from inpaint_cli.models.external import in_words
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto, complete_photo
 from inpaint_cli.photos.extending import extended
-from inpaint_cli.photos.failing import FailedPhoto
 from inpaint_cli.photos.holes import HoleSource
 from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
+from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.photos.output import OutputSettings
 from inpaint_cli.photos.overview import TILE_PX
 from inpaint_cli.photos.pairing import PhotoTask, inputs_of
@@ -233,3 +236,28 @@ class BatchRun:
 
 def _in_the_way(file: Path) -> UserError:
     return UserError("exists. Replace it with the setting overwrite.", where=file)
+
+
+@dataclass(frozen=True)
+class FailedPhoto:
+    """One of several photos that could not be completed."""
+
+    photo: Path
+    error: Exception
+
+    @classmethod
+    def of(cls, task: PhotoTask, error: Exception, several: bool) -> Self:
+        """Return what failed; raise it where it is the only photo, or where it ends all."""
+        plain = _plain(error, task.photo)
+        if several and not (isinstance(error, PlainError) and error.ends_batch):
+            return cls(task.photo, plain)
+        if plain is error:
+            raise error
+        raise plain from error
+
+
+def _plain(error: Exception, photo: Path) -> Exception:
+    """Return an error that names the photo where it is one that people see; others as they are."""
+    if is_out_of_memory(error):
+        return ResourceError("out of memory. Free some, or reduce the photo.", where=photo)
+    return error.within(photo) if isinstance(error, PlainError) else error

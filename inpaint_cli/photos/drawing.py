@@ -59,20 +59,9 @@ def draw(
     if isinstance(model, Method):
         drawn = model.drawn(image, visible, noise, **options)
         return Drawn(np.where(visible[..., None], image, drawn))
-    return _by_network(model, image, visible, noise, declared, options)
-
-
-def _by_network(
-    model: Model,
-    image: npt.NDArray[np.uint8],
-    visible: Mask,
-    noise: Noise,
-    declared: Sequence[Detail],
-    options: Mapping[str, Any],
-) -> Drawn:
-    """Draw by tensors where the network lies, in batches that memory holds."""
     import torch
 
+    # By tensors where the network lies, in batches that memory holds.
     shown = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
     known = torch.from_numpy(np.ascontiguousarray(visible))[None, None]
     parameters = getattr(model, "parameters", list)

@@ -1,16 +1,22 @@
-"""Which photos files, folders and patterns mean, and why other files of a folder are left out."""
+"""Which photos files, folders and patterns mean, and why other files of a folder are left out.
+
+The photo that comes by standard input, PHOTO `-`, is kept among the results, as any other file.
+"""
 
 from __future__ import annotations
 
+import filecmp
 import glob
 import os
 import re
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.files import resolved
+from inpaint_cli.files import replacing, resolved
 from inpaint_cli.photos import preview
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record
@@ -29,6 +35,9 @@ SILENT = {RECORD, "masks.json"}
 """Files of ours that are no pictures; that they are left out is nothing to tell."""
 NAMED = 5
 """So many files are named in a remark on those that are left out."""
+STDIN = "-"
+STDIN_NAME = "stdin"
+"""What the photo is called, and so its results: stdin-0.png, stdin-sheet.png."""
 
 
 @dataclass(frozen=True)
@@ -220,3 +229,36 @@ def _reason(file: Path) -> str:
     if file.suffix.lower() in HEIF_SUFFIXES:
         return "HEIC is read with pillow-heif only: pip install pillow-heif"
     return "not a kind of picture that is read"
+
+
+def with_stdin(photos: Sequence[str], folder: Path, *, overwrite: bool) -> tuple[str, ...]:
+    """Return the arguments with `-` replaced by a file in `folder` that holds standard input.
+
+    folder: that of the results, so that the record names what was filled, and the same command
+    goes on. UserError where nothing comes in, or where another photo has that name.
+    """
+    if STDIN not in photos:
+        return tuple(photos)
+    path = folder / STDIN_NAME
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UserError(
+            "nothing comes by standard input. Write `cat photo.png | inpaint complete - ...`, or "
+            "./- for a file of that name.",
+            where=STDIN,
+        )
+    placing = replacing(path, announce=lambda new: _check(new, path, overwrite))
+    with placing as temporary, temporary.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return tuple(str(path) if photo == STDIN else photo for photo in photos)
+
+
+def _check(new: Path, path: Path, overwrite: bool) -> None:
+    """Raise UserError for an empty stream, or one that is not the photo that came before."""
+    if not new.stat().st_size:
+        raise UserError("standard input is empty: no photo came in.", where=STDIN)
+    if path.exists() and not overwrite and not filecmp.cmp(new, path, shallow=False):
+        raise UserError(
+            "it holds another photo that came by standard input. Give another output folder, or "
+            "replace it with the setting overwrite.",
+            where=path,
+        )

@@ -30,7 +30,7 @@ from inpaint_cli.photos.intervals import ENDINGS as INTERVALS
 from inpaint_cli.photos.journal import NAME as JOURNAL
 from inpaint_cli.photos.journal import Journal, Line
 from inpaint_cli.photos.old_records import upgraded
-from inpaint_cli.pictures.own_text import own_text
+from inpaint_cli.pictures.writing import own_text
 from inpaint_cli.streams import whole_json
 
 NAME = "completions.json"

@@ -28,9 +28,8 @@ from inpaint_cli.photos.overview import TILE_PX, Overview
 from inpaint_cli.photos.record import SHEET, Record, files_of
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.spread import Spread
-from inpaint_cli.pictures.own_text import mark, own_text
 from inpaint_cli.pictures.picture import Samples
-from inpaint_cli.pictures.writing import Placing, Written, visible_change, write
+from inpaint_cli.pictures.writing import Placing, Written, mark, own_text, visible_change, write
 from inpaint_cli.reporting import Advance, Reporter
 from inpaint_cli.streams import shown
 

@@ -1,15 +1,21 @@
-"""Writes completed pictures: exactly, or in the photo's own lossy format where that is wanted."""
+"""Writes completed pictures: exactly, or in the photo's own lossy format where that is wanted.
+
+What a file of ours says of itself stands in the PNG chunk `inpaint`, or in a TIFF's description.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
+from inpaint_cli import __version__
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import replacing
 from inpaint_cli.pictures import lossy_writing, png_writing, tiff_writing
@@ -186,3 +192,25 @@ def _on_white(picture: Picture) -> Samples:
     values = in_bytes(in_its_type(picture))
     flat = on_white(Plain(values, 8, picture.metadata)).samples
     return np.broadcast_to(flat, (*flat.shape[:2], 3))
+
+
+def own_text(path: Path) -> dict[str, Any]:
+    """Return what a picture tells of how we made it; nothing where it is not ours."""
+    try:
+        with Image.open(path) as picture:
+            texts = getattr(picture, "text", {})
+            text = texts.get(TEXT_KEY) or picture.getexif().get(TiffImagePlugin.IMAGEDESCRIPTION)
+        facts = json.loads(text or "{}")
+    except Exception:  # whatever Pillow raises: a file that cannot be read says nothing
+        return {}
+    return facts if isinstance(facts, dict) and "version" in facts else {}
+
+
+def mark(what: str) -> PngImagePlugin.PngInfo:
+    """Return what a PNG file of ours that is no completion is to be saved with, as `pnginfo`.
+
+    what: "sheet" and the like.
+    """
+    text = PngImagePlugin.PngInfo()
+    text.add_text(TEXT_KEY, json.dumps({"version": __version__, "what": what}))
+    return text

@@ -18,8 +18,8 @@ from inpaint_cli.data.preparation import Preparation
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import resized
 from inpaint_cli.metrics.targets import Contestant
-from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.picture import Picture, Samples
+from inpaint_cli.pictures.plain import flat_image
 from inpaint_cli.pictures.ranges import ranged_as_trained
 from inpaint_cli.posterior.ood_features import Asking, StatisticKind, features, kinds_of
 from inpaint_cli.posterior.ood_fit import mask_of, tensor_of

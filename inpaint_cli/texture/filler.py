@@ -135,26 +135,15 @@ class Filler:
             surface.grainy for surface in self.surfaces
         )
 
-    def draw(
-        self,
-        key: int | tuple[int, ...],
-        *,
-        guide: Array | None = None,
-        guide_size: int = 0,
-        guide_weight: float = GUIDE_WEIGHT,
-    ) -> Array:
+    def draw(self, key: int | tuple[int, ...], **guided: Any) -> Array:
         """Return the completion of `key`, float32 [H, W, C]: only hole samples are changed.
 
-        guide: [H, W, C] in the unit of the samples, a picture whose structure wide holes follow,
-        with `guide_weight`; guide_size: the side at which its model works (blurs the comparison).
+        guided: as of `values`.
         """
         if self.samples is None:
             raise RuntimeError("the samples were not kept, and `draw` needs them")
         result = np.array(self.samples, np.float32)
-        shown = None if guide is None else guide[self.crop][self.hole]
-        result[self.crop][self.hole] = self.values(
-            key, guide=shown, guide_size=guide_size, guide_weight=guide_weight
-        )
+        result[self.crop][self.hole] = self.values(key, **guided)
         return result
 
     def values(
@@ -167,7 +156,9 @@ class Filler:
     ) -> Array:
         """Return what `draw` puts into the hole, float32 [N, C] in raster order.
 
-        guide: likewise only in the hole.
+        guide: likewise, in the unit of the samples: the hole in a picture whose structure wide
+        holes follow, with `guide_weight`; guide_size: the side at which its model works (blurs the
+        comparison).
         """
         rng = stream(self.seed, self.key, *(key if isinstance(key, tuple) else (key,)))
         given = None

@@ -12,8 +12,7 @@ from torch import Tensor
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.ipa import elbo
-from inpaint_cli.models.ipa.device_noise import training_draw
-from inpaint_cli.models.ipa.elbo import Bound
+from inpaint_cli.models.ipa.elbo import Bound, Draw
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.partial_encoder import (
     drawing_and_photo,
@@ -23,7 +22,8 @@ from inpaint_cli.models.ipa.partial_encoder import (
     start_from_encoder,
 )
 from inpaint_cli.models.ipa.posterior import forward_bound, frozen_rate, reverse_bound
-from inpaint_cli.randomness import Noise
+from inpaint_cli.models.ipa.vdvae import VdVae
+from inpaint_cli.randomness import Noise, tag_of
 
 HEAD = "decoder.out_net."
 TRUNK = "part_encoder."
@@ -241,3 +241,33 @@ def _scalars(bound: Bound) -> dict[str, Tensor]:
 
 
 STAGES = (VaeStage(), PartialEncoderStage())
+
+
+def training_draw(model: VdVae, noise: Noise) -> Draw:
+    """Return the normals of a training step: those of `noise`, or on a GPU streams made there."""
+    device = model.decoder.gain.device
+    if device.type != "cuda":
+        return noise.normal
+    return OnDevice(noise, sum(z * h * w for z, h, w in model.config.latent_shapes), device)
+
+
+class OnDevice:
+    """One stream per training sample, with the keys of a `Noise`; drawn at once, given in turn.
+
+    As with `Noise`, a sample's numbers do not depend on its batch; other kinds of devices give
+    others.
+    """
+
+    def __init__(self, noise: Noise, count: int, device: torch.device) -> None:
+        self.numbers = torch.empty(len(noise), count, device=device)
+        self.used = 0
+        generator = torch.Generator(device)
+        for row, key in zip(self.numbers, noise.keys, strict=True):
+            generator.manual_seed(tag_of(f"{noise.seed} {noise.tag!r} {key}") >> 1)
+            row.normal_(generator=generator)
+
+    def __call__(self, *shape: int) -> Tensor:
+        """Return the next [N, *shape] of them."""
+        size = torch.Size(shape).numel()
+        self.used += size
+        return self.numbers[:, self.used - size : self.used].view(-1, *shape)

@@ -13,9 +13,8 @@ from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import filled_up
 from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.config import TokenOrder
-from inpaint_cli.models.latent_codes.decoding import compose, composite
+from inpaint_cli.models.latent_codes.decoding import compose, composite, without_seams
 from inpaint_cli.models.latent_codes.restrictive import token_mask
-from inpaint_cli.models.latent_codes.seams import without_seams
 from inpaint_cli.models.latent_codes.token_sampling import (
     Drawing,
     draw_tokens,

@@ -15,9 +15,9 @@ from inpaint_cli.api import load_model
 from inpaint_cli.errors import UserError
 from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.request import CompletionRequest
-from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.mask_levels import alpha_of, mask_values
 from inpaint_cli.pictures.picture import of_array
+from inpaint_cli.pictures.plain import flat_image
 from inpaint_cli.pictures.ranges import ranged
 from inpaint_cli.pictures.reading import look, read
 from inpaint_cli.pictures.writing import write

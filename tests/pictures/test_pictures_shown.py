@@ -10,9 +10,9 @@ from PIL import Image, ImageCms
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.pictures.colours import inks_of, shown, stored
-from inpaint_cli.pictures.flat import flat_image
 from inpaint_cli.pictures.mask_levels import alpha_of, is_coloured, mask_values, with_values
 from inpaint_cli.pictures.picture import invisible, of_array
+from inpaint_cli.pictures.plain import flat_image
 from inpaint_cli.pictures.ranges import ranged
 from inpaint_cli.pictures.reading import read
 from tests.pictures import pictures_of as make

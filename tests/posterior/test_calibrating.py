@@ -17,9 +17,9 @@ import inpaint_cli
 from inpaint_cli.cli import main
 from inpaint_cli.commands.output_options import file_of
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics import calibrated
-from inpaint_cli.metrics.calibrated import figures
+from inpaint_cli.metrics.forecasts import calibrated_figures
 from inpaint_cli.metrics.protocol import BINS
+from inpaint_cli.metrics.score import check_calibration
 from inpaint_cli.photos import calibration as files
 from inpaint_cli.photos.calibration import Calibration, RangeFactor
 from inpaint_cli.posterior.calibrating import controlling_factor, visible_share
@@ -232,10 +232,10 @@ def test_a_calibration_of_something_else_is_refused_by_a_score(calibration: Cali
 def test_a_calibration_is_refused_for_completions_drawn_otherwise(calibration: Calibration) -> None:
     one = target(k=4)
     of_pretend = replace(calibration, model="pretend", weights_sha256="0" * 64)
-    calibrated.check(of_pretend, [one], Reporter(quiet=True))
+    check_calibration(of_pretend, [one], Reporter(quiet=True))
     one.options = {"pixel_noise": 0.0}
     with pytest.raises(UserError, match="is for pixel_noise 1, not 0"):
-        calibrated.check(of_pretend, [one], Reporter(quiet=True))
+        check_calibration(of_pretend, [one], Reporter(quiet=True))
 
 
 def test_the_command_writes_a_file_and_says_what_it_found(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_a_share_at_the_end_of_a_range_has_the_factor_it_was_found_with() -> Non
     pictures = torch.full((2, 1, 10, 10), 128, dtype=torch.uint8)
     measured: Any = SimpleNamespace(visible=visible, completions=pictures, truth=pictures[0])
     assert by_range.factor(visible_share(visible)) == 10
-    assert figures(measured, by_range)["calibrated-width"] == pytest.approx(20 / 255)
+    assert calibrated_figures(measured, by_range)["calibrated-width"] == pytest.approx(20 / 255)
 
 
 def test_a_calibration_that_no_metric_asks_for_is_refused(calibration: Calibration) -> None:

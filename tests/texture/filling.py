@@ -17,7 +17,6 @@ def fill(
     seed: int,
     key: int | tuple[int, ...] = 0,
     scale: float = 255.0,
-    **guided: Any,
 ) -> npt.NDArray[Any]:
     """Return completion `key` of `samples`; `Filler` says what all this is, and draws several."""
-    return Filler(samples, hole, seed=seed, scale=scale).draw(key, **guided)
+    return Filler(samples, hole, seed=seed, scale=scale).draw(key)

@@ -91,7 +91,7 @@ def test_a_guide_decides_what_wide_holes_hold() -> None:
     filler = Filler(picture, hole)
     dark, light = (np.full_like(picture, value) for value in (50, 140))
     means = [
-        filler.draw(0, guide=guide, guide_size=64, guide_weight=2.0)[hole].mean()
+        filler.draw(0, guide=guide[hole], guide_size=64, guide_weight=2.0)[hole].mean()
         for guide in (dark, light)
     ]
     assert means[1] > means[0] + 10

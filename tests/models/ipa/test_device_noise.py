@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from inpaint_cli.models.ipa.device_noise import OnDevice, training_draw
+from inpaint_cli.models.ipa.objective import OnDevice, training_draw
 from inpaint_cli.randomness import Noise
 from tests.models.ipa.small_vaes import random_vae
 

@@ -9,7 +9,7 @@ from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 from torch import Tensor
 
-from inpaint_cli.models.latent_codes.seams import REACH, without_seams
+from inpaint_cli.models.latent_codes.decoding import REACH, without_seams
 
 
 def box(height: int = 24, width: int = 24, margin: int = 6) -> Tensor:
