@@ -145,9 +145,7 @@ class ScoreOrder:
     work: Path | None = None
 
     def __post_init__(self) -> None:
-        completed = self.completed
-        check_counts(completed.k, completed.limit, self.measured.sets, completed.size)
-        check_counts(self.files.k, None, None, None)
+        check_counts(self.files.k, None, self.measured.sets, None)
         if not self.models and not self.files.folders:
             raise UserError("nothing to score: give a model or a folder.")
 

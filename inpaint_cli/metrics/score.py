@@ -192,12 +192,8 @@ def _remark_on(sizes: Sequence[ModelSize], settings: Sequence[Setting], reporter
 
 
 def check_temperature(temperature: float | None, contestants: Sequence[Contestant]) -> None:
-    """Raise UserError for a temperature that means nothing, or that no model would take."""
-    if temperature is None:
-        return
-    if not 0 <= temperature < float("inf"):
-        raise UserError(f"must be at least 0, got {temperature}.", setting="temperature")
-    if not any(map(takes_temperature, contestants)):
+    """Raise UserError for a temperature that no model would take."""
+    if temperature is not None and not any(map(takes_temperature, contestants)):
         raise UserError(
             "no model here has one: methods draw without, and a program is told its own in its "
             "command. Leave it out.",

@@ -15,7 +15,7 @@ from inpaint_cli import data
 from inpaint_cli.data.image_set import SPLITS, ImageSet
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.metrics.options import CompletionOptions, check_counts, load_images
+from inpaint_cli.metrics.options import CompletionOptions, load_images
 from inpaint_cli.metrics.protocol import (
     BINS,
     MaskChoice,
@@ -63,7 +63,6 @@ class CompareOrder:
             raise UserError(
                 "is needed: pictures of the kind that the model was trained on.", setting="data"
             )
-        check_counts(None, self.data.limit, None, None)
         if self.masks is not None:
             names((self.masks,), "masks")
         for name in names_of(self.against):

@@ -176,7 +176,7 @@ def test_at_temperature_zero_a_model_is_drawn_once_and_asked_at_zero() -> None:
 @pytest.mark.parametrize("temperature", [-1.0, float("inf"), float("nan")])
 def test_a_temperature_below_zero_or_beyond_all_numbers_is_refused(temperature: float) -> None:
     with pytest.raises(UserError, match=r"temperature: must be at (least 0|most 1000000)"):
-        check_temperature(temperature, [contestant()])
+        CompletionOptions(temperature=temperature)
     with pytest.raises(UserError, match=r"temperature: must be at (least 0|most 1000000)"):
         CompletionRequest(temperature=temperature)
 
