@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import Strata, over_images
 from inpaint_cli.metrics.metric import (
@@ -45,12 +46,14 @@ Answers = npt.NDArray[np.int64]
 
 
 def logits_of(case: MeasuredCase, images: Tensor) -> Matrix:
-    """Return class logits [N, classes] of images uint8 [N, C, H, W]; Refused where not finite."""
-    logits = case.instruments.network.logits(images)
+    """Return class logits [N, classes] of images uint8 [N, C, H, W]; UserError where not finite."""
+    network = case.instruments.network
+    logits = network.logits(images)
     assert logits is not None  # the metrics are refused without classes
     values = logits.double().numpy()
     if not np.isfinite(values).all():
-        raise Refused("some class logits are not finite")
+        text = f"{network.name}: some class logits are not finite. Take another classifier."
+        raise UserError(text, setting="features")
     return values
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from inpaint_cli import metrics
+from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.classes import agreement
-from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.features import FeatureExtractor
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Meter
@@ -79,7 +79,7 @@ def test_logits_that_are_no_numbers_are_refused() -> None:
         logits = torch.full((len(images), 4), torch.nan)
         return logits, logits
 
-    with pytest.raises(Refused, match="not finite"):
+    with pytest.raises(UserError, match="features: .*not finite"):
         figures(truth=0, levels=[0], label=0, compute=broken)
 
 
