@@ -79,7 +79,7 @@ def test_logits_that_are_no_numbers_are_refused() -> None:
         logits = torch.full((len(images), 4), torch.nan)
         return logits, logits
 
-    with pytest.raises(UserError, match="features: .*not finite"):
+    with pytest.raises(UserError, match=r"features: .*not finite"):
         figures(truth=0, levels=[0], label=0, compute=broken)
 
 
