@@ -242,7 +242,7 @@ def test_a_method_at_the_photos_own_size_has_no_detail_to_add(model: str) -> Non
     [
         ({"detail": "photo", "of_drawing": True}, "a drawing has no texture"),
         ({"detail": "none", "texture_only": True}, "this method has nothing but texture"),
-        ({"detail": "fog"}, "must be photo or none, got 'fog'"),
+        ({"detail": "fog"}, "must be one of photo, none, got 'fog'"),
     ],
 )
 def test_a_detail_that_makes_no_sense_is_refused(settings: dict[str, Any], told: str) -> None:
