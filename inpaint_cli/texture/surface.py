@@ -207,32 +207,26 @@ def _repeats(rest: Array, ring: Array, quantum: float, nearest: int, most: float
     So are stripes, a weave or a dither too fine to outlast the blur; grain of a camera is not.
     most: the correlation that is allowed, beside what chance makes.
     """
-    visible = ring.astype(np.float32)
+    inside = np.pad(ring, FARTHEST)
+    at, width = np.flatnonzero(inside), inside.shape[1]
+    inside = inside.ravel()
+    values = np.pad(rest, ((FARTHEST,) * 2, (FARTHEST,) * 2, (0, 0))).reshape(len(inside), -1)
+    here = values[at]
     lines = ((0, 1), (1, 0), (1, 1), (1, -1))
     for down, right in ((y * k, x * k) for k in range(nearest, FARTHEST + 1) for y, x in lines):
-        here, there = _shifted(down, right)
-        pairs = float((visible[here] * visible[there]).sum())
+        partner = at + down * width + right
+        paired = inside[partner]
+        pairs = int(paired.sum())
         if pairs < FEWEST:
             continue
-        alike = (rest[here] * rest[there]).sum((0, 1))
-        power = (rest[here] ** 2 * visible[there][..., None]).sum((0, 1))
+        alike = (here * values[partner]).sum(0)
+        power = (here[paired] ** 2).sum(0)
         # Where all is rounding there is nothing to see.
         seen = power > pairs * (0.5 * quantum) ** 2
         limit = max(most, 5 / math.sqrt(pairs))
         if (np.abs(alike[seen]) > limit * power[seen]).any():
             return True
     return False
-
-
-def _shifted(down: int, right: int) -> tuple[Span, Span]:
-    """Return the parts of a picture that lie so far apart: a pixel of one, and its partner."""
-
-    def pair(by: int) -> tuple[slice, slice]:
-        near, far = slice(0, -abs(by) or None), slice(abs(by), None)
-        return (near, far) if by >= 0 else (far, near)
-
-    (top, below), (left, beside) = pair(down), pair(right)
-    return (top, left), (below, beside)
 
 
 def _deviation(values: Array, quantum: float) -> Array:
