@@ -65,8 +65,7 @@ def contestant_of(model: Any) -> Contestant:
     from inpaint_cli.metrics.targets import Contestant
 
     if isinstance(model, external.ExternalTool):
-        identity = tuple(model.identity())
-        return Contestant(model.label, "exec", model, "cpu", None, model.command, identity)
+        return Contestant(model.label, "exec", model, "cpu", model.digest(), model.command)
     if isinstance(model, LoadedModel):
         return _contestant_of_loaded(model)
     from inpaint_cli.models.adapted import Adapted

@@ -44,7 +44,7 @@ class LoadedModel:
     device: torch.device | str
     """Where it computes; "auto" where that is decided when its weights are loaded."""
     weights_sha256: str | None = None
-    """None for methods without weights."""
+    """Of a command, the hash of its words and files; None for methods without weights."""
     note: str = ""
     """What a user should know of the weights: that their training is not finished."""
 
@@ -158,7 +158,8 @@ def load_model(
     name = str(name_or_path)
     if external.is_command(name):
         tool = external.ExternalTool(name, exec_timeout or external.TIMEOUT)
-        return LoadedModel(name, external.ExternalFamily(tool), tool, for_method(device))
+        of_tool = external.ExternalFamily(tool)
+        return LoadedModel(name, of_tool, tool, for_method(device), tool.digest())
     source = zoo.find(name, for_completion=True)
     if isinstance(source, str):
         family = models.get(source)

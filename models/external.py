@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -147,10 +148,13 @@ class ExternalTool(Method):
             "changed": float(np.mean([call.changed for call in calls])),
         }
 
-    def identity(self) -> list[str]:
-        """Return what tells this program from others: its words, and the files among them."""
-        files = [Path(word) for word in self.words if os.path.isfile(word)]
-        return [*self.words, *(hash_of(path) for path in files)]
+    def digest(self) -> str:
+        """Return the SHA-256 of what tells this program from others: words, and files among them.
+
+        It stands where other models have the hash of their weights.
+        """
+        files = [hash_of(Path(word)) for word in self.words if os.path.isfile(word)]
+        return hashlib.sha256(json.dumps([self.words, files]).encode()).hexdigest()
 
     def _run(
         self, image: npt.NDArray[np.uint8], visible: npt.NDArray[np.bool_], seed: int

@@ -164,6 +164,6 @@ def test_a_command_without_a_seed_has_one_completion_and_a_name_may_be_given(
 
 def test_the_identity_of_a_program_changes_with_its_script(tmp_path: Path) -> None:
     command = programs.command(tmp_path, programs.SEEDED)
-    before = ExternalTool(command).identity()
+    before = ExternalTool(command).digest()
     programs.command(tmp_path, programs.CHANGING)
-    assert ExternalTool(command).identity() != before
+    assert ExternalTool(command).digest() != before
