@@ -176,6 +176,8 @@ def no_mask(mask: str) -> UserError:
     from inpaint_cli.photos.listing import refuse_url
 
     refuse_url(mask, setting="mask")
+    if mask == "-":
+        return UserError("standard input gives photos, not masks. Give a file.", setting="mask")
     if Path(mask).suffix or len(Path(mask).parts) > 1:
         return UserError(f"{mask}: no such file or folder.", setting="mask")
     advice = ""

@@ -175,6 +175,7 @@ MISTAKES = {
     "photo missing": (["{folder}/none.png", "--box", "0,0,5,5"], "none.png: no such file"),
     "photo misspelt": (["{folder}/smal.png", "--box", "0,0,5,5"], "small.png'?"),
     "photo on the web": (["http://a.b/c.png", "--box", "0,0,5,5"], "URLs are not fetched"),
+    "mask on stdin": (["p.png", "--mask", "-"], "standard input gives photos, not masks"),
     "mask on the web": (["{photo}", "--mask", "https://a.b/c.png"], "download the picture first"),
     "photo is text": (["{text}", "--box", "0,0,5,5"], "t.png: not an image"),
     "n of nothing": (["{photo}", "--box", "0,0,5,5", "-n", "0"], "must be at least 1, got 0"),
