@@ -48,7 +48,7 @@ def checked_options(
     return {
         name: chosen[name]
         for name, option in known.items()
-        if name in of_photos or (name in chosen and chosen[name] != option.default)
+        if name in of_photos or chosen.get(name) not in (None, option.default)
     }
 
 

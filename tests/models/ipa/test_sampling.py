@@ -251,6 +251,7 @@ def test_photos_are_completed_without_pixel_noise_and_scores_with_it() -> None:
     family = models.get("ipa")
     assert checked_options(family, {}) == {"pixel_noise": 0.0}
     assert checked_options(family, {"pixel_noise": 1.0}) == {}
+    assert checked_options(family, {"fix_top": None, "pixel_noise": 1.0}) == {}
     assert checked_options(family, {"pixel_noise": 0.5, "bound": 2}) == {
         "pixel_noise": 0.5,
         "bound": 2,
