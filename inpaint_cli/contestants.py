@@ -91,4 +91,5 @@ def _contestant_of_loaded(loaded: LoadedModel) -> Contestant:
         loaded.device,
         loaded.weights_sha256,
         None if isinstance(weights, str) else weights.name,
+        note=loaded.note,
     )

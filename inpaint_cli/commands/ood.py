@@ -215,6 +215,7 @@ def of_photos(
     from inpaint_cli.posterior import ood_judging, ood_tables
 
     contestant = api.contestant(given["model"], str(resolve(given["device"])))
+    contestant.tell(reporter)
     reference = ood_judging.reference_of(contestant, given["reference"])
     statistic: StatisticKind | None = given["statistic"]
     transform: Transform | None = given["transform"]

@@ -122,6 +122,8 @@ def _of_models(
     order: ScoreOrder, load: Loader, reporter: Reporter, device: torch.device
 ) -> Sequence[Target]:
     contestants = [load(name, str(device)) for name in order.models]
+    for contestant in contestants:
+        contestant.tell(reporter)
     check_names([contestant.name for contestant in contestants])
     check_temperature(order.completed.temperature, contestants)
     _remark_on_temperature(order.completed, contestants, reporter)

@@ -32,6 +32,7 @@ from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.request import CompletionRequest, DetailSource
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.randomness import Noise, content_key, stream
+from inpaint_cli.reporting import Reporter
 
 BATCH_PIXELS = 2**20
 """Pixels of the completions that a model draws at a time."""
@@ -118,6 +119,13 @@ class Contestant:
     """Name of its weight file, without folders; the command of a program."""
     identity: tuple[str, ...] = ()
     """What tells it from others, beside name and weights."""
+    note: str = ""
+    """What is not trained yet; empty if all is."""
+
+    def tell(self, reporter: Reporter) -> None:
+        """Say what a user should know of its figures."""
+        if self.note:
+            reporter.note(f"{self.name}: {self.note}")
 
     @property
     def size(self) -> ModelSize:

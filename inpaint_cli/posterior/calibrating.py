@@ -126,6 +126,7 @@ def calibrate(
     UserError for too few pictures, before the first is completed.
     """
     contestant = load(order.model, str(resolve(order.device)))
+    contestant.tell(reporter)
     check_temperature(order.completed.temperature, [contestant])
     target = _target(order, contestant, reporter)
     if order.completed.split == "train":

@@ -139,6 +139,7 @@ def prepare(
 ) -> Bench:
     """Load what an order names; UserError where the parts do not fit each other."""
     contestant = load(order.model, str(resolve(order.device)))
+    contestant.tell(reporter)
     asked = "cross" if order.cross else "target"
     judge = load_judge(order.classifier, order.device, (order.target, *order.cross)[-1], asked)
     _check_fit(contestant, judge)

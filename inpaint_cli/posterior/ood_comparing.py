@@ -118,6 +118,7 @@ def compare(
     UserError for what cannot be, before the first pass.
     """
     contestant = load(order.model, str(resolve(order.device)))
+    contestant.tell(reporter)
     reference = reference_of(contestant, order.reference)
     (setting,) = settings_of([contestant.size], None)
     inside, others = _sides(order, setting, reporter)

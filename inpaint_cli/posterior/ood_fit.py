@@ -132,6 +132,7 @@ def fit_reference(
 ) -> Reference:
     """Return what is usual for a model. UserError for what cannot be, before the first pass."""
     contestant = load(order.model, str(resolve(order.device)))
+    contestant.tell(reporter)
     kinds = kinds_of(contestant, order.statistic)
     (setting,) = settings_of([contestant.size], None)
     masks = order.masks or training_masks(contestant)
