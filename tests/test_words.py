@@ -5,7 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+
+from inpaint_cli.cli import main
 
 TOP = Path(__file__).parent.parent
 FOLDERS = ("inpaint_cli", "models", "masks", "benchmarks", "tests")
@@ -34,6 +37,33 @@ def test_no_docstring_begins_with_gives_or_says(folder: str) -> None:
     assert paths
     beginnings = [(path.name, text[:60]) for path in paths for text in docstrings(path)]
     assert [(name, text) for name, text in beginnings if re.match(r"(Gives|Says)\b", text)] == []
+
+
+def option_names() -> Iterator[str]:
+    """Yield the names of the options of all commands."""
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        yield from (option.name or "" for option in (command.params if command else ()))
+
+
+def messages(path: Path) -> Iterator[str]:
+    """Yield the prose of a file: texts with spaces that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and " " in text and id(node) not in described:
+            yield text
+
+
+def test_messages_advise_settings_so_that_they_can_be_spelled_as_flags() -> None:
+    names = sorted({name for name in option_names() if "_" in name})
+    assert "split_map" in names
+    bare = re.compile(rf"(?<!the setting )\b(?:{'|'.join(names)})\b(?!=)")
+    product = [path for path in FILES if path.is_relative_to(TOP / "inpaint_cli")]
+    found = [(p.name, text) for p in product for text in messages(p) if bare.search(text)]
+    assert found == []
 
 
 def test_the_formatter_is_hardly_ever_switched_off() -> None:

@@ -7,7 +7,7 @@ import shutil
 import sys
 from typing import Any
 
-from inpaint_cli.errors import PartialFailure, ResourceError
+from inpaint_cli.errors import PartialFailure, ResourceError, with_flags
 from inpaint_cli.streams import whole_json
 
 
@@ -63,7 +63,8 @@ def checked(answers: list[tuple[str, str, str]], as_json: bool) -> str:
     lines = []
     for target, name, why in answers:
         lead = f"{target}: " if several else ""
-        lines.append(f"{lead}{name:<{width}}  {'' if why == 'ok' else 'refused: '}{why}")
+        answer = why if why == "ok" else f"refused: {with_flags(why)}"
+        lines.append(f"{lead}{name:<{width}}  {answer}")
     return "\n".join(lines)
 
 

@@ -145,7 +145,7 @@ class Npz(PackedFile):
             raise UserError(
                 f"{self.path} holds {', '.join(self._names) or 'no arrays'}; expected images and "
                 "labels, or train_images, train_labels, test_images and so on. Say which are the "
-                "images with split_map, such as 'NAME=train'.",
+                "images with the setting split_map, such as 'NAME=train'.",
                 setting="data",
             )
         with open_zip(self.path, RATIO_OF_ARRAYS) as archive:

@@ -325,8 +325,8 @@ def _image_set(name: str, path: Path, index: Index, split: Split, is_read: bool 
     if not counts[split]:
         there = ", ".join(f"{count} {s}" for s, count in counts.items() if count)
         raise UserError(
-            f"{name} has no {split} images (there are {there}). Add some, or say with split_map "
-            "which they are.",
+            f"{name} has no {split} images (there are {there}). Add some, or say with the setting "
+            "split_map which they are.",
             setting="data",
         )
     size = int(np.prod(index["shape"]))

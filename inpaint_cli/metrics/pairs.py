@@ -213,7 +213,7 @@ def of_folder(folder: Path, reference: Path, masks: Path | None) -> list[Pair]:
         if names:
             raise UserError(
                 f"{folder}: {what} {_some(names)} (originals: {there}).{numbers} Pictures are "
-                "paired by name, all of them; with unpaired both are compared as sets."
+                "paired by name, all of them; with the setting unpaired both are compared as sets."
             )
     return pairs
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import __version__, metrics
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.intervals import (
@@ -131,7 +132,7 @@ def _on_repeats(line: Line, results: Results, chosen: Chosen) -> tuple[str, ...]
     if results.copies is None:
         return ()
     different = len(np.unique(results.copies[chosen]))
-    told = f"the {len(chosen)} originals are {different} different pictures"
+    told = f"the {len(chosen)} originals are {counted(different, 'different picture')}"
     if results.pictures is not None and line.metric.by_picture:
         return (f"{told}: n, errors and p are of these, their figures averaged over each",)
     return (f"{told}: the error takes them for independent, and is too small",)

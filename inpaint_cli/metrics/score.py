@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from inpaint_cli import metrics, models
-from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.data.image_set import ImageSet, counted
 from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.device import rank, resolve
 from inpaint_cli.errors import UserError
@@ -236,7 +236,8 @@ def prepared(
             )
             _check_holes(masks[setting], len(rows))
             if reporter and options.limit and options.limit > len(rows):
-                reporter.note(f"limit: there are no more than {len(rows)} pictures in this split")
+                there = counted(len(rows), "picture")
+                reporter.note(f"limit: there are no more than {there} in this split")
         chosen = masks[setting]
         target = ModelTarget(contestant, images, rows, setting, chosen, options.k, options.seed)
         target.temperature = options.temperature

@@ -88,7 +88,9 @@ def features_of(module: Any, shown: Tensor, where: str) -> Tensor:
         given = module(shown)
     except RuntimeError as error:
         reason = str(error).strip().rpartition("\n")[2]
-        raise UserError(f"{where}: does not take what features_input says ({reason}).") from error
+        raise UserError(
+            f"{where}: does not take what the setting features_input says ({reason})."
+        ) from error
     first = given[0] if isinstance(given, tuple | list) else given
     if not isinstance(first, Tensor) or first.ndim not in (2, 4) or len(first) != len(shown):
         raise UserError(f"{where}: gives no [N, d] and no [N, d, H, W].", setting="features")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inpaint_cli import metrics
+from inpaint_cli.errors import with_flags
 from inpaint_cli.metrics.blocks import blocks_of, heads_of, names_of_masks, titles_of
 from inpaint_cli.metrics.metric import ARROWS
 from inpaint_cli.metrics.protocol import BINS, bin_name
@@ -50,10 +51,9 @@ class Notes:
 
     def marks(self, texts: Iterable[str]) -> str:
         """Return the numbers of some remarks, such as "1,3"."""
-        for text in texts:
-            if text not in self.texts:
-                self.texts.append(text)
-        return ",".join(str(n) for n in sorted({self.texts.index(text) + 1 for text in texts}))
+        told = [with_flags(text) for text in texts]
+        self.texts += [text for text in dict.fromkeys(told) if text not in self.texts]
+        return ",".join(str(n) for n in sorted({self.texts.index(text) + 1 for text in told}))
 
     def lines(self) -> list[str]:
         """Return the remarks with their numbers."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from inpaint_cli import __version__
+from inpaint_cli.data.image_set import counted
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.forecasts import hidden_values
@@ -152,8 +153,8 @@ def _check_counts(order: CalibrationOrder, target: ModelTarget) -> None:
                 setting="masks",
             )
         raise UserError(
-            f"{len(shares)} {order.completed.split} pictures, where {wanted}. Give more, or take "
-            "more of them with the setting split_map, such as "
+            f"{counted(len(shares), f'{order.completed.split} picture')}, where {wanted}. Give "
+            "more, or take more of them with the setting split_map, such as "
             f"'*={order.completed.split}' for all.",
             setting="data",
         )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from inpaint_cli import __version__, masks
-from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.data.image_set import ImageSet, counted
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import read_mask
 from inpaint_cli.metrics.protocol import Setting, choose_masks
@@ -94,7 +94,11 @@ def tabulate(
 def labels_of(images: ImageSet, rows: Sequence[int], judge: Judge) -> npt.NDArray[np.int64]:
     """Return the classes of some pictures, [N]; of a label, whether it holds, 0 or 1."""
     if images.labels is not None and len(rows) < 2:
-        raise UserError(f"{len(rows)} picture; a standard error needs 2.", setting="data")
+        raise UserError(
+            f"{counted(len(rows), 'picture')}; a standard error needs 2. Give more, or say with "
+            "the setting split_map which they are.",
+            setting="data",
+        )
     if images.labels is not None and judge.target is not None:
         return images.labels[rows, judge.target]
     if images.labels is None or images.labels.ndim != 1:

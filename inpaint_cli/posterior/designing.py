@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.data.image_set import ImageSet, counted
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.metrics.targets import Contestant
@@ -182,7 +182,8 @@ def _training(
     wanted = order.images or order.n
     if len(images) < wanted:
         raise UserError(
-            f"{images.name}: {len(images)} training images, where {wanted} are needed.",
+            f"{images.name}: {counted(len(images), 'training image')}, where {wanted} are needed. "
+            "Give more, or say with the setting split_map which they are.",
             setting="data",
         )
     drawn = stream(order.seed, "design images", len(images)).random(len(images))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from inpaint_cli import data
-from inpaint_cli.data.image_set import SPLITS, ImageSet
+from inpaint_cli.data.image_set import SPLITS, ImageSet, counted
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.metrics.options import CompletionOptions, load_images
@@ -154,10 +154,11 @@ def _sides(order: CompareOrder, setting: Setting, reporter: Reporter) -> tuple[S
     same = [pool.is_of(held_out) for pool in pools.values()]
     n = min(wanted, len(held_out) // 2 if any(same) else len(held_out))
     if n < 2:
-        raise UserError(
-            f"{n} of {len(held_out)} pictures a side are too few to compare: at least 2.",
-            setting="limit" if wanted < 2 else "data",
-        )
+        few = f"{counted(n, 'picture')} a side, of {len(held_out)}, where 2 are needed to compare."
+        if wanted < 2:
+            raise UserError(few, setting="limit")
+        advice = "Give more, or say with the setting split_map which they are."
+        raise UserError(f"{few} {advice}", setting="data")
     sides = []
     for name in names:
         if name in SYNTHETIC:

@@ -272,8 +272,11 @@ def resume_run(
         )
     if not is_on(path, recipe, choices.data):
         if not accept_changes:
-            text = f"{path} is a run on {', '.join(recipe.data)}. Other data need accept_changes."
-            raise UserError(text, setting="data")
+            raise UserError(
+                f"{path} is a run on {', '.join(recipe.data)}. Other data need the setting "
+                "accept_changes.",
+                setting="data",
+            )
         recipe = replace(recipe, data=tuple(choices.data))
     if choices.stage and choices.stage not in recipe.stages:
         recipe = _with_stage(folder, recipe, choices.stage)

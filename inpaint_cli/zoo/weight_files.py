@@ -177,7 +177,7 @@ def _message(name: str, weights_dir: Path | None, wrong: list[str]) -> str:
         f"Searched: {', '.join(map(str, searched))}.",
         *wrong,
         *beside,
-        "Put the file into one of them, or name its folder as weights_dir;",
+        "Put the file into one of them, or name its folder by the setting weights_dir;",
         *file.instead,
         "Values of one kind cannot be compared with those of another, nor with published ones.",
     ]

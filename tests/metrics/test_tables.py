@@ -29,6 +29,11 @@ def test_refusals_stand_in_the_table_with_a_note(document: dict[str, Any]) -> No
     assert any(line.startswith(f"{number} ") and "classes" in line for line in lines)
 
 
+def test_a_table_spells_the_settings_that_it_advises_as_flags() -> None:
+    text = text_of([report(("fid",), target(count=12))])
+    assert "allow biased figures (--allow-biased)" in text
+
+
 def test_a_narrow_table_drops_errors_then_counts(document: dict[str, Any]) -> None:
     heads = [text_of([document], width).splitlines()[1].split() for width in (120, 60, 10)]
     assert heads[0][1:5] == ["value", "±", "bias", "n"]

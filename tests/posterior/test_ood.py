@@ -309,7 +309,7 @@ def test_bad_requests_are_answered_before_the_first_pass(
         ({"against": (str(file.parent),)}, rf"^against: {file.parent.name}: no images"),
         ({"masks": "nothing"}, "masks: nothing or everything"),
         ({"masks": 3}, "masks: must be names or paths, got 3"),
-        ({"data": {"limit": 1}}, "limit: 1 of 106 pictures a side are too few"),
+        ({"data": {"limit": 1}}, "limit: 1 picture a side, of 106, where 2 are needed"),
     ):
         with pytest.raises(UserError, match=sentence):
             compared(file, **given)
