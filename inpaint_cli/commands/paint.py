@@ -142,7 +142,7 @@ def session_of(
     if mask is None:
         return session
     if Path(mask).is_file():
-        session.read_mask_file(Path(mask), mask, invert=False, alpha=False, resize=False)
+        session.read_mask_file(Path(mask), mask, invert=False, alpha=False)
     elif masks.is_kind(mask):
         session.draw_mask(mask, settings.seed, settings.model)
     else:

@@ -64,7 +64,7 @@ class PhotoRoutes:
         """Take a mask file and return it packed."""
         flags = {name: request.query_params.get(name) == "1" for name in ("invert", "alpha")}
         name = unquote(request.headers.get("x-name", "mask"))
-        resize = request.query_params.get("resize") == "1"
+        resize = request.query_params.get("resize") == "1" or None
         self.session.read_mask_file(body, name, _seen(request), resize=resize, **flags)
         return self.session.packed()
 

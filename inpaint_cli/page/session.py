@@ -168,9 +168,9 @@ class Session:
         *,
         invert: bool = False,
         alpha: bool = False,
-        resize: bool = False,
+        resize: bool | None = None,
     ) -> None:
-        """Take a mask file, white = fill in."""
+        """Take a mask file, white = fill in; resize: None = no, and no flag for it is advised."""
         version, own = self.version(seen), self.opened()
         source = content
         if isinstance(content, bytes):

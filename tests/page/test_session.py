@@ -175,6 +175,7 @@ def test_a_mask_file_is_read_and_its_errors_name_it(served: Served, tmp_path: Pa
     refused = served.ask("POST", "/api/mask/file", small, {"X-Name": "s.png"})
     assert refused.status == 422
     assert refused.error.startswith("s.png: the mask has 30x20 pixels, the photo 60x40")
+    assert "--" not in refused.error
     scaled = served.ask("POST", "/api/mask/file?resize=1", small, {"X-Name": "s.png"})
     assert len(scaled.body) == 300
 
@@ -557,6 +558,7 @@ def test_a_scratch_folder_that_was_tidied_away_is_made_again(
     assert served.ask("POST", "/api/mask/file", mask, {"X-Name": "m.png"}).status == 200
     shown = served.ask("POST", "/api/mask/file", content, {"X-Name": "p.png"})
     assert (shown.status, "p.png: shows the photo itself" in shown.error) == (422, True)
+    assert "--" not in shown.error
     gone = served.ask("POST", f"/api/rounds/{number}/save", {})
     assert (gone.status, "Open it again" in gone.error) == (422, True)
 
