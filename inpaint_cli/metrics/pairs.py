@@ -15,7 +15,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.files import hash_of, resolved
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.photos.holes import HoleSource, source_of
-from inpaint_cli.photos.listing import MASK_NAME, SUFFIXES
+from inpaint_cli.photos.listing import MASK_NAME, SUFFIXES, masks_among
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record
 from inpaint_cli.pictures.reading import look
@@ -138,14 +138,14 @@ class Pair:
     hole: PictureHole | None = None
 
 
-def by_name(folder: Path) -> dict[str, Path]:
+def by_name(folder: Path, *, masks: bool = False) -> dict[str, Path]:
     """Return the pictures of a folder and the folders in it, by path without suffix.
 
     The suffix begins at the last dot. UserError where there are none, or two of one name. Names
     are as every system but macOS writes them.
     """
     pictures: dict[str, Path] = {}
-    for path in pictures_in(folder):
+    for path in pictures_in(folder, masks=masks):
         name = composed(path.relative_to(folder).with_suffix("").as_posix())
         if name in pictures:
             raise UserError(
@@ -177,8 +177,12 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"{folder}: no such folder.")
 
 
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures of a folder and the folders in it, by path; UserError for none."""
+def pictures_in(folder: Path, *, masks: bool = False) -> list[Path]:
+    """Return the pictures of a folder and the folders in it, by path; UserError for none.
+
+    Masks that lie beside their pictures (`cat_mask.png` beside `cat.png`) are left out, unless
+    `masks`.
+    """
     check_folder(folder)
     pictures = []
     for path in sorted(folder.rglob("*")):
@@ -187,13 +191,23 @@ def pictures_in(folder: Path) -> list[Path]:
             pictures.append(path)
     if not pictures:
         raise UserError(f"{folder}: no pictures in this folder.")
-    return pictures
+    beside = set() if masks else masks_among(pictures)
+    return [path for path in pictures if path not in beside]
+
+
+def _holes_in(masks: Path, reference: Path | None) -> dict[str, Path]:
+    """Return the masks of a folder by name; of one that holds the originals too, those so named."""
+    files = by_name(masks, masks=True)
+    if reference is None or resolved(masks) != resolved(reference):
+        return files
+    named = masks_among(files.values())
+    return {name: path for name, path in files.items() if path in named}
 
 
 def of_folder(folder: Path, reference: Path, masks: Path | None) -> list[Pair]:
     """Pair NAME, or NAME-0, NAME-1 ..., with NAME of the reference folder."""
     originals, pictures = by_name(reference), by_name(folder)
-    holes = None if masks is None else by_name(masks)
+    holes = None if masks is None else _holes_in(masks, reference)
     pairs, used = [], set[str]()
     for name, truth in originals.items():
         numbered = [other for other in _numbered(name, pictures) if other not in originals]
@@ -290,7 +304,7 @@ def of_record(
     """Return the pairs that completions.json lists, and how they were made."""
     items = items_of(folder)
     originals = None if reference is None else by_name(reference)
-    holes = None if masks is None else by_name(masks)
+    holes = None if masks is None else _holes_in(masks, reference)
     pairs = []
     for item in items:
         image, lines = Path(str(item.get("image"))), item["completions"]

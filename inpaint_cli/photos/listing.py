@@ -181,11 +181,10 @@ class _FolderListing:
 
     def _without_masks(self, photos: Sequence[FoundPhoto]) -> list[FoundPhoto]:
         """Return what is not, by its name, the mask of another photo beside it."""
-        stems = {(photo.path.parent, photo.path.stem) for photo in photos}
+        masks = masks_among(photo.path for photo in photos)
         kept = []
         for photo in photos:
-            named = MASK_NAME.fullmatch(photo.path.stem)
-            if named and (photo.path.parent, named[1]) in stems:
+            if photo.path in masks:
                 name = str(photo.below / photo.path.name)
                 self.left_out.setdefault("the mask of a photo, by its name", []).append(name)
             else:
@@ -210,6 +209,14 @@ class _FolderListing:
         ours = {folder / name for name in Record.of(folder, overwrite=True).named}
         previews = root.rglob(f"*{preview.ENDING}")
         return ours | {path for path in previews if preview.is_preview(path)}
+
+
+def masks_among(pictures: Iterable[Path]) -> set[Path]:
+    """Return what is, by its name, the mask of another picture beside it."""
+    paths = list(pictures)
+    stems = {(path.parent, path.stem) for path in paths}
+    named = {path: MASK_NAME.fullmatch(path.stem) for path in paths}
+    return {path for path, name in named.items() if name and (path.parent, name[1]) in stems}
 
 
 def _is_given(file: Path, given: Sequence[Path]) -> bool:

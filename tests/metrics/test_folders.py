@@ -370,6 +370,19 @@ def test_masks_are_called_as_complete_knows_them(
     )
 
 
+def test_masks_beside_originals_are_masks_and_no_pictures(originals: Path, tmp_path: Path) -> None:
+    results = filled(originals, tmp_path / "out")
+    masks = marked(originals, tmp_path / "masks", 0, 255, "_mask")
+    apart = scored(results, originals, masks, "--json")
+    for path in masks.iterdir():
+        shutil.copy(path, originals)
+        shutil.copy(path, results)
+    beside = scored(results, originals, originals, "--json")
+    assert beside.exit_code == 0, beside.output
+    figures = [json.loads(one.stdout)["metrics"] for one in (apart, beside)]
+    assert figures[0] == figures[1]
+
+
 def test_masks_at_the_size_of_resized_completions_are_resized_too(
     originals: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Folders whose pictures do not pair: any names, numbers and sizes, and published statistics."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,15 @@ def test_names_and_numbers_may_differ_and_both_are_told(tmp_path: Path, original
     (document,) = score(fewer.parent, reference=originals, unpaired=True)
     fid = figures(document)["fid"]
     assert (fid["n_real"], fid["n_fake"], fid["n_images"]) == (70, 66, 66)
+
+
+def test_masks_beside_pictures_are_not_compared(originals: Path, completions: Path) -> None:
+    before = score(completions, reference=originals, unpaired=True, metrics="kid")
+    for path in list(originals.iterdir()):
+        shutil.copy(path, path.with_stem(f"{path.stem}_mask"))
+    assert figures(
+        score(completions, reference=originals, unpaired=True, metrics="kid")[0]
+    ) == figures(before[0])
 
 
 def test_pictures_of_several_sizes_are_resized_as_the_features_do(
