@@ -68,12 +68,14 @@ def read_mask(
         visible = ~with_values(picture, values, name)
     else:
         levels = 255 - _alpha(picture, name) if alpha else _grey(picture, name, reporter)
-        soft = (levels >= SOFT[0]) & (levels <= SOFT[1])
+        soft = _soft(levels)
         if not alpha and np.mean(soft) > SOFT_SHARE:
+            swapped = False
             if photo is not None:
                 original = photo if isinstance(photo, Picture) else read(photo, huge=huge)
                 _refuse_photo(picture, original, soft, name, asked=resize is not None)
-            _note_soft(name, reporter)
+                swapped = _like_a_mask(original)
+            _note_soft(name, swapped, reporter)
         visible = np.asarray(levels < THRESHOLD)
     if invert:
         visible = ~visible
@@ -110,11 +112,26 @@ def _grey(picture: Picture, name: str, reporter: Reporter | None) -> Grey:
     return values
 
 
-def _note_soft(name: str, reporter: Reporter | None) -> None:
+def _soft(levels: Grey) -> Mask:
+    """Return where a mask is neither black nor white."""
+    return np.asarray((levels >= SOFT[0]) & (levels <= SOFT[1]))
+
+
+def _like_a_mask(photo: Picture) -> bool:
+    """Return whether a photo has black and white in it, and hardly anything between."""
+    if photo.is_float:
+        return False
+    levels = mask_values(photo).values
+    both = bool((levels < SOFT[0]).any() and (levels > SOFT[1]).any())
+    return both and float(np.mean(_soft(levels))) <= SOFT_SHARE
+
+
+def _note_soft(name: str, swapped: bool, reporter: Reporter | None) -> None:
     if reporter:
+        asked = " The photo is black and white: are photo and mask swapped?" if swapped else ""
         reporter.note(
             f"{name}: a grey or soft mask; values of {THRESHOLD} and above are filled in, the rest "
-            "stays."
+            f"stays.{asked}"
         )
 
 

@@ -210,6 +210,20 @@ def test_a_soft_mask_is_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_a_photo_and_its_mask_in_each_others_place_are_asked_about(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    photo, _ = photo_and("")
+    hole = np.zeros((40, 50), np.uint8)
+    hole[10:20, 10:20] = 255
+    question = "The photo is black and white: are photo and mask swapped?"
+    read_mask(photo, photo=of_array(hole), reporter=Reporter())
+    assert question in capsys.readouterr().err
+    read_mask(hole, photo=of_array(photo), reporter=Reporter())
+    read_mask(photo[:, ::-1], photo=of_array(photo), reporter=Reporter())
+    assert question not in capsys.readouterr().err
+
+
 def photo_and(change: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """A photo, and what is given as its mask."""
     rng = np.random.default_rng(0)
