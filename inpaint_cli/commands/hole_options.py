@@ -174,12 +174,14 @@ def no_mask(mask: str) -> UserError:
     """Return the error for a --mask that is neither a file nor a kind."""
     from inpaint_cli import masks
     from inpaint_cli.photos.listing import refuse_url
+    from inpaint_cli.pictures.opening import advice_on
 
     refuse_url(mask, setting="mask")
     if mask == "-":
         return UserError("standard input gives photos, not masks. Give a file.", setting="mask")
     if Path(mask).suffix or len(Path(mask).parts) > 1:
-        return UserError(f"{mask}: no such file or folder.", setting="mask")
+        advice = advice_on(Path(mask))
+        return UserError(f"{mask}: no such file or folder.{advice}", setting="mask")
     advice = ""
     try:
         masks.parse(mask)

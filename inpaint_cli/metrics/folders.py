@@ -297,7 +297,7 @@ def target_of(
         least = min(counts)
         raise UserError(
             f"{folder}: {short.id} has {counted(len(short.completions), 'completion')}, not "
-            f"{wanted}. Every image needs as many: {least} of each are there.",
+            f"{wanted}. Every image needs as many, and {least} of each are there: give that.",
             setting="k",
         )
     chosen = [pairs[row] for row in subset(pairs, limit)]

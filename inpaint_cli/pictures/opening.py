@@ -52,13 +52,17 @@ class UnreadError(ValueError):
 
 def no_such_file(path: Path) -> UserError:
     """Return the error for a file that is not there, with the nearest name in its folder."""
+    return UserError(f"no such file.{advice_on(path)}", where=path)
+
+
+def advice_on(path: Path) -> str:
+    """Return a question for the file whose name is nearest to one that is not there, or ""."""
     try:
         names = [file.name for file in path.parent.iterdir() if file.is_file()]
     except OSError:
         names = []
     near = difflib.get_close_matches(path.name, names, n=1)
-    advice = f" Did you mean '{path.with_name(near[0])}'?" if near else ""
-    return UserError(f"no such file.{advice}", where=path)
+    return f" Did you mean '{path.with_name(near[0])}'?" if near else ""
 
 
 def content(source: Source, name: str) -> tuple[bytes, str]:

@@ -34,6 +34,11 @@ def complete(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["complete", *map(str, arguments), "--model", "telea"])
 
 
+def test_a_mask_that_is_not_there_is_answered_with_the_nearest_name(photo: Path) -> None:
+    told = complete(photo, "--mask", photo.with_name("aa.png")).stderr
+    assert f"no such file or folder. Did you mean '{photo}'?" in told
+
+
 def changed(photo: Path, name: str = "a") -> npt.NDArray[np.bool_]:
     with Image.open(photo.parent / "o" / f"{name}-0.png") as image:
         return np.asarray((np.asarray(image) != photo_values()).any(axis=2))
