@@ -151,6 +151,21 @@ def check_finite(model: Model, files: Sequence[Path]) -> None:
             )
 
 
+def check_fit(stored: Tensor, wanted: Tensor, name: str, asking: str) -> None:
+    """Raise UserError for a tensor of another shape than `wanted`, or of integers in its place.
+
+    name: of the tensor, with its file; asking: who wants it so, such as "the config asks".
+    """
+    is_whole = wanted.is_floating_point() and not stored.is_floating_point()
+    if stored.shape != wanted.shape or is_whole:
+        has, needs = (f"{shape_text(t.shape)} of {_number_text(t)}" for t in (stored, wanted))
+        raise UserError(f"{name} is {has}; {asking} for {needs}.")
+
+
+def _number_text(tensor: Tensor) -> str:
+    return "float" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
+
+
 def shape_text(shape: Sequence[int]) -> str:
     """Return a shape as people read it.
 

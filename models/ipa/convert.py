@@ -15,7 +15,7 @@ from torch import Tensor
 
 from inpaint_cli.configuration import from_dict, read_toml, to_dict
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.models.foreign import read_state, shape_text, skeleton
+from inpaint_cli.models.foreign import check_fit, read_state, shape_text, skeleton
 from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.partial_encoder import is_partial
@@ -34,7 +34,7 @@ def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
     does not fit, by name and shape. Pickles are read with weights_only: nothing in them is run.
     """
     weights, settings = locate(files)
-    state = {name: tensor.float() for name, tensor in read_state(weights).items()}
+    state = read_state(weights)
     conditional = any(name.startswith("part_encoder.") for name in state)
     if conditional != (layout == "ipa"):
         raise UserError(
@@ -46,8 +46,8 @@ def convert(layout: str, files: Sequence[Path]) -> CompletingVae:
         state = {name: tensor for name, tensor in state.items() if ".part_enc." not in name}
     config = read_settings(settings) if settings else infer(state, weights)
     network = skeleton(lambda: CompletingVae(config), len(state), settings or weights)
-    shapes = {name: tuple(t.shape) for name, t in network.state_dict().items()}
-    check(state, shapes, weights, conditional)
+    check(state, network.state_dict(), weights, conditional)
+    state = {name: tensor.float() for name, tensor in state.items()}
     broken = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise UserError(
@@ -168,21 +168,16 @@ def _fits(config: VaeConfig, sizes: Mapping[str, int]) -> bool:
 
 def check(
     state: Mapping[str, Tensor],
-    shapes: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, Tensor],
     path: Path,
     conditional: bool,
 ) -> None:
-    """Raise UserError for tensors that are missing, misshapen or left over."""
-    for name, shape in shapes.items():
-        if name not in state:
-            if is_partial(name) and not conditional:
-                continue
-            raise UserError(f"{path}: '{name}' is missing, shape {shape_text(shape)}.")
-        if tuple(state[name].shape) != shape:
-            raise UserError(
-                f"{path}: '{name}' is {shape_text(state[name].shape)}, the config asks for "
-                f"{shape_text(shape)}."
-            )
-    surplus = sorted(state.keys() - shapes.keys())
+    """Raise UserError for tensors that are missing, misshapen, of integers or left over."""
+    for name, tensor in expected.items():
+        if name in state:
+            check_fit(state[name], tensor, f"{path}: '{name}'", "the config asks")
+        elif conditional or not is_partial(name):
+            raise UserError(f"{path}: '{name}' is missing, shape {shape_text(tensor.shape)}.")
+    surplus = sorted(state.keys() - expected.keys())
     if surplus:
         raise UserError(f"{path}: {len(surplus)} tensors have no place, '{surplus[0]}' first.")

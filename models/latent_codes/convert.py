@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from inpaint_cli import building
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.foreign import read_state, shape_text, skeleton
+from inpaint_cli.models.foreign import check_fit, read_state, shape_text, skeleton
 from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.randomness import tag_of
@@ -318,12 +318,7 @@ def _fitting(part: ForeignNetwork, expected: Mapping[str, Tensor]) -> dict[str, 
                 f"{where}: '{prefix}{name}' is missing; it should be {shape_text(tensor.shape)}."
             )
         stored = part.state[name]
-        if stored.shape != tensor.shape or not stored.is_floating_point():
-            raise UserError(
-                f"{where}: '{prefix}{name}' is {shape_text(stored.shape)} of "
-                f"{_kind_of_number(stored)}; the other tensors ask for "
-                f"{shape_text(tensor.shape)} of float."
-            )
+        check_fit(stored, tensor, f"{where}: '{prefix}{name}'", "the other tensors ask")
         if not stored.is_meta and not torch.isfinite(stored).all():
             raise UserError(f"{where}: '{prefix}{name}' holds values that are no numbers.")
     surplus = sorted(part.state.keys() - expected.keys())
@@ -334,7 +329,3 @@ def _fitting(part: ForeignNetwork, expected: Mapping[str, Tensor]) -> dict[str, 
             "of the other tensors."
         )
     return {name: part.state[name].to(torch.float32) for name in expected}
-
-
-def _kind_of_number(tensor: Tensor) -> str:
-    return "float" if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")

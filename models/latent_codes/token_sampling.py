@@ -18,6 +18,9 @@ from inpaint_cli.randomness import Noise
 
 ORDER_NOISE = 4.5
 """Weight of the noise in the order "sampled" at its start (the choice of MaskGIT's code)."""
+COLDEST = 1e-30
+"""Lower temperatures, as annealing over many steps gives, draw the likeliest codes as this one
+does; but logits over them have no place in float32, and no probabilities."""
 
 Network = Callable[[Tensor, Tensor], Tensor]
 """Tokens int64 [n, L] and known bool [n, L] to logits [n, L, K]."""
@@ -158,7 +161,7 @@ def drawing(
 
 def _log_probs(logits: Tensor, how: Drawing, step: int) -> Tensor:
     """Return the log-probabilities [n, L, K] of a step, -inf for codes that top-k leaves out."""
-    logits = logits / ((how.temperature or 1.0) * how.annealing**step)
+    logits = logits / max((how.temperature or 1.0) * how.annealing**step, COLDEST)
     if how.top_k is not None and how.top_k < logits.shape[-1]:
         least = logits.topk(how.top_k).values[..., -1:]
         logits = logits.masked_fill(logits < least, -math.inf)

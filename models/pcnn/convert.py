@@ -11,7 +11,7 @@ from torch import Tensor
 
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.foreign import read_state, shape_text, skeleton
+from inpaint_cli.models.foreign import check_fit, read_state, shape_text, skeleton
 from inpaint_cli.models.pcnn.config import PixelConfig
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 from inpaint_cli.parsing import read_bytes
@@ -28,6 +28,8 @@ OURS = {
 """Our settings -> the authors' keys in config.json."""
 WEIGHTS = {"alpha": "weight_cond_logits_loss", "beta": "weight_prior_logits_loss"}
 """Settings of the loss, which older files lack."""
+MASKED = {"vertical_conv", "horizontal_conv", "horizontal_conv_2", "stacks_to_pixel_logits"}
+"""The authors' layers that keep a mask beside their weight."""
 TRAINING = {"batch_size": "batch_size", "epochs": "epochs", "lr": "lr"}
 
 
@@ -107,34 +109,37 @@ def translate(
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return our state dict for theirs, and the masks that are left.
 
-    expected: our tensors, of which the shapes alone count. UserError for what is missing, left over
-    or misshapen.
+    expected: our tensors, of which shape and type alone count. UserError for what is missing, left
+    over or misshapen.
     """
     left = dict(state)
     ours: dict[str, Tensor] = {}
     for name, tensor in expected.items():
         parts = their_names(name, rgb)
-        pieces = [left.pop(part) for part in parts if part in left]
-        if len(pieces) != len(parts):
-            if name.endswith("num_batches_tracked"):
-                # Older files of the authors lack it.
-                ours[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
-                continue
-            raise UserError(
-                f"{where}: '{parts[len(pieces)]}' is missing, shape for {shape_text(tensor.shape)}."
-            )
-        wanted = [len(tensor) // len(parts), *tensor.shape[1:]] if len(parts) > 1 else tensor.shape
-        wrong = [n for n, piece in enumerate(pieces) if list(piece.shape) != list(wanted)]
-        if wrong:
-            raise UserError(
-                f"{where}: '{parts[wrong[0]]}' gives {shape_text(pieces[wrong[0]].shape)}, the "
-                f"config asks for {shape_text(wanted)}."
-            )
+        if name.endswith("num_batches_tracked") and parts[0] not in left:
+            # Older files of the authors lack it.
+            ours[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
+            continue
+        pieces = []
+        wanted = tensor.chunk(len(parts)) if len(parts) > 1 else (tensor,)
+        for part, like in zip(parts, wanted, strict=True):
+            if part not in left:
+                raise UserError(f"{where}: '{part}' is missing, shape {shape_text(like.shape)}.")
+            check_fit(left[part], like, f"{where}: '{part}'", "the config asks")
+            pieces.append(left.pop(part))
         ours[name] = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
-    surplus = sorted(name for name in left if not name.endswith(".mask"))
+    surplus = sorted(name for name, tensor in left.items() if not _is_mask(name, tensor, state))
     if surplus:
         raise UserError(f"{where}: {len(surplus)} tensors have no place, '{surplus[0]}' first.")
     return ours, left
+
+
+def _is_mask(name: str, tensor: Tensor, state: Mapping[str, Tensor]) -> bool:
+    """Return whether a tensor is in the place of a masked layer's mask, which its weight tells."""
+    *layer, last = name.split(".")
+    weight = state.get(".".join([*layer, "weight"]))
+    has_mask = name.startswith("prior_net.") and not MASKED.isdisjoint(layer)
+    return last == "mask" and has_mask and weight is not None and weight.shape == tensor.shape
 
 
 def their_names(name: str, rgb: bool) -> list[str]:

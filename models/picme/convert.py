@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.models.foreign import read_state, skeleton
+from inpaint_cli.models.foreign import check_fit, read_state, skeleton
 from inpaint_cli.models.picme.config import PRESETS, MixtureConfig
 from inpaint_cli.models.picme.networks import MixtureOfPrimitives
 
@@ -103,11 +103,7 @@ def translate(
         if theirs not in left:
             raise UserError(f"{where}: '{theirs}' is missing, so it is no such network of PIC.")
         ours[name] = left.pop(theirs)
-        if ours[name].shape != tensor.shape:
-            raise UserError(
-                f"{where}: '{theirs}' is {list(ours[name].shape)}, the other files ask for "
-                f"{list(tensor.shape)}."
-            )
+        check_fit(ours[name], tensor, f"{where}: '{theirs}'", "the other files ask")
     # The right singular vectors follow from the left ones; the last are unused in PIC.
     known = re.compile(r"module\.weight_v$|^attn2\.(alpha$|model\.)")
     surplus = sorted(n for n in left if not TWICE.search(n) and not known.search(n))

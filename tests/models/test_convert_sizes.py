@@ -100,7 +100,7 @@ CASES: Mapping[str, tuple[str, Callable[[Path], list[Path]], str]] = {
         lambda p: vdvae(p, width=16384, custom_widths=""),
         "the config asks for",
     ),
-    "pic, wide": ("pic", pic, "the other files ask for [16384, 3, 3, 3]"),
+    "pic, wide": ("pic", pic, "the other files ask for 16384x3x3x3"),
     "taming, wide": ("taming", taming, "the other tensors ask for 16384x3x3x3"),
 }
 

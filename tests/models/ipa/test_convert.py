@@ -92,7 +92,7 @@ def test_full_size_files_are_recognised_by_their_shapes(name: str, conditional: 
     config = infer(state, path)
     assert config == PUBLISHED[name]
     with torch.device("meta"):
-        expected = {k: tuple(t.shape) for k, t in CompletingVae(config).state_dict().items()}
+        expected = CompletingVae(config).state_dict()
     check(state, expected, path, conditional)
     assert (set(expected) == set(state)) == conditional
 
@@ -120,6 +120,8 @@ def broken(state: dict[str, Tensor], change: str) -> dict[str, Tensor]:
         state[name] = state[name][:, :1]
     elif change == "surplus":
         state["decoder.dec_blocks.9.prior.c2.weight"] = state[name]
+    elif change == "integers":
+        state[name] = state[name].to(torch.int8)
     else:
         state[name] = torch.full_like(state[name], float("nan"))
     return state
@@ -129,7 +131,8 @@ def broken(state: dict[str, Tensor], change: str) -> dict[str, Tensor]:
     ("change", "message"),
     [
         ("missing", r"'decoder\.dec_blocks\.1\.prior\.c2\.weight' is missing, shape 3x3x3x3"),
-        ("misshapen", r"c2\.weight' is 3x1x3x3, the config asks for 3x3x3x3"),
+        ("misshapen", r"c2\.weight' is 3x1x3x3 of float; the config asks for 3x3x3x3"),
+        ("integers", r"c2\.weight' is 3x3x3x3 of int8; the config asks for 3x3x3x3 of float"),
         ("surplus", r"1 tensors have no place, 'decoder\.dec_blocks\.9"),
         ("nan", "no numbers"),
     ],

@@ -237,6 +237,20 @@ def test_a_low_temperature_draws_what_the_deterministic_mode_takes() -> None:
     assert torch.equal(taken, Table()(tokens, known).argmax(-1))
 
 
+@pytest.mark.parametrize(
+    "how", [Drawing(1, 1e-38), Drawing(1, 1e-300), Drawing(POSITIONS, 1.0, 1e-9)], ids=str
+)
+def test_a_temperature_that_has_no_place_in_single_precision_draws_the_likeliest(
+    how: Drawing,
+) -> None:
+    tokens, known = grids([[False] * POSITIONS])
+    logits = Table(scale=5.0).logits[None]
+    states = list(drawing(lambda tokens, known: logits, tokens, known, gumbel(1), how))
+    # Before the last step the temperature of annealing is not yet low.
+    late = states[-1][1] & ~(states[-2][1] if len(states) > 1 else known)
+    assert torch.equal(states[-1][0][late], logits.argmax(-1)[late])
+
+
 def test_annealing_multiplies_the_temperature_after_each_step() -> None:
     tokens, known = grids([[False] * POSITIONS])
     network, draw = Table(scale=3.0), gumbel(1)

@@ -73,7 +73,7 @@ def test_a_missing_tensor_is_named(theirs: Path) -> None:
 def test_a_misshapen_tensor_is_named_with_both_shapes(theirs: Path) -> None:
     config = json.loads((theirs / "config.json").read_text())
     (theirs / "config.json").write_text(json.dumps({**config, "num_filters_prior": 24}))
-    with pytest.raises(UserError, match=r"gives \d+x.*asks for 48x"):
+    with pytest.raises(UserError, match=r"is \d+x.*asks for 48x"):
         convert([theirs])
 
 
@@ -88,6 +88,41 @@ def test_a_wrong_mask_is_refused(theirs: Path) -> None:
     name = next(k for k in state if k.endswith("vertical_conv.mask"))
     save(theirs, {**state, name: 1 - state[name]})
     with pytest.raises(UserError, match="not the mask"):
+        convert([theirs])
+
+
+@pytest.mark.parametrize("change", ["flat", "one number", "empty", "elsewhere", "other layer"])
+def test_a_mask_that_is_none_has_no_place(theirs: Path, change: str) -> None:
+    state = state_of(theirs)
+    name = next(k for k in state if "input_to_stacks.horizontal_conv." in k and "mask" in k)
+    mask = state[name]
+    wrong = {
+        "flat": {name: mask.flatten()},
+        "one number": {name: torch.tensor(1.0)},
+        "empty": {name: mask[:0]},
+        "elsewhere": {name.replace("input_to_stacks", "gated_stacks.99"): mask},
+        "other layer": {"prior_net.input_to_stacks.vertical_to_horizontal.mask": mask},
+    }
+    save(theirs, {**state, **wrong[change]})
+    with pytest.raises(UserError, match=r"1 tensors have no place, '.*\.mask' first"):
+        convert([theirs])
+
+
+def test_of_weights_that_are_joined_the_one_that_is_missing_is_named(theirs: Path) -> None:
+    state = state_of(theirs)
+    name = next(k for k in state if "stacks.0.horizontal_conv." in k and k.endswith("weight"))
+    del state[name]
+    save(theirs, state)
+    with pytest.raises(UserError, match=rf"'{name}' is missing, shape \d+x"):
+        convert([theirs])
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.int64, torch.bool])
+def test_integers_are_refused(theirs: Path, kind: torch.dtype) -> None:
+    state = state_of(theirs)
+    name = "prior_net.gated_stacks.1.vertical_conv.weight"
+    save(theirs, {**state, name: (50 * state[name]).to(kind)})
+    with pytest.raises(UserError, match=rf"'{name}' is .* of {str(kind)[6:]}; .* of float"):
         convert([theirs])
 
 

@@ -71,7 +71,11 @@ def test_two_iterations_are_not_mixed(tmp_path: Path) -> None:
     [
         ({"out1.conv1.module.bias": None}, "'out1.conv1.module.bias' is missing"),
         ({"out9.conv1.module.bias": torch.zeros(3)}, "1 tensors have no place, 'out9"),
-        ({"out1.conv1.module.bias": torch.zeros(4)}, r"'out1.conv1.module.bias' is \[4\]"),
+        ({"out1.conv1.module.bias": torch.zeros(4)}, "'out1.conv1.module.bias' is 4 of float"),
+        (
+            {"out1.conv1.module.bias": torch.zeros(3, dtype=torch.uint8)},
+            "is 3 of uint8; the other files ask for 3 of float",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(
