@@ -175,10 +175,9 @@ def _share(text: str) -> Fraction:
 
 
 def _pixels(text: str) -> int:
-    pixels = int(text)
-    if pixels < 1:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
         raise ValueError
-    return pixels
+    return int(text)
 
 
 def _patches(text: str) -> int | None:
@@ -189,9 +188,13 @@ def _patches(text: str) -> int | None:
 
 
 PARAMETRIC: dict[str, tuple[str, str, Callable[[str], Distribution]]] = {
-    "patches": ("", "n=0 to n=5", lambda t: Patches(n=_patches(t) if t else None)),
-    "holes": ("", "n=0 to n=5", lambda t: Patches(n=_patches(t) if t else None, hidden=True)),
-    "patches-25": ("", "n=0 to n=5", lambda t: Patches(0.25, _patches(t) if t else None)),
+    "patches": ("", "one of n=0 to n=5", lambda t: Patches(n=_patches(t) if t else None)),
+    "holes": (
+        "",
+        "one of n=0 to n=5",
+        lambda t: Patches(n=_patches(t) if t else None, hidden=True),
+    ),
+    "patches-25": ("", "one of n=0 to n=5", lambda t: Patches(0.25, _patches(t) if t else None)),
     "hide-left": ("0.5", "a share in (0, 1]", lambda t: boxes.HiddenSide("left", _share(t))),
     "hide-right": ("0.5", "a share in (0, 1]", lambda t: boxes.HiddenSide("right", _share(t))),
     "hide-top": ("0.5", "a share in (0, 1]", lambda t: boxes.HiddenSide("top", _share(t))),
@@ -265,7 +268,7 @@ def _distribution(text: str) -> Distribution:
 
 
 def _box(name: str) -> boxes.ShareBox | None:
-    match = re.fullmatch(r"box-(\d{1,3}(?:\.\d{1,18})?)(-random)?", name)
+    match = re.fullmatch(r"box-([0-9]{1,3}(?:\.[0-9]{1,18})?)(-random)?", name)
     if not match or not 0 < Fraction(match[1]) <= 100:
         return None
     return boxes.ShareBox(Fraction(match[1]) / 100, is_random=match[2] is not None)

@@ -19,6 +19,8 @@ Mask = npt.NDArray[np.bool_]
 
 ATTEMPTS = 2000
 """Most draws for one mask; enough for every range of freeform with probability 1 - 1e-21."""
+NUMBER = r"[0-9]{1,3}(?:\.[0-9]{1,18})?"
+"""A percentage, as typed."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def parse_range(text: str, kind: str) -> Range:
     >>> str(parse_range("20-40", "freeform"))
     '20-40'
     """
-    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,18})?)-(\d{1,3}(?:\.\d{1,18})?)", text)
+    match = re.fullmatch(f"({NUMBER})-({NUMBER})", text)
     if not match:
         raise UserError(
             f"{kind}@{brief(text)}: not a range. Write LOW-HIGH in percent visible, such as "
@@ -124,12 +126,11 @@ def draw_within(
     UserError with `advice` after that: a mask outside the range is never given instead.
     """
     least, greatest = bounds(visible, height * width)
-    if least <= greatest:
-        for _ in range(ATTEMPTS):
-            mask = distribution.attempt(rng, height, width, visible)
-            if mask is not None and least <= np.count_nonzero(mask) <= greatest:
-                return mask
-    raise UserError(
-        f"{name} cannot give {visible} % visible at {height}x{width} "
-        f"(tried {ATTEMPTS} times). {advice}"
-    )
+    # Between two neighbouring counts there is none to try for.
+    attempts = ATTEMPTS if least <= greatest else 0
+    for _ in range(attempts):
+        mask = distribution.attempt(rng, height, width, visible)
+        if mask is not None and least <= np.count_nonzero(mask) <= greatest:
+            return mask
+    why = f"tried {attempts} times" if attempts else "no number of pixels lies between"
+    raise UserError(f"{name} cannot give {visible} % visible at {height}x{width} ({why}). {advice}")

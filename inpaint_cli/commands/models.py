@@ -201,7 +201,7 @@ def _detail(name: str, reporter: Reporter) -> dict[str, Any]:
     from inpaint_cli.tensors import DIGEST
     from inpaint_cli.weights import hash_of, read_header
 
-    path = Path(zoo.find(name))
+    path = Path(zoo.find(name, setting=""))
     header = {key: text for key, text in read_header(path).items() if key != DIGEST}
     facts = {"weights": str(path), "size": path.stat().st_size, "sha256": hash_of(path)}
     return {**header, "config": json_of(header["config"], f"{path}: config"), **facts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,6 +18,7 @@ from inpaint_cli.models.evaluation import padded
 from inpaint_cli.models.ipa import dmol
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.models.ipa.elbo import like
+from inpaint_cli.parsing import brief
 from inpaint_cli.randomness import Noise
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ LayerNoise = Callable[[int, tuple[int, ...]], Tensor]
 LARGEST_LOG_STD = 4.0
 """Deviations of latents are cut here when completing. Those of `ipa-cifar32` stay below e^2 but
 for a few far draws, after which the next layers ask for e^100 and the completion runs away."""
+
+TEMPERATURES = re.compile(r"((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e-?[0-9]{1,3})?)(?:x([0-9]{1,5}))?")
+"""A temperature, and how many layers have it."""
 
 
 @dataclass(frozen=True)
@@ -144,14 +149,15 @@ def layer_temperatures(text: str | None, all_layers: float | None, layers: int) 
         raise UserError("give either these or one temperature.", setting="temperatures")
     temperatures: list[float] = []
     for item in text.split(","):
-        value, _, count = item.partition("x")
-        try:
-            temperatures += [float(value)] * int(count or 1)
-        except ValueError:
-            raise UserError(f"'{item}' is neither T nor TxN.", setting="temperatures") from None
-    if len(temperatures) != layers or not all(0 <= t < float("inf") for t in temperatures):
+        match = TEMPERATURES.fullmatch(item.strip())
+        if match is None or float(match[1]) == float("inf"):
+            raise UserError(
+                f"'{brief(item)}' is neither T nor TxN, with T from 0 up.", setting="temperatures"
+            )
+        temperatures += [float(match[1])] * int(match[2] or 1)
+    if len(temperatures) != layers:
         raise UserError(
-            f"this model has {layers} layers, so {layers} numbers from 0 up are needed, got "
+            f"this model has {layers} layers, so {layers} numbers are needed, got "
             f"{len(temperatures)}, such as 1x{layers - 1},0.8.",
             setting="temperatures",
         )

@@ -48,6 +48,10 @@ def test_size_hash_and_the_next_command_are_on_stderr(server: Server, tmp_path: 
     assert run("-q", "get", "tried", "-o", tmp_path / "a b").stderr == ""
 
 
+def test_a_name_that_is_none_is_not_told_as_an_option_that_was_not_given() -> None:
+    assert run("pcnn-digit").stderr.startswith("error: no model called 'pcnn-digit'. Did you mean")
+
+
 def test_json_says_what_was_fetched(server: Server, tmp_path: Path) -> None:
     result = run("get", "tried", "--output", tmp_path, "--json")
     assert json.loads(result.stdout) == {

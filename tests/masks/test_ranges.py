@@ -100,7 +100,7 @@ def test_a_range_of_one_count_is_drawn() -> None:
 
 def test_a_range_without_a_count_is_refused_without_a_draw() -> None:
     kind = Scripted(50)
-    with pytest.raises(UserError, match=r"scripted cannot give 50-50\.1 % visible at 10x10"):
+    with pytest.raises(UserError, match=r"50-50\.1 % visible at 10x10 \(no number of pixels"):
         drawn(kind, Range(Fraction(50), Fraction(501, 10)))
     assert kind.asked == []
 

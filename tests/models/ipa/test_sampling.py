@@ -126,7 +126,7 @@ def test_with_no_layer_drawn_for_what_is_visible_nothing_visible_matters() -> No
 def test_layers_of_the_prior_have_their_own_temperatures() -> None:
     model = random_vae()
     cold = completed(model, prior_after=2, temperatures="1x2,0.1x2")
-    assert torch.equal(cold, completed(model, prior_after=2, temperatures="1,1,0.1,0.1"))
+    assert torch.equal(cold, completed(model, prior_after=2, temperatures="1,1., 1e-1,.1"))
     assert not torch.equal(cold, completed(model, prior_after=2))
 
 
@@ -143,7 +143,11 @@ def test_a_temperature_for_each_layer_is_one_for_all_where_they_agree() -> None:
     [
         ({"temperatures": "1,1"}, "4 numbers"),
         ({"temperatures": "1x4x2"}, "neither T nor TxN"),
-        ({"temperatures": "-1x4"}, "4 numbers"),
+        ({"temperatures": "-1x4"}, "'-1x4' is neither T nor TxN, with T from 0 up"),
+        ({"temperatures": "nanx4"}, "neither T nor TxN"),
+        ({"temperatures": f"{'9' * 400}x4"}, "neither T nor TxN"),
+        ({"temperatures": "1x99999999999999"}, "neither T nor TxN"),
+        ({"temperatures": "1x99999"}, "4 numbers are needed, got 99999"),
         ({"temperatures": "1x4", "temperature": 0.5}, "either"),
         ({"fix_top": 5}, "4 layers"),
         ({"prior_after": 5}, "^prior_after: this model has 4 layers, got 5"),
