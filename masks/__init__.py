@@ -7,10 +7,11 @@ the mask images of people, `sets` keeps whole sets with a manifest, `cache` serv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from inpaint_cli.masks.kinds import KINDS, MINIMUM_SIDE, Kind, each, is_kind, parse
-from inpaint_cli.masks.ranges import Mask
+from inpaint_cli.masks.ranges import Enlarged, Mask, resize_nearest
 from inpaint_cli.randomness import stream
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "each",
     "is_kind",
     "parse",
+    "resize_nearest",
     "specification",
 ]
 
@@ -99,22 +101,13 @@ def draw_at_scale(
     if parse(kind).absolute and 0 < model_size < side:
         drawn_height = round(height * model_size / side)
         drawn_width = round(width * model_size / side)
-    drawn_height, drawn_width = max(drawn_height, MINIMUM_SIDE), max(drawn_width, MINIMUM_SIDE)
-    mask = draw(kind, drawn_height, drawn_width, seed=seed, index=index)
-    if mask.shape == (height, width):
-        return mask
-    return resize_nearest(mask, height, width)
-
-
-def resize_nearest(mask: Mask, height: int, width: int) -> Mask:
-    """Return `mask` at another size, each pixel from the one under its centre.
-
-    >>> import numpy as np
-    >>> resize_nearest(np.array([[True, False]]), 1, 4).tolist()
-    [[True, True, False, False]]
-    """
-    import numpy as np
-
-    rows = ((2 * np.arange(height) + 1) * mask.shape[0]) // (2 * height)
-    columns = ((2 * np.arange(width) + 1) * mask.shape[1]) // (2 * width)
-    return np.asarray(mask[rows[:, None], columns])
+    drawn = max(drawn_height, MINIMUM_SIDE), max(drawn_width, MINIMUM_SIDE)
+    if drawn == (height, width):
+        return draw(kind, height, width, seed=seed, index=index)
+    if drawn[0] > height or drawn[1] > width:
+        return resize_nearest(draw(kind, *drawn, seed=seed, index=index), height, width)
+    parsed = parse(kind)
+    rng = stream(seed, parsed.specification(*drawn), 0, index)
+    # A range is of the photo's pixels, of which nearest neighbour does not repeat all as often.
+    enlarged = replace(parsed, distribution=Enlarged(parsed.distribution, *drawn))
+    return enlarged.draw(rng, height, width, stratum=index)

@@ -73,6 +73,36 @@ class Distribution(ABC):
         """Draw one mask; None as soon as the mask is certain to fall outside `visible`."""
 
 
+@dataclass(frozen=True)
+class Enlarged(Distribution):
+    """A kind that is drawn with fewer pixels, and scaled up by nearest neighbour."""
+
+    small: Distribution
+    drawn_height: int
+    drawn_width: int
+
+    def parameters(self, height: int, width: int) -> str:
+        return self.small.parameters(self.drawn_height, self.drawn_width)
+
+    def attempt(
+        self, rng: np.random.Generator, height: int, width: int, visible: Range | None
+    ) -> Mask | None:
+        mask = self.small.attempt(rng, self.drawn_height, self.drawn_width, visible)
+        return None if mask is None else resize_nearest(mask, height, width)
+
+
+def resize_nearest(mask: Mask, height: int, width: int) -> Mask:
+    """Return `mask` at another size, each pixel from the one under its centre.
+
+    >>> import numpy as np
+    >>> resize_nearest(np.array([[True, False]]), 1, 4).tolist()
+    [[True, True, False, False]]
+    """
+    rows = ((2 * np.arange(height) + 1) * mask.shape[0]) // (2 * height)
+    columns = ((2 * np.arange(width) + 1) * mask.shape[1]) // (2 * width)
+    return np.asarray(mask[rows[:, None], columns])
+
+
 def plain(value: Fraction) -> str:
     """Write a number without trailing zeros.
 

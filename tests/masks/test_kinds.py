@@ -329,6 +329,18 @@ def test_kinds_in_pixels_are_drawn_at_the_size_of_the_model_and_enlarged() -> No
     assert abs(mask.mean() - small.mean()) < 0.01
 
 
+@pytest.mark.parametrize("kind", ["blobs@5-10", "strokes@40-60"])
+def test_a_range_is_that_of_the_photo_as_well(kind: str) -> None:
+    low, high = map(int, kind.partition("@")[2].split("-"))
+    shares = [masks.draw_at_scale(kind, 65, 65, model_size=64, index=i).mean() for i in range(60)]
+    assert low < 100 * min(shares)
+    assert 100 * max(shares) < high
+    np.testing.assert_array_equal(  # where the range holds anyway, nothing changes
+        masks.draw_at_scale(kind, 128, 128, model_size=64),
+        masks.resize_nearest(masks.draw(kind, 64, 64), 128, 128),
+    )
+
+
 @pytest.mark.parametrize(("kind", "model_size"), [("rectangles", 32), ("blobs", 0), ("blobs", 99)])
 def test_other_kinds_are_drawn_at_the_size_of_the_photo(kind: str, model_size: int) -> None:
     mask = masks.draw_at_scale(kind, 40, 60, model_size=model_size, index=1)
