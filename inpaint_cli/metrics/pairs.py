@@ -342,7 +342,7 @@ def of_record(
 
 def _is_ranked(item: Mapping[str, Any]) -> bool:
     """Return whether completions have a likelihood, by which those that are kept were chosen."""
-    return all(line.get("log_prob") is not None for line in item["completions"])
+    return any(line.get("log_prob") is not None for line in item["completions"])
 
 
 def _check_apart(pairs: Sequence[Pair], reference: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,5 +61,6 @@ def same_files(old: Mapping[str, Any], names: Sequence[str], rank: bool) -> bool
         return False
     if not rank:
         return all(line.get("index") == place for place, line in enumerate(lines))
-    log_probs = [line.get("log_prob") or 0.0 for line in lines]
+    nats = (line.get("log_prob") for line in lines)
+    log_probs = [-math.inf if value is None else value for value in nats]
     return len(lines) == len(names) and log_probs == sorted(log_probs, reverse=True)

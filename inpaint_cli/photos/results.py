@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -211,8 +212,8 @@ class ResultWriter:
                 advance(text=names.photo.name)
             item["deviation"] = round(spread.deviation, 4)
             sentence = spread.sentence()
-            if sentence:
-                self.reporter.note(f"{names.photo}: {sentence}.")
+            for remark in filter(None, (sentence, _without_bound(completed))):
+                self.reporter.note(f"{names.photo}: {remark}.")
             item |= self._write_details(names, completed, placing)
             item |= self._write_intervals(names, completed, placing)
             item["sheet"] = names.sheet
@@ -378,7 +379,21 @@ def _line(completed: CompletedPhoto, name: str, index: int) -> dict[str, Any]:
 
 
 def _log_prob(completed: CompletedPhoto, index: int) -> float | None:
-    """Return a likelihood, rounded so that it does not depend on the number of threads."""
-    if completed.log_prob is None:
-        return None
-    return round(float(completed.log_prob[index]), DECIMALS)
+    """Return a likelihood, rounded so that it does not depend on the number of threads.
+
+    None where there is none, and where its bound is minus infinity, which JSON has not.
+    """
+    nats = -math.inf if completed.log_prob is None else float(completed.log_prob[index])
+    return round(nats, DECIMALS) if math.isfinite(nats) else None
+
+
+def _without_bound(completed: CompletedPhoto) -> str:
+    """Return what to tell of likelihoods whose bound is minus infinity; "" if there are none."""
+    log_prob = [] if completed.log_prob is None else completed.log_prob.tolist()
+    endless = sum(not math.isfinite(nats) for nats in log_prob)
+    if not endless:
+        return ""
+    return (
+        f"{endless} of {len(log_prob)} log-probabilities have no finite bound, and come last where "
+        "they are ranked: the photo is unlike all that the model was trained on"
+    )

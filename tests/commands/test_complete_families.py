@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
@@ -14,6 +15,7 @@ import inpaint_cli
 from inpaint_cli import api
 from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
+from inpaint_cli.models.ipa.bounds import LogBound
 from inpaint_cli.weights import save_weights
 from tests.models.ipa.small_vaes import random_vae
 from tests.models.picme.small import model_of
@@ -119,6 +121,26 @@ def test_ranking_by_bounds_is_said_and_can_be_made_finer(photo: Path) -> None:
     assert finer.exit_code == 0, finer.output
     assert "--bound" not in finer.stderr
     assert record_of(out)["options"]["bound"] == 2
+
+
+def test_a_bound_of_minus_infinity_is_told_and_has_a_place_in_json(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, model = photo.parent / "o", ipa(photo.parent / "m.safetensors")
+    bounds = iter([-torch.inf, -70.0, -torch.inf] * 2)
+
+    def bound(*_: object) -> LogBound:
+        return LogBound.of(torch.tensor([[next(bounds)]]))
+
+    monkeypatch.setattr("inpaint_cli.models.ipa.sampling.log_prob_hidden", bound)
+    asked = (photo, "--box", "2,2,4,4", "--model", model, "-n", 3, "--rank", "log-prob", "-o", out)
+    result = complete(*asked)
+    assert result.exit_code == 0, result.output
+    assert "2 of 3 log-probabilities have no finite bound, and come last" in result.stderr
+    lines = json.loads((out / "completions.json").read_text(), parse_constant=pytest.fail)
+    told = [(line["index"], line["log_prob"]) for line in lines["items"][0]["completions"]]
+    assert told == [(1, -70.0), (0, None), (2, None)]
+    assert "its results exist, skipped" in complete(*asked, "--skip-existing").stderr
 
 
 def test_without_a_bound_there_is_no_likelihood(photo: Path) -> None:
