@@ -200,11 +200,14 @@ def our_mask(name: str, like: Tensor, model: PixelConstrainedCNN) -> Tensor:
 def _locate(files: Sequence[Path]) -> tuple[Path, Path]:
     """Return (config.json, state dict) from what the user named."""
     config, weights = None, None
+    named = [path for path in files if not path.is_dir() and path.suffix != ".json"]
+    if len(named) > 1:
+        raise UserError(f"pcnn: give one file of weights, got {len(named)}.", setting="from")
     for path in files:
         if path.is_dir():
             config = config or path / "config.json"
-            named = [path / "model.pt", *sorted(path.glob("model*.pt")), path / "model.safetensors"]
-            weights = weights or next((p for p in named if p.is_file()), named[0])
+            usual = [path / "model.pt", *sorted(path.glob("model*.pt")), path / "model.safetensors"]
+            weights = weights or next((p for p in usual if p.is_file()), usual[0])
         elif path.suffix == ".json":
             config = path
         else:

@@ -159,6 +159,13 @@ def test_a_damaged_file_is_refused(theirs: Path, content: bytes) -> None:
         convert([theirs])
 
 
+def test_of_two_files_none_is_taken_in_silence(theirs: Path) -> None:
+    shutil.copy(theirs / "model.pt", theirs / "older.pt")
+    with pytest.raises(UserError, match="one file of weights, got 2"):
+        convert([theirs / "older.pt", theirs / "model.pt"])
+    convert([theirs, theirs / "older.pt"])
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.json: no such file"):
         convert([tmp_path])
