@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli.family import Config, Model
-from inpaint_cli.models.evaluation import evaluating
+from inpaint_cli.models.evaluation import evaluating, one_thread
 
 
 class CompletionModel(Model, nn.Module):
@@ -37,7 +37,7 @@ class CompletionModel(Model, nn.Module):
         if self.no_reconstruction():
             return super().reconstruct(image)
         # One at a time: how a sum is rounded depends on the size of the batch.
-        with evaluating(self):
+        with evaluating(self), one_thread(self):
             return torch.cat([self.reconstructed(one) for one in torch.split(image, 1)])
 
     def reconstructed(self, image: Tensor) -> Tensor:

@@ -1,12 +1,21 @@
-"""How a model's networks run when they complete: without gradients, in batches of one size."""
+"""How networks run when they complete: without gradients, in batches of one size, in one thread."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+SMALL = 50_000_000
+"""Networks of fewer parameters complete in one thread of a CPU. How float32 is summed depends on
+the number of threads, and one rounding can turn a byte; larger networks would take too long."""
+
+_LOCK = threading.Lock()
+_inside: list[int] = []
+"""For each block of `one_thread` that is entered: how many threads there were before the first."""
 
 
 @contextmanager
@@ -19,6 +28,29 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             yield
     finally:
         model.train(training)
+
+
+@contextmanager
+def one_thread(model: nn.Module) -> Iterator[None]:
+    """Compute in one thread inside the block, if the model is small and on a CPU.
+
+    Blocks may overlap in several Python threads: torch keeps a number for each of them, and one for
+    those that have yet to compute.
+    """
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    if not on_cpu or sum(p.numel() for p in model.parameters()) >= SMALL:
+        yield
+        return
+    with _LOCK:
+        # Asked first in any case: a Python thread takes over what holds for all when it is asked.
+        before = torch.get_num_threads()
+        _inside.append(_inside[0] if _inside else before)
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            torch.set_num_threads(_inside.pop())
 
 
 def filled_up(network: Callable[..., Tensor], size: int, *inputs: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inpaint_cli.device import has_fast_bf16
 from inpaint_cli.family import Completions
 from inpaint_cli.models.completion_model import CompletionModel
-from inpaint_cli.models.evaluation import evaluating
+from inpaint_cli.models.evaluation import evaluating, one_thread
 from inpaint_cli.models.latent_codes.blocks import Shape, at_side
 from inpaint_cli.models.latent_codes.config import LatentConfig
 from inpaint_cli.models.latent_codes.decoding import ImageDecoder, Refinement
@@ -145,7 +145,7 @@ class LatentCodes(CompletionModel):
         """Complete one image len(noise) times; see `Model.complete`."""
         from inpaint_cli.models.latent_codes.sampling import complete
 
-        with evaluating(self), reduced_precision(image.device):
+        with evaluating(self), one_thread(self), reduced_precision(image.device):
             return complete(self, image, visible, noise, temperature=temperature, **options)
 
 

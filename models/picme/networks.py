@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from inpaint_cli.device import full_precision
 from inpaint_cli.family import Completions
 from inpaint_cli.models.completion_model import CompletionModel
-from inpaint_cli.models.evaluation import evaluating
+from inpaint_cli.models.evaluation import evaluating, one_thread
 from inpaint_cli.models.layers import at_least_float32
 from inpaint_cli.models.picme.blocks import (
     SLOPE,
@@ -282,5 +282,5 @@ class MixtureOfPrimitives(CompletionModel):
         """Complete one image len(noise) times; see `Model.complete`."""
         from inpaint_cli.models.picme.sampling import complete
 
-        with evaluating(self):
+        with evaluating(self), one_thread(self):
             return complete(self, image, visible, noise, temperature=temperature, **options)

@@ -1,9 +1,82 @@
 """How networks run when they complete."""
 
-import torch
-from torch import Tensor
+import threading
+from collections.abc import Iterator
 
-from inpaint_cli.models.evaluation import filled_up
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import inpaint_cli
+from inpaint_cli.models import evaluation
+from inpaint_cli.models.evaluation import filled_up, one_thread
+
+MODEL = nn.Linear(2, 2)
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def failing() -> None:
+    with one_thread(MODEL):
+        assert torch.get_num_threads() == 1
+        raise ZeroDivisionError
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_small_model_computes_in_one_thread_and_others_come_back() -> None:
+    with pytest.raises(ZeroDivisionError):
+        failing()
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_a_large_model_keeps_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "SMALL", 6)  # as many as it has
+    with one_thread(MODEL):
+        assert torch.get_num_threads() == 3
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_blocks_that_overlap_leave_what_was_before_the_first() -> None:
+    entered, leave, seen = threading.Event(), threading.Event(), list[int]()
+
+    def other() -> None:
+        with one_thread(MODEL):
+            entered.set()
+            leave.wait(30)
+            seen.append(torch.get_num_threads())
+        seen.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=other)
+    with one_thread(MODEL):
+        thread.start()
+        assert entered.wait(30)
+    assert torch.get_num_threads() == 3
+    leave.set()
+    thread.join(30)
+    assert seen == [1, 3]
+
+
+@pytest.mark.usefixtures("three_threads")
+@pytest.mark.parametrize("name", ["latent-codes-photos64-f4", "picme-photos64"])
+def test_no_number_of_threads_changes_a_byte(name: str) -> None:
+    model = inpaint_cli.load_model(name)
+    photo = np.random.default_rng(3).integers(0, 256, (64, 64, 3), np.uint8)
+    visible = np.ones((64, 64), np.bool_)
+    visible[10:50, 20:60] = False
+    drawn = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        drawn.append(np.array(model.complete(photo, visible=visible, n=2, detail="none").images))
+    np.testing.assert_array_equal(drawn[1], drawn[0])
+    np.testing.assert_array_equal(drawn[2], drawn[0])
 
 
 def test_a_network_sees_batches_of_one_size_only() -> None:
