@@ -371,3 +371,15 @@ def finished_stages(family: Family, trained: Collection[str]) -> list[str]:
     stages = family.stages()
     covered = {name for stage in stages if stage.name in trained for name in stage.covers}
     return [stage.name for stage in stages if stage.name in covered or stage.name in trained]
+
+
+def unfinished(family: Family, header: Mapping[str, str]) -> str:
+    """Return a remark on what is not trained yet, by the header of a weight file; "" if all is."""
+    if "in_progress" in header:
+        return f"training not finished: stage '{header['in_progress']}', step {header['step']}"
+    trained = header.get("stages", ",".join(family.stage_names)).split(",")
+    if set(trained) >= set(family.stage_names):
+        return ""
+    finished = finished_stages(family, trained)
+    missing = [stage for stage in family.stage_names if stage not in finished]
+    return f"not trained yet: {', '.join(missing)}" if missing else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +14,7 @@ from inpaint_cli.bounds import MOST_COMPLETIONS
 from inpaint_cli.declarations import Option, drawing_option, not_as_scored
 from inpaint_cli.device import check_name, for_method, resolve
 from inpaint_cli.errors import UserError
-from inpaint_cli.family import Family, Model, finished_stages
+from inpaint_cli.family import Family, Model, unfinished
 from inpaint_cli.models import external, installed
 from inpaint_cli.models.deferred import DeferredModel
 from inpaint_cli.photos.arguments import ImageSource, number, path, photo_of, visible_of, whole
@@ -187,18 +186,6 @@ def load_model(
         name = source.stem  # so that reports name the weights
     model = DeferredModel(family, config, load) if later else load()
     return LoadedModel(name, family, model, place, digest, unfinished(family, header))
-
-
-def unfinished(family: Family, header: Mapping[str, str]) -> str:
-    """Return a remark on what is not trained yet, by the header of a weight file; "" if all is."""
-    if "in_progress" in header:
-        return f"training not finished: stage '{header['in_progress']}', step {header['step']}"
-    trained = header.get("stages", ",".join(family.stage_names)).split(",")
-    if set(trained) >= set(family.stage_names):
-        return ""
-    finished = finished_stages(family, trained)
-    missing = [stage for stage in family.stage_names if stage not in finished]
-    return f"not trained yet: {', '.join(missing)}" if missing else ""
 
 
 def _nothing(

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inpaint_cli import zoo
+from inpaint_cli import models, zoo
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import ResourceError, UserError, unknown_name
+from inpaint_cli.family import unfinished
 from inpaint_cli.metrics.features import title_of
 from inpaint_cli.posterior.gains import Probabilities
 from inpaint_cli.weights import hash_of, load_weights, read_header
@@ -54,6 +55,8 @@ class Judge:
     """The label that is asked for; None where it tells classes apart."""
     class_names: tuple[str, ...] = ()
     """Of the classes that it tells apart, in its order; none where its file does not say."""
+    note: str = ""
+    """What is not trained yet; empty if all is."""
 
     @property
     def target_name(self) -> str | None:
@@ -133,7 +136,8 @@ def load_judge(name: str, device: str, target: str | None = None, asked: str = "
     place = resolve(device)
     moved = cast("torch.nn.Module", network).to(place).eval()
     classes = int(getattr(config, "classes", 0)) if number is None else 2
-    facts = (place, hash_of(source), outputs, number, zoo.class_names_of(source))
+    note = unfinished(models.get(FAMILY), read_header(source))
+    facts = (place, hash_of(source), outputs, number, zoo.class_names_of(source), note)
     return Judge(title, cast(MaskedClassifier, moved), classes, *facts)
 
 

@@ -142,6 +142,8 @@ def prepare(
     contestant.tell(reporter)
     asked = "cross" if order.cross else "target"
     judge = load_judge(order.classifier, order.device, (order.target, *order.cross)[-1], asked)
+    if judge.note:
+        reporter.note(f"{judge.name}: {judge.note}")
     _check_fit(contestant, judge)
     looks = Looks.of(judge.network.size, order.patch, order.grid)
     training = _training(order, contestant, judge, reporter) if order.data else None

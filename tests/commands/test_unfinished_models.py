@@ -38,3 +38,14 @@ def test_figures_of_an_unfinished_model_are_remarked_on(
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, [*words, "--model", str(unfinished)])
     assert f"{unfinished}: training not finished: stage 'pixels', step 7" in result.stderr
+
+
+def test_an_unfinished_classifier_of_looks_is_remarked_on(tmp_path: Path) -> None:
+    path, family = tmp_path / "c.safetensors", models.get("classifier")
+    extra = {"in_progress": family.stage_names[0], "stages": "", "step": "7"}
+    model = family.build(family.presets["digits-masked"])
+    save_weights(path, model, family="classifier", preset="digits-masked", extra=extra)
+    words = ["design", *ON_DIGITS, "2", "--classifier", str(path), "--grid", "2", "-n", "2"]
+    words += ["--model", "pcnn-digits", "--steps", "1", "--estimator", "random"]
+    result = CliRunner().invoke(main, words)
+    assert f"{path.stem}: training not finished: stage" in result.stderr, result.output
