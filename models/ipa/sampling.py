@@ -14,7 +14,7 @@ from torch.func import functional_call
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
-from inpaint_cli.models.evaluation import padded
+from inpaint_cli.models.evaluation import one_thread, padded
 from inpaint_cli.models.ipa import dmol
 from inpaint_cli.models.ipa.bounds import log_prob_hidden
 from inpaint_cli.models.ipa.elbo import like
@@ -114,7 +114,8 @@ def complete(
     if weight.device.type != "cpu":
         return sample_completions(model, task, BATCH)
     if weight.dtype == torch.float64 or sum(p.numel() for p in model.parameters()) >= DOUBLE_BELOW:
-        return sample_completions(model, task, 0 if weight.dtype == torch.float64 else 1)
+        with one_thread(model):
+            return sample_completions(model, task, 0 if weight.dtype == torch.float64 else 1)
     doubled = {n: t.double() for n, t in model.state_dict().items()}
     completions: Completions = functional_call(
         model, doubled, (lambda: sample_completions(model, task, 0),)
