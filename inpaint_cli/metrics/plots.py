@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 from inpaint_cli import metrics
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
-from inpaint_cli.metrics.blocks import called
+from inpaint_cli.metrics.blocks import blocks_of, called, titles_of
 from inpaint_cli.metrics.tables import label_of
 
 Document = dict[str, Any]
 DPI = 120
+WIDEST = 96
+"""Characters of a line above a plot."""
 
 
 def require() -> None:
@@ -72,7 +75,7 @@ def _file_name(label: str) -> str:
 
 def _over_ranges(documents: Sequence[Document], label: str) -> Any:
     figure = _figure()(figsize=(6, 4), layout="constrained")
-    axes, drawn = figure.subplots(), list[tuple[Any, str]]()
+    axes, drawn, lines = figure.subplots(), list[tuple[Any, str]](), "bars: standard errors"
     for name, document in zip(called(documents), documents, strict=True):
         entry = next((e for e in document["metrics"] if label_of(e) == label), None)
         if entry is None or "groups" not in entry:
@@ -87,12 +90,20 @@ def _over_ranges(documents: Sequence[Document], label: str) -> Any:
         axes.set_ylabel(f"{label}{f' [{unit}]' if unit else ''}{better.get(entry['better'], '')}")
         if entry.get("target") is not None:
             axes.axhline(entry["target"] * factor, color="grey", linestyle="--", linewidth=1)
+            lines = "bars: standard errors; dashed: the aim"
     axes.set_xlabel("visible [%]")
+    _write(axes.set_title("", fontsize=8), f"{_about(documents)}\n{lines}")
     legend = axes.legend([line for line, _ in drawn], [str(n) for n in range(len(drawn))])
     for text, (_, name) in zip(legend.get_texts(), drawn, strict=True):
         _write(text, name)
     axes.grid(alpha=0.3)
     return figure
+
+
+def _about(documents: Sequence[Document]) -> str:
+    """Return of which data, how many images and which masks the figures are."""
+    titles = [titles_of(block)[0].partition(" · ")[2] for block in blocks_of(documents)]
+    return "\n".join(textwrap.fill(title, WIDEST) for title in dict.fromkeys(titles))
 
 
 def _histogram(name: str, entry: Document) -> Any:
@@ -105,13 +116,14 @@ def _histogram(name: str, entry: Document) -> Any:
     figure = _figure()(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     axes.bar(places, shares, width=0.9, color="tab:blue")
-    axes.errorbar(places, shares, [below, above], fmt="none", ecolor="black", capsize=2)
+    bars = {"fmt": "none", "ecolor": "black", "capsize": 2, "label": "95 % over images"}
+    axes.errorbar(places, shares, [below, above], **bars)
     axes.axhline(1 / len(shares), color="tab:orange", linestyle="--", label="a right forecast")
     axes.set_xlabel(f"rank of the original among {len(shares) - 1} completions")
     axes.set_ylabel("share of hidden values")
     shapes = "U = too sure, dome = too vague, slope = bias"
     _write(axes.set_title("", fontsize=9), f"{name}: {shapes}")
-    axes.legend()
+    axes.legend(loc="lower center")
     return figure
 
 
