@@ -105,7 +105,7 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
     files.save(result, path)
     unit = "deviation" if result.spread == "deviation" else "half the range"
     reporter.note(
-        f"{result.model}: {100 * result.level:g} % of hidden values inside mean +- factor x "
+        f"{result.model}: {100 * result.level:g} % of hidden values inside mean ± factor x "
         f"{unit} of {result.k} completions; {result.data} ({result.split}), {result.masks}"
     )
     for line in files.described(result):

@@ -1,6 +1,6 @@
 """What a calibration says, its file, and the intervals that it makes of completions.
 
-An interval is mean +- factor * unit, where the unit is the spread of the K completions. The factor
+An interval is mean ± factor * unit, where the unit is the spread of the K completions. The factor
 was found on pictures whose truth is known (`inpaint_cli/posterior/calibrating.py`), so that the
 share of hidden values outside is at most 1 - level, on average over pictures like those.
 """

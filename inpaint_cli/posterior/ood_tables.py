@@ -46,7 +46,7 @@ def _cells(separations: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     for name in names:
         one = separations[name]
         error = "" if one is None else shown_error(one["se"], 1, 3)
-        apart = f" +- {error}" if error else ""
+        apart = f" ± {error}" if error else ""
         cells.append("-" if one is None else f"{one['value']:.3f}{apart}")
     return cells
 

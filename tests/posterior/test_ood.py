@@ -465,4 +465,4 @@ def test_a_file_that_is_no_reference_is_not_replaced(tmp_path: Path) -> None:
 def test_sets_wholly_apart_have_no_error_of_nought() -> None:
     part = {"value": 1.0, "se": 0.0}, {"value": 0.999, "se": 0.0004}, {"value": 0.8, "se": None}
     cells = [ood_tables._cells({"s": one}, ["s"])[0] for one in part]
-    assert cells == ["1.000", "0.999 +- 0.0004", "0.800"]
+    assert cells == ["1.000", "0.999 ± 0.0004", "0.800"]

@@ -40,7 +40,7 @@ def test_chosen_looks_at_digits_are_worth_more_than_random_ones(
     nll = {(e["looks"], e["estimator"]): e for e in document["figures"] if e["figure"] == "nll"}
     with capsys.disabled():  # eig beside uncond is told, not asserted
         for (looks, name), entry in nll.items():
-            print(f"\n{name} after {looks}: {entry['value']:.3f} +- {entry['se']:.3f}", end="")
+            print(f"\n{name} after {looks}: {entry['value']:.3f} ± {entry['se']:.3f}", end="")
     for looks in (2, 3):
         for name in ("uncond", "eig"):
             _, high = nll[looks, name]["difference"]["ci95"]
