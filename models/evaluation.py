@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from inpaint_cli.randomness import Noise
+
+Result = TypeVar("Result")
 
 SMALL = 50_000_000
 """Networks of fewer parameters complete in one thread of a CPU. How float32 is summed depends on
@@ -30,6 +36,12 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
+def is_small(model: nn.Module) -> bool:
+    """Return whether a model completes in one thread: few parameters, on a CPU."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return on_cpu and sum(p.numel() for p in model.parameters()) < SMALL
+
+
 @contextmanager
 def one_thread(model: nn.Module) -> Iterator[None]:
     """Compute in one thread inside the block, if the model is small and on a CPU.
@@ -37,8 +49,7 @@ def one_thread(model: nn.Module) -> Iterator[None]:
     Blocks may overlap in several Python threads: torch keeps a number for each of them, and one for
     those that have yet to compute.
     """
-    on_cpu = next(model.parameters()).device.type == "cpu"
-    if not on_cpu or sum(p.numel() for p in model.parameters()) >= SMALL:
+    if not is_small(model):
         yield
         return
     with _LOCK:
@@ -51,6 +62,23 @@ def one_thread(model: nn.Module) -> Iterator[None]:
     finally:
         with _LOCK:
             torch.set_num_threads(_inside.pop())
+
+
+def side_by_side(
+    model: nn.Module, work: Callable[[Noise], Result], parts: Sequence[Noise]
+) -> list[Result]:
+    """Return work(part) for each part, inside `one_thread`: as many at a time as it left idle."""
+    with _LOCK:
+        idle = _inside[0] if _inside else 1
+    if len(parts) == 1 or idle == 1 or not is_small(model):
+        return [work(part) for part in parts]
+
+    def alone(part: Noise) -> Result:
+        with torch.inference_mode(), one_thread(model):
+            return work(part)
+
+    with ThreadPoolExecutor(idle) as pool:
+        return list(pool.map(alone, parts))
 
 
 def filled_up(network: Callable[..., Tensor], size: int, *inputs: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
-from inpaint_cli.models.evaluation import filled_up
+from inpaint_cli.models.evaluation import filled_up, side_by_side
 from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.config import TokenOrder
 from inpaint_cli.models.latent_codes.decoding import compose, composite, without_seams
@@ -122,10 +122,12 @@ def pictures_of(
     model: LatentCodes, context: TokenContext, noise: Noise, how: Drawing, size: int
 ) -> tuple[Tensor, Tensor]:
     """Return tokens [n, L] and whole pictures [n, C, H, W], drawn `size` at a time."""
-    tokens = [tokens_of(model, context, part, how, size) for part in noise.split(size)]
-    pictures = [
-        filled_up(lambda some: picture_of(model, context, some), size, drawn) for drawn in tokens
-    ]
+
+    def drawn(part: Noise) -> tuple[Tensor, Tensor]:
+        tokens = tokens_of(model, context, part, how, size)
+        return tokens, filled_up(lambda some: picture_of(model, context, some), size, tokens)
+
+    tokens, pictures = zip(*side_by_side(model, drawn, list(noise.split(size))), strict=True)
     return torch.cat(tokens), torch.cat(pictures)
 
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 import inpaint_cli
 from inpaint_cli.models import evaluation
-from inpaint_cli.models.evaluation import filled_up, one_thread
+from inpaint_cli.models.evaluation import filled_up, one_thread, side_by_side
+from inpaint_cli.randomness import Noise
 
 MODEL = nn.Linear(2, 2)
 
@@ -62,6 +63,30 @@ def test_blocks_that_overlap_leave_what_was_before_the_first() -> None:
     leave.set()
     thread.join(30)
     assert seen == [1, 3]
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_parts_are_drawn_side_by_side_in_their_order() -> None:
+    meet = threading.Barrier(3, timeout=30)
+
+    def work(part: Noise) -> tuple[tuple[int, ...], int, bool]:
+        meet.wait()  # which only three at a time get past
+        return part.keys[0], torch.get_num_threads(), torch.is_inference_mode_enabled()
+
+    parts = list(Noise.of_completions(0, b"key", range(6)).split(1))
+    with one_thread(MODEL):
+        drawn = side_by_side(MODEL, work, parts)
+    assert drawn == [(part.keys[0], 1, True) for part in parts]
+
+
+@pytest.mark.usefixtures("three_threads")
+def test_what_fails_in_a_part_is_raised() -> None:
+    def work(part: Noise) -> None:
+        raise ZeroDivisionError
+
+    parts = list(Noise.of_completions(0, b"key", range(6)).split(1))
+    with one_thread(MODEL), pytest.raises(ZeroDivisionError):
+        side_by_side(MODEL, work, parts)
 
 
 @pytest.mark.usefixtures("three_threads")
