@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -94,17 +95,16 @@ def as_declared(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _declared(hint: Any, value: Any, name: str) -> Any:
-    kinds = [one for one in get_args(hint) or (hint,) if one is not type(None)]
-    if get_origin(hint) is Literal or get_origin(kinds[0]) is Literal:
-        one_of(value, name, hint if get_origin(hint) is Literal else kinds[0])
-        return value
-    if hint == tuple[str, ...]:
-        return names(value, name)
+    either = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kinds = [kind for kind in either if kind is not type(None)]
+    if get_origin(kinds[0]) is Literal:
+        one_of(value, name, kinds[0])
     convert = _CONVERT.get(kinds[0]) if len(kinds) == 1 else None
     return value if convert is None else convert(value, name)
 
 
-_CONVERT: Mapping[type, Callable[[Any, str], Any]] = {
+_CONVERT: Mapping[Any, Callable[[Any, str], Any]] = {
+    tuple[str, ...]: names,
     bool: flag,
     int: whole,
     float: number,
