@@ -206,8 +206,7 @@ def _locate(files: Sequence[Path]) -> tuple[Path, Path]:
     for path in files:
         if path.is_dir():
             config = config or path / "config.json"
-            usual = [path / "model.pt", *sorted(path.glob("model*.pt")), path / "model.safetensors"]
-            weights = weights or next((p for p in usual if p.is_file()), usual[0])
+            weights = weights or (None if named else _in_folder(path))
         elif path.suffix == ".json":
             config = path
         else:
@@ -223,3 +222,15 @@ def _locate(files: Sequence[Path]) -> tuple[Path, Path]:
                 f"{path}: no such file. The authors' folder holds config.json and model.pt."
             )
     return config, weights
+
+
+def _in_folder(folder: Path) -> Path:
+    """Return the state dict in a folder: model.pt, or the one that training wrote so far."""
+    usual = folder / "model.pt"
+    if usual.is_file():
+        return usual
+    epochs = sorted(folder.glob("model*.pt"))
+    if len(epochs) > 1:
+        raise UserError(f"{folder}: {len(epochs)} files model*.pt in it; name the one you want.")
+    stored = [*epochs, folder / "model.safetensors"]
+    return next((path for path in stored if path.is_file()), usual)

@@ -198,7 +198,7 @@ class VerticalLayer:
         newest = i - 1 if self.first else i
         kernel = self.kernels[newest % len(self.kernels)]
         n = rows.shape[1]
-        out = self.bias.expand(width * n, -1).contiguous()
+        out = self.bias.repeat(width * n, 1)
         for tap, weight in enumerate(kernel):
             out.addmm_(rows[tap : tap + width].view(width * n, -1), weight)
         return out

@@ -166,6 +166,16 @@ def test_of_two_files_none_is_taken_in_silence(theirs: Path) -> None:
     convert([theirs, theirs / "older.pt"])
 
 
+def test_of_the_files_of_several_epochs_none_is_taken_in_silence(theirs: Path) -> None:
+    (theirs / "model.pt").rename(theirs / "model9.pt")
+    last = convert([theirs])
+    shutil.copy(theirs / "model9.pt", theirs / "model10.pt")
+    with pytest.raises(UserError, match=r"2 files model\*\.pt in it; name the one you want"):
+        convert([theirs])
+    named = convert([theirs, theirs / "model9.pt"])
+    assert torch.equal(named.cond.layers[0].weight, last.cond.layers[0].weight)
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.json: no such file"):
         convert([tmp_path])

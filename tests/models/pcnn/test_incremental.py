@@ -70,6 +70,17 @@ def test_samples_are_those_of_the_naive_loop(
     torch.testing.assert_close(ours.log_prob, log_prob, rtol=0, atol=1e-9)
 
 
+def test_a_single_column_is_sampled_as_the_naive_loop_does() -> None:
+    model = random_network(channels=1, levels=5, depth=4, kernel=3)
+    image, visible = random_task(model, 6, 1, seed=2)
+    visible[..., :2, :] = True
+    uniforms = uniforms_for(image, 1)
+    ours = IncrementalSampler(model, image, visible).sample(uniforms)
+    x, log_prob = naive(model, image, visible, uniforms, 1.0)
+    assert torch.equal(ours.levels, x)
+    torch.testing.assert_close(ours.log_prob, log_prob, rtol=0, atol=1e-9)
+
+
 def test_completion_i_is_the_same_for_every_n_and_batch() -> None:
     model = random_network(channels=3, levels=8)
     levels, visible = random_task(model, 8, 8, seed=5)
