@@ -137,6 +137,8 @@ class ParameterGroup:
     """Times the stage's `Training.lr`."""
     betas: tuple[float, float] | None = None
     """None = the stage's `Training.betas`."""
+    undecayed: Sequence[nn.Parameter] = ()
+    """Those of them that `Training.weight_decay` leaves alone."""
 
 
 @dataclass(frozen=True)

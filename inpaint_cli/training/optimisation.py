@@ -36,17 +36,27 @@ class Optimiser:
     def __init__(self, group: ParameterGroup, training: Training) -> None:
         self.name, self.lr = group.name, training.lr * group.lr_scale
         self.parameters = list(group.parameters)
+        left_alone = {id(parameter) for parameter in group.undecayed}
+        parts: list[list[nn.Parameter]] = [[], []]
+        for parameter in self.parameters:
+            parts[id(parameter) in left_alone].append(parameter)
+        place_of = {id(parameter): place for place, parameter in enumerate(self.parameters)}
+        self._places = [place_of[id(parameter)] for part in parts for parameter in part]
+        """Where in `parameters` those lie that torch numbers 0, 1, ...: decayed ones come first."""
         kind = {
             "adam": torch.optim.Adam,
             "adamw": torch.optim.AdamW,
             "adamax": torch.optim.Adamax,
         }[training.optimiser]
         self.torch: torch.optim.Optimizer = kind(
-            self.parameters,
+            [
+                {"params": part, "weight_decay": decay}
+                for part, decay in zip(parts, (training.weight_decay, 0.0), strict=True)
+                if part
+            ],
             lr=self.lr,
             betas=group.betas or training.betas,
             eps=training.eps,
-            weight_decay=training.weight_decay,
         )
 
     def step(self, factor: float) -> None:
@@ -69,7 +79,7 @@ class Optimiser:
     def state(self) -> dict[str, Tensor]:
         """Return the moments and counters as named tensors."""
         return {
-            f"{index}/{name}": torch.as_tensor(value)
+            f"{self._places[index]}/{name}": torch.as_tensor(value)
             for index, entries in self.torch.state_dict()["state"].items()
             for name, value in entries.items()
         }
@@ -98,7 +108,7 @@ class Optimiser:
         state: dict[int, dict[str, Tensor]] = {}
         for key, tensor in tensors.items():
             index, _, name = key.partition("/")
-            state.setdefault(int(index), {})[name] = tensor
+            state.setdefault(self._places.index(int(index)), {})[name] = tensor
         groups = self.torch.state_dict()["param_groups"]
         self.torch.load_state_dict({"state": state, "param_groups": groups})
         for parameter, entries in self.torch.state.items():

@@ -217,15 +217,19 @@ def config_of(parts: Mapping[str, ForeignNetwork]) -> LatentConfig:
             "fill no square."
         )
     width = transformer.shape("tok_emb.weight", 2)[1]
+    refinement = parts.get("refinement")
+    enlarges = refinement is not None and refinement.count("decoder.up.") > vqgan.count(
+        "encoder.down."
+    )
     preset = replace(
-        PRESETS["places256"],
+        PRESETS["places512" if enlarges else "places256"],
         token_width=width,
         token_layers=transformer.count("blocks."),
         token_heads=heads_of(width),
         partial="encoder.conv_in.conv.weight" in parts["decoder"].state,
         disc_width=0,
     )
-    return _config(vqgan, grid, preset, parts.get("refinement"))
+    return _config(vqgan, grid, preset, refinement)
 
 
 def heads_of(width: int) -> int:

@@ -60,6 +60,20 @@ def image_distance(model: LatentCodes, a: Tensor, b: Tensor) -> Tensor:
     return cast(Tensor, model.perceptual(a, b)).mean()
 
 
+def weights_of(model: LatentCodes, network: str) -> tuple[float, float]:
+    """Return the weights of the pixel loss and of `image_distance` of a network's output.
+
+    What stands in for a perceptual distance has weights of its own, and then pixels count even
+    where the published presets leave them out: nothing else would hold their colours.
+    """
+    config, place = model.config, int(network != "vqgan")
+    published = network == "refinement" and not config.raw_loss
+    pixels = PIXEL_WEIGHT if published else config.pixel_weight[place]
+    if model.perceptual is None:
+        return (1.0 if published else pixels or 1.0), 1.0
+    return pixels, config.perceptual_weight[place]
+
+
 def decoded(model: LatentCodes, tokens: Tensor) -> Tensor:
     """Return the uint8 images that the VQGAN makes of tokens [N, h, w]."""
     return from_unit(model.vqgan.decode(model.vqgan.quantize.vectors(tokens)))
@@ -84,9 +98,8 @@ class VQGANStage(Stage[LatentCodes]):
             "l1": F.l1_loss(output, x),
             "perceptual": image_distance(model, output, x),
         }
-        reconstruction = (
-            config.pixel_weight[0] * terms["l1"] + config.perceptual_weight[0] * terms["perceptual"]
-        )
+        pixels, distance = weights_of(model, self.name)
+        reconstruction = pixels * terms["l1"] + distance * terms["perceptual"]
         adversary = Adversary.of(model, self.name, batch.progress)
         against = adversary.play(output, x, reconstruction, vqgan.decoder.conv_out.weight)
         usage = sum_over_ranks(uses(quantised.indices.flatten(), config.codes))
@@ -198,8 +211,12 @@ class TransformerStage(Stage[LatentCodes]):
             starts.transformer_from_codes(model)
 
     def trainable(self, model: LatentCodes) -> list[ParameterGroup]:
-        """Return the transformer."""
-        return [group("transformer", model.transformer)]
+        """Return the transformer; only the weights of its dense layers decay (as in minGPT)."""
+        dense = (m.weight for m in model.transformer.modules() if isinstance(m, nn.Linear))
+        decayed = {id(weight) for weight in dense}
+        every = list(model.transformer.parameters())
+        spared = [parameter for parameter in every if id(parameter) not in decayed]
+        return [ParameterGroup("transformer", every, undecayed=spared)]
 
     def loss(self, model: LatentCodes, batch: Batch, step: int, noise: Noise) -> StepResult:
         """Return the cross entropy at the missing tokens (section 3.2)."""
@@ -315,22 +332,18 @@ class DecoderStage(Stage[LatentCodes]):
         config = model.config
         x, visible, output = images
         whole = composite(x, visible, output)
-        weight = (
-            PIXEL_WEIGHT if name == "refinement" and not config.raw_loss else config.pixel_weight[1]
-        )
+        pixels, distance = weights_of(model, name)
         if config.raw_loss:
             l1 = (losses.border_weights(visible) * (output - x).abs()).mean()
         else:
             l1 = F.l1_loss(whole, x)
-        terms = {
-            "l1": l1,
-            "perceptual": config.perceptual_weight[1] * image_distance(model, whole, x),
-        }
+        terms = {"l1": l1, "perceptual": image_distance(model, whole, x)}
+        reconstruction = pixels * l1 + distance * terms["perceptual"]
         if model.perceptual is None:
             terms["features"] = 0.5 * losses.feature_distance(
                 model.vqgan.encoder.levels(whole), model.vqgan.encoder.levels(x)
             )
-        reconstruction = torch.stack([weight * l1, *list(terms.values())[1:]]).sum()
+            reconstruction = reconstruction + terms["features"]
         mask = visible.to(x.dtype) - 0.5
         adversary = Adversary.of(model, name, batch.progress)
         against = adversary.play(whole, x, reconstruction, last, mask, step % R1_EVERY == 0)

@@ -36,7 +36,7 @@ class Drawing:
     steps: int = 5
     """Calls of the network, at most."""
     temperature: float = 1.0
-    """Divides the logits; 0 = the likeliest codes, in the order of confidence at temperature 1."""
+    """Divides the logits; 0 = the likeliest codes, in the order in which 1 would draw them."""
     annealing: float = 0.9
     """The temperature is multiplied by this after each step."""
     top_k: int | None = None
@@ -171,12 +171,15 @@ def _log_probs(logits: Tensor, how: Drawing, step: int) -> Tensor:
 def _drawn(log_probs: Tensor, gumbel: Gumbel, how: Drawing, step: int) -> tuple[Tensor, Tensor]:
     """Return a code for every position [n, L], and how sure each is, the larger the surer."""
     highest, likeliest = log_probs.max(-1)
+    # The odds instead of the probability: the same order, but cold ones do not all round to 1.
+    others = log_probs.scatter(-1, likeliest[..., None], -math.inf).logsumexp(-1)
+    sureness = highest - others
     if how.temperature == 0:
-        return likeliest, highest
+        return likeliest, sureness
     # The largest of log p + Gumbel is a draw from p.
     drawn = (log_probs + gumbel(*log_probs.shape[1:])).argmax(-1)
     if how.order != "sampled":
-        return drawn, highest
+        return drawn, sureness
     weight = ORDER_NOISE * (1 - (step + 1) / how.steps)
     of_drawn = log_probs.gather(-1, drawn[..., None]).squeeze(-1)
     return drawn, of_drawn + weight * gumbel(log_probs.shape[1])

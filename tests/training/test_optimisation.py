@@ -52,6 +52,26 @@ def test_an_optimiser_goes_on_from_its_saved_state_bit_for_bit(kind: str) -> Non
     )
 
 
+def test_what_a_group_spares_does_not_decay_and_keeps_its_place_in_saved_states() -> None:
+    def trained() -> Optimiser:
+        parameters = [nn.Parameter(torch.ones(side)) for side in (1, 2, 3)]
+        group = ParameterGroup("all", parameters, undecayed=parameters[:1])
+        return Optimiser(group, Training(optimiser="adamw", lr=0.1, weight_decay=0.5))
+
+    first = trained()
+    for parameter in first.parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    first.step(1.0)
+    assert [p[0].item() for p in first.parameters] == pytest.approx([1.0, 0.95, 0.95])
+    state = first.state()
+    for place, parameter in enumerate(first.parameters):
+        assert state[f"{place}/exp_avg"].shape == parameter.shape
+    second = trained()
+    assert second.misfit(state) == ""
+    second.load(state)
+    assert all(torch.equal(second.state()[name], tensor) for name, tensor in state.items())
+
+
 def test_the_rate_of_a_group_is_scaled() -> None:
     trained = optimiser("adam", nn.Parameter(torch.zeros(1)))
     trained.parameters[0].grad = torch.ones(1)

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from inpaint_cli import models
 from inpaint_cli.family import Batch
 from inpaint_cli.models.latent_codes import losses, starts
+from inpaint_cli.models.latent_codes.adversary import R1_EVERY
 from inpaint_cli.models.latent_codes.blocks import at_side
 from inpaint_cli.models.latent_codes.config import LatentConfig
+from inpaint_cli.models.latent_codes.discriminator import PatchDiscriminator, gradient_penalty
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.models.latent_codes.objective import STAGES
 from inpaint_cli.models.latent_codes.transformer import Block
@@ -257,3 +259,74 @@ def test_a_few_steps_of_each_stage_lower_its_loss() -> None:
             names = ("l1", "ce", "decoder/l1")
             course.append(next(result.scalars[n].item() for n in names if n in result.scalars))
         assert course[-1] < 0.8 * course[0], stage.name
+
+
+def test_only_the_weights_of_dense_layers_decay() -> None:
+    model = model_of()
+    (group,) = TRANSFORMER.trainable(model)
+    spared = {id(parameter) for parameter in group.undecayed}
+    names = {n for n, p in model.transformer.named_parameters() if id(p) not in spared}
+    layers = ("key", "query", "value", "proj")
+    inside = [*(f"attn.{layer}" for layer in layers), "mlp.0", "mlp.2"]
+    blocks = range(model.config.token_layers)
+    dense = {f"blocks.{block}.{layer}.weight" for block in blocks for layer in inside}
+    assert names == {*dense, "head.weight"}
+    assert len(group.parameters) == len(list(model.transformer.parameters()))
+
+
+@pytest.mark.parametrize("name", ["places256", "celeba256", "places512"])
+def test_the_published_presets_have_the_settings_of_the_authors_code(name: str) -> None:
+    config = cast(LatentConfig, models.get("latent-codes").presets[name])
+    images = 24_183 if name == "celeba256" else 1_800_000
+    joined = {"vqgan": 50_000, "decoder": 60_000}
+    for stage, share in zip(joined, config.disc_start, strict=True):
+        training = config.training[stage]
+        steps = training.epochs * images / training.batch_size
+        assert share * steps == pytest.approx(joined[stage], rel=0.02)
+    for stage, batch in {"vqgan": 10, "encoder": 16, "transformer": 12}.items():
+        assert config.training[stage].batch_size == batch
+    assert config.training["decoder"].batch_size == (4 if name == "places512" else 6)
+    for training in config.training.values():
+        assert training.lr == pytest.approx(4.5e-6 * training.batch_size)
+
+
+def test_the_penalty_of_the_published_presets_weighs_the_squared_gradient_by_one() -> None:
+    config = cast(LatentConfig, models.get("latent-codes").presets["places256"])
+    model = model_of(r1_weight=config.r1_weight, disc_start=(0.0, 0.0))
+    batch = batch_of(progress=1.0)
+    losses_of = [
+        DECODER.loss(model, batch, step, noise()).losses["decoder-discriminator"].item()
+        for step in range(R1_EVERY)
+    ]
+    added = (losses_of[0] - losses_of[1]) / R1_EVERY
+    rival = cast(PatchDiscriminator, model.discriminators["decoder"])
+    x, mask = to_unit(batch.image), batch.visible.float() - 0.5
+    real = torch.cat([mask, x], 1)
+    square = gradient_penalty(rival, real, slice(1, None)).item()
+    assert added == pytest.approx(square, rel=1e-3)
+    assert losses_of[1:] == pytest.approx(losses_of[1:2] * (R1_EVERY - 1))
+
+
+class Squares:
+    """A perceptual distance that tests can compute."""
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        return (a - b).square().mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_what_stands_in_for_a_perceptual_distance_has_its_own_weight(raw: bool) -> None:
+    # The weights of the published presets: no pixel loss, a tenth of LPIPS.
+    settings = {"disc_width": 0, "raw_loss": raw, "pixel_weight": (1.0, 0.0)}
+    model, batch = model_of(**settings), batch_of()
+    for stage, weight in ((VQGAN, 1.0), (DECODER, 0.1)):
+        prefix = "" if stage is VQGAN else "decoder/"
+        for given in (None, Squares()):
+            model.use_perceptual(given)
+            result = stage.loss(model, batch, 0, noise())
+            total = sum(value.item() for value in result.losses.values())
+            terms = {name.removeprefix(prefix): v.item() for name, v in result.scalars.items()}
+            pixels = 0.0 if given is not None and stage is DECODER else 1.0
+            expected = pixels * terms["l1"] + terms.get("codebook", 0.0)
+            expected += (weight if given is not None else 1.0) * terms["perceptual"]
+            assert total == pytest.approx(expected + terms.get("features", 0.0), rel=1e-5)

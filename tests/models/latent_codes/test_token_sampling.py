@@ -251,6 +251,17 @@ def test_a_temperature_that_has_no_place_in_single_precision_draws_the_likeliest
     assert torch.equal(states[-1][0][late], logits.argmax(-1)[late])
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.1, 1e-3, 1e-30])
+def test_the_surest_position_comes_first_at_any_temperature(temperature: float) -> None:
+    tokens, known = grids([[False] * POSITIONS])
+    logits = torch.zeros(1, POSITIONS, CODES)
+    # Later positions are surer, but at a low temperature all round to a probability of 1.
+    logits[0, :, 0] = torch.linspace(0.5, 4, POSITIONS)
+    how = Drawing(POSITIONS, temperature, annealing=1.0)
+    states = drawing(lambda tokens, known: logits, tokens, known, gumbel(1), how)
+    assert all(now[0].tolist() == sorted(now[0].tolist()) for _, now in states)
+
+
 def test_annealing_multiplies_the_temperature_after_each_step() -> None:
     tokens, known = grids([[False] * POSITIONS])
     network, draw = Table(scale=3.0), gumbel(1)
