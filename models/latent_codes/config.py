@@ -112,6 +112,12 @@ class LatentConfig(Config):
             raise UserError(
                 f"token_heads: {self.token_heads} does not divide token_width {self.token_width}."
             )
+        # Its last two convolutions of 4 x 4, padded by 1, each take a row and a column away.
+        left = self.coarse_side >> max(self.disc_layers, 1)
+        if self.disc_width and left < (3 if self.disc_layers else 2):
+            raise UserError(
+                f"disc_layers: {self.disc_layers} leave nothing of {self.coarse_side} pixels."
+            )
         if self.alpha not in (0.25, 0.5, 0.75, 1.0):
             raise UserError(f"alpha: must be 0.25, 0.5, 0.75 or 1, got {self.alpha}.")
 

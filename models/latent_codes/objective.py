@@ -91,7 +91,7 @@ class VQGANStage(Stage[LatentCodes]):
     def loss(self, model: LatentCodes, batch: Batch, step: int, noise: Noise) -> StepResult:
         """Return |x - x'| + the perceptual distance + the codebook's and the adversarial term."""
         config, vqgan = model.config, model.vqgan
-        x = to_unit(batch.image)
+        x, _ = at_side(batch.image, batch.visible, config.coarse_side)
         quantised = self._quantised(model, x, batch, step, noise)
         output = vqgan.decode(quantised.vectors).float()
         terms = {
@@ -132,9 +132,9 @@ class VQGANStage(Stage[LatentCodes]):
 
     def validate(self, model: LatentCodes, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
         """Return the errors of the reconstruction: mean absolute, in [-1, 1], and PSNR in dB."""
-        x = to_unit(batch.image)
+        x, visible = at_side(batch.image, batch.visible, model.config.coarse_side)
         output = model.vqgan(x)[0].float().clamp(-1, 1)
-        everything = torch.ones_like(batch.visible)
+        everything = torch.ones_like(visible)
         square = mean_per_image((output - x).square(), everything)
         figures = {
             "l1": mean_per_image((output - x).abs(), everything),
@@ -148,7 +148,8 @@ class VQGANStage(Stage[LatentCodes]):
 
     def pictures(self, model: LatentCodes, batch: Batch, noise: Noise) -> Tensor:
         """Return the reconstruction."""
-        output: Tensor = model.vqgan(to_unit(batch.image))[0]
+        x, _ = at_side(batch.image, batch.visible, model.config.coarse_side)
+        output: Tensor = model.vqgan(x)[0]
         return from_unit(output)
 
 

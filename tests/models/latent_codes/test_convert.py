@@ -52,7 +52,14 @@ VARIANTS = {
     "refined": SMALL,
     "plain": PLAIN,
     "partial": replace(PLAIN, partial=True),
-    "enlarging": replace(SMALL, size=32, coarse_size=16, refinement_multipliers=(1, 1, 2)),
+    "enlarging": replace(
+        SMALL,
+        size=32,
+        coarse_size=16,
+        refinement_multipliers=(1, 1, 2),
+        disc_start=PRESETS["places512"].disc_start,
+        training=PRESETS["places512"].training,
+    ),
 }
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaint_cli import models
+from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch
 from inpaint_cli.models.latent_codes import losses, starts
 from inpaint_cli.models.latent_codes.adversary import R1_EVERY
@@ -330,3 +331,24 @@ def test_what_stands_in_for_a_perceptual_distance_has_its_own_weight(raw: bool) 
             expected = pixels * terms["l1"] + terms.get("codebook", 0.0)
             expected += (weight if given is not None else 1.0) * terms["perceptual"]
             assert total == pytest.approx(expected + terms.get("features", 0.0), rel=1e-5)
+
+
+def test_everything_before_a_larger_refinement_is_trained_at_the_coarse_side() -> None:
+    model = model_of(size=16, coarse_size=8, refinement=True, refinement_multipliers=(1, 1, 2))
+    fine, sides = batch_of(side=16), []
+    model.vqgan.encoder.register_forward_hook(lambda _, x, __: sides.append(x[0].shape[-1]))
+    for stage in (VQGAN, ENCODER, TRANSFORMER, DECODER):
+        stage.loss(model, fine, 0, noise())
+        stage.validate(model, fine, noise())
+    assert set(sides) == {8}
+    assert VQGAN.pictures(model, fine, noise()).shape[-1] == 8
+
+
+@pytest.mark.parametrize(("size", "layers"), [(8, 2), (4, 1), (2, 0)])
+def test_a_discriminator_that_no_image_reaches_the_end_of_is_refused(
+    size: int, layers: int
+) -> None:
+    with pytest.raises(UserError, match=f"disc_layers: {layers} leave nothing of {size} pixels"):
+        model_of(size=size, disc_layers=layers)
+    model_of(size=2 * size, disc_layers=layers)
+    model_of(size=size, disc_layers=layers, disc_width=0)
