@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 from typing import Literal
 
 import torch
@@ -31,7 +32,8 @@ class PatchDiscriminator(nn.Module):
             stride = 2 if layer < layers else 1
             parts += [
                 nn.Conv2d(before, after, 4, stride=stride, padding=1, bias=False),
-                nn.BatchNorm2d(after) if norm == "batch" else GroupNorm(min(16, after), after),
+                # As many groups as divide any width.
+                nn.BatchNorm2d(after) if norm == "batch" else GroupNorm(gcd(16, after), after),
                 nn.LeakyReLU(0.2),
             ]
             before = after

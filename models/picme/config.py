@@ -92,6 +92,12 @@ class MixtureConfig(Config):
                 f"attention: must lie in 0..{self.layers - 2}, got {self.attention}: it needs "
                 "features of f of the same side."
             )
+        attending = self.channels_at(self.layers - 1 - self.attention)
+        if attending < 4:
+            raise UserError(
+                f"width: {self.width} gives {attending} channels to the attention, which takes 4 "
+                "at least."
+            )
         if self.disc_layers and self.size >> self.disc_layers < 3:
             raise UserError(
                 f"disc_layers: {self.disc_layers} leave less than 3x3 of {self.size} pixels."

@@ -344,6 +344,12 @@ def test_everything_before_a_larger_refinement_is_trained_at_the_coarse_side() -
     assert VQGAN.pictures(model, fine, noise()).shape[-1] == 8
 
 
+@pytest.mark.parametrize("width", [1, 3, 12, 17, 32])
+def test_a_discriminator_may_have_any_width(width: int) -> None:
+    rival = cast(PatchDiscriminator, model_of(disc_width=width).discriminators["vqgan"])
+    assert rival(to_unit(batch_of().image))[-1].isfinite().all()
+
+
 @pytest.mark.parametrize(("size", "layers"), [(8, 2), (4, 1), (2, 0)])
 def test_a_discriminator_that_no_image_reaches_the_end_of_is_refused(
     size: int, layers: int

@@ -135,6 +135,7 @@ def test_every_form_of_the_decoder_gives_images_of_growing_side(changes: dict[st
         ({"disc_layers": 5}, "disc_layers"),
         ({"kl_weight": -1.0}, "kl_weight"),
         ({"widest": 24}, "widest"),
+        ({"width": 1, "widest": 8}, "width: 1 gives 2 channels to the attention"),
     ],
 )
 def test_a_config_that_cannot_be_built_is_refused(changes: dict[str, Any], word: str) -> None:
