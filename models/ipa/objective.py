@@ -48,8 +48,9 @@ class VaeStage(Stage[CompletingVae]):
 
     def loss(self, model: CompletingVae, batch: Batch, step: int, noise: Noise) -> StepResult:
         """Return distortion + rate (spec of Child 2021, the negative ELBO per dimension)."""
-        bound = elbo.bound(model, _photo(model, batch.image), training_draw(model, noise))
-        return StepResult({"vae": bound.total.mean()}, _scalars(bound))
+        photo = _photo(model, batch.image)
+        bound = elbo.bound(model, photo, training_draw(model, noise))
+        return StepResult({"vae": bound.total.mean()}, _scalars(bound, photo))
 
     def validate(self, model: CompletingVae, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
         """Return bits per dimension, and the two terms in nats per dimension."""
@@ -109,7 +110,7 @@ class PartialEncoderStage(Stage[CompletingVae]):
         )
         weight = likelihood_weight(model.config.annealing, step)
         loss = (weight * bound.distortion + bound.rate).mean()
-        scalars = {"bound": bound.total.mean().detach(), **_scalars(bound)}
+        scalars = {"bound": bound.total.mean().detach(), **_scalars(bound, batch.image)}
         return StepResult({self.name: loss}, scalars)
 
     def _joint(self, model: CompletingVae, batch: Batch, noise: Noise) -> StepResult:
@@ -123,7 +124,7 @@ class PartialEncoderStage(Stage[CompletingVae]):
             sampled=model.config.noisy_kl,
             recompute=model.config.recompute,
         )
-        return StepResult({self.name: bound.total.mean()}, _scalars(bound))
+        return StepResult({self.name: bound.total.mean()}, _scalars(bound, photo))
 
     def _frozen(self, model: CompletingVae, batch: Batch, noise: Noise) -> StepResult:
         drawing, photo = _condition(model, batch.image)
@@ -143,7 +144,7 @@ class PartialEncoderStage(Stage[CompletingVae]):
             nats = nats if counted is None else torch.where(counted[:, 0], nats, 0.0)
             distortion = -nats.sum() / photo.numel()
         bound = Bound(distortion.detach()[None], per_image)
-        return StepResult({self.name: loss + distortion}, _scalars(bound))
+        return StepResult({self.name: loss + distortion}, _scalars(bound, photo))
 
     def validate(self, model: CompletingVae, batch: Batch, noise: Noise) -> Mapping[str, Tensor]:
         """Return minus the bound of the objective and its terms, in nats per dimension.
@@ -230,13 +231,13 @@ def _wide(values: Tensor) -> Tensor:
     return values.cpu().double()
 
 
-def _scalars(bound: Bound) -> dict[str, Tensor]:
-    """Return what is logged: both terms per dimension, and the rates of the coarsest layers."""
-    layers = bound.rates.mean(0).detach()[:LOGGED_LAYERS]
+def _scalars(bound: Bound, image: Tensor) -> dict[str, Tensor]:
+    """Return what is logged: both terms in nats per dimension, the coarsest layers' in nats."""
+    layers = bound.rates.mean(0).detach()[:LOGGED_LAYERS] * image[0].numel()
     return {
         "distortion": bound.distortion.mean().detach(),
         "rate": bound.rate.mean().detach(),
-        **{f"rate{number}": value for number, value in enumerate(layers, 1)},
+        **{f"layer{number}_nats": value for number, value in enumerate(layers, 1)},
     }
 
 

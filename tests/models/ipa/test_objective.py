@@ -10,6 +10,7 @@ from torch import Tensor
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch
+from inpaint_cli.models.ipa.elbo import bound
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.objective import VaeStage
 from inpaint_cli.models.ipa.partial_encoder import is_partial
@@ -31,6 +32,18 @@ def test_the_vae_stage_trains_all_but_the_partial_encoder() -> None:
     trained = {id(p) for p in VaeStage().trainable(model)[0].parameters}
     for name, parameter in model.named_parameters():
         assert (id(parameter) in trained) != is_partial(name)
+
+
+@torch.no_grad()
+def test_divergences_of_the_coarsest_layers_are_logged_in_nats() -> None:
+    model, given = random_vae(), batch()
+    logged = VaeStage().loss(model, given, 0, noise()).scalars
+    layers = bound(model, given.image, noise().normal, keep=True).layers
+    for number, layer in enumerate(layers[:3], 1):
+        nats = layer.kl.flatten(1).sum(1).mean()
+        torch.testing.assert_close(logged[f"layer{number}_nats"], nats)
+    walked = STAGE.loss(model, given, 0, noise()).scalars
+    assert sum(walked[f"layer{n}_nats"] for n in (1, 2, 3)) <= walked["rate"] * 3 * 8 * 8 + 1e-3
 
 
 @pytest.mark.parametrize(
