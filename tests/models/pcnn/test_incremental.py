@@ -75,7 +75,9 @@ def test_a_single_column_is_sampled_as_the_naive_loop_does() -> None:
     image, visible = random_task(model, 6, 1, seed=2)
     visible[..., :2, :] = True
     uniforms = uniforms_for(image, 1)
+    before = {name: tensor.clone() for name, tensor in model.double().state_dict().items()}
     ours = IncrementalSampler(model, image, visible).sample(uniforms)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     x, log_prob = naive(model, image, visible, uniforms, 1.0)
     assert torch.equal(ours.levels, x)
     torch.testing.assert_close(ours.log_prob, log_prob, rtol=0, atol=1e-9)
