@@ -144,6 +144,8 @@ def layer_temperatures(text: str | None, all_layers: float | None, layers: int) 
     >>> layer_temperatures("0.5x2,1", None, 3)
     [0.5, 0.5, 1.0]
     """
+    if all_layers is not None and all_layers < 0:
+        raise UserError(f"must not be negative, got {all_layers}.", setting="temperature")
     if text is None:
         return [1.0 if all_layers is None else all_layers] * layers
     if all_layers is not None:

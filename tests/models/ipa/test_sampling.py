@@ -149,6 +149,7 @@ def test_a_temperature_for_each_layer_is_one_for_all_where_they_agree() -> None:
         ({"temperatures": "1x99999999999999"}, "neither T nor TxN"),
         ({"temperatures": "1x99999"}, "4 numbers are needed, got 99999"),
         ({"temperatures": "1x4", "temperature": 0.5}, "either"),
+        ({"temperature": -0.5}, "^temperature: must not be negative, got -0.5"),
         ({"fix_top": 5}, "4 layers"),
         ({"prior_after": 5}, "^prior_after: this model has 4 layers, got 5"),
         ({"condition": "edges"}, "trained on 'mask'"),
