@@ -127,7 +127,7 @@ class PictureMetric(Metric):
         return [self.name, f"{self.name}-hole"][: 2 if errors.hidden else 1]
 
     def summed_up(
-        self, column: str, values: Sequence[float] | _Array, best: float, of_mean: float
+        self, column: str, values: Sequence[float] | _Array, best: Any, of_mean: Any
     ) -> Figures:
         """Return the figures of one image: the mean, the best one's, the mean image's."""
         return {
@@ -138,7 +138,7 @@ class PictureMetric(Metric):
 
 
 class Psnr(PictureMetric):
-    """Peak signal-to-noise ratio; `...-infinite` is the share of completions without an error."""
+    """Peak signal-to-noise ratio; `...-infinite` is the share that was infinite: without error."""
 
     name = "psnr"
     summary = "peak signal-to-noise ratio; hole only, best of K, mean image"
@@ -149,10 +149,11 @@ class Psnr(PictureMetric):
         each, of_mean = case.once(errors_of)
         figures: Figures = {}
         for place, column in enumerate(self.columns(each)):
-            figures[f"{column}-infinite"] = float(np.mean(each.squared[place] == 0))
-            values = [min(psnr_of(float(error)), CAP_DB) for error in each.squared[place]]
-            mean_image = min(psnr_of(float(of_mean.squared[place][0])), CAP_DB)
-            figures |= self.summed_up(column, values, max(values), mean_image)
+            found = np.array([psnr_of(float(error)) for error in each.squared[place]])
+            parts = (found, found.max(), np.array(psnr_of(float(of_mean.squared[place][0]))))
+            figures |= self.summed_up(column, *(_capped(part) for part in parts))
+            infinite = self.summed_up(column, *(np.isinf(part) for part in parts))
+            figures |= {f"{name}-infinite": share for name, share in infinite.items()}
         return figures
 
     def lines(self, results: Results) -> Iterator[Line]:
@@ -165,9 +166,7 @@ class Psnr(PictureMetric):
 
         def compute(chosen: Chosen) -> Estimate:
             plain, (values, strata) = line.compute(chosen), results.sample(column, chosen)
-            infinite = (results.column(column, chosen) >= CAP_DB).astype(np.float64)
-            if f"{column}-infinite" in results.columns.figures:  # else: best, mean image
-                infinite = results.column(f"{column}-infinite", chosen)
+            infinite = results.column(f"{column}-infinite", chosen)
             count = {"n_infinite": int((infinite > 0).sum())} if column == self.name else {}
             estimate = psnr_estimate(values, infinite, strata)
             return replace(
@@ -179,6 +178,11 @@ class Psnr(PictureMetric):
             )
 
         return replace(line, compute=compute)
+
+
+def _capped(values: _Array) -> _Array:
+    """Return what counts in a mean: infinite values as the cap, all others as they are."""
+    return np.where(np.isinf(values), CAP_DB, values)
 
 
 def psnr_estimate(values: _Array, infinite: _Array, strata: Strata = None) -> Estimate:

@@ -288,6 +288,27 @@ def test_copies_of_the_hidden_pixels_are_told_of_and_infinite_if_all_are(
         assert any("each counts as 100 dB" in warning for warning in line["warnings"]), line
 
 
+def test_an_error_too_small_for_100_db_is_no_copy(tmp_path: Path) -> None:
+    """One level at one of 300 x 300 pixels: 102 dB, which is neither 100 nor infinite."""
+    truth = np.full((300, 300, 3), 90, np.uint8)
+    white = np.zeros((300, 300, 1), np.uint8)
+    white[5, 7] = 255
+    save(tmp_path / "truth", "a.png", truth)
+    save(tmp_path / "masks", "a.png", white)
+    for k in range(2):
+        done = truth.copy()
+        done[5, 7, k] += 1
+        save(tmp_path / "done", f"a-{k}.png", done)
+    folders: dict[str, Any] = {"reference": tmp_path / "truth", "masks": tmp_path / "masks"}
+    (report,) = inpaint_cli.score((), folders=[tmp_path / "done"], **folders, metrics="psnr")
+    mean, best, of_mean = report["metrics"][:3]
+    one = 10 * np.log10(255**2 * truth.size)
+    assert mean["value"] == pytest.approx(one)
+    assert best["value"] == pytest.approx(one)
+    assert of_mean["value"] == pytest.approx(one + 10 * np.log10(2))
+    assert not any("100 dB" in text for line in report["metrics"] for text in line["warnings"])
+
+
 def test_images_that_share_a_figure_up_to_rounding_give_no_error(tmp_path: Path) -> None:
     """All completions are 5 too bright, 3 too dark, 2 too bright, in holes of several sizes."""
     for number in range(6):
