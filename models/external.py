@@ -246,7 +246,7 @@ def in_words(spent: Mapping[str, float]) -> str:
     )
     changed = "visible pixels are as they were"
     if spent["changed"]:
-        changed = f"it changed {100 * spent['changed']:.2g} % of the visible samples, now put back"
+        changed = f"it changed {100 * spent['changed']:.3g} % of the visible samples, now put back"
     return f"{runs} of {spent['seconds']:.2g} s{memory}; {changed}"
 
 

@@ -369,7 +369,10 @@ class RankHistogram(Forecast):
         equal = results.k > 1 and np.nanmin(columns["deterministic"][chosen]) == 1
         warnings = [f"of {counted(n, 'image')}: {UNEVEN}"]
         if equal:
-            warnings.append("all completions of an image are equal: only the end bins are filled")
+            warnings.append(
+                "all completions of an image are equal: values they miss fill the end bins alone, "
+                "and values they meet fill all bins alike"
+            )
         return Estimate(
             reliability_index(mean),
             n,

@@ -280,14 +280,16 @@ def remark(spent: Mapping[str, float]) -> str | None:
 
     >>> remark({"alike": 1.0}), remark({"alike": 0.9})
     ('all completions of each picture are the same: is the seed used?', None)
+    >>> (remark({"changed": 0.996, "changed_by": 120.0}) or "").partition(";")[0]
+    '99.6 % of the visible samples differ from the originals, by 120 of 255 on average'
     """
     told = []
     if "runs" in spent:
         told.append(in_words(spent))
     elif spent.get("changed"):
         told.append(
-            f"{100 * spent['changed']:.2g} % of the visible samples differ from the originals, by "
-            f"{spent['changed_by']:.2g} of 255 on average; they are scored as they are"
+            f"{100 * spent['changed']:.3g} % of the visible samples differ from the originals, by "
+            f"{spent['changed_by']:.3g} of 255 on average; they are scored as they are"
         )
         if spent.get("untouched") == 1:
             told.append("no hidden sample differs: are the masks inverted? White is hidden")

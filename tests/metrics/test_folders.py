@@ -253,7 +253,7 @@ def test_the_share_of_visible_samples_that_a_tool_changed_is_reported(
     told = json.loads(result.stdout)["protocol"]["completions"]
     assert told["visible_changed"] == pytest.approx(14 / 152)
     assert told["visible_changed_by"] == 1
-    assert "9.2 % of the visible samples differ from the originals, by 1 of 255" in result.stderr
+    assert "9.21 % of the visible samples differ from the originals, by 1 of 255" in result.stderr
 
 
 def test_a_limit_draws_pictures_at_random_and_not_the_first_ones(tmp_path: Path) -> None:
