@@ -239,6 +239,8 @@ def in_words(spent: Mapping[str, float]) -> str:
 
     >>> in_words({"runs": 2, "seconds": 1.5, "peak_bytes": 3e8, "changed": 0.0})
     '2 runs of 1.5 s, at most 300 MB; visible pixels are as they were'
+    >>> in_words({"runs": 1, "seconds": 131.0, "peak_bytes": 3e8, "changed": 0.996})
+    '1 run of 131 s, at most 300 MB; it changed 99.6 % of the visible samples, now put back'
     """
     runs = f"{spent['runs']:.0f} run{'s' * (spent['runs'] != 1)}"
     memory = (
@@ -247,7 +249,7 @@ def in_words(spent: Mapping[str, float]) -> str:
     changed = "visible pixels are as they were"
     if spent["changed"]:
         changed = f"it changed {100 * spent['changed']:.3g} % of the visible samples, now put back"
-    return f"{runs} of {spent['seconds']:.2g} s{memory}; {changed}"
+    return f"{runs} of {spent['seconds']:.3g} s{memory}; {changed}"
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
