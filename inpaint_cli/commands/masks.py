@@ -122,7 +122,7 @@ def masks(
 
 
 def describe(drawn: MaskSet, size: str, reporter: Reporter) -> None:
-    """Tell how much stays visible, and where that is little because of the size, as typed."""
+    """Tell how much stays visible, and where that is less because of the size, as typed."""
     from inpaint_cli.masks import is_kind, parse
 
     share = 100 * sum(drawn.visible) / (len(drawn) * drawn.height * drawn.width)
@@ -130,11 +130,13 @@ def describe(drawn: MaskSet, size: str, reporter: Reporter) -> None:
     name = drawn.kind.partition("@")[0]
     scaled = "strokes" if name == "strokes-absolute" else f"{name}-scaled"
     # Other kinds of absolute size are visible shapes: at a small size more stays visible.
+    # A range says itself how much does.
     hides = parse(drawn.kind).absolute and is_kind(scaled)
     if hides and max(drawn.height, drawn.width) < ABSOLUTE_SIDE:
+        less = "" if "@" in drawn.kind else ", so less stays visible"
         reporter.note(
-            f"{drawn.kind}: shapes are as many pixels wide at {size} as at {ABSOLUTE_SIDE}, so "
-            f"little stays visible. Those of {scaled} go with the size."
+            f"{drawn.kind}: shapes are as many pixels wide at {size} as at {ABSOLUTE_SIDE}"
+            f"{less}. Those of {scaled} go with the size."
         )
 
 

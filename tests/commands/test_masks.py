@@ -40,11 +40,16 @@ def test_masks_a_manifest_and_a_sheet_are_written(tmp_path: Path) -> None:
         ("blobs", 64, False),  # what is visible keeps its size, so more of it is
     ],
 )
-def test_shapes_measured_in_pixels_are_remarked_on_where_they_hide_nearly_all(
+def test_shapes_measured_in_pixels_are_remarked_on_where_they_hide_more(
     tmp_path: Path, kind: str, size: int, remarked: bool
 ) -> None:
     result = run("--kind", kind, "-n", 1, "--size", size, "-o", tmp_path / "m")
-    assert ("so little stays visible" in result.stderr) == remarked
+    assert ("so less stays visible" in result.stderr) == remarked
+
+
+def test_a_range_says_how_much_stays_visible(tmp_path: Path) -> None:
+    result = run("--kind", "freeform@60-80", "-n", 1, "--size", 64, "-o", tmp_path / "m")
+    assert "as many pixels wide at 64 as at 256. Those of freeform-scaled" in result.stderr
 
 
 def test_the_same_command_gives_the_same_files(tmp_path: Path) -> None:
