@@ -45,6 +45,16 @@ def bin_of(fraction: float) -> int:
     return min(sum(fraction >= low for low, _ in BINS) - 1, len(BINS) - 1)
 
 
+def bin_weights(count: int) -> list[float]:
+    """Return which share of `count` images under a mixture falls into each bin.
+
+    >>> bin_weights(10), bin_weights(4)
+    ([0.2, 0.2, 0.2, 0.2, 0.2], [0.0, 0.25, 0.25, 0.25, 0.25])
+    """
+    # The mixture begins with the last bin.
+    return [len(range(place, count, len(BINS))) / count for place in reversed(range(len(BINS)))]
+
+
 @dataclass(frozen=True)
 class Setting:
     """The size, channels and levels at which originals and completions are compared."""
@@ -188,18 +198,27 @@ class MaskChoice:
             return self.stored[index]
         return masks.draw(self.kind, self.height, self.width, seed=self.seed, index=index)
 
-    def facts(self) -> dict[str, Any]:
-        """Return what a report says, but for the hash and the fractions, which are measured."""
-        kind = self.stored.kind if self.stored else self.kind
-        mixture = masks.is_kind(kind) and masks.parse(kind).is_mixture
+    @property
+    def drawn_kind(self) -> str:
+        """The kind that the masks were drawn from."""
+        return self.stored.kind if self.stored else self.kind
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether the masks are an equal mixture of ranges, as far as their number allows."""
+        return masks.is_kind(self.drawn_kind) and masks.parse(self.drawn_kind).is_mixture
+
+    def facts(self, count: int) -> dict[str, Any]:
+        """Return what a report of `count` images says, but for hash and fractions: measured."""
+        kind = self.drawn_kind
         drawn = masks.specification(kind, self.height, self.width)
         seed = self.stored.seed if self.stored else self.seed
         return {
             **mask_facts(kind),
             "params": {"specification": drawn},
             "seed": seed,
-            "bins": [list(ends) for ends in BINS] if mixture else None,
-            "bin_weights": [1 / len(BINS)] * len(BINS) if mixture else None,
+            "bins": [list(ends) for ends in BINS] if self.is_mixture else None,
+            "bin_weights": bin_weights(count) if self.is_mixture else None,
         }
 
 

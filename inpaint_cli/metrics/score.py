@@ -26,6 +26,7 @@ from inpaint_cli.metrics.protocol import (
     MaskChoice,
     ModelSize,
     Setting,
+    bin_weights,
     check_names,
     choose_masks,
     settings_of,
@@ -50,6 +51,8 @@ REMARK = (
     "reconstructions are whole pictures and completions keep what is visible: compare the figures "
     "of the hole"
 )
+UNEVEN = 0.01
+"""Ranges whose shares of the images differ by more than this are told of."""
 Loader = Callable[[str, str], Contestant]
 """Loads a model by name on a device."""
 
@@ -212,6 +215,17 @@ def _check_holes(masks: MaskChoice, count: int) -> None:
         )
 
 
+def _tell_of_weights(masks: MaskChoice, count: int, reporter: Reporter | None) -> None:
+    """Tell where the ranges of a mixture weigh unequally, by more than 1 in 100."""
+    weights = bin_weights(count)
+    if reporter and masks.is_mixture and max(weights) - min(weights) > UNEVEN:
+        shares = ", ".join(f"{weight * count:.0f}" for weight in weights)
+        reporter.note(
+            f"{masks.drawn_kind}: of {counted(count, 'image')} the ranges 0-20 to 80-100 have "
+            f"{shares}, so they do not weigh the same in means; a multiple of {len(weights)} would"
+        )
+
+
 def prepared(
     contestants: Sequence[Contestant],
     settings: Sequence[Setting],
@@ -234,6 +248,7 @@ def prepared(
                 options.masks, setting, len(rows), options.seed, options.by_visible, reporter
             )
             _check_holes(masks[setting], len(rows))
+            _tell_of_weights(masks[setting], len(rows), reporter)
             if reporter and options.limit and options.limit > len(rows):
                 there = counted(len(rows), "picture")
                 reporter.note(f"limit: there are no more than {there} in this split")

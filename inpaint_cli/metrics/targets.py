@@ -274,7 +274,7 @@ class ModelTarget(Target):
                 "sampler": sampler,
             },
             dataset=dataset_facts(images.name, images.split, self.ids, setting, rules),
-            masks=self.masks.facts(),
+            masks=self.masks.facts(len(self.ids)),
             completions={
                 "k": self.k,
                 "seed": self.seed,

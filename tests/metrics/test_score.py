@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+import inpaint_cli
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import measuring
 from inpaint_cli.metrics.targets import ModelTarget
 from inpaint_cli.photos.memory import Batches
+from inpaint_cli.reporting import Reporter
 from tests.metrics.score_kit import (
     SIDE,
     check_schema,
@@ -72,6 +74,16 @@ def test_masks_of_a_mixture_give_errors_within_its_ranges() -> None:
     methods = [one["metrics"][0]["se_method"] for one in (mixed, plain)]
     assert methods == ["image se within ranges", "image se"]
     assert "within ranges" in mixed["metrics"][0]["params"]["ci95"]
+
+
+def test_ranges_that_weigh_unequally_are_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 7 images two have 80-100 % and 60-80 % visible, and one each of the others."""
+    for count, weights in ((7, [1 / 7, 1 / 7, 1 / 7, 2 / 7, 2 / 7]), (10, [0.2] * 5)):
+        (report,) = inpaint_cli.score(
+            "telea", data="samples", limit=count, metrics="mae", size=16, reporter=Reporter()
+        )
+        assert report["protocol"]["masks"]["bin_weights"] == weights
+        assert ("have 1, 1, 1, 2, 2, so they" in capsys.readouterr().err) == (count == 7)
 
 
 def test_few_images_have_no_frechet_distance_unless_asked_for() -> None:
