@@ -17,7 +17,7 @@ from inpaint_cli.randomness import Noise
 
 
 class Adapted(Model):
-    """An object whose `complete(image, visible, noise)` gives uint8 [n, C, H, W].
+    """An object whose `complete(image, visible, noise)` gives uint8 [n, C, H, W]; holes are black.
 
     It may have `size` (0 = any), `channels` (3), `levels` (256), `stochastic` (True), `name` and,
     to go on where a killed score stopped, `identity`: a text that tells it from others. It draws at
@@ -51,11 +51,14 @@ class Adapted(Model):
         temperature: float | None = None,
         **options: Any,
     ) -> Completions:
-        """Complete as the object does; whatever it changed of the visible pixels is put back."""
+        """Complete as the object does; whatever it changed of the visible pixels is put back.
+
+        It is shown no hidden pixel: many methods begin from whatever lies in the hole.
+        """
         if temperature is not None:
             options["temperature"] = temperature
         with torch.no_grad():
-            given = self.thing.complete(image, visible, noise, **options)
+            given = self.thing.complete(image * visible, visible, noise, **options)
         if isinstance(given, Completions):
             given = given.images
         images = given if isinstance(given, Tensor) else np.asarray(given)

@@ -144,6 +144,19 @@ def test_a_temperature_is_for_objects_that_take_one() -> None:
         inpaint_cli.score(Even(), **given)
 
 
+class Copy(Even):
+    """Gives back what it is shown."""
+
+    def complete(self, image: torch.Tensor, visible: torch.Tensor, noise: Any) -> torch.Tensor:
+        return image.expand(len(noise), -1, -1, -1)
+
+
+def test_an_object_is_not_shown_what_is_hidden() -> None:
+    """Else a method that begins from what lies in the hole would be scored as a perfect one."""
+    (report,) = inpaint_cli.score(Copy(), metrics="mae", limit=5, k=1, size=16)
+    assert report["metrics"][0]["value"] > 0.05
+
+
 class Wrong(Even):
     name = "wrong"
 
