@@ -31,13 +31,17 @@ from inpaint_cli.metrics.pairs import (
 )
 from inpaint_cli.metrics.protocol import FILES, Setting, TargetFacts, dataset_facts, mask_facts
 from inpaint_cli.metrics.targets import Case, Target, subset
+from inpaint_cli.photos.listing import HEIF_SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import is_recorded
 from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
 from inpaint_cli.pictures.reading import look
 from inpaint_cli.reporting import Reporter
 
-LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif"}
+LOSSY = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx"),
+    *(".webp", ".avif", *HEIF_SUFFIXES),
+}
 PixelArray = npt.NDArray[np.uint8]
 
 
@@ -223,7 +227,8 @@ class FilesTarget(Target):
     def facts(self) -> TargetFacts:
         lossy = sorted({f.suffix.lower() for f in self.files} & LOSSY)
         told = (
-            f"some files are lossy ({', '.join(lossy)}): their artefacts alone tell the sides apart"
+            f"some files are lossy ({', '.join(lossy)}): their artefacts alone may tell the sides "
+            "apart"
         )
         return TargetFacts(
             model={

@@ -134,10 +134,11 @@ def test_grey_pictures_stay_grey_unless_one_is_not(tmp_path: Path) -> None:
     assert target.case(0).truth.equal(target.case(0).completions[0])
 
 
-def test_lossy_files_are_warned_of(originals: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".jpg", ".jp2"])
+def test_lossy_files_are_warned_of(suffix: str, originals: Path, tmp_path: Path) -> None:
     results = filled(originals, tmp_path / "out")
     with Image.open(results / "a.png") as image:
-        image.convert("RGB").save(results / "a.jpg")
+        image.convert("RGB").save(results / f"a{suffix}")
     (results / "a.png").unlink()
     document = report(("kid",), opened(results, originals))
     assert any("lossy" in text for text in document["metrics"][0]["warnings"])
