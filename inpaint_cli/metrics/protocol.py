@@ -204,6 +204,11 @@ class MaskChoice:
         return self.stored.kind if self.stored else self.kind
 
     @property
+    def is_random(self) -> bool:
+        """Whether the masks of two images differ, but by chance."""
+        return not masks.is_kind(self.drawn_kind) or masks.parse(self.drawn_kind).is_random
+
+    @property
     def is_mixture(self) -> bool:
         """Whether the masks are an equal mixture of ranges, as far as their number allows."""
         return masks.is_kind(self.drawn_kind) and masks.parse(self.drawn_kind).is_mixture

@@ -31,7 +31,7 @@ from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.request import CompletionRequest, DetailSource
 from inpaint_cli.pictures.picture import of_array
-from inpaint_cli.randomness import Noise, content_key, stream
+from inpaint_cli.randomness import Noise, content_key, stream, tag_of
 from inpaint_cli.reporting import Reporter
 
 BATCH_PIXELS = 2**20
@@ -189,7 +189,8 @@ class ModelTarget(Target):
         if bool(visible.all()):
             completions, nats = image[None].expand(self.k, -1, -1, -1), None
         else:
-            completions, nats = self._completed(image[None], visible[None, None])
+            seed = self._seed_of(index, image, visible)
+            completions, nats = self._completed(image[None], visible[None, None], seed)
         spent = self.contestant.model.take_spent()
         label = self.label_of(index)
         return Case(scored(image, levels), visible, scored(completions, levels), nats, label, spent)
@@ -205,20 +206,32 @@ class ModelTarget(Target):
         labels = self.images.labels
         return None if labels is None else int(labels[self.rows[index]])
 
-    def _completed(self, image: Tensor, visible: Tensor) -> tuple[Tensor, float | None]:
+    def _seed_of(self, index: int, image: Tensor, visible: Tensor) -> int:
+        """Return the seed of an image's completions: its own where other images look the same.
+
+        Streams are keyed by what is visible. Where that is nothing, or of one colour under a mask
+        that all images share, these would share their completions, too: no sample of the model.
+        """
+        shown = image[:, visible]
+        varied = bool((shown != shown[:, :1]).any())
+        if varied or (visible.any() and self.masks.is_random):
+            return self.seed
+        return tag_of(f"{self.seed} {self.ids[index]}")
+
+    def _completed(self, image: Tensor, visible: Tensor, seed: int) -> tuple[Tensor, float | None]:
         if self.setting.windows:
-            return self._in_windows(image[0], visible[0, 0]), None
+            return self._in_windows(image[0], visible[0, 0], seed), None
         model, device = self.contestant.model, self.contestant.device
         image, visible = image.to(device), visible.to(device)
-        completions = self._drawn(image, visible)
+        completions = self._drawn(image, visible, seed)
         if not self.has_likelihood:
             return completions, None
         with torch.inference_mode():
             return completions, -float(model.log_prob(image, visible)[0])
 
-    def _drawn(self, image: Tensor, visible: Tensor) -> Tensor:
+    def _drawn(self, image: Tensor, visible: Tensor, seed: int) -> Tensor:
         """Draw the completions in bounded batches."""
-        noise = Noise.of_completions(self.seed, content_key(image, visible), range(self.draws))
+        noise = Noise.of_completions(seed, content_key(image, visible), range(self.draws))
         model = self.contestant.model
         try:
             parts = self.batches.drawn(
@@ -239,12 +252,12 @@ class ModelTarget(Target):
     def _temperature(self) -> float | None:
         return self.temperature if takes_temperature(self.contestant) else None
 
-    def _in_windows(self, image: Tensor, visible: Tensor) -> Tensor:
+    def _in_windows(self, image: Tensor, visible: Tensor, seed: int) -> Tensor:
         photo = of_array(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
         detail = self.detail if self.contestant.model.size else None
         request = CompletionRequest(
             n=self.draws,
-            seed=self.seed,
+            seed=seed,
             temperature=self._temperature,
             detail=detail,
             options=self.options,

@@ -1,5 +1,6 @@
 """What is completed: the same images and masks for every model, at a common size and levels."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,23 @@ def test_visible_pixels_are_the_originals() -> None:
 
 def test_the_first_completions_are_the_same_whatever_k_is() -> None:
     assert target(k=2).case(5).completions.equal(target(k=4).case(5).completions[:2])
+
+
+@pytest.mark.parametrize(
+    ("masks", "same"), [("nothing", 0), ("patches:n=0", 0), ("centre", 9), ("freeform", 9)]
+)
+def test_images_that_look_the_same_have_completions_of_their_own(masks: str, same: int) -> None:
+    """Nothing is visible of them, or one colour round one hole: digits in the middle of black."""
+    setting, black = Setting(SIDE, SIDE, 3), pictures(count=6)
+    if same:
+        black = replace(black, images=np.full_like(black.images, same))
+    options = CompletionOptions(masks=masks, k=2)
+    one, again = (
+        prepared([contestant()], [setting], {setting: black}, options)[0] for _ in range(2)
+    )
+    drawn = [one.case(index).completions for index in range(6)]
+    assert len({completions.numpy().tobytes() for completions in drawn}) == 6
+    assert all(again.case(index).completions.equal(drawn[index]) for index in reversed(range(6)))
 
 
 def test_levels_are_those_of_both_sides() -> None:
