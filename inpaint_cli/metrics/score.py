@@ -146,6 +146,7 @@ def _of_models(
     for kind in order.kinds:
         options = replace(order.completed, masks=kind)
         of_kind = prepared(contestants, settings, images, options, reporter)
+        _tell_of_weights(of_kind[0].masks, len(of_kind[0].ids), reporter)
         for target, chosen in zip(of_kind, drawn, strict=True):
             target.options = chosen
         targets += of_kind
@@ -215,10 +216,10 @@ def _check_holes(masks: MaskChoice, count: int) -> None:
         )
 
 
-def _tell_of_weights(masks: MaskChoice, count: int, reporter: Reporter | None) -> None:
+def _tell_of_weights(masks: MaskChoice, count: int, reporter: Reporter) -> None:
     """Tell where the ranges of a mixture weigh unequally, by more than 1 in 100."""
     weights = bin_weights(count)
-    if reporter and masks.is_mixture and max(weights) - min(weights) > UNEVEN:
+    if masks.is_mixture and max(weights) - min(weights) > UNEVEN:
         shares = ", ".join(f"{weight * count:.0f}" for weight in weights)
         reporter.note(
             f"{masks.drawn_kind}: of {counted(count, 'image')} the ranges 0-20 to 80-100 have "
@@ -248,7 +249,6 @@ def prepared(
                 options.masks, setting, len(rows), options.seed, options.by_visible, reporter
             )
             _check_holes(masks[setting], len(rows))
-            _tell_of_weights(masks[setting], len(rows), reporter)
             if reporter and options.limit and options.limit > len(rows):
                 there = counted(len(rows), "picture")
                 reporter.note(f"limit: there are no more than {there} in this split")

@@ -145,7 +145,7 @@ def test_a_temperature_is_for_objects_that_take_one() -> None:
 
 
 class Copy(Even):
-    """Gives back what it is shown."""
+    """Returns what it is shown."""
 
     def complete(self, image: torch.Tensor, visible: torch.Tensor, noise: Any) -> torch.Tensor:
         return image.expand(len(noise), -1, -1, -1)
