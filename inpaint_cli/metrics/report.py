@@ -138,6 +138,20 @@ def _on_repeats(line: Line, results: Results, chosen: Chosen) -> tuple[str, ...]
     return (f"{told}: the error takes them for independent, and is too small",)
 
 
+def _on_no_hole(
+    line: Line, results: Results, chosen: Chosen, facts: TargetFacts
+) -> tuple[str, ...]:
+    """Return how many images without a hole a figure counts, where it leaves none of them out."""
+    hidden = results.columns.figures.get("hidden")
+    if hidden is None or facts.masks["distribution"] == "unknown" or "hole" in line.metric.needs:
+        return ()
+    if line.column is not None and results.absent(line.column, chosen):
+        return ()
+    without = int((hidden[chosen] == 0).sum())
+    told = f"{counted(without, 'image')} without a hole {'counts' if without == 1 else 'count'} too"
+    return (told,) * bool(without)
+
+
 def bound_of(columns: Columns) -> str | None:
     """Return whether likelihoods are "exact" or a bound, "elbo"; None where there are none."""
     column = columns.figures.get("bound")
@@ -227,6 +241,7 @@ def _figure(
         figure["params"]["ci95"] = f"{how}, seed {SEED}"
     warnings = [*estimate.warnings, *facts.warnings, *(facts.of_features if features else ())]
     warnings += _on_repeats(line, results, chosen)
+    warnings += _on_no_hole(line, results, chosen, facts)
     if estimate.n == 1:
         warnings.append("one image: no error")
     figure["warnings"] = list(dict.fromkeys(warnings))

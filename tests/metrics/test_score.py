@@ -86,6 +86,15 @@ def test_ranges_that_weigh_unequally_are_told_of(capsys: pytest.CaptureFixture[s
         assert ("have 1, 1, 1, 2, 2, so they" in capsys.readouterr().err) == (count == 7)
 
 
+def test_images_without_a_hole_are_told_of_where_they_count() -> None:
+    document = report(("kid", "mae", "crps"), target(masks="holes"))
+    for entry in document["metrics"]:
+        kept = [text for text in entry["warnings"] if "without a hole count too" in text]
+        left = [text for text in entry["warnings"] if "without hidden values" in text]
+        whole = entry["params"]["label"].split("@")[0].split()[0] in ("kid", "mae")
+        assert (bool(kept), bool(left)) == (whole, not whole), entry["params"]["label"]
+
+
 def test_few_images_have_no_frechet_distance_unless_asked_for() -> None:
     document = report(("fid", "div-fid", "fid-inf"), target(count=12))
     assert document["metrics"] == []
