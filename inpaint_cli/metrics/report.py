@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import __version__, metrics
-from inpaint_cli.data.image_set import counted
+from inpaint_cli.metrics.cautions import on_no_hole, on_repeats
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.intervals import (
@@ -127,31 +127,6 @@ def copies_of(columns: Columns) -> npt.NDArray[np.int64] | None:
     return None if few else place.reshape(-1)
 
 
-def _on_repeats(line: Line, results: Results, chosen: Chosen) -> tuple[str, ...]:
-    """Return what is done about pictures that count as several images, or that nothing is."""
-    if results.copies is None:
-        return ()
-    different = len(np.unique(results.copies[chosen]))
-    told = f"the {len(chosen)} originals are {counted(different, 'different picture')}"
-    if results.pictures is not None and line.metric.by_picture:
-        return (f"{told}: n, errors and p are of these, their figures averaged over each",)
-    return (f"{told}: the error takes them for independent, and is too small",)
-
-
-def _on_no_hole(
-    line: Line, results: Results, chosen: Chosen, facts: TargetFacts
-) -> tuple[str, ...]:
-    """Return how many images without a hole a figure counts, where it leaves none of them out."""
-    hidden = results.columns.figures.get("hidden")
-    if hidden is None or facts.masks["distribution"] == "unknown" or "hole" in line.metric.needs:
-        return ()
-    if line.column is not None and results.absent(line.column, chosen):
-        return ()
-    without = int((hidden[chosen] == 0).sum())
-    told = f"{counted(without, 'image')} without a hole {'counts' if without == 1 else 'count'} too"
-    return (told,) * bool(without)
-
-
 def bound_of(columns: Columns) -> str | None:
     """Return whether likelihoods are "exact" or a bound, "elbo"; None where there are none."""
     column = columns.figures.get("bound")
@@ -240,8 +215,7 @@ def _figure(
         how = f"percentile bootstrap of {RESAMPLES} over images{within}, widened by Student's t"
         figure["params"]["ci95"] = f"{how}, seed {SEED}"
     warnings = [*estimate.warnings, *facts.warnings, *(facts.of_features if features else ())]
-    warnings += _on_repeats(line, results, chosen)
-    warnings += _on_no_hole(line, results, chosen, facts)
+    warnings += on_repeats(line, results, chosen) + on_no_hole(line, results, chosen, facts)
     if estimate.n == 1:
         warnings.append("one image: no error")
     figure["warnings"] = list(dict.fromkeys(warnings))
