@@ -27,7 +27,7 @@ from inpaint_cli.page.session import Busy, Session
 
 SCRIPTS = (
     *("mask.js", "view.js", "hud.js", "input.js", "editor.js"),
-    *("server.js", "settings.js", "rounds.js", "keys.js", "page.js"),
+    *("server.js", "said.js", "settings.js", "rounds.js", "keys.js", "page.js"),
 )
 STATIC = {
     "": ("index.html", "text/html; charset=utf-8"),

@@ -76,8 +76,9 @@ export class Editor {
 
   undo() {
     if (!this.mask || this.locked) return;
-    this.cancel();
-    if (this.mask.undo()) this.maskChanged();
+    // Of a stroke that is not finished, that alone is taken back.
+    if (this.stroke) this.cancel();
+    else if (this.mask.undo()) this.maskChanged();
   }
 
   redo() {

@@ -47,7 +47,7 @@ export class Input {
     this.pointers.set(event.pointerId, { at, touch: event.pointerType === "touch" });
     this.editor.crosshair = null;
     const touches = [...this.pointers.values()].filter((p) => p.touch);
-    if (touches.length === 2) {
+    if (touches.length > 1) {
       this.editor.cancel();
       this.pinch = spread(touches);
     } else if (event.button === 1 || this.space) {
@@ -88,7 +88,8 @@ export class Input {
   #up(event) {
     if (!this.pointers.delete(event.pointerId)) return;
     if (this.pinch) {
-      if (this.pointers.size < 2) this.pinch = null;
+      const left = [...this.pointers.values()];
+      this.pinch = left.length < 2 ? null : spread(left);
       return;
     }
     if (this.bordering === event.pointerId) this.bordering = null;

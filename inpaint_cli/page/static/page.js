@@ -5,24 +5,33 @@ import { nextRadius } from "./input.js";
 import { Keys } from "./keys.js";
 import { Mask } from "./mask.js";
 import { Rounds } from "./rounds.js";
-import { Server } from "./server.js";
+import { clearError, failed, progress, say, shareOf } from "./said.js";
+import { ELSEWHERE, Server } from "./server.js";
 import { Settings } from "./settings.js";
 import { MOST_RADIUS } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const KEEP_MS = 1200; // after a change, the mask is sent to be there after a reload
-const NEARLY_ALL = 0.95;
+const NEEDS_PHOTO = "#invert, #clear, #save-mask, #load-mask, #tools form button";
 
 const server = new Server({
-  lost: () => failed("inpaint does not answer: is it still running in the terminal?"),
-  found: () => {
+  lost: (error) => {
+    failed(error);
+    maskChanged();
+  },
+  found: (refused) => {
+    maskChanged(); // what was painted meanwhile is sent
+    if (refused) {
+      failed(refused);
+      return;
+    }
     clearError();
     say("inpaint answers again.");
   },
   elsewhere: () => {
     taken = true;
     lock(true);
-    failed("This session was opened in another tab. Go on there, or reload this one.");
+    failed(ELSEWHERE);
   },
 });
 const editor = new Editor($("canvases"), {
@@ -97,14 +106,21 @@ async function opened(state, kept = false) {
   say(photo.notes.join("\n"));
 }
 
-async function openFile(file) {
-  if (!file || editor.locked) return;
+// Opens the first of some files.
+async function openFile(files) {
+  const [[file], count] = [files, files.length];
+  if (!count) return;
+  if (editor.locked) {
+    failed(taken ? ELSEWHERE : "a round is being drawn. Wait for it, or cancel it; then open a photo.");
+    return;
+  }
   clearError();
   say(`opening ${file.name}…`);
   try {
     const headers = { "X-Name": encodeURIComponent(file.name) };
     const answer = await server.ask("POST", "/api/photo", file, headers);
     await opened(await answer.json());
+    if (count > 1) say([`the first of ${count} files is opened`, ...photo.notes].join("\n"));
   } catch (error) {
     say("");
     failed(error);
@@ -124,26 +140,21 @@ function takeMask(packed, fresh = false) {
 
 function maskChanged() {
   const { mask } = editor;
-  const share = mask ? mask.count / mask.bits.length : 0;
   const none = !mask || mask.count === 0;
-  const pixels = mask ? mask.count.toLocaleString("en") : "0";
-  $("share").textContent = !mask ? "No photo yet."
-    : none ? "No hole yet: paint what is to be filled in."
-      : `${percent(share)} hidden (${pixels} pixel${mask.count === 1 ? "" : "s"})`
-        + (share > NEARLY_ALL ? ". Nearly all is hidden: invert?" : "");
-  $("complete").disabled = none || running !== null;
+  $("share").textContent = shareOf(mask);
+  $("complete").disabled = none || running !== null || server.lost;
   $("undo").disabled = !mask?.done.length;
   $("redo").disabled = !mask?.undone.length;
-  for (const id of ["invert", "clear", "save-mask", "load-mask"]) $(id).disabled = !mask;
+  for (const button of document.querySelectorAll(NEEDS_PHOTO)) button.disabled = !mask;
   rounds?.maskChanged();
   clearTimeout(keeping);
   // What is being painted goes when it is finished.
-  if (mask) keeping = setTimeout(() => editor.stroke || sendMask().catch(() => {}), KEEP_MS);
+  if (mask) keeping = setTimeout(() => editor.stroke || sendMask().catch(kept), KEEP_MS);
 }
 
-function percent(share) {
-  const value = 100 * share;
-  return `${value > 0 && value < 0.1 ? "below 0.1" : value.toFixed(1)} %`;
+// That nobody answers was told already.
+function kept(error) {
+  if (error.status !== 0) failed(error);
 }
 
 async function sendMask() {
@@ -214,18 +225,38 @@ async function follow(round) {
   lock(true);
   setView("mask");
   progress(null, `loading ${round.model}…`);
-  try {
-    for await (const event of server.news(round.round)) await happened(round, event);
-  } catch (error) {
-    failed(error);
-  }
+  await heard(round);
   running = null;
   lock(false);
   progress();
-  if (round.state !== "done") return;
+  if (round.state !== "done") {
+    rounds.drop(round);
+    return;
+  }
   await rounds.choose(0, false);
   // What comes next is in sight, also in a low window.
   $("settings").scrollTop = $("chosen").offsetTop - $("settings").offsetTop - 60;
+}
+
+// Takes the news of a round to its end. While nobody answers the round goes on: its news is waited
+// for.
+async function heard(round) {
+  let count = 0;
+  for (;;) {
+    try {
+      for await (const event of server.news(round.round, count)) {
+        await happened(round, event);
+        count += 1;
+      }
+      return;
+    } catch (error) {
+      if (error.status !== 0) {
+        failed(error);
+        return;
+      }
+      await server.back;
+    }
+  }
 }
 
 async function happened(round, event) {
@@ -242,10 +273,9 @@ async function happened(round, event) {
     rounds.keep(all.map((one) => one.round));
     say([`done in ${event.seconds} s.`, ...event.notes].join("\n"));
   } else if (event.event === "cancelled") {
-    rounds.drop(round);
     say("cancelled; nothing was kept.");
   } else if (event.event === "failed") {
-    rounds.drop(round);
+    say("");
     failed(event.message);
   }
 }
@@ -263,15 +293,6 @@ function lock(wanted) {
   }
   $("open").inert = locked;
   if (!locked) maskChanged();
-}
-
-function progress(value, text = "", of = 1) {
-  const bar = $("progress");
-  bar.hidden = value === undefined;
-  bar.max = of;
-  if (value === null) bar.removeAttribute("value");
-  else bar.value = value ?? 0;
-  if (text) say(text);
 }
 
 // Views
@@ -327,36 +348,6 @@ function showSize() {
 function setSize(radius) {
   editor.setRadius(radius);
   showSize();
-}
-
-// What is said
-
-function say(text) {
-  $("said").textContent = text;
-}
-
-function failed(error, actions = []) {
-  const box = $("error");
-  const text = document.createElement("p");
-  text.textContent = error.message ?? String(error);
-  const buttons = actions.map(([name, work]) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = name;
-    button.addEventListener("click", () => {
-      clearError();
-      work();
-    });
-    return button;
-  });
-  box.replaceChildren(text, ...buttons);
-  box.hidden = false;
-  box.focus();
-}
-
-function clearError() {
-  $("error").hidden = true;
-  $("error").replaceChildren();
 }
 
 // Wiring
@@ -448,9 +439,12 @@ function wireTools() {
   });
   onSubmit("grow-form", () => byServer("/api/mask/grow", JSON.stringify({ px: Number($("grow").value) })));
   onSubmit("box-form", (form) => {
+    clearError();
     setView("mask");
     const numbers = ["x", "y", "w", "h"].map((name) => Number(form.get(name)));
-    editor.box(...numbers);
+    const { width, height } = editor.mask;
+    if (numbers[0] < width && numbers[1] < height) editor.box(...numbers);
+    else failed(`the box holds no pixel of the photo, which has ${width} × ${height}.`);
   });
   onSubmit("draw-form", (form) => byServer("/api/mask/draw", JSON.stringify({
     kind: form.get("kind"), seed: Number(form.get("seed")), model: settings.model.name,
@@ -469,7 +463,7 @@ function wirePhoto() {
     $(id).addEventListener("click", () => $("open-file").click());
   }
   $("open-file").addEventListener("change", () => {
-    openFile($("open-file").files[0]);
+    openFile($("open-file").files);
     $("open-file").value = "";
   });
   addEventListener("dragover", (event) => {
@@ -481,12 +475,11 @@ function wirePhoto() {
   }
   addEventListener("drop", (event) => {
     event.preventDefault();
-    openFile(event.dataTransfer.files[0]);
+    const { files } = event.dataTransfer;
+    if (files.length) openFile(files);
+    else failed("what was dropped is no file. Save the picture as a file, and open that.");
   });
-  addEventListener("paste", (event) => {
-    const [file] = event.clipboardData.files;
-    if (file) openFile(file);
-  });
+  addEventListener("paste", (event) => openFile(event.clipboardData.files));
 }
 
 let quitting = false;

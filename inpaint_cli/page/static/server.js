@@ -2,21 +2,25 @@
 
 const RETRY_MS = 5000;
 const MOST_LAST_BYTES = 60000; // of what a browser still sends for a page that is left: 64 KiB
+const GONE = "inpaint does not answer: is it still running in the terminal?";
+export const ELSEWHERE = "this session was opened in another tab. Go on there, or reload this one.";
 
 export class Refused extends Error {
   constructor(status, answer) {
     super(answer.error ?? `the server answered ${status}`);
-    this.status = status;
+    this.status = status; // 0: nobody answered
     this.answer = answer;
   }
 }
 
 export class Server {
-  // on: {lost(), found(), elsewhere()}
+  // on: {lost(error), found(refused), elsewhere()}; refused: why what answers again does not let
+  // this page in, as one that was started anew does not.
   constructor(on) {
     this.on = on;
     this.page = null;
     this.lost = false;
+    this.back = null; // comes true when a server that was lost answers again
     this.sent = null; // the edition of the mask that the server has
     this.sending = Promise.resolve();
     this.photo = null; // the version of the photo that is seen
@@ -104,12 +108,16 @@ export class Server {
     try {
       answer = await fetch(path, { method, body, headers: { ...own, ...headers }, ...how });
     } catch {
-      this.#gone();
-      throw new Refused(0, { error: "inpaint does not answer." });
+      const gone = new Refused(0, { error: GONE });
+      this.#gone(gone);
+      throw gone;
     }
     if (answer.ok) return answer;
     const told = await answer.json().catch(() => ({}));
-    if (answer.status === 409 && told.error === "opened in another tab.") this.on.elsewhere();
+    if (answer.status === 409 && told.error === "opened in another tab.") {
+      told.error = ELSEWHERE;
+      this.on.elsewhere();
+    }
     throw new Refused(answer.status, told);
   }
 
@@ -135,22 +143,22 @@ export class Server {
     }
   }
 
-  #gone() {
+  #gone(error) {
     if (this.lost) return;
     this.lost = true;
-    this.on.lost();
-    const again = async () => {
-      try {
-        await this.json("GET", "/api/state");
-      } catch (error) {
-        if (error.status === 0) {
+    this.back = new Promise((resolve) => {
+      const again = async () => {
+        const refused = await this.ask("GET", "/api/state").then(() => null, (why) => why);
+        if (refused?.status === 0) {
           setTimeout(again, RETRY_MS);
           return;
         }
-      }
-      this.lost = false;
-      this.on.found();
-    };
-    setTimeout(again, RETRY_MS);
+        this.lost = false;
+        this.on.found(refused);
+        resolve();
+      };
+      setTimeout(again, RETRY_MS);
+    });
+    this.on.lost(error);
   }
 }
