@@ -17,6 +17,8 @@ from inpaint_cli.pictures.picture import Picture, of_array
 
 ENDINGS = {"low": "-low.png", "high": "-high.png", "width": "-width.png"}
 """Key of a record -> ending of the file."""
+HAIR = 1e-6
+"""Of a level of 255: what ends of intervals may be beside the level that they are."""
 Values = npt.NDArray[np.float64]
 
 
@@ -65,9 +67,11 @@ class PhotoIntervals:
         """Return the pictures of the ends, in colour with the visible pixels, and of the width."""
         hidden = ~self.completed.visible
         pictures = {}
-        for name, end, rounded in zip(("low", "high"), self.ends, (np.floor, np.ceil), strict=True):
+        # Outwards, but no level further for what rounding and the slack of intervals add.
+        rounds = ("low", np.floor, HAIR), ("high", np.ceil, -HAIR)
+        for (name, rounded, less), end in zip(rounds, self.ends, strict=True):
             shown = display(self.completed.photo).copy()
-            shown[hidden] = rounded(255 * end[hidden] - 1e-9 * (name == "high"))
+            shown[hidden] = rounded(255 * end[hidden] + less)
             pictures[name] = of_array(shown)
         pictures["width"] = of_array(np.rint(65535 * self.width).astype(np.uint16)[..., None])
         return pictures

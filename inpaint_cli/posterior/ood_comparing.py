@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +98,21 @@ class Pool:
             row -= len(one)
         raise IndexError(index)
 
+    @cached_property
+    def contents(self) -> list[bytes]:
+        """A hash of each picture, in order."""
+        digests = [hashlib.sha256(image).digest() for one in self.sets for image in one.images]
+        return [digests[row] for row in self.order]
+
     def is_of(self, other: Pool) -> bool:
-        """Return whether it holds pictures of the same split of the same set."""
-        return bool({one.sha256 for one in self.sets} & {one.sha256 for one in other.sets})
+        """Return whether at least half of its pictures are among another's."""
+        known = set(other.contents)
+        return 2 * sum(content in known for content in self.contents) >= len(self)
+
+    def beside(self, inside: Pool, n: int) -> list[int]:
+        """Return which of its pictures are not among the first n of another."""
+        taken = set(inside.contents[:n])
+        return [index for index, content in enumerate(self.contents) if content not in taken]
 
 
 @dataclass(frozen=True)
@@ -151,8 +165,10 @@ def _sides(order: CompareOrder, setting: Setting, reporter: Reporter) -> tuple[S
     held_out = Pool("", [load_images(order.data, setting, reporter)], order.data.seed)
     wanted, names = order.data.limit or LIMIT, names_of(order.against)
     pools = {n: _pool(n, order, setting, held_out, reporter) for n in names if n not in SYNTHETIC}
-    same = [pool.is_of(held_out) for pool in pools.values()]
-    n = min(wanted, len(held_out) // 2 if any(same) else len(held_out))
+    n = min(wanted, len(held_out))
+    # A set that is held out itself is split into two.
+    if any(len(pool.beside(held_out, n)) < min(n, len(pool) // 2) for pool in pools.values()):
+        n = min(n, len(held_out) // 2)
     if n < 2:
         few = f"{counted(n, 'picture')} a side, of {len(held_out)}, where 2 are needed to compare."
         if wanted < 2:
@@ -164,19 +180,19 @@ def _sides(order: CompareOrder, setting: Setting, reporter: Reporter) -> tuple[S
         if name in SYNTHETIC:
             sides.append(Side(name, synthetic(name, held_out, order.data.seed), n))
             continue
-        pool = pools[name]
-        first = n if pool.is_of(held_out) else 0
-        sides.append(Side(name, _from(pool, first), min(n, len(pool) - first)))
-        if sides[-1].n < 2:
+        free = pools[name].beside(held_out, n)
+        if len(free) < 2:
             raise UserError(
-                f"{name}: too few pictures ({len(pool)}), at least {first + 2} are needed.",
+                f"{name}: {counted(len(free), 'picture')} besides the held-out ones, where 2 are "
+                "needed.",
                 setting="against",
             )
+        sides.append(Side(name, _some_of(pools[name], free), min(n, len(free))))
     return Side(" ".join(order.data.data), held_out, n), sides
 
 
-def _from(pool: Pool, first: int) -> Picture:
-    return lambda index: pool(first + index)
+def _some_of(pool: Pool, chosen: Sequence[int]) -> Picture:
+    return lambda index: pool(chosen[index])
 
 
 def _pool(
@@ -186,7 +202,13 @@ def _pool(
 
     A folder that holds the held-out pictures, however it is named, is that set: the same split.
     """
-    chosen = CompletionOptions(data=(name,), split=order.data.split, download=order.data.download)
+    split_map = order.data.split_map if name in order.data.data else ""
+    chosen = CompletionOptions(
+        data=(name,),
+        split=order.data.split,
+        download=order.data.download,
+        split_map=split_map,
+    )
     if name in data.NAMES or name in order.data.data:
         return Pool(name, [load_images(chosen, setting, reporter)], order.data.seed)
     sets, failed = list[ImageSet](), None
@@ -198,7 +220,7 @@ def _pool(
             failed = error
     if not sets and failed:
         raise UserError(failed.text, setting="against")
-    same = [one for one in sets if held_out.is_of(Pool(name, [one], 0))]
+    same = [one for one in sets if Pool(name, [one], 0).is_of(held_out)]
     return Pool(name, same or sets, order.data.seed)
 
 

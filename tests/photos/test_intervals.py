@@ -60,6 +60,19 @@ def test_the_pictures_show_the_ends_within_the_photo() -> None:
     assert (pictures["high"][HOLE] >= 255 * high[HOLE] - 1e-6).all()
 
 
+def test_ends_that_are_levels_are_shown_as_these_levels() -> None:
+    factor = RangeFactor((0.0, 1.0), 99, 6.0)
+    six_levels = dataclasses.replace(
+        CALIBRATION, model="telea", weights_sha256=None, family="telea", factors=(factor,)
+    )
+    result = api.load_model("telea").complete(PHOTO, visible=~HOLE, n=1, calibration=six_levels)
+    assert result.intervals is not None
+    shown = {name: one.samples[HOLE] for name, one in result.intervals.pictures().items()}
+    drawn = np.asarray(result.images[0])[HOLE].astype(int)
+    np.testing.assert_array_equal(shown["low"], np.clip(drawn - 6, 0, 255))
+    np.testing.assert_array_equal(shown["high"], np.clip(drawn + 6, 0, 255))
+
+
 def test_in_a_larger_photo_a_pixel_of_the_model_stands_for_a_square() -> None:
     large, hole = np.kron(PHOTO, np.ones((4, 4, 1), np.uint8)), np.kron(HOLE, np.ones((4, 4), bool))
     result = loaded().complete(large, visible=~hole, n=4, context=0.5, calibration=CALIBRATION)

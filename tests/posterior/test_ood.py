@@ -21,7 +21,7 @@ from inpaint_cli.metrics.options import completion_options
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.pictures.reading import read
-from inpaint_cli.posterior import ood_judging, ood_reference, ood_tables
+from inpaint_cli.posterior import ood_comparing, ood_judging, ood_reference, ood_tables
 from inpaint_cli.posterior.ood_comparing import CompareOrder, Pool, compare
 from inpaint_cli.posterior.ood_features import Asking, features, held_back
 from inpaint_cli.posterior.ood_fit import FitOrder, fit_reference, mask_of, tensor_of
@@ -267,6 +267,34 @@ def test_a_set_and_itself_share_no_picture() -> None:
     pool = Pool("", [images], 0)
     assert sorted(pool.order) == list(range(len(images)))
     assert pool.is_of(Pool("again", [images], 0))
+    rest = pool.beside(pool, 30)
+    assert rest == list(range(30, len(pool)))
+
+
+@pytest.mark.parametrize("spelled", ["{}", "{}/", "{}/../{}"])
+def test_a_set_that_is_wholly_held_out_is_split_into_two(
+    file: Path, tmp_path: Path, spelled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for i in range(20):
+        noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{i}.png")
+    seen: list[bytes] = []
+    real = ood_comparing.tensor_of
+    monkeypatch.setattr(
+        ood_comparing,
+        "tensor_of",
+        lambda picture, levels: (seen.append(picture.tobytes()), real(picture, levels))[1],
+    )
+    (row,) = compared(
+        file,
+        data={"data": (str(folder),), "split_map": "*=test"},
+        against=(spelled.format(folder, folder.name),),
+        masks="none",
+    )["sets"]
+    assert row["n"] == 10
+    assert len(seen) == len(set(seen)) == 20
 
 
 def test_noise_is_told_from_digits_and_ranges_are_told_apart(file: Path) -> None:
