@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.files import resolved
-from inpaint_cli.page.opened import OpenedPhoto, ScreenPixels, png, screen
+from inpaint_cli.page.opened import OpenedPhoto, ScreenPixels, png, profile_of, screen
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.photos.completing import CompletedPhoto, check_n, completing
 from inpaint_cli.photos.details import captions
@@ -213,7 +213,8 @@ class Round:
         """Return the surroundings of the hole, reduced, as PNG."""
         view = view_of(self.visible)
         pixels = self._pixels(index, view)
-        return png(scaled(pixels, min(1.0, PREVIEW_PX / max(view.height, view.width))))
+        scale = min(1.0, PREVIEW_PX / max(view.height, view.width))
+        return png(scaled(pixels, scale), profile_of(self.photo.picture))
 
     def patch(self, index: int) -> bytes:
         """Return the tight box round the hole as PNG, transparent outside the hole."""
@@ -221,7 +222,7 @@ class Round:
             box = bounds(~self.visible)
             pixels = self._pixels(index, box)
             alpha = np.where(self.visible[box.slices], 0, 255).astype(np.uint8)
-            return png(np.dstack([pixels, alpha]))
+            return png(np.dstack([pixels, alpha]), profile_of(self.photo.picture))
 
     def _pixels(self, index: int, view: Box) -> ScreenPixels:
         """Return completion `index` in a box that holds the hole, for a screen."""

@@ -54,6 +54,15 @@ class Refusal(Exception):
         self.status = status
 
 
+def refused(refusal: Refusal) -> JSONResponse:
+    """Return the answer to a request that is not let through; it ends the connection.
+
+    What was not read of it would stand in the way of a next request.
+    """
+    headers = {**HEADERS, "connection": "close"}
+    return JSONResponse({"error": str(refusal)}, refusal.status, headers=headers)
+
+
 class Gate:
     """ASGI middleware: lets requests through to `app`, or refuses them in one sentence."""
 
@@ -74,11 +83,7 @@ class Gate:
         try:
             self.check(scope)
         except Refusal as refusal:
-            # What was not read stands in the way of a next request.
-            answer = JSONResponse(
-                {"error": str(refusal)}, refusal.status, headers={"connection": "close"}
-            )
-            await answer(scope, receive, send_with_headers)
+            await refused(refusal)(scope, receive, send)
             return
         await self.app(scope, receive, send_with_headers)
 

@@ -20,7 +20,8 @@ from inpaint_cli.photos.journal import NAME as JOURNAL
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.windows import Box
 from inpaint_cli.pictures.colours import display
-from inpaint_cli.pictures.picture import Picture
+from inpaint_cli.pictures.jpeg import with_metadata
+from inpaint_cli.pictures.picture import Metadata, Picture
 from inpaint_cli.pictures.ranges import ranged_whole
 from inpaint_cli.pictures.reading import read
 
@@ -97,8 +98,8 @@ class OpenedPhoto:
         pixels = screen(ranged_whole(self.picture), Box(0, 0, *self.size))
         height, width = self.size
         if height * width <= EXACT_PIXELS or max(height, width) > JPEG_SIDE:
-            return png(pixels), "image/png"
-        return jpeg(pixels), "image/jpeg"
+            return png(pixels, profile_of(self.picture)), "image/png"
+        return jpeg(pixels, profile_of(self.picture)), "image/jpeg"
 
 
 def open_photo(path: Path) -> OpenedPhoto:
@@ -117,7 +118,16 @@ def screen(picture: Picture, box: Box) -> ScreenPixels:
     return pixels
 
 
-def jpeg(pixels: ScreenPixels) -> bytes:
+def profile_of(picture: Picture) -> bytes:
+    """Return the colour profile by which a browser shows `screen` of a picture; empty = sRGB.
+
+    Inks and L*a*b* are turned into sRGB by `screen`, and grey is shown as three colours.
+    """
+    icc = picture.metadata.icc
+    return icc if picture.colours == "rgb" and icc[16:20] == b"RGB " else b""
+
+
+def jpeg(pixels: ScreenPixels, profile: bytes) -> bytes:
     """Return a JPEG of uint8 [h, w, 3], without reducing its colours; `pixels` is used up."""
     cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=pixels)
     settings = [
@@ -128,13 +138,13 @@ def jpeg(pixels: ScreenPixels) -> bytes:
     encoded, file = cv2.imencode(".jpg", pixels, settings)
     if not encoded:
         raise ResourceError("the photo cannot be shown: it is too large for a JPEG.")
-    return file.tobytes()
+    return with_metadata(file.tobytes(), Metadata(icc=profile))[0]
 
 
-def png(pixels: ScreenPixels) -> bytes:
+def png(pixels: ScreenPixels, profile: bytes = b"") -> bytes:
     """Return a PNG of uint8 [h, w, 3 or 4]."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="PNG", compress_level=1)
+    Image.fromarray(pixels).save(file, format="PNG", compress_level=1, icc_profile=profile or None)
     return file.getvalue()
 
 

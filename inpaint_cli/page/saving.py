@@ -112,8 +112,8 @@ def free_folder(folder: Path) -> Path:
     return next(place for n in itertools.count(2) if not (place := folder / str(n)).exists())
 
 
-def place_upload(photo: OpenedPhoto, folder: Path) -> Path:
-    """Write an uploaded photo into a folder as it came, never over another file; return where."""
+def place_of_upload(photo: OpenedPhoto, folder: Path) -> Path:
+    """Return where an uploaded photo is written or lies already: never over another file."""
     try:
         content = photo.source.read_bytes()
     except OSError as error:
@@ -122,10 +122,7 @@ def place_upload(photo: OpenedPhoto, folder: Path) -> Path:
     stem, suffix = photo.path.stem, photo.path.suffix
     for number in itertools.count(1):
         path = folder / (f"{stem}-{number}{suffix}" if number > 1 else f"{stem}{suffix}")
-        if not os.path.lexists(path):
-            write_bytes(path, content)
-            return path
-        if path.is_file() and path.read_bytes() == content:
+        if not os.path.lexists(path) or (path.is_file() and path.read_bytes() == content):
             return path
     raise AssertionError
 
@@ -149,6 +146,8 @@ def save_round(done: Round, photo: Path, order: SaveOrder) -> dict[str, Any]:
     _check(writer, names, order, lambda: writer.is_done(names, hole, completed.request))
     check_length(order.folder, [*names.all, mask.name])
     make_folder(order.folder)
+    if done.photo.uploaded and not photo.exists():
+        write_bytes(photo, done.photo.source.read_bytes())
     if not mask.exists():
         write_mask(mask, done.visible)
     try:

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from inpaint_cli.errors import ResourceError
+from inpaint_cli.page.gate import Refusal, refused
 from inpaint_cli.page.server import PageServer
 
 HERE = "127.0.0.1"
@@ -42,12 +44,25 @@ def listening(port: int) -> socket.socket:
 
 
 class Patient(H11Protocol):
-    """HTTP/1.1 that also gives up a connection on which no request was ever finished."""
+    """HTTP/1.1 that also gives up a connection on which no request was ever finished.
+
+    What it answers by itself looks like all other answers.
+    """
 
     def connection_made(self, transport: Any) -> None:
-        """Take a connection."""
+        """Take a connection; of too many, only to say so."""
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.app = refused(Refusal(503, "too many connections at once."))
         self.loop.call_later(IDLE_SECONDS, self._give_up, transport)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP."""
+        answer = refused(Refusal(400, "no request that can be understood."))
+        head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers)
+        for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     @staticmethod
     def _is_idle(cycle: Any) -> bool:
@@ -97,7 +112,6 @@ def serve(page: PageServer, at: socket.socket) -> None:
         log_level="critical",
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=CLOSING_SECONDS,
         proxy_headers=False,

@@ -28,7 +28,7 @@ from inpaint_cli.page.saving import (
     free_folder,
     is_same,
     mask_file,
-    place_upload,
+    place_of_upload,
     save_round,
     write_alone,
 )
@@ -324,7 +324,7 @@ class Session:
         return {**done.saved, "notes": told.lines}
 
     def _place(self, photo: OpenedPhoto, order: SaveOrder) -> Path:
-        """Return the path of a photo for a record; uploads and earlier rounds are written first."""
+        """Return the path of a photo for a record; earlier rounds are written first."""
         if photo.origin is not None:
             number, index = photo.origin
             below = self.rounds[number]
@@ -333,7 +333,7 @@ class Session:
                 step = replace(order, chosen=index)
                 below.saved = save_round(below, self._place(below.photo, step), step)
             return Path(below.saved["files"][index])
-        return place_upload(photo, order.folder) if photo.uploaded else photo.path
+        return place_of_upload(photo, order.folder) if photo.uploaded else photo.path
 
     def one(self, number: int, index: int) -> tuple[bytes, str]:
         """Return one completion as a file, and its name."""

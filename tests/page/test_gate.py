@@ -1,5 +1,6 @@
 """Who may ask the server: each rule over a real socket."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,11 +241,22 @@ def test_a_flood_of_connections_is_turned_away(tmp_path: Path) -> None:
         held = [socket.create_connection((HERE, page.port)) for _ in range(MOST_CONNECTIONS)]
         try:
             # The server has seen all of them once one more of them was answered.
-            statuses = [page.ask("GET", "/").status for _ in range(3)]
-            assert statuses[-1] == 503
+            answers = [page.ask("GET", "/") for _ in range(3)]
+            assert answers[-1].status == 503
+            assert answers[-1].error == "too many connections at once."
+            assert {**answers[-1].headers, **HEADERS} == answers[-1].headers
         finally:
             for connection in held:
                 connection.close()
+
+
+def test_what_is_no_http_gets_an_answer_like_all_others(served: Served) -> None:
+    answer = raw(served, b"\x16\x03\x01 no request\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    for name, value in HEADERS.items():
+        assert f"{name}: {value}".encode() in head
+    assert list(json.loads(body)) == ["error"]
 
 
 @pytest.mark.parametrize("kind", ["svg", "html"])

@@ -215,6 +215,15 @@ def test_another_round_of_the_same_photo_is_not_replaced_unasked(served: Served)
     assert files_in(OUT)["photo-0.png"] != kept["photo-0.png"]
 
 
+def test_a_save_that_is_refused_writes_no_upload(served: Served) -> None:
+    upload(served, Path("photo.png").read_bytes(), "mine.png")
+    OUT.mkdir()
+    (OUT / "mine-0.png").write_text("mine")
+    number, _ = served.round(n=1)
+    assert served.ask("POST", f"/api/rounds/{number}/save", {}).status == 409
+    assert files_in(OUT) == {"mine-0.png": b"mine"}
+
+
 def test_a_record_that_cannot_be_read_is_put_aside_and_told(served: Served) -> None:
     OUT.mkdir()
     (OUT / "completions.json").write_text("mine")

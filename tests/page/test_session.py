@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import apply_grow, write_mask
@@ -94,6 +94,26 @@ def test_a_large_photo_is_shown_as_a_fine_jpeg(tmp_path: Path) -> None:
     assert kind == "image/jpeg"
     difference = pixels_of(content).astype(int) - session.opened().picture.samples
     assert np.abs(difference).mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "mode"),
+    [("p.png", (40, 60), "RGB"), ("p.jpg", (1001, 1000), "RGB"), ("p.tif", (40, 60), "CMYK")],
+)
+def test_a_photo_is_shown_in_its_own_colours(
+    served: Served, tmp_path: Path, name: str, size: tuple[int, int], mode: str
+) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    photo = Image.open(photo_at(tmp_path / "plain.png", *size)).convert(mode)
+    photo.save(tmp_path / name, icc_profile=profile)
+    served.ask("POST", "/api/photo", (tmp_path / name).read_bytes(), {"X-Name": name})
+    served.ask("PUT", "/api/mask", packed(hole_in(*size)))
+    number, _ = served.round(n=2)
+    pictures = ["photo", f"rounds/{number}/0/preview.png", f"rounds/{number}/0/patch.png"]
+    for path in pictures:
+        shown = Image.open(io.BytesIO(served.ask("GET", f"/api/{path}").body))
+        # Inks have become sRGB already.
+        assert shown.info.get("icc_profile") == (profile if mode == "RGB" else None), path
 
 
 def test_an_upload_is_named_as_the_user_names_it(served: Served) -> None:

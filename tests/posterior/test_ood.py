@@ -21,7 +21,7 @@ from inpaint_cli.metrics.options import completion_options
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.pictures.reading import read
-from inpaint_cli.posterior import ood_comparing, ood_judging, ood_reference, ood_tables
+from inpaint_cli.posterior import ood_judging, ood_reference, ood_tables
 from inpaint_cli.posterior.ood_comparing import CompareOrder, Pool, compare
 from inpaint_cli.posterior.ood_features import Asking, features, held_back
 from inpaint_cli.posterior.ood_fit import FitOrder, fit_reference, mask_of, tensor_of
@@ -281,12 +281,12 @@ def test_a_set_that_is_wholly_held_out_is_split_into_two(
         noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{i}.png")
     seen: list[bytes] = []
-    real = ood_comparing.tensor_of
-    monkeypatch.setattr(
-        ood_comparing,
-        "tensor_of",
-        lambda picture, levels: (seen.append(picture.tobytes()), real(picture, levels))[1],
-    )
+
+    def noted(picture: Any, levels: int) -> torch.Tensor:
+        seen.append(picture.tobytes())
+        return tensor_of(picture, levels)
+
+    monkeypatch.setattr("inpaint_cli.posterior.ood_comparing.tensor_of", noted)
     (row,) = compared(
         file,
         data={"data": (str(folder),), "split_map": "*=test"},
