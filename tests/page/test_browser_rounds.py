@@ -194,6 +194,20 @@ def test_what_is_in_the_way_of_a_save_can_be_answered(plain: At) -> None:
     at.complaints.clear()  # the browser's own note of the refused request
 
 
+def test_a_saved_choice_outlives_a_reload_and_another_save(plain: At) -> None:
+    at = plain
+    completed(at, 3)
+    at.page.locator(".tile").nth(2).click()
+    for _ in range(2):
+        at.page.click("#save")
+        at.wait(lambda: at.text("#save") == "Save again" and at.page.locator("#save").is_enabled())
+        record = json.loads(Path("out/completions.json").read_text())
+        assert record["items"][0]["chosen"] == 2
+        at.page.reload()
+        at.open_tile(3)
+        assert at.text("#chosen-title") == "Completion 2"
+
+
 def test_a_completion_is_continued_from(plain: At) -> None:
     at = plain
     completed(at)

@@ -78,7 +78,8 @@ async function restore(summary) {
     for await (const event of server.news(round.round)) {
       if (event.event === "previewed") await rounds.add(round, event);
     }
-    await rounds.choose(0, false);
+    const chosen = summary.saved?.chosen ?? null; // another save would forget it
+    await rounds.choose(chosen ?? 0, chosen !== null);
   }
 }
 
