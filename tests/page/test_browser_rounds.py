@@ -208,6 +208,43 @@ def test_a_saved_choice_outlives_a_reload_and_another_save(plain: At) -> None:
         assert at.text("#chosen-title") == "Completion 2"
 
 
+def test_what_is_done_right_after_a_reload_is_not_pushed_aside(plain: At) -> None:
+    at = plain
+    for n in (1, 2):
+        completed(at, n)
+    at.page.on("dialog", lambda dialog: dialog.accept())
+    late: list[Any] = []  # of the first round, kept back
+    at.page.route("**/1/0/preview.png", lambda route: late.append(route))
+    at.page.reload()
+    at.wait(lambda: bool(late) and at.page.locator("#complete").is_enabled())
+    assert at.text("#round-title").startswith("Round 2")
+    at.page.click("#more summary")
+    at.page.select_option("#detail", "none")
+    at.page.fill("#n", "4")
+    at.page.click("#complete")
+    at.wait(lambda: at.text("#round-title").startswith("Round 3"))
+    at.open_tile(4)
+    late[0].continue_()
+    at.page.click("#earlier")
+    at.wait(lambda: at.page.locator(".tile img").count() == 2)
+    at.page.click("#later")
+    assert at.text("#round-title").startswith("Round 3")
+
+
+def test_who_paints_while_a_completion_is_fetched_goes_on_seeing_the_mask(plain: At) -> None:
+    at = plain
+    completed(at, 1)
+    at.page.on("dialog", lambda dialog: dialog.accept())
+    late: list[Any] = []
+    at.page.route("**/patch.png", lambda route: late.append(route))
+    at.page.reload()
+    at.wait(lambda: bool(late))
+    at.drag([at.spot(10, 10), at.spot(20, 20)])
+    late[0].continue_()
+    at.wait(at.page.locator("[name=view][value=completion]").is_enabled)
+    assert at.page.locator("[name=view][value=mask]").is_checked()
+
+
 def test_a_completion_is_continued_from(plain: At) -> None:
     at = plain
     completed(at)

@@ -64,22 +64,23 @@ async function start() {
     settings = new Settings(state);
     wire();
     await opened(state, true);
-    for (const round of state.rounds) await restore(round);
+    // All have their place before the first is fetched: a new one may follow meanwhile.
+    const known = state.rounds.map((summary) => rounds.take(
+      { ...summary, mask: summary.painted ? editor.mask.key : null },
+    ));
+    for (const round of known) await restore(round);
   } catch (error) {
     failed(error);
   }
 }
 
-async function restore(summary) {
-  const round = rounds.take({ ...summary, state: summary.state });
-  if (summary.painted) round.mask = editor.mask.key;
-  if (summary.state === "running") follow(round);
+async function restore(round) {
+  if (round.state === "running") follow(round);
   else {
     for await (const event of server.news(round.round)) {
       if (event.event === "previewed") await rounds.add(round, event);
     }
-    const chosen = summary.saved?.chosen ?? null; // another save would forget it
-    await rounds.choose(chosen ?? 0, chosen !== null);
+    if (round === rounds.current) await rounds.choose(round.index, false);
   }
 }
 

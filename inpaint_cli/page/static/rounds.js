@@ -29,7 +29,9 @@ export class Rounds {
 
   // Takes a round as the server tells it; its completions come by `add`.
   take(summary) {
-    const round = { ...summary, tiles: [], index: 0, picked: false, map: null };
+    const chosen = summary.saved?.chosen ?? null; // another save would forget it
+    const picked = chosen !== null;
+    const round = { ...summary, tiles: [], index: chosen ?? 0, picked, map: null };
     this.list = this.list.filter((other) => other.round !== round.round);
     this.list.push(round);
     this.current = round;
@@ -64,8 +66,12 @@ export class Rounds {
     round.index = index;
     round.picked ||= picked;
     this.draw();
+    const { editor } = this;
+    const { edition } = editor.mask;
     await this.#toEditor(round);
-    if (this.editor.mode === "mask") this.on.show("completion");
+    // Who has begun to paint meanwhile goes on seeing the mask.
+    const painting = !picked && (editor.stroke || editor.mask.edition !== edition);
+    if (editor.mode === "mask") this.on.show(painting ? "mask" : "completion");
     else this.editor.redraw(true);
   }
 
