@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -63,6 +64,12 @@ def answer(result: Any) -> Response:
 def picture(content: bytes, media_type: str) -> Response:
     """Return a picture that was encoded here."""
     return Response(content, media_type=media_type)
+
+
+def noted(content: bytes, notes: Sequence[str]) -> Response:
+    """Return bytes with remarks on them."""
+    headers = {"x-notes": quote("\n".join(notes))}
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def download(content: bytes, name: str) -> Response:

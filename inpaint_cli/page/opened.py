@@ -16,9 +16,11 @@ from PIL import Image
 
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import Stamp, stamp_of
+from inpaint_cli.masks.files import read_mask
+from inpaint_cli.page.told import Told
 from inpaint_cli.photos.journal import NAME as JOURNAL
 from inpaint_cli.photos.record import NAME as RECORD
-from inpaint_cli.photos.windows import Box
+from inpaint_cli.photos.windows import Box, Mask
 from inpaint_cli.pictures.colours import display
 from inpaint_cli.pictures.jpeg import with_metadata
 from inpaint_cli.pictures.picture import Metadata, Picture
@@ -92,6 +94,38 @@ class OpenedPhoto:
             "notes": notes,
             "origin": self.origin,
         }
+
+    def read_mask(
+        self,
+        source: Path,
+        name: str,
+        *,
+        invert: bool = False,
+        alpha: bool = False,
+        resize: bool | None = None,
+    ) -> tuple[Mask, list[str]]:
+        """Return a mask file of this photo, white = fill in, as True = visible, and remarks.
+
+        name: what the user calls it. resize: None = no, and no flag for it is advised.
+        """
+        told = Told(quiet=True)
+
+        def named(text: str) -> str:
+            return text.replace(str(source), plain_text(name))
+
+        try:
+            visible = read_mask(
+                source,
+                size=self.size,
+                photo=self.picture,
+                invert=invert,
+                alpha=alpha,
+                resize=resize,
+                reporter=told,
+            )
+        except UserError as error:
+            raise UserError(named(str(error))) from error
+        return visible, [named(line) for line in told.lines]
 
     def shown(self) -> tuple[bytes, str]:
         """Return the upright photo for a screen, and its media type."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from inpaint_cli.page.answers import download, parsed, picture
+from inpaint_cli.page.answers import download, noted, parsed, picture
 from inpaint_cli.page.drawing import NoSuchRound, Round
 from inpaint_cli.page.session import Session
 from inpaint_cli.photos.arguments import whole
@@ -65,8 +65,8 @@ class PhotoRoutes:
         flags = {name: request.query_params.get(name) == "1" for name in ("invert", "alpha")}
         name = unquote(request.headers.get("x-name", "mask"))
         resize = request.query_params.get("resize") == "1" or None
-        self.session.read_mask_file(body, name, _seen(request), resize=resize, **flags)
-        return self.session.packed()
+        notes = self.session.read_mask_file(body, name, _seen(request), resize=resize, **flags)
+        return noted(self.session.packed(), notes)
 
     def grow(self, request: Request, body: bytes) -> Any:
         """Enlarge the hole and return the mask packed."""

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +37,6 @@ class InTheWay(UserError):
     elsewhere: str = ""
     replaceable: bool = False
     """They are results of this photo, which may be replaced."""
-
-
-@dataclass
-class Told(Reporter):
-    """A reporter that also keeps its remarks, for the page."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def note(self, text: str) -> None:
-        """Tell what a user may want to know, and keep it."""
-        self.lines.append(text)
-        super().note(text)
-
-    def warn(self, text: str) -> None:
-        """Warn, and keep the warning."""
-        self.lines.append(f"warning: {text}")
-        super().warn(text)
 
 
 @dataclass(frozen=True)

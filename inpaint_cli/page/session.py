@@ -17,14 +17,13 @@ import numpy as np
 from inpaint_cli import masks
 from inpaint_cli.endings import in_background
 from inpaint_cli.errors import UserError
-from inpaint_cli.masks.files import apply_grow, read_mask, write_mask
+from inpaint_cli.masks.files import apply_grow, write_mask
 from inpaint_cli.page.choices import ModelChoice
 from inpaint_cli.page.drawing import KeptRounds, NoSuchRound, Round
 from inpaint_cli.page.opened import OpenedPhoto, open_photo, plain_text, safe_name
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.saving import (
     SaveOrder,
-    Told,
     free_folder,
     is_same,
     mask_file,
@@ -32,6 +31,7 @@ from inpaint_cli.page.saving import (
     save_round,
     write_alone,
 )
+from inpaint_cli.page.told import Told
 from inpaint_cli.photos.arguments import whole
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.pictures.reading import read
@@ -161,16 +161,9 @@ class Session:
             self.visible = visible
 
     def read_mask_file(
-        self,
-        content: bytes | Path,
-        name: str,
-        seen: int | None = None,
-        *,
-        invert: bool = False,
-        alpha: bool = False,
-        resize: bool | None = None,
-    ) -> None:
-        """Take a mask file, white = fill in; resize: None = no, and no flag for it is advised."""
+        self, content: bytes | Path, name: str, seen: int | None = None, **how: Any
+    ) -> list[str]:
+        """Take a mask file and return remarks on it; how: see `OpenedPhoto.read_mask`."""
         version, own = self.version(seen), self.opened()
         source = content
         if isinstance(content, bytes):
@@ -178,16 +171,14 @@ class Session:
             source.write_bytes(content)
         assert isinstance(source, Path)
         try:
-            visible = read_mask(
-                source, size=own.size, photo=own.picture, invert=invert, alpha=alpha, resize=resize
-            )
-        except UserError as error:
-            # What was uploaded is called as the user calls it.
-            raise UserError(str(error).replace(str(source), plain_text(name))) from error
+            visible, remarks = own.read_mask(source, name, **how)
         finally:
             if source is not content:
                 source.unlink(missing_ok=True)
         self._put(visible, version)
+        for line in remarks:
+            self.reporter.note(line)
+        return remarks
 
     def grow(self, px: Any, seen: int | None = None) -> None:
         """Enlarge the hole by a disc, as --grow does."""

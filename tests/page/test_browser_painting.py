@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.page.browsing import At, at, chromium, disc_stroke, folder, paint, served
 from tests.page.served import hole_in, photo_at, serving, session_in
@@ -145,6 +146,14 @@ def test_a_mask_file_is_loaded_scaled_if_asked_and_saved(at: At, tmp_path: Path)
     assert saved.value.suggested_filename == "photo-mask.png"
     saved.value.save_as(tmp_path / "saved.png")
     assert np.array_equal(~read_mask(tmp_path / "saved.png"), shown)
+
+
+def test_what_is_told_of_a_mask_file_is_told_at_the_page(at: At) -> None:
+    soft = np.tile(np.linspace(0, 255, 160).astype(np.uint8), (120, 1))
+    Image.fromarray(soft).save("soft.png")
+    at.page.set_input_files("#mask-file", "soft.png")
+    at.wait(lambda: "hidden" in at.text("#share"))
+    assert at.text("#said").startswith("soft.png: a grey or soft mask; values of 128 and above")
 
 
 def test_what_is_painted_while_a_mask_is_loaded_does_not_come_after_it(at: At) -> None:

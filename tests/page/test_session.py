@@ -538,7 +538,7 @@ def test_a_mask_of_a_photo_that_another_one_followed_is_refused(
     # Opened while the mask is being made ...
     monkeypatch.setattr(module, "apply_grow", work)
     assert served.ask("POST", "/api/mask/grow", {"px": 1}).status == 409
-    monkeypatch.setattr(module, "read_mask", work)
+    monkeypatch.setattr("inpaint_cli.page.opened.read_mask", work)
     assert served.ask("POST", "/api/mask/file", mask_file.read_bytes()).status == 409
     # ... or before it came.
     drawn = {"kind": "centre", "model": "telea"}

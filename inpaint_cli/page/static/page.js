@@ -184,7 +184,7 @@ async function loadMask(file, resize = false) {
   const headers = { "X-Name": encodeURIComponent(file.name) };
   try {
     const path = `/api/mask/file?resize=${Number(resize)}`;
-    await server.makeMask(path, file, headers, takeMask);
+    say(await server.makeMask(path, file, headers, takeMask));
   } catch (error) {
     const scale = /the mask has \d+x\d+ pixels/.test(error.message)
       ? [["Scale it", () => loadMask(file, true)]] : [];

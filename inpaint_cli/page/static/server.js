@@ -72,10 +72,13 @@ export class Server {
     return true;
   }
 
-  // Has the server make a mask of what was sent; the next ones wait until it is taken.
+  // Has the server make a mask of what was sent; the next ones wait until it is taken. Returns
+  // remarks on it.
   makeMask(path, body, headers, take) {
     this.sending = this.sending.catch(() => {}).then(async () => {
-      take(await this.bytes("POST", path, body, headers));
+      const answer = await this.ask("POST", path, body, headers);
+      take(new Uint8Array(await answer.arrayBuffer()));
+      return decodeURIComponent(answer.headers.get("x-notes") ?? "");
     });
     return this.sending;
   }
