@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -59,9 +58,8 @@ class Patient(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP."""
         answer = refused(Refusal(400, "no request that can be understood."))
-        head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers)
-        for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
+        fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%b\r\n%b" % (fields, bytes(answer.body)))
         self.transport.close()
 
     @staticmethod
