@@ -89,14 +89,14 @@ def _walked(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
 def _add_metadata(segments: Segments, payloads: list[tuple[int, bytes]]) -> None:
     """Fill in what the segments say beside the pixels."""
     first: dict[bytes, bytes] = {}
-    profile: dict[int, bytes] = {}
+    profile, segments_of_profile = dict[int, bytes](), 0
     photoshop, comments, density, others = [], [], None, dict[str, None]()
     for marker, raw in payloads:
         if marker == APP1 and raw.startswith((EXIF_MARK, XMP_MARK)):
             mark = EXIF_MARK if raw.startswith(EXIF_MARK) else XMP_MARK
             first.setdefault(mark, raw.removeprefix(mark))
         elif marker == APP2 and raw.startswith(ICC_MARK) and len(raw) > 14:
-            profile[raw[12]] = raw[14:]
+            profile[raw[12]], segments_of_profile = raw[14:], raw[13]
         elif marker == APP2 and raw.startswith(MPF_MARK):
             segments.frames = _frames(raw[4:])
         elif marker == APP13 and raw.startswith(PHOTOSHOP_MARK):
@@ -111,13 +111,14 @@ def _add_metadata(segments: Segments, payloads: list[tuple[int, bytes]]) -> None
     segments.others = tuple(others)
     camera = exif.clean(first.get(EXIF_MARK, b""))
     xmp, stated = exif.clean_xmp(first.get(XMP_MARK, b""))
-    segments.damaged = ("EXIF",) if camera.damaged else ()
+    whole = len(profile) == segments_of_profile
+    segments.damaged = ("EXIF",) * camera.damaged + ("its colour profile",) * (not whole)
     segments.orientation = camera.orientation or stated or 1
     if density and segments.orientation >= 5:
         density = Density(density.down, density.across, density.unit)
     segments.metadata = Metadata(
         folder=camera.folder,
-        icc=b"".join(profile[number] for number in sorted(profile)),
+        icc=b"".join(profile[number] for number in sorted(profile)) if whole else b"",
         xmp=xmp,
         photoshop=exif.clean_photoshop(b"".join(photoshop)),
         comments=tuple(comments),

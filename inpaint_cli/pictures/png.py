@@ -81,8 +81,8 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     """Return the picture of a PNG file; UserError, or whatever decoders raise, if it is damaged."""
     file = opened(data, name, huge)
     samples, indices = _samples(file, _inflated(file, name))
-    metadata, orientation, damaged = png_metadata.of_chunks(file.others, file)
-    notes = _notes(file, [*file.damaged, *damaged])
+    metadata, orientation, damaged, left_out = png_metadata.of_chunks(file.others, file)
+    notes = _notes(file, [*file.damaged, *damaged], left_out)
     colours: Colours = "grey" if samples.shape[2] < 3 else "rgb"
     extras: tuple[Extra, ...] = ("alpha",) if samples.shape[2] in (2, 4) else ()
     bits = max(file.depth, 8) if file.depth != 1 or file.coding == PALETTE or extras else 1
@@ -100,7 +100,7 @@ def read(data: bytes, name: str, huge: bool) -> Picture:
     )
 
 
-def _notes(file: PngFile, damaged: list[str]) -> Iterator[str]:
+def _notes(file: PngFile, damaged: list[str], left_out: list[str]) -> Iterator[str]:
     yield from first_of(file.frames)
     if file.coding == PALETTE:
         mode = "RGBA" if file.transparency else "RGB"
@@ -112,6 +112,8 @@ def _notes(file: PngFile, damaged: list[str]) -> Iterator[str]:
         yield f"grey of {file.depth} bits; its completions have 8, in the same shades"
     if damaged:
         yield f"damaged, so left out: {', '.join(dict.fromkeys(damaged))}"
+    if left_out:
+        yield f"not kept: chunks {', '.join(dict.fromkeys(left_out))}"
 
 
 def opened(data: bytes, name: str, huge: bool = False) -> PngFile:

@@ -22,8 +22,8 @@ TEXT_LIMIT = 2**20
 """Bytes that a compressed profile or text may have when it is unpacked; bombs have more."""
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEY = b"XML:com.adobe.xmp"
-LYING = (b"tIME", b"hIST", b"sPLT")
-"""Chunks that speak of the file as it was, or of its palette."""
+LYING = (b"tIME", b"hIST", b"sPLT", b"acTL", b"fcTL", b"fdAT")
+"""Chunks that speak of the file as it was, of its palette, or of its other frames."""
 LIKE_SAMPLES = (b"sBIT", b"bKGD")
 """Chunks that hold a value for each channel."""
 BEFORE_PIXELS = (b"gAMA", b"cHRM", b"cICP", b"sRGB", b"sBIT", b"mDCV", b"cLLI", b"bKGD", b"oFFs")
@@ -33,8 +33,8 @@ METRE = 39.37007874015748
 """Inches."""
 
 
-def of_chunks(others: Chunks, file: PngFile) -> tuple[Metadata, int, list[str]]:
-    """Return the metadata of a file, its orientation, and what of it is damaged."""
+def of_chunks(others: Chunks, file: PngFile) -> tuple[Metadata, int, list[str], list[str]]:
+    """Return the metadata of a file, its orientation, what of it is damaged, and what not kept."""
     gathered = _Gathered(file)
     for kind, content in others:
         gathered.add(kind, content)
@@ -48,7 +48,7 @@ def of_chunks(others: Chunks, file: PngFile) -> tuple[Metadata, int, list[str]]:
         chunks=tuple(gathered.kept),
         density=density or gathered.camera.density,
     )
-    return metadata, orientation, gathered.damaged
+    return metadata, orientation, gathered.damaged, gathered.left_out
 
 
 class _Gathered:
@@ -62,6 +62,7 @@ class _Gathered:
         """The orientation that XMP gives."""
         self.kept: list[tuple[bytes, bytes]] = []
         self.damaged: list[str] = []
+        self.left_out: list[str] = []
 
     def add(self, kind: bytes, content: bytes) -> None:
         key = content.partition(b"\0")[0]
@@ -98,6 +99,7 @@ class _Gathered:
         return True
 
     def _add_xmp(self, raw: bytes) -> None:
+        self.damaged += [] if raw else ["XMP"]
         xmp, stated = exif.clean_xmp(raw)
         if xmp and not self.metadata.xmp:
             self.metadata, self.stated = replace(self.metadata, xmp=xmp), stated
@@ -107,6 +109,8 @@ class _Gathered:
             self.kept.append((kind, content))
         elif kind in TEXTS:
             self.damaged.append(f"a text ({key.decode('latin-1')[:40]})")
+        elif kind not in LYING:
+            self.left_out.append(kind.decode("latin-1"))
 
 
 def _may_stay(kind: bytes, content: bytes, file: PngFile) -> bool:

@@ -19,7 +19,7 @@ from inpaint_cli import __version__
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import replacing
 from inpaint_cli.pictures import lossy_writing, png_writing, tiff_writing
-from inpaint_cli.pictures.claims import true_of
+from inpaint_cli.pictures.claims import DESCRIPTION, true_of
 from inpaint_cli.pictures.colours import in_bytes
 from inpaint_cli.pictures.converting import (
     Plain,
@@ -165,6 +165,8 @@ def _lost(metadata: Metadata, chosen: Format, more: Sequence[str] = ()) -> tuple
     names = list(dict.fromkeys(kind.decode("latin-1") for kind, _ in metadata.chunks))
     what = [f"PNG's chunks {', '.join(names)}"] if names else []
     what += more
+    if chosen == "tiff" and metadata.comments and DESCRIPTION in metadata.folder.tags:
+        what += ["comments, since there is a description"]
     if chosen == "webp":
         what += ["IPTC"] if metadata.iptc or metadata.photoshop else []
         what += ["comments"] if metadata.comments else []

@@ -179,6 +179,32 @@ def test_segments_of_a_jpeg_that_are_not_kept_are_named() -> None:
     assert picture.notes == ("not kept: extended XMP, segments APP11, segments APP3",)
 
 
+def test_chunks_of_a_png_that_are_not_kept_are_named() -> None:
+    array = make.samples("uint8", 3)
+    told = [make.chunk(kind, b"1 2") for kind in (b"sCAL", b"caBX", b"prVT", b"caBX")]
+    untrue = [make.chunk(kind, bytes(7)) for kind in (b"tIME", b"sPLT")]
+    picture = read(make.png(array, 8, 2, before=told + untrue))
+    assert picture.notes == ("not kept: chunks sCAL, caBX, prVT",)
+    packed = make.chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0no deflated data")
+    assert read(make.png(array, 8, 2, before=[packed])).notes == ("damaged, so left out: XMP",)
+
+
+def test_a_profile_of_which_a_segment_is_missing_is_told() -> None:
+    raw = saved(smooth(), "JPEG")
+    first = b"\xff\xe2" + struct.pack(">H", 18) + b"ICC_PROFILE\0\1\2" + b"xx"
+    picture = read(raw[:2] + first + raw[2:])
+    assert picture.metadata.icc == b""
+    assert picture.notes == ("damaged, so left out: its colour profile",)
+
+
+def test_a_comment_for_which_a_tiff_has_no_place_is_told(tmp_path: Path) -> None:
+    words = Image.Exif()
+    words[270] = "a street"
+    picture = read(saved(smooth(), "JPEG", comment=b"taken in 1999", exif=words))
+    written = write(tmp_path / "a.tiff", picture, picture.samples, format="tiff")
+    assert written.notes == ("not kept in tiff: comments, since there is a description",)
+
+
 def test_geotiff_and_unknown_tags_are_kept(tmp_path: Path) -> None:
     place = (33922, "I", tuple(range(12)))
     mine = (65000, "H", (7, 8, 9))
