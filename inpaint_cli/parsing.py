@@ -52,8 +52,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        kind = f"a {path.suffix[1:].upper()} file" if path.suffix else "a text file"
-        raise UserError(f"{path}: not {kind} ({error}).") from error
+        raise UserError(f"{path}: not a text file ({error}).") from error
 
 
 def json_of(text: str | bytes, where: str | Path, complaint: str = "damaged JSON") -> Any:

@@ -36,6 +36,13 @@ def test_a_file_beyond_its_limit_is_not_read(tmp_path: Path) -> None:
         read_text(path, most=1 << 20)
 
 
+def test_a_picture_in_place_of_a_text_is_not_said_to_be_no_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(UserError, match=r"a\.png: not a text file \("):
+        read_text(path)
+
+
 def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.toml")
     (tmp_path / "b.toml").symlink_to("/dev/zero")
