@@ -50,7 +50,7 @@ def tasks_of(
             "cat_mask001.png; or give one mask file for all.",
             where=masks,
         )
-    return tasks, folder.left_over(tasks)
+    return tasks, folder.left_over()
 
 
 def inputs_of(tasks: Sequence[PhotoTask], painted: Path | None) -> frozenset[Path]:
@@ -130,10 +130,10 @@ class _MaskFolder:
                 return exact or [file for _, file in fits]
         return []
 
-    def left_over(self, tasks: Sequence[PhotoTask]) -> list[Path]:
-        """Return the masks without a photo; beside photos these are known by their names alone."""
-        used = {task.mask for task in tasks}
-        left = [file for file in self.masks if file not in used]
+    def left_over(self) -> list[Path]:
+        """Return the masks that fit no photo; beside photos these are known by their names alone."""
+        fits = {file for photo in self.photos for file in self.fitting(photo)}
+        left = [file for file in self.masks if file not in fits]
         beside = {self._beside(entry.path) for entry in self.photos} - {None}
         if beside:
             near = [file for file in left if file.parent.relative_to(self.path) in beside]

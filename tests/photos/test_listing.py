@@ -99,9 +99,10 @@ def test_among_photos_only_files_named_as_masks_are_masks(tmp_path: Path) -> Non
 def test_a_photo_with_two_masks_is_told_which_fit(tmp_path: Path) -> None:
     touch(tmp_path, "in/a.jpg")
     masks = touch(tmp_path / "m", "a.png", "a_mask.png")
-    [task], _ = tasks_of(photos_of([str(tmp_path / "in")], masks=masks).photos, masks)
+    [task], left = tasks_of(photos_of([str(tmp_path / "in")], masks=masks).photos, masks)
     assert task.mask is None
     assert "several masks fit it (a.png, a_mask.png)" in str(task.problem)
+    assert left == []
 
 
 def test_a_folder_of_masks_alone_is_refused(tmp_path: Path) -> None:
