@@ -108,7 +108,7 @@ OF_TABLES = ("cross", "split", "limit", "as_csv", "as_markdown")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Folder(),
     default=Path("design"),
     metavar="DIR",
     help="Folder of the files of photos.",

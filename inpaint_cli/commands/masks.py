@@ -98,10 +98,10 @@ def masks(
     if list_kinds:
         return _list(as_json)
     from inpaint_cli.masks.sets import draw_set, refuse_foreign, write_set
-    from inpaint_cli.photos.listing import HEIF_SUFFIXES, SUFFIXES
+    from inpaint_cli.photos.listing import names_file
 
     height, width = parse_size(size)
-    if output.suffix.lower() in SUFFIXES | HEIF_SUFFIXES and not output.is_dir():
+    if output.suffix != ".npz" and names_file(output):
         raise UserError(
             f"{output}: masks are written to a folder, or to one .npz file.", setting="output"
         )

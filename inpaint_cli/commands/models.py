@@ -12,7 +12,7 @@ import click
 
 from inpaint_cli import models as families
 from inpaint_cli import zoo
-from inpaint_cli.commands.options import common, model_names
+from inpaint_cli.commands.options import Folder, common, model_names
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import home
 from inpaint_cli.reporting import Reporter
@@ -40,7 +40,7 @@ def _to_get(context: click.Context, parameter: click.Parameter, start: str) -> l
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Folder(),
     metavar="DIR",
     help="With get: the folder for published files.  [default: published/ in the folder of caches]",
 )

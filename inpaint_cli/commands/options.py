@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -89,6 +90,22 @@ def _shown(typed: object) -> str:
     """Return what was typed, unless it is longer than anybody reads."""
     text = str(typed)
     return text if len(text) <= 30 else f"{text[:10]}... ({len(text)} characters)"
+
+
+class Folder(click.Path):
+    """A folder to write into, which need not exist yet; a name as files have it is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the folder that was typed, or fail where a file seems to be meant."""
+        from inpaint_cli.photos.listing import names_file
+
+        folder = cast(Path, super().convert(value, param, ctx))
+        if names_file(folder):
+            self.fail(f"{folder}: this is the name of a file. Give a folder.", param, ctx)
+        return folder
 
 
 class SectionedCommand(click.Command):

@@ -53,7 +53,7 @@ LARGEST_PORT = 65535
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=options.Folder(),
     default=Path("completions"),
     metavar="DIR",
     help="Where Save writes; nothing is written before.",

@@ -105,7 +105,7 @@ NEWEST = "newest"
 @click.option(
     "-o",
     "--runs",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=options.Folder(),
     default="runs",
     show_default=True,
     help="Folder of the run folders.",

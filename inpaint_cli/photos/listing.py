@@ -29,6 +29,10 @@ SUFFIXES = {
 }
 """Files of a folder that are taken for photos; a file given by name may be called anything."""
 HEIF_SUFFIXES = {".heic", ".heif", ".hif"}
+_OTHER_FILES = {
+    *(".jxl", ".svg", ".psd", ".pdf", ".mp4", ".zip", ".npz", ".npy", ".json", ".csv", ".txt"),
+    *(".toml", ".safetensors", ".pt", ".pth", ".th", ".ckpt"),
+}
 MASK_NAME = re.compile(r"(.+)[-_. ]mask\d*", re.IGNORECASE | re.DOTALL)
 """How masks are named that lie beside their photos: cat_mask.png, cat-mask001.png."""
 SILENT = {RECORD, "masks.json"}
@@ -139,6 +143,12 @@ def files_in(folder: Path, recursive: bool, closed: Iterable[Path] = ()) -> Iter
             if recursive and not name.startswith(".") and root / below / name not in shut
         ]
         yield from (folder / below / name for name in names if not name.startswith("."))
+
+
+def names_file(path: Path) -> bool:
+    """Return whether a path that is no folder yet is called as files are, so none is meant."""
+    files = SUFFIXES | HEIF_SUFFIXES | _OTHER_FILES
+    return path.suffix.lower() in files and not path.is_dir()
 
 
 def is_picture(path: Path) -> bool:

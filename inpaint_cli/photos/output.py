@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaint_cli.errors import UserError
-from inpaint_cli.photos.listing import HEIF_SUFFIXES
-from inpaint_cli.photos.listing import SUFFIXES as READ
+from inpaint_cli.photos.listing import names_file
 from inpaint_cli.pictures.lossy_writing import check_sides
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.pictures.writing import FORMATS, SUFFIXES, check_quality, format_for
@@ -18,8 +17,6 @@ _OF_SUFFIX = {
     ".tif": "tiff",
     ".jpeg": "jpeg",
 }
-_PICTURES = READ | HEIF_SUFFIXES
-"""Suffixes of pictures; a folder is hardly ever meant by such a name."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +63,13 @@ class OutputSettings:
 def file_format(path: Path) -> str | None:
     """Return the format of a file's name; None where it is the name of a folder.
 
-    UserError for the name of a picture of a kind that is not written.
+    UserError for the name of a file of a kind that is not written.
 
     >>> file_format(Path("a/b.JPG")), file_format(Path("a"))
     ('jpeg', None)
     """
     suffix = path.suffix.lower()
-    if path.is_dir() or suffix not in {*_PICTURES, *_OF_SUFFIX}:
+    if not names_file(path):
         return None
     if suffix not in _OF_SUFFIX:
         raise UserError(

@@ -176,7 +176,7 @@ def test_an_empty_argument_is_refused(command: str) -> None:
     assert result.stderr.startswith("error: an argument: is empty.")
 
 
-@pytest.mark.parametrize("name", ["r.gif", "r.HEIC", "r.bmp"])
+@pytest.mark.parametrize("name", ["r.gif", "r.HEIC", "r.bmp", "r.pdf", "r.json"])
 def test_a_result_of_a_kind_that_is_not_written_is_no_folder(name: str, tmp_path: Path) -> None:
     photo = draw(tmp_path / "b.png")
     words = ["--box", "4,4,5,5", "--model", "telea", "-o", tmp_path / name]
@@ -186,6 +186,24 @@ def test_a_result_of_a_kind_that_is_not_written_is_no_folder(name: str, tmp_path
         assert "a file is written as .jpeg, .jpg, .png" in refused.stderr
     refused = inpaint("masks", "-n", "1", "--size", "8", "-o", tmp_path / name)
     assert refused.exit_code == 2
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(("train", "--model", "pcnn", "--data", "digits", "--dry-run"), "model.safetensors"),
+     (("models", "get", "vdvae-cifar10"), "cifar.th"),
+     (("paint", "photo.png"), "result.png"),
+     (("design", "photo.png"), "looks.png"),
+     (("masks", "-n", "1", "--size", "8"), "set.NPZ")],
+)  # fmt: skip
+def test_a_file_is_not_silently_made_a_folder(
+    words: tuple[str, ...], name: str, tmp_path: Path
+) -> None:
+    refused = inpaint(*words, "-o", tmp_path / name)
+    assert refused.exit_code == 2
+    assert name in refused.stderr
+    assert "folder" in refused.stderr
     assert not (tmp_path / name).exists()
 
 
