@@ -252,6 +252,16 @@ def test_a_family_and_a_file_are_shown(shipped: Path) -> None:
     assert facts["sha256"] == hash_of(file)
 
 
+def test_a_file_that_changed_since_it_was_written_is_shown_with_a_warning(shipped: Path) -> None:
+    file = shipped / "tiny-b.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    shown = run(str(file))
+    assert shown.exit_code == 0
+    assert "the content has changed since it was written" in shown.stderr
+
+
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     shown = run("tela")
     assert shown.exit_code == 2

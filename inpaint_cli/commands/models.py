@@ -198,11 +198,15 @@ def _detail(name: str, reporter: Reporter) -> dict[str, Any]:
     if name in _published_names():
         return _published(name)
     from inpaint_cli.parsing import json_of
-    from inpaint_cli.tensors import DIGEST
+    from inpaint_cli.tensors import DIGEST, Damaged, check
     from inpaint_cli.weights import hash_of, read_header
 
     path = Path(zoo.find(name, setting=""))
     header = {key: text for key, text in read_header(path).items() if key != DIGEST}
+    try:
+        check(path)
+    except Damaged as error:
+        reporter.warn(str(error).rstrip("."))
     facts = {"weights": str(path), "size": path.stat().st_size, "sha256": hash_of(path)}
     return {**header, "config": json_of(header["config"], f"{path}: config"), **facts}
 

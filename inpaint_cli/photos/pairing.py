@@ -131,7 +131,7 @@ class _MaskFolder:
         return []
 
     def left_over(self) -> list[Path]:
-        """Return the masks that fit no photo; beside photos these are known by their names alone."""
+        """Return masks that fit no photo; beside photos these are known by their names alone."""
         fits = {file for photo in self.photos for file in self.fitting(photo)}
         left = [file for file in self.masks if file not in fits]
         beside = {self._beside(entry.path) for entry in self.photos} - {None}
