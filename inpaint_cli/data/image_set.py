@@ -19,10 +19,11 @@ NAMED_IN_FULL = 5
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 
-    >>> counted(1, "file"), counted(2, "file")
-    ('1 file', '2 files')
+    >>> counted(1, "file"), counted(2, "file"), counted(2, "class")
+    ('1 file', '2 files', '2 classes')
     """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{number} {noun}{'' if number == 1 else ending}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ImageSet:
         others = [f"{self.counts[s]} {s}" for s in SPLITS if s != self.split]
         kind = {1: "grey", 3: "RGB"}[channels]
         several = self.labels is not None and self.labels.ndim == 2
-        told = f"{len(self.classes) - several} {'labels' if several else 'classes'}"
+        told = counted(len(self.classes) - several, "label" if several else "class")
         classes = f", {told}" if self.classes else ""
         lines = [
             f"{self.name}: {counted(len(self), f'{self.split} image')} ({', '.join(others)}), "
