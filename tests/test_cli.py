@@ -184,6 +184,16 @@ def test_every_command_has_the_common_options(name: str, option: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_a_signal_among_the_last_acts_of_python_leaves_no_traceback(number: int) -> None:
+    code = (
+        "import atexit, os, sys; from inpaint_cli import cli; sys.argv = ['inpaint', '--version']\n"
+        f"atexit.register(os.kill, os.getpid(), {int(number)}); cli.run()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (-number, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
 def test_a_signal_leaves_no_unfinished_file(number: int, tmp_path: Path, top: Path) -> None:
     program = (
         "import click, os, signal, sys\n"

@@ -35,8 +35,12 @@ def read(run: Path, reporter: Reporter | None = None) -> Facts:
         facts = json.loads(read_bytes(run / FILE))
         if not isinstance(facts, dict) or not isinstance(facts.get("sittings", []), list):
             raise ValueError("no table")
+        if not facts.keys() & {"settings", "data", "sittings"}:
+            raise ValueError("nothing of a run")
         _check_types([facts, *facts.get("sittings", [])])
     except FileNotFoundError:
+        if reporter and any((run / "checkpoints").glob("*.safetensors")):
+            reporter.warn(f"{run / FILE}: missing; what the run began with is not known.")
         return {}
     except (OSError, ValueError, RecursionError) as error:
         if reporter:

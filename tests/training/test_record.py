@@ -184,7 +184,7 @@ def test_a_record_of_an_earlier_version_becomes_the_first_sitting(tmp_path: Path
 @pytest.mark.parametrize(
     "content",
     [
-        *("", "null", "12", '{"sittings": 3}', "\0\0", '{"sittings": [3]}', '{"settings": 3}'),
+        *("", "null", "12", "{}", '{"a": 1}', '{"sittings": 3}', "\0\0", '{"sittings": [3]}', '{"settings": 3}'),
         *('{"data": {"sources": 3}}', '{"data": {"sources": [{}]}}'),
         '{"sittings": [{"data": {"sources": [{"given": "noise", "path": 3}]}}]}',
     ],
@@ -196,6 +196,17 @@ def test_a_damaged_record_is_said_so_and_stops_nothing(
     (path / "environment.json").write_text(content)
     resumed_at(path).train()
     assert "environment.json: damaged" in capsys.readouterr().err
+    assert facts_of(path)["sittings"]
+
+
+def test_a_missing_record_is_said_so_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = stopped_run(tmp_path)
+    assert "missing" not in capsys.readouterr().err
+    (path / "environment.json").unlink()
+    resumed_at(path).train()
+    assert "environment.json: missing; what the run began with" in capsys.readouterr().err
     assert facts_of(path)["sittings"]
 
 
