@@ -222,8 +222,8 @@ def run() -> None:
     except SystemExit as end:
         end_beside_background(end.code if isinstance(end.code, int) else 0)
         # All is written: what is raised among the last acts of Python would be a traceback.
-        for number in {signal.SIGTERM, signal.SIGINT, hangup} - {None}:
-            if signal.getsignal(number) is not signal.SIG_IGN:
+        for number in (signal.SIGTERM, signal.SIGINT, hangup):
+            if number and signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         raise
 
