@@ -200,6 +200,12 @@ class FilesTarget(Target):
                 f"{counted(self._mixed, 'completion')} in grey of originals in colour, so errors "
                 "of colour are counted"
             )
+        if self._lossy:
+            suffixes = ", ".join(sorted({file.suffix.lower() for file in self._lossy}))
+            lines.append(
+                f"{counted(len(self._lossy), 'completion')} of a lossy format ({suffixes}), so "
+                "errors of the compression are counted"
+            )
         unknown = [pair.id for pair in self.pairs if pair.hole is None]
         if 0 < len(unknown) < len(self.pairs):
             lines.append(
@@ -220,9 +226,14 @@ class FilesTarget(Target):
         return lines
 
     @property
+    def _lossy(self) -> list[Path]:
+        """The completions whose format changes pixels."""
+        files = [file for pair in self.pairs for file in pair.completions]
+        return [file for file in files if file.suffix.lower() in LOSSY]
+
+    @property
     def keeps_visible(self) -> bool:
-        lossy = any(f.suffix.lower() in LOSSY for p in self.pairs for f in p.completions)
-        return bool(self.origin) and not lossy
+        return bool(self.origin) and not self._lossy
 
     def facts(self) -> TargetFacts:
         lossy = sorted({f.suffix.lower() for f in self.files} & LOSSY)

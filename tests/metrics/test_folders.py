@@ -141,7 +141,10 @@ def test_lossy_files_are_warned_of(suffix: str, originals: Path, tmp_path: Path)
         image.convert("RGB").save(results / f"a{suffix}")
     (results / "a.png").unlink()
     document = report(("kid",), opened(results, originals))
-    assert any("lossy" in text for text in document["metrics"][0]["warnings"])
+    assert any("artefacts" in text for text in document["metrics"][0]["warnings"])
+    document = report(("mae",), opened(results, originals))
+    told = "1 completion of a lossy format (.jpg), so errors of the compression are counted"
+    assert told in document["metrics"][0]["warnings"]
 
 
 def test_the_results_of_complete_are_scored_as_they_are(
