@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or input; 3 some items of a batch fa
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -31,6 +32,7 @@ from inpaint_cli.errors import (
     ResourceError,
     UserError,
 )
+from inpaint_cli.parsing import brief
 from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.reporting import at_terminal
 from inpaint_cli.streams import outlive_readers, shown
@@ -152,6 +154,8 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return 1, f"error: {line}"
     if is_out_of_memory(error):
         return 1, "error: out of memory. Ask for less at a time, or take a machine with more."
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return 2, f"error: {brief(error.filename)}: no file can have so long a name."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return 1, f"error: {where}{error.strerror}."

@@ -169,6 +169,27 @@ def test_an_empty_value_is_refused_by_every_option_of_every_command(tmp_path: Pa
             assert result.stderr.startswith(f"error: {option}: is empty."), words
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("complete", "photo.png", "--box", "1,1,2,2", "--model"), ("models",),
+     ("complete", "--box", "1,1,2,2", "--model", "telea"),
+     ("complete", "photo.png", "--mask"), ("train", "--data", "digits", "--model"),
+     ("train", "--model", "pcnn", "--data"), ("train", "--resume"), ("score",),
+     ("calibrate", "--data", "digits", "--model"), ("paint",)],
+)  # fmt: skip
+def test_a_name_that_no_file_can_have_is_refused_in_a_short_sentence(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "photo.png")
+    refused = inpaint(*words, "x" * 3000)
+    assert refused.exit_code == 2
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert len(last) < 300
+    assert "no file can have so long a name" in last
+
+
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_an_empty_argument_is_refused(command: str) -> None:
     result = inpaint(command, "")

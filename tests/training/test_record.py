@@ -184,7 +184,17 @@ def test_a_record_of_an_earlier_version_becomes_the_first_sitting(tmp_path: Path
 @pytest.mark.parametrize(
     "content",
     [
-        *("", "null", "12", "{}", '{"a": 1}', '{"sittings": 3}', "\0\0", '{"sittings": [3]}', '{"settings": 3}'),
+        *(
+            "",
+            "null",
+            "12",
+            "{}",
+            '{"a": 1}',
+            '{"sittings": 3}',
+            "\0\0",
+            '{"sittings": [3]}',
+            '{"settings": 3}',
+        ),
         *('{"data": {"sources": 3}}', '{"data": {"sources": [{}]}}'),
         '{"sittings": [{"data": {"sources": [{"given": "noise", "path": 3}]}}]}',
     ],
