@@ -49,9 +49,9 @@ def home() -> Path:
 
 def _can_be_made(folder: Path) -> bool:
     """Return whether a folder is there, or its home is and lets it be made."""
-    if folder.is_dir():
+    if os.path.isdir(folder):  # unlike Path.is_dir, it is False too for the home of somebody else
         return True
-    nearest = next(above for above in folder.parents if above.is_dir())
+    nearest = next(above for above in folder.parents if os.path.isdir(above))
     return nearest in folder.parents[:2] and os.access(nearest, os.W_OK | os.X_OK)
 
 

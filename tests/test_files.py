@@ -6,6 +6,7 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,26 @@ def test_without_a_home_caches_lie_in_a_temporary_folder_of_their_owner(
     folder.symlink_to("elsewhere")
     with pytest.raises(UserError, match="Set INPAINT_HOME"):
         files.home()
+
+
+def test_a_home_of_somebody_else_is_no_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    looked, theirs = os.stat, tmp_path / "theirs"
+    theirs.mkdir()
+
+    def stat(path: Any, *more: Any, **others: Any) -> os.stat_result:
+        if str(path).startswith(f"{theirs}/"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return looked(path, *more, **others)
+
+    monkeypatch.delenv("INPAINT_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(theirs))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(theirs))
+    assert files.home() == tmp_path / f"inpaint-{os.getuid()}"
 
 
 def test_a_loop_of_links_can_be_resolved(tmp_path: Path) -> None:
