@@ -171,12 +171,19 @@ def test_an_empty_value_is_refused_by_every_option_of_every_command(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "words",
-    [("complete", "photo.png", "--box", "1,1,2,2", "--model"), ("models",),
-     ("complete", "--box", "1,1,2,2", "--model", "telea"),
-     ("complete", "photo.png", "--mask"), ("train", "--data", "digits", "--model"),
-     ("train", "--model", "pcnn", "--data"), ("train", "--resume"), ("score",),
-     ("calibrate", "--data", "digits", "--model"), ("paint",)],
-)  # fmt: skip
+    [
+        ("complete", "photo.png", "--box", "1,1,2,2", "--model"),
+        ("models",),
+        ("complete", "--box", "1,1,2,2", "--model", "telea"),
+        ("complete", "photo.png", "--mask"),
+        ("train", "--data", "digits", "--model"),
+        ("train", "--model", "pcnn", "--data"),
+        ("train", "--resume"),
+        ("score",),
+        ("calibrate", "--data", "digits", "--model"),
+        ("paint",),
+    ],
+)
 def test_a_name_that_no_file_can_have_is_refused_in_a_short_sentence(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,12 +219,14 @@ def test_a_result_of_a_kind_that_is_not_written_is_no_folder(name: str, tmp_path
 
 @pytest.mark.parametrize(
     ("words", "name"),
-    [(("train", "--model", "pcnn", "--data", "digits", "--dry-run"), "model.safetensors"),
-     (("models", "get", "vdvae-cifar10"), "cifar.th"),
-     (("paint", "photo.png"), "result.png"),
-     (("design", "photo.png"), "looks.png"),
-     (("masks", "-n", "1", "--size", "8"), "set.NPZ")],
-)  # fmt: skip
+    [
+        (("train", "--model", "pcnn", "--data", "digits", "--dry-run"), "model.safetensors"),
+        (("models", "get", "vdvae-cifar10"), "cifar.th"),
+        (("paint", "photo.png"), "result.png"),
+        (("design", "photo.png"), "looks.png"),
+        (("masks", "-n", "1", "--size", "8"), "set.NPZ"),
+    ],
+)
 def test_a_file_is_not_silently_made_a_folder(
     words: tuple[str, ...], name: str, tmp_path: Path
 ) -> None:
