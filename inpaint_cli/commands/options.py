@@ -96,13 +96,15 @@ class Folder(click.Path):
     """A folder to write into, which need not exist yet; a name as files have it is refused."""
 
     def __init__(self) -> None:
-        super().__init__(file_okay=False, path_type=Path)
+        super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the folder that was typed, or fail where a file seems to be meant."""
         from inpaint_cli.photos.listing import names_file
 
         folder = cast(Path, super().convert(value, param, ctx))
+        if os.path.isfile(folder):
+            self.fail(f"{folder} is a file, not a folder.", param, ctx)
         if names_file(folder):
             self.fail(f"{folder}: this is the name of a file. Give a folder.", param, ctx)
         return folder

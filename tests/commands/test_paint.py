@@ -32,7 +32,7 @@ from tests.page.served import photo_at
         (["p.png", "-n", "65"], 2, "-n: must be at most 64 at the page, got 65."),
         (["p.png", "--port", "70000"], 2, "'--port': must be at most 65535"),
         (["p.png", "--device", "tpu"], 2, "--device: "),
-        (["p.png", "-o", "text.txt"], 1, "text.txt is a file, not a folder."),
+        (["p.png", "-o", "text.txt"], 2, "text.txt is a file, not a folder."),
     ],
 )
 def test_what_cannot_be_had_is_refused_before_the_server_starts(
