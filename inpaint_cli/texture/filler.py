@@ -212,12 +212,20 @@ class HolePart:
         self.first: Array | None = None
         if float(depth_of(self.hole).max()) <= WIDE:
             self.first = frequency.reconstruct(here, self.hole, highest, self.unknown)
-            self.start = resized(self.first, self.levels[-1].hole.shape)
-            if _is_drawing(here, ~hidden[self.span]):
-                self.first = None
-        else:
-            coarsest = self.levels[-1]
-            self.start = frequency.reconstruct(coarsest.picture, coarsest.hole, highest)
+        self.start = self._start(highest)
+        if _is_drawing(here, ~hidden[self.span]):
+            self.first = None
+
+    def _start(self, highest: float) -> Array:
+        """Return what the coarsest level begins with: the first guess, or one of its own."""
+        coarsest = self.levels[-1]
+        if self.first is None:
+            return frequency.reconstruct(coarsest.picture, coarsest.hole, highest)
+        start = resized(self.first, coarsest.hole.shape)
+        if len(self.levels) == 1:
+            return start
+        rough = np.ascontiguousarray(coarsest.picture[..., start.shape[2] :])
+        return np.dstack([start, frequency.reconstruct(rough, coarsest.hole, highest)])
 
     def drawn(
         self,

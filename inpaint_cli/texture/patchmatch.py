@@ -56,12 +56,12 @@ def below(state: Array, limit: int) -> int:  # pragma: no cover
 
 @_compiled
 def write_features(  # pragma: no cover
-    picture: Array, guide: Array, box: tuple[int, int, int, int], features: Array
+    picture: Array, colours: int, guide: Array, box: tuple[int, int, int, int], features: Array
 ) -> None:
     """Write the features of a part of `picture`: channels, differences of grey, guide.
 
-    box: top, bottom, left, right; picture: float32 [H, W, C] on 0..255; guide: int16 [H, W, G],
-    ready; features: int16 [H, W * F].
+    picture: float32 [H, W, C] on 0..255; colours: how many of its channels make grey; guide: int16
+    [H, W, G], ready; box: top, bottom, left, right; features: int16 [H, W * F].
     """
     top, bottom, left, right = box
     height, width, channels = picture.shape
@@ -70,9 +70,9 @@ def write_features(  # pragma: no cover
     grey = np.zeros((height, width), np.float32)
     for y in range(max(0, top - 1), min(height, bottom + 1)):
         for x in range(max(0, left - 1), min(width, right + 1)):
-            for c in range(channels):
+            for c in range(colours):
                 grey[y, x] += picture[y, x, c]
-    half = QUANTA / (2.0 * channels)
+    half = QUANTA / (2.0 * colours)
     for y in range(top, bottom):
         above, beneath = max(0, y - 1), min(height - 1, y + 1)
         for x in range(left, right):

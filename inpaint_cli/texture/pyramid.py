@@ -24,6 +24,9 @@ NARROWEST = 24
 """No level is narrower than about this."""
 SEEN_ONE, SEEN_SEVERAL = 0.6, 1.0
 """Least visible share of a source patch, with one level and with several."""
+ROUGHNESS = 7.0
+"""Factor of the channels of roughness beside those of colour: its square, the weight of squared
+differences, is 50 in Newson et al. (2014), about."""
 ENOUGH = 30
 """Fewer whole source patches than this are too little to take texture from."""
 
@@ -33,7 +36,8 @@ class Level:
     """One size of the window; what does not change while completions are drawn."""
 
     picture: Array
-    """float32 [H, W, C] on 0..255: made of visible pixels alone, and of nothing in `hole`."""
+    """float32 [H, W, C] on 0..255: made of visible pixels alone, and of nothing in `hole`. On all
+    levels but the finest, two channels more say how rough it is there, see `_roughness`."""
     hole: Array
     """bool [H, W], what is to be drawn."""
     hidden: Array
@@ -80,7 +84,7 @@ def levels_of(picture: Array, hole: Array, hidden: Array) -> list[Level]:
         if len(level.sources) < ENOUGH or not len(level.targets):
             break
         levels.append(level)
-    return levels
+    return _with_roughness(levels, picture, hidden)
 
 
 def repainted(levels: Sequence[Level], picture: Array) -> list[Level]:
@@ -89,15 +93,20 @@ def repainted(levels: Sequence[Level], picture: Array) -> list[Level]:
     pictures = [picture] + [
         _picture(picture, finest.hole, level.hole.shape) for level in levels[1:]
     ]
-    return [replace(level, picture=p) for level, p in zip(levels, pictures, strict=True)]
+    changed = [replace(level, picture=p) for level, p in zip(levels, pictures, strict=True)]
+    return _with_roughness(changed, picture, finest.hole)
 
 
 def resized(image: Array, size: tuple[int, int]) -> Array:
     """Return float32 `image` [H, W] or [H, W, C] reduced to `size`, (height, width), by area."""
     area = cv2.INTER_AREA
-    values = np.asarray(image, np.float32)
-    small = cv2.resize(values, (size[1], size[0]), interpolation=area)
-    return small.reshape(*size, *image.shape[2:])
+    values = np.asarray(image, np.float32).reshape(*image.shape[:2], -1)
+    # OpenCV reduces no more than four channels at once.
+    parts = [
+        cv2.resize(values[..., first : first + 4], (size[1], size[0]), interpolation=area)
+        for first in range(0, values.shape[2], 4)
+    ]
+    return np.dstack(parts).reshape(*size, *image.shape[2:])
 
 
 def _reduced(picture: Array, hole: Array, hidden: Array, factor: float) -> Level:
@@ -112,6 +121,44 @@ def _picture(picture: Array, hole: Array, size: tuple[int, int]) -> Array:
     small = resized(picture, size)
     small /= np.maximum(resized(~hole, size), 1e-6)[..., None]
     return small
+
+
+def _with_roughness(levels: Sequence[Level], picture: Array, unknown: Array) -> list[Level]:
+    """Return the levels with two channels of roughness on all but the finest.
+
+    Reduced, a wall and a fog look alike: what tells them apart is how rough they were at full size
+    (Newson et al. 2014). It is voted for like a colour.
+    """
+    finest, coarser = levels[0], levels[1:]
+    if not coarser:
+        return [finest]
+    grey = picture.mean(2, dtype=np.float32)
+    down = _roughness(grey, unknown, coarser)
+    across = _roughness(grey.T, unknown.T, coarser, turned=True)
+    rough = zip(coarser, down, across, strict=True)
+    return [finest] + [replace(lv, picture=np.dstack([lv.picture, d, a])) for lv, d, a in rough]
+
+
+def _roughness(
+    grey: Array, unknown: Array, levels: Sequence[Level], turned: bool = False
+) -> list[Array]:
+    """Return `ROUGHNESS` times mean absolute differences of rows of `grey`, float32 [H, W] a level.
+
+    The mean is over what is visible round each pixel, three pixels of the coarsest level; 0 in the
+    hole. turned: grey and unknown are transposed, and what is returned is not.
+    """
+    known = ~(unknown[1:] | unknown[:-1])
+    steps = np.where(known, np.abs(np.diff(grey, axis=0)), np.float32(0))
+    coarsest, rough = levels[-1], []
+    for level in levels:
+        size = level.hole.T.shape if turned else level.hole.shape
+        side = 2 * round(len(level.hole) / len(coarsest.hole)) + 1
+        sums, share = (cv2.blur(resized(part, size), (side, side)) for part in (steps, known))
+        mean = sums / np.maximum(share, np.float32(1e-6))
+        mean = np.minimum(np.float32(ROUGHNESS) * mean, np.float32(255))
+        mean = mean.T if turned else mean
+        rough.append(np.where(level.hole, np.float32(0), mean))
+    return rough
 
 
 def _level(picture: Array, hole: Array, hidden: Array, least: float) -> Level:

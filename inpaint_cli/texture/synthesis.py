@@ -41,7 +41,8 @@ def synthesise(
     picture, field = first.copy(), None
     for step, level in enumerate(reversed(levels)):
         guide = guides[len(levels) - 1 - step]
-        search = Search(level, guide, NEAR_SEVERAL if several else NEAR_ONE, state)
+        nearness = NEAR_SEVERAL if several else NEAR_ONE
+        search = Search(level, levels[0].picture.shape[2], guide, nearness, state)
         if field is None:
             search.scatter()
         else:
@@ -56,8 +57,11 @@ def synthesise(
 class Search:
     """The field of one level, and what is needed to improve it."""
 
-    def __init__(self, level: Level, guide: Array, nearness: float, state: Array) -> None:
+    def __init__(
+        self, level: Level, colours: int, guide: Array, nearness: float, state: Array
+    ) -> None:
         height, width, channels = level.picture.shape
+        self.colours = colours
         self.level, self.guide, self.nearness, self.state = level, guide, nearness, state
         self.each = channels + 2 + guide.shape[2]
         self.field = np.full((height, width, 2), -1, np.int32)
@@ -86,7 +90,7 @@ class Search:
         scene, forward = self._scene(), True
         for turn in range(rounds):
             box = self.level.box if turn else (0, height, 0, width)
-            patchmatch.write_features(picture, self.guide, box, self.features)
+            patchmatch.write_features(picture, self.colours, self.guide, box, self.features)
             patchmatch.measure(scene, self.field, self.costs)
             for _ in range(sweeps):
                 patchmatch.sweep(scene, self.field, self.costs, self.state, forward)

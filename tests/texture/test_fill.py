@@ -41,7 +41,7 @@ def levels_of(drawn: Array) -> Array:
 
 
 @pytest.mark.parametrize("name", HOLES)
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 3, 4, 6])
 def test_only_the_hole_changes_and_nothing_in_it_is_read(name: str, channels: int) -> None:
     picture, hole = texture(channels), hole_of(name)
     one = fill(picture, hole, seed=1)
@@ -67,6 +67,18 @@ def test_a_fill_has_the_contrast_of_its_surroundings() -> None:
     drawn = fill(picture, hole, seed=0)
     assert abs(drawn[hole].mean() - picture[hole].mean()) < 12
     assert drawn[hole].std() > 0.7 * picture[hole].std()
+
+
+def test_a_rough_surface_is_not_filled_from_a_smooth_one_of_its_colour() -> None:
+    y, x = np.mgrid[:160, :220]
+    checks = np.where((x + y) % 2, 60.0, -60.0) * (x >= 90)
+    grain = np.random.default_rng(0).normal(0, 3, checks.shape)
+    picture = (128 + checks + grain)[..., None].astype(np.float32)
+    hole = np.zeros(checks.shape, bool)
+    hole[40:120, 70:160] = True
+    drawn = fill(picture, hole, seed=0)
+    assert drawn[50:110, 95:115].std() > 0.7 * picture[50:110, 95:115].std()
+    assert drawn[50:110, 71:85].std() < 0.4 * picture[50:110, 95:115].std()
 
 
 @pytest.mark.parametrize("name", ["box", "wide"])
