@@ -44,9 +44,13 @@ class PlainError(Exception):
         """Return the message with its settings spelled as flags: `-n` or `--top-k`.
 
         beside: a place that stands beside the message already, and is left out.
+
+        >>> UserError("a.png: is no picture.").on_command_line(beside="a.png")
+        'is no picture.'
         """
         places = [place for place in self.places if place != str(beside)]
-        return self._line(places, self.setting and _flag(self.setting), with_flags(self.text))
+        text = with_flags(self.text.removeprefix(f"{beside}: "))
+        return self._line(places, self.setting and _flag(self.setting), text)
 
     def within(self, place: str | Path) -> Self:
         """Return the same error with `place` in front, unless it stands there already."""

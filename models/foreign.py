@@ -283,7 +283,9 @@ def _unpickled(path: Path) -> Any:
         raise
     # Of damaged files torch raises what comes: AssertionError, RuntimeError, LookupError, ...
     except Exception as error:
-        raise UserError(f"{path}: damaged, or not a PyTorch file ({brief(error, 200)}).") from error
+        # Its first sentence: what follows is about torch's own code.
+        reason = brief(str(error).partition(". ")[0], 100)
+        raise UserError(f"{path}: damaged, or not a PyTorch file ({reason}).") from error
 
 
 def _is_zip(path: Path) -> bool:

@@ -75,6 +75,12 @@ def test_options_of_single_families_come_last_under_their_names() -> None:
             assert name in section.partition(":")[0].split(", ")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=" ".join)
+def test_examples_fit_a_terminal_of_80_columns(page: list[str]) -> None:
+    lines = page_of(*page[:-1]).splitlines()
+    assert [line for line in lines if "  inpaint " in line and len(line) > 80] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_listed_once(name: str) -> None:
     text = page_of(name, width=200)

@@ -85,9 +85,9 @@ def calibrate(reporter: Reporter, as_json: bool, output: Path | None, **given: A
 
     \b
     Examples:
-      inpaint calibrate --model picme-photos64 --data photos/ -o c.json
-      inpaint complete a.png --mask m.png --model picme-photos64 --calibration c.json
-      inpaint score --model picme-photos64 --data photos/ -k 8 --calibration c.json
+      inpaint calibrate --model picme --data photos/ -o c.json
+      inpaint complete a.png --mask m.png --model picme --calibration c.json
+      inpaint score --model picme --data photos/ -k 8 --calibration c.json
     """
     if not given["data"]:
         raise UserError(

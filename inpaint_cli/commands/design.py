@@ -139,10 +139,10 @@ def design(
 
     \b
     Examples:
-      inpaint design digit.png --model ipa-mnist --classifier classifier-mnist-masked
-      inpaint design photo.png --model ipa-cifar32 --classifier RUN --start photo-mask.png
+      inpaint design digit.png --model ipa-mnist --classifier RUN
+      inpaint design a.png --model ipa-cifar32 --classifier RUN --start mask.png
       inpaint design --data mnist --limit 200 --model ipa-mnist --classifier RUN
-      inpaint design --data xrays/ --model RUN --classifier RUN --cross Edema --cross Effusion
+      inpaint design --data mine/ --model RUN --classifier RUN --cross 3 --cross 8
     """
     chosen = [
         name for name in ("as_json", "as_csv", "as_markdown") if {**given, "as_json": as_json}[name]

@@ -265,7 +265,7 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
       inpaint score --metrics kid,lpips-gt
       inpaint score --model telea --model pcnn-mnist --data mnist --limit 100
       inpaint score --masks centre --masks random --metrics psnr,ssim,mae
-      inpaint score results/ --reference originals/ --masks holes/ --metrics psnr,ssim
+      inpaint score results/ --reference originals/ --masks holes/ --metrics psnr
       inpaint score completions/ --metrics lpips-diversity,crps --json
       inpaint score generated/ --reference photos/ --unpaired
     """

@@ -152,6 +152,8 @@ def _check_counts(order: CalibrationOrder, target: ModelTarget) -> None:
                 f"pictures, where {wanted}. Take others.",
                 setting="masks",
             )
+        if len(target.images) >= needed(order.alpha):
+            raise UserError(f"{wanted} pictures, got {len(target.ids)}.", setting="limit")
         raise UserError(
             f"{counted(len(shares), f'{order.completed.split} picture')}, where {wanted}. Give "
             "more, or take more of them with the setting split_map, such as "

@@ -181,6 +181,13 @@ def test_an_archive_of_several_disks_is_named(tmp_path: Path) -> None:
         read_state(path)
 
 
+def test_of_what_torch_says_the_first_sentence_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(UserError, match=r"^[^:]*model\.ckpt: [^.]*\.$"):
+        read_state(path)
+
+
 def test_a_file_that_is_cut_short_is_named(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     torch.save(STATE, path)
