@@ -102,7 +102,9 @@ class PhotoRun:
         stem = task.stem.as_posix()
         item = {**designed.record(), "image": str(task.photo), "stem": stem}
         self._record(facts, stem, {"image": item["image"]}, begun=True)
-        self.written += designed.save(self.folder, stem)
+        files = designed.save(self.folder, stem)
+        item["sha256"] = {file.name: hash_of(file) for file in files}
+        self.written += files
         self._record(facts, stem, item)
         return item
 
@@ -188,6 +190,13 @@ class EarlierLooks:
         if isinstance(image, str) and resolved(Path(image)) != resolved(task.photo):
             raise UserError(
                 f"holds looks at {image}. Move it, or choose another output folder.", where=path
+            )
+        # A run that was killed may have written the file anew, but not yet what it is.
+        written = {} if stem in self.begun else item.get("sha256", {})
+        if isinstance(written, dict) and written.get(path.name, "") not in ("", hash_of(path)):
+            raise UserError(
+                "was changed since it was written. Move it, or choose another output folder.",
+                where=path,
             )
 
 

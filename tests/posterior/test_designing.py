@@ -389,6 +389,12 @@ def test_a_file_that_no_earlier_run_wrote_is_kept(
     drawing.write_bytes(b"a plan of the kitchen")
     code, _, err = typed(photo, *words(classifier), "-o", tmp_path)
     assert (code, "design.json knows nothing of it" in err) == (2, True)
+    drawing.unlink()
+    assert typed(photo, *words(classifier), "-o", tmp_path)[0] == 0
+    drawing.write_bytes(b"a plan of the kitchen")
+    code, _, err = typed(photo, *words(classifier), "-o", tmp_path)
+    assert (code, "was changed since it was written" in err) == (2, True)
+    assert drawing.read_bytes() == b"a plan of the kitchen"
     assert drawing.read_bytes() == b"a plan of the kitchen"
     drawing.unlink()
     for _ in range(2):  # its own files are replaced
