@@ -213,8 +213,13 @@ class TrainingRun:
         )
 
     def _tell_that_it_is_finished(self) -> None:
+        finished = self.folder.finished_stages()
+        left = [name for name in self.recipe.family.stage_names if name not in finished]
+        whole = "finished"
+        if left:
+            whole = f"finished {', '.join(finished)}; the setting stage={left[0]} goes on"
         self.reporter.note(
-            f"{self.folder.path}: finished; a new run with the setting from_weights trains it "
+            f"{self.folder.path}: {whole}; a new run with the setting from_weights trains it "
             "further"
         )
 

@@ -96,7 +96,8 @@ def test_the_plan_of_a_run_that_goes_on_is_of_what_is_left(
         return list(planned.facts["stages"])
 
     assert plan_of(RecipeChoices()) == []
-    assert "finished; a new run with --from-weights trains it further" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "finished paint; --stage=polish goes on; a new run with --from-weights" in told
     assert plan_of(RecipeChoices(stage="polish")) == ["polish"]
     config = run / "config.toml"
     config.write_text(config.read_text().replace("lr = 0.01", "lr = 0.5", 1))
