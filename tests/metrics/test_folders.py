@@ -143,7 +143,7 @@ def test_lossy_files_are_warned_of(suffix: str, originals: Path, tmp_path: Path)
     document = report(("kid",), opened(results, originals))
     assert any("artefacts" in text for text in document["metrics"][0]["warnings"])
     document = report(("mae",), opened(results, originals))
-    told = "1 completion of a lossy format (.jpg), so errors of the compression are counted"
+    told = f"1 completion of a lossy format ({suffix}), so errors of the compression are counted"
     assert told in document["metrics"][0]["warnings"]
 
 
