@@ -269,8 +269,6 @@ def _config(
             embed_dim=embed_dim,
             codes=codes,
             codebook="gradient",
-            # As many layers as leave 3 x 3 of so small a picture.
-            disc_layers=min(preset.disc_layers, max((side // 3).bit_length() - 1, 0)),
             **_finer(refinement, multipliers, side),
         )
     except UserError as error:

@@ -68,6 +68,7 @@ def taming(folder: Path) -> list[Path]:
         "encoder.conv_in.weight": torch.zeros(16384, 3, 1, 1),
         "encoder.conv_out.weight": torch.zeros(4, 1, 1, 1),
         "encoder.down.0.block.0.conv2.weight": torch.zeros(16384, 1, 1, 1),
+        "encoder.down.1.block.0.conv2.weight": torch.zeros(16384, 1, 1, 1),
     }
     torch.save(state, folder / "last.ckpt")
     return [folder / "last.ckpt"]
