@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inpaint_cli import metrics
-from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.masks import each
 from inpaint_cli.masks.sets import LARGEST_SIDE
 from inpaint_cli.metrics import statistics_file
 from inpaint_cli.metrics.folders import CommonSize
-from inpaint_cli.metrics.protocol import Setting
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.parsing import brief
 from inpaint_cli.photos import arguments
@@ -25,7 +23,6 @@ from inpaint_cli.photos.calibration import load as load_calibration
 from inpaint_cli.photos.family_options import names_in_score
 from inpaint_cli.photos.record import is_recorded
 from inpaint_cli.photos.request import DetailSource
-from inpaint_cli.reporting import Reporter
 
 Resize = Literal["tf1", "clean"]
 KidForm = Literal["paired", "subsets"]
@@ -293,27 +290,3 @@ def _sides(value: Any, name: str) -> tuple[int, int] | None:
             setting=name,
         )
     return sides
-
-
-def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter) -> ImageSet:
-    """Return the images of the data and split asked for, or the set that ships, in one setting."""
-    from inpaint_cli import data
-    from inpaint_cli.metrics import sample_set
-
-    if options.data in ((), (sample_set.NAME,)):
-        if options.split != "test":
-            raise UserError(
-                f"{options.split}: the sample set has a test split only.", setting="split"
-            )
-        return sample_set.load(setting.height, setting.channels, setting.levels)
-    return data.load_images(
-        options.data,
-        size=setting.height,
-        channels=setting.channels,
-        levels=setting.levels,
-        split=options.split,  # type: ignore[arg-type]
-        download=options.download,
-        split_map=options.split_map,
-        check_leaks=options.check_leaks,
-        reporter=reporter,
-    )

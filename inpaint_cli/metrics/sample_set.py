@@ -1,17 +1,27 @@
-"""The small set of pictures that ships, so that a score can be tried offline and at once."""
+"""The pictures that are scored: of the data asked for, or the small set that ships.
+
+With that one a score can be tried offline and at once.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from inpaint_cli import data
 from inpaint_cli.data.image_set import ImageSet
+from inpaint_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from inpaint_cli.metrics.options import CompletionOptions
+    from inpaint_cli.metrics.protocol import Setting
+    from inpaint_cli.reporting import Reporter
 
 NAME = "samples"
 """As typed for a data set; also what is scored where none is given."""
@@ -49,6 +59,27 @@ def load(size: int, channels: int, levels: int = 256) -> ImageSet:
         counts={"train": 0, "validation": 0, "test": len(ids)},
         rules=(f"crops of six free photos, {side}x{side}{resized}",),
         sha256=digest.hexdigest(),
+    )
+
+
+def load_images(options: CompletionOptions, setting: Setting, reporter: Reporter) -> ImageSet:
+    """Return the images of the data and split asked for, or the set that ships, in one setting."""
+    if options.data in ((), (NAME,)):
+        if options.split != "test":
+            raise UserError(
+                f"{options.split}: the sample set has a test split only.", setting="split"
+            )
+        return load(setting.height, setting.channels, setting.levels)
+    return data.load_images(
+        options.data,
+        size=setting.height,
+        channels=setting.channels,
+        levels=setting.levels,
+        split=options.split,  # type: ignore[arg-type]
+        download=options.download,
+        split_map=options.split_map,
+        check_leaks=options.check_leaks,
+        reporter=reporter,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,17 +10,13 @@ from typing import Any
 
 import torch
 
-from inpaint_cli import metrics
+from inpaint_cli import metrics, models
 from inpaint_cli.data.image_set import ImageSet, counted
+from inpaint_cli.declarations import not_as_scored
 from inpaint_cli.device import rank, resolve
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.calibrated import check_calibration
 from inpaint_cli.metrics.folders import FilesTarget, in_colours_alike, target_of
-from inpaint_cli.metrics.options import (
-    CompletionOptions,
-    ScoreOrder,
-    load_images,
-)
+from inpaint_cli.metrics.options import CompletionOptions, ScoreOrder
 from inpaint_cli.metrics.pairs import names_of
 from inpaint_cli.metrics.protocol import (
     MaskChoice,
@@ -33,6 +29,7 @@ from inpaint_cli.metrics.protocol import (
     unequal_warning,
 )
 from inpaint_cli.metrics.report import Document
+from inpaint_cli.metrics.sample_set import load_images
 from inpaint_cli.metrics.scoring import Scoring
 from inpaint_cli.metrics.targets import (
     Contestant,
@@ -43,6 +40,7 @@ from inpaint_cli.metrics.targets import (
     takes_temperature,
 )
 from inpaint_cli.metrics.unpaired import UnpairedScoring, write
+from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.family_options import shared_options
 from inpaint_cli.ranks import first_before_the_others, joined
 from inpaint_cli.reporting import Reporter
@@ -283,3 +281,67 @@ def reconstructing(
         reporter.warn(f"no reconstruction: {name} {reason}")
     reporter.note(REMARK)
     return [ReconstructionTarget(target) for target in targets if target.name not in lacking]
+
+
+def check_calibration(
+    calibration: Calibration | None, targets: Sequence[Target], reporter: Reporter
+) -> None:
+    """Raise UserError where a calibration says nothing on the completions to be scored.
+
+    Masks or pictures of another kind are warned of, and the very pictures that it was found on: its
+    intervals exist, but nothing is promised of them.
+    """
+    if calibration is None:
+        return
+    targets = [target for target in targets if not target.is_reconstruction]
+    if len({target.name for target in targets}) != 1:
+        raise UserError("is of one model. Score that one alone.", setting="calibration")
+    facts, target = targets[0].facts(), targets[0]
+    sampler = facts.model.get("sampler", {})
+    own = target.contestant.model.own_temperature if isinstance(target, ModelTarget) else 1.0
+    why = calibration.mismatch(
+        target.name,
+        facts.model.get("checkpoint_sha256"),
+        target.k,
+        sampler.get("temperature"),
+        own,
+    )
+    every = [option for name in models.usable() for option in models.get(name).options]
+    config = target.contestant.model.config if isinstance(target, ModelTarget) else None
+    if why:
+        raise UserError(
+            f"{why}. Make one for these with 'inpaint calibrate'.", setting="calibration"
+        )
+    if why := not_as_scored(every, sampler, config):
+        raise UserError(
+            f"{why}, and there are none for others. Draw the completions with what is usual in a "
+            "score.",
+            setting="calibration",
+        )
+    if rank() == 0:
+        for text in dict.fromkeys(text for one in targets for text in _doubts(calibration, one)):
+            reporter.warn(text)
+
+
+def _doubts(calibration: Calibration, target: Target) -> Iterator[str]:
+    """Yield why the intervals of a calibration promise nothing of a target."""
+    facts = target.facts()
+    kind, data = str(facts.masks["distribution"]), facts.dataset
+    nothing = "its intervals promise nothing here"
+    if kind != calibration.masks:
+        yield f"the calibration is of masks {calibration.masks}, and these are {kind}: {nothing}"
+    made_on = (calibration.size, calibration.channels, calibration.levels)
+    if (data["height"], data["channels"], data["levels"]) != made_on:
+        yield (
+            f"the calibration is of pictures of {_kind(*made_on)}, and these are of "
+            f"{_kind(data['height'], data['channels'], data['levels'])}: {nothing}"
+        )
+    if isinstance(target, ModelTarget) and target.images.sha256 == calibration.data_sha256:
+        yield (
+            f"the calibration was found on these very pictures ({calibration.data}, "
+            f"{calibration.split}), so how well it covers them proves nothing. Score others"
+        )
+
+
+def _kind(size: int, channels: int, levels: int) -> str:
+    return f"{size} pixels across, {channels} channel{'s' * (channels > 1)}, {levels} levels"

@@ -21,8 +21,9 @@ from inpaint_cli.data.image_set import counted
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.forecasts import hidden_values
-from inpaint_cli.metrics.options import CompletionOptions, load_images
+from inpaint_cli.metrics.options import CompletionOptions
 from inpaint_cli.metrics.protocol import BINS, bin_name, bin_of, settings_of
+from inpaint_cli.metrics.sample_set import load_images
 from inpaint_cli.metrics.score import check_temperature, prepared
 from inpaint_cli.metrics.targets import Contestant, ModelTarget
 from inpaint_cli.photos import arguments

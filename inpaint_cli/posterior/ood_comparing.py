@@ -17,7 +17,7 @@ from inpaint_cli import data
 from inpaint_cli.data.image_set import SPLITS, ImageSet, counted
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
-from inpaint_cli.metrics.options import CompletionOptions, load_images
+from inpaint_cli.metrics.options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
     BINS,
     MaskChoice,
@@ -26,6 +26,7 @@ from inpaint_cli.metrics.protocol import (
     choose_masks,
     settings_of,
 )
+from inpaint_cli.metrics.sample_set import load_images
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.photos.arguments import names
 from inpaint_cli.posterior.auroc import distance_from_uniform, separation

@@ -16,8 +16,9 @@ from inpaint_cli.bounds import MOST_COMPLETIONS
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.options import CompletionOptions, load_images
+from inpaint_cli.metrics.options import CompletionOptions
 from inpaint_cli.metrics.protocol import MaskChoice, Setting, choose_masks, settings_of
+from inpaint_cli.metrics.sample_set import load_images
 from inpaint_cli.metrics.targets import Contestant, subset
 from inpaint_cli.models.quantise import to_bytes, to_levels
 from inpaint_cli.photos import arguments

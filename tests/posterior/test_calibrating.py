@@ -17,9 +17,9 @@ import inpaint_cli
 from inpaint_cli.cli import main
 from inpaint_cli.commands.output_options import file_of
 from inpaint_cli.errors import UserError
-from inpaint_cli.metrics.calibrated import check_calibration
 from inpaint_cli.metrics.forecasts import calibrated_figures
 from inpaint_cli.metrics.protocol import BINS
+from inpaint_cli.metrics.score import check_calibration
 from inpaint_cli.photos import calibration as files
 from inpaint_cli.photos.calibration import Calibration, RangeFactor
 from inpaint_cli.posterior.calibrating import controlling_factor, visible_share
