@@ -75,20 +75,15 @@ def models(
 
 
 def _get(name: str | None, into: Path | None, as_json: bool, reporter: Reporter) -> None:
-    from inpaint_cli.zoo import trunks
-    from inpaint_cli.zoo.published import PUBLISHED, fetch, how_to_convert, unknown
+    from inpaint_cli.zoo.published import PUBLISHED, TRUNKS, fetch, how_to_convert, names
 
-    known = [*PUBLISHED, *trunks.TRUNKS]
     if name is None:
-        raise UserError(f"models {GET}: which file? Published: {', '.join(known)}.")
-    if name not in known:
-        raise unknown(name, known)
-    if name in trunks.TRUNKS:
-        got = trunks.fetch(name, reporter, into)
+        raise UserError(f"models {GET}: which file? Published: {', '.join(names())}.")
+    got = fetch(name, reporter, into)
+    if name in TRUNKS:
         there = "" if into is None else f" --weights-dir {shlex.quote(str(into))}"
-        then, layout = f"inpaint score {trunks.TRUNKS[name].use}{there}", None
+        then, layout = f"inpaint score {TRUNKS[name].use}{there}", None
     else:
-        got = fetch(name, reporter, into)
         then, layout = how_to_convert(name, got.path), PUBLISHED[name].layout
     reporter.note(f"{name}: {_size(got.size)} ({got.size} bytes), SHA-256 {got.sha256}")
     reporter.note(f"Next: {then}")
@@ -124,17 +119,15 @@ def _overview() -> dict[str, Any]:
 
 
 def _published_names() -> list[str]:
-    from inpaint_cli.zoo.published import PUBLISHED
-    from inpaint_cli.zoo.trunks import TRUNKS
+    from inpaint_cli.zoo.published import names
 
-    return [*PUBLISHED, *TRUNKS]
+    return names()
 
 
 def _published(name: str) -> dict[str, Any]:
-    from inpaint_cli.zoo import trunks
-    from inpaint_cli.zoo.published import PUBLISHED, place
+    from inpaint_cli.zoo.published import PUBLISHED, TRUNKS, place
 
-    if name in trunks.TRUNKS:
+    if name in TRUNKS:
         return _trunk(name)
     entry, path = PUBLISHED[name], place(name)
     return {
@@ -149,7 +142,7 @@ def _published(name: str) -> dict[str, Any]:
 
 
 def _trunk(name: str) -> dict[str, Any]:
-    from inpaint_cli.zoo.trunks import TRUNKS, place
+    from inpaint_cli.zoo.published import TRUNKS, place
 
     trunk, path = TRUNKS[name], place(name)
     return {

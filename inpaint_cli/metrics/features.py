@@ -18,9 +18,10 @@ from inpaint_cli.files import resolved
 from inpaint_cli.metrics import inception, scripted
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.models import efficientnet_lite, vision_transformer
+from inpaint_cli.models.foreign import read_state
 from inpaint_cli.parsing import brief
 from inpaint_cli.weights import hash_of, load_weights, read_header
-from inpaint_cli.zoo import lite, vision, weight_files
+from inpaint_cli.zoo import lite, weight_files
 from inpaint_cli.zoo.weight_files import MissingWeights
 
 SHIPPED = "classifier-cifar10"
@@ -178,8 +179,9 @@ def load(
         raise UserError("goes with the features of a TorchScript file alone.", setting=setting)
     if lite.is_meant(name):
         return _lite(name, place)
-    transformer = vision.split(name)
-    return _transformer(*transformer, place) if transformer else _classifier(name, place)
+    layout, given, file = name.partition("=")
+    transformer = vision_transformer.layout_named(layout) if given else None
+    return _transformer(transformer, Path(file), place) if transformer else _classifier(name, place)
 
 
 def _script(path: Path, device: torch.device, trust: bool, shown: str | None) -> FeatureExtractor:
@@ -214,14 +216,15 @@ def _lite(name: str, device: torch.device) -> FeatureExtractor:
 
 
 def _transformer(layout: str, path: Path, device: torch.device) -> FeatureExtractor:
-    network, title, digest = vision.network_of(layout, path, "features")
-    network = network.to(device)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file.", setting="features")
+    network = vision_transformer.load(read_state(path), layout, str(path)).to(device)
     side = vision_transformer.SIDE
     return FeatureExtractor(
-        title,
+        path.stem,
         network.layout.features,
         f"bicubic to {side}x{side}, antialiased, clipped to 0..255 and not rounded",
-        digest,
+        hash_of(path),
         False,
         device,
         0,

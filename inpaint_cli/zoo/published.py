@@ -1,7 +1,8 @@
-"""Weight files of the papers' authors: where they lie, and how one is downloaded and known again.
+"""Weight files of others that are fetched: where they lie, and how one is known to be right.
 
-Their authors publish neither sizes nor hashes, so those of the first download are shown and kept
-beside the file; a later download must give the same.
+The papers' authors publish neither sizes nor hashes, so those of the first download are shown and
+kept beside the file; a later download must give the same. Of the networks that published figures
+look through both are known, and compared.
 """
 
 from __future__ import annotations
@@ -9,17 +10,18 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from inpaint_cli import files, locking
-from inpaint_cli.errors import UserError
+from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.parsing import json_of, read_text
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.weights import hash_of
 from inpaint_cli.zoo.downloading import download
+from inpaint_cli.zoo.weight_files import FILES, WeightFile
 
 _OPENAI = "https://openaipublic.blob.core.windows.net/very-deep-vaes-assets"
 _DRIVE = "https://drive.google.com/drive/folders/1h899kAZbypGyRf1djWAiWytU0YHz7190"
@@ -58,6 +60,8 @@ _FILES = (
     *(_ipa(name) for name in ("cifar10", "imagenet64", "ffhq256", "xray", "shoes64", "bags64")),
 )
 PUBLISHED = {entry.name: entry for entry in _FILES}
+TRUNKS = {file.get: file for file in FILES.values()}
+"""Networks that published figures look through, by the names of `inpaint models get`."""
 
 
 @dataclass(frozen=True)
@@ -70,25 +74,35 @@ class Fetched:
     sha256: str
 
 
+def names() -> list[str]:
+    """Return the names of all files that can be fetched."""
+    return [*PUBLISHED, *TRUNKS]
+
+
 def folder() -> Path:
     """Return the folder of downloads."""
     return files.home() / "published"
 
 
 def place(name: str, into: Path | None = None) -> Path:
-    """Return where the published file called `name` lies, or will lie: below `into`."""
+    """Return where a file lies once it is fetched: in `into`, else where it is looked for first."""
+    if name in TRUNKS:
+        return (into or files.home() / "weights") / TRUNKS[name].names[0]
     return (into or folder()) / PUBLISHED[name].file
 
 
 def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
     """Return the published file called `name`, downloaded unless it is there.
 
-    UserError for an unknown name, for a file that is not what it was when it was downloaded, and
-    for one that must be fetched by hand, with where from and where to. ResourceError where the
-    network or the disk fails; what has arrived stays, and the next call goes on from there.
+    UserError for an unknown name, for a file that is not what it was when it was downloaded or
+    should be, and for one that must be fetched by hand, with where from and where to. ResourceError
+    where the network or the disk fails; what has arrived stays, and the next call goes on from
+    there. Of a network that came as another file nothing is kept.
     """
+    if name in TRUNKS:
+        return _fetch_trunk(name, place(name, into), reporter)
     if name not in PUBLISHED:
-        raise unknown(name, PUBLISHED)
+        raise _unknown(name)
     entry, path = PUBLISHED[name], place(name, into)
     if path.is_file():
         reporter.detail(f"{path} is there; comparing it with what was kept of it")
@@ -108,6 +122,36 @@ def fetch(name: str, reporter: Reporter, into: Path | None = None) -> Fetched:
             raise
 
 
+def _fetch_trunk(name: str, path: Path, reporter: Reporter) -> Fetched:
+    trunk = TRUNKS[name]
+    fetched = Fetched(path, trunk.address, trunk.size, trunk.sha256)
+    if path.is_file():
+        reporter.detail(f"{path} is there; its SHA-256 is compared")
+        if problem := _problem(path, trunk):
+            raise UserError(f"{path}: {problem}. Remove it, and call this again.")
+        return fetched
+    reporter.note(f"{name}: {trunk.size} bytes from {trunk.address}")
+    arriving = path.with_name(path.name + ".new")
+    with alone(path):
+        download(trunk.address, arriving, reporter)
+        if problem := _problem(arriving, trunk):
+            arriving.unlink()
+            raise ResourceError(
+                f"{trunk.address}: {problem}. Nothing is kept. Fetch the file elsewhere and put it "
+                f"at {path}."
+            )
+        arriving.replace(path)
+    return fetched
+
+
+def _problem(path: Path, trunk: WeightFile) -> str | None:
+    size = path.stat().st_size
+    if size != trunk.size:
+        return f"{size} bytes, not {trunk.size}"
+    digest = hash_of(path)
+    return None if digest == trunk.sha256 else f"SHA-256 {digest}, not {trunk.sha256}"
+
+
 def how_to_convert(name: str, path: Path) -> str:
     """Return the command that makes a published file ours."""
     entry = PUBLISHED[name]
@@ -115,8 +159,9 @@ def how_to_convert(name: str, path: Path) -> str:
     return f"inpaint convert --from {entry.layout} {read} -o {name}.safetensors"
 
 
-def unknown(name: str, known: Collection[str]) -> UserError:
+def _unknown(name: str) -> UserError:
     """Return the error for an unknown name: the nearest one and, unlike elsewhere, all of them."""
+    known = names()
     near = get_close_matches(name.lower(), known, n=1)
     nearest = f"Did you mean '{near[0]}'? " if near else ""
     return UserError(

@@ -1,7 +1,7 @@
 """Weight files of other projects: where they are looked for, and how they are known to be right.
 
-Nothing is downloaded here: `trunks.py` does that where it is asked to. A file is taken only if its
-SHA-256 is the published one.
+Nothing is downloaded here: `published.py` does that where it is asked to. A file is taken only if
+its SHA-256 is the published one.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ from click.testing import CliRunner, Result
 
 from inpaint_cli import models, zoo
 from inpaint_cli.cli import main
-from inpaint_cli.zoo.published import PUBLISHED, Published, folder
-from inpaint_cli.zoo.trunks import TRUNKS
+from inpaint_cli.zoo.published import PUBLISHED, TRUNKS, Published, folder
 from tests.file_server import CONTENT, Server, serving
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from inpaint_cli.cli import main
 from inpaint_cli.zoo import weight_files
-from inpaint_cli.zoo.trunks import TRUNKS
+from inpaint_cli.zoo.published import TRUNKS
 from tests.file_server import CONTENT, Server, serving, weights
 
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
