@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from inpaint_cli.errors import with_flags
@@ -116,3 +116,20 @@ class Reporter:
             self.note(f"{title}: {state['done']}/{total}, {left} {text}".rstrip())
 
         return advance
+
+
+@dataclass
+class Told(Reporter):
+    """A reporter that also keeps its remarks, for the page and for Python."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Tell what a user may want to know, and keep it."""
+        self.lines.append(text)
+        super().note(text)
+
+    def warn(self, text: str) -> None:
+        """Warn, and keep the warning."""
+        self.lines.append(f"warning: {text}")
+        super().warn(text)

@@ -17,7 +17,6 @@ from PIL import Image
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import Stamp, stamp_of
 from inpaint_cli.masks.files import read_mask
-from inpaint_cli.page.told import Told
 from inpaint_cli.photos.journal import NAME as JOURNAL
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.windows import Box, Mask
@@ -26,6 +25,7 @@ from inpaint_cli.pictures.jpeg import with_metadata
 from inpaint_cli.pictures.picture import Metadata, Picture
 from inpaint_cli.pictures.ranges import ranged_whole
 from inpaint_cli.pictures.reading import read
+from inpaint_cli.reporting import Told
 
 ScreenPixels = npt.NDArray[np.uint8]
 STRIP = 1 << 18

@@ -31,11 +31,10 @@ from inpaint_cli.page.saving import (
     save_round,
     write_alone,
 )
-from inpaint_cli.page.told import Told
 from inpaint_cli.photos.arguments import whole
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.pictures.reading import read
-from inpaint_cli.reporting import Reporter
+from inpaint_cli.reporting import Reporter, Told
 
 if TYPE_CHECKING:
     from inpaint_cli.loaded_model import LoadedModel

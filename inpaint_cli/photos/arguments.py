@@ -6,7 +6,6 @@ An error names the argument at fault; nothing behind this door meets an odd type
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
@@ -20,7 +19,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import read_mask
 from inpaint_cli.pictures.picture import Picture, of_array
 from inpaint_cli.pictures.reading import of_image, read
-from inpaint_cli.reporting import Reporter
+from inpaint_cli.reporting import Reporter, Told
 
 ImageSource = str | Path | Image.Image | npt.NDArray[Any]
 
@@ -133,16 +132,6 @@ def photo_of(image: Any) -> tuple[Picture, bool]:
     return picture, picture.samples.shape[2] == 1
 
 
-@dataclass
-class _Heard(Reporter):
-    """A reporter that keeps its remarks, for the caller."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def note(self, text: str) -> None:
-        self.lines.append(text.removesuffix("."))
-
-
 def visible_of(
     mask: Any, visible: Any, photo: Picture
 ) -> tuple[npt.NDArray[np.bool_], Sequence[str]]:
@@ -151,7 +140,7 @@ def visible_of(
     Arrays are read as files are: white is filled in, from the middle of their range on. UserError
     if nothing is to be filled.
     """
-    heard = _Heard()
+    heard = Told(quiet=True)
     if (mask is None) == (visible is None):
         raise UserError("give either mask (white = fill in) or visible (True = known).")
     size = photo.height, photo.width
@@ -176,7 +165,7 @@ def visible_of(
         why = "no pixel is white. For labels give visible, such as labels != 3"
         why = "everything is known" if mask is None else why
         raise UserError(f"nothing to fill: {why}.", setting=name)
-    return known, heard.lines
+    return known, [line.removesuffix(".") for line in heard.lines]
 
 
 def _of_mask_array(

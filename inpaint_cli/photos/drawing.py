@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from inpaint_cli.photos.memory import Batches
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.pictures.picture import Samples
 from inpaint_cli.randomness import Noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,19 @@ def draw(
     import torch
 
     # By tensors where the network lies, in batches that memory holds.
-    shown = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-    known = torch.from_numpy(np.ascontiguousarray(visible))[None, None]
-    parameters = getattr(model, "parameters", list)
-    device = next((p.device for p in parameters()), shown.device)
-    batches = Batches(len(noise)).drawn(model, shown.to(device), known.to(device), noise, **options)
+    shown = as_tensor(image, model)
+    known = torch.from_numpy(np.ascontiguousarray(visible))[None, None].to(shown.device)
+    batches = Batches(len(noise)).drawn(model, shown, known, noise, **options)
     return together([_as_arrays(batch) for batch in batches], declared)
+
+
+def as_tensor(image: npt.NDArray[np.uint8], model: Model) -> Tensor:
+    """Return an image [H, W, C] as [1, C, H, W], where the network lies that is to see it."""
+    import torch
+
+    whole = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    parameters = getattr(model, "parameters", list)
+    return whole.to(next((p.device for p in parameters()), whole.device))
 
 
 def _as_arrays(completions: Completions) -> Drawn:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.photos.cutting import model_input, window_colours
+from inpaint_cli.photos.drawing import as_tensor
 from inpaint_cli.photos.parts import whole_hole
 from inpaint_cli.photos.structure import CompletedWindow
 from inpaint_cli.photos.windows import Box
@@ -82,10 +83,5 @@ def _edged(values: ColourValues, inside: Box) -> ColourValues:
 
 def _given_back(image: _Bytes, model: Model) -> _Bytes:
     """Return what the model makes of one picture uint8 [H, W, C]."""
-    import torch
-
-    whole = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-    parameters = getattr(model, "parameters", list)
-    device = next((p.device for p in parameters()), whole.device)
-    given = model.reconstruct(whole.to(device))[0].permute(1, 2, 0).cpu().numpy()
+    given = model.reconstruct(as_tensor(image, model))[0].permute(1, 2, 0).cpu().numpy()
     return np.ascontiguousarray(given)

@@ -97,18 +97,8 @@ def cut(array: npt.NDArray[Any], window: Box) -> npt.NDArray[Any]:
     if inside == window:
         return array[window.slices]
     padded = np.zeros((window.height, window.width, *array.shape[2:]), array.dtype)
-    padded[shifted(inside, window).slices] = array[inside.slices]
+    padded[inside.moved(-window.top, -window.left).slices] = array[inside.slices]
     return padded
-
-
-def shifted(box: Box, window: Box) -> Box:
-    """Return a box of the photo in the window's own coordinates."""
-    return Box(
-        box.top - window.top,
-        box.left - window.left,
-        box.bottom - window.top,
-        box.right - window.left,
-    )
 
 
 def bounds(hidden: Mask) -> Box:

@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from inpaint_cli.photos.windows import (
-    FREE_MARGIN,
-    Box,
-    cut,
-    shifted,
-    side_for,
-    window_round,
-)
+from inpaint_cli.photos.windows import FREE_MARGIN, Box, cut, side_for, window_round
 
 
 def test_a_large_hole_is_not_padded_while_the_photo_leaves_it_context() -> None:
@@ -77,10 +70,6 @@ def test_a_window_is_centred_on_its_hole_and_beyond_a_narrow_photo_on_that() -> 
 
 def test_a_window_at_the_far_corner_is_shifted_inside() -> None:
     assert window_round(Box(895, 890, 900, 900), (900, 900), 32, 0.5) == Box(868, 868, 900, 900)
-
-
-def test_a_part_of_a_photo_is_seen_from_its_window() -> None:
-    assert shifted(Box(5, 7, 10, 20), Box(2, 3, 40, 40)) == Box(3, 4, 8, 17)
 
 
 def test_a_hole_gets_its_context_on_each_side() -> None:
