@@ -130,7 +130,7 @@ class FidAgg(FrechetMetric):
             results,
             "fid-agg",
             "completion 0 under each kind of masks",
-            lambda real, sets, **how: fid_all(real, sets, **how),
+            fid_all,
         )
 
 
@@ -154,7 +154,7 @@ class DivFid(FrechetMetric):
             results,
             "fid-all",
             "all completions against the originals",
-            lambda real, sets, **how: fid_all(real, sets, **how),
+            fid_all,
             better="lower",
             depends_on_k=True,
         )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from inpaint_cli.metrics.instruments import Instruments
     from inpaint_cli.metrics.options import MeasureOptions
+    from inpaint_cli.metrics.protocol import TargetFacts
     from inpaint_cli.metrics.targets import Case, Target
 
 T = TypeVar("T")
@@ -183,6 +184,24 @@ class Line:
         if len(values) < 2 or not np.isfinite(values).all():
             return None
         return bootstrap(values, strata)
+
+    def cautions(self, results: Results, chosen: Chosen, facts: TargetFacts) -> Iterator[str]:
+        """Yield what must be known of its images: which are repeated, and which have no hole."""
+        if results.copies is not None:
+            different = len(np.unique(results.copies[chosen]))
+            told = f"the {len(chosen)} originals are {counted(different, 'different picture')}"
+            if results.pictures is not None and self.metric.by_picture:
+                yield f"{told}: n, errors and p are of these, their figures averaged over each"
+            else:
+                yield f"{told}: the error takes them for independent, and is too small"
+        hidden = results.columns.figures.get("hidden")
+        unknown = facts.masks["distribution"] == "unknown"
+        if hidden is None or unknown or "hole" in self.metric.needs:
+            return
+        without = int((hidden[chosen] == 0).sum())
+        if without and (self.column is None or not results.absent(self.column, chosen)):
+            counts = "counts" if without == 1 else "count"
+            yield f"{counted(without, 'image')} without a hole {counts} too"
 
 
 class Metric:

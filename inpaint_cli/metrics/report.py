@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import __version__, metrics
-from inpaint_cli.metrics.cautions import on_no_hole, on_repeats
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.intervals import (
@@ -215,7 +214,7 @@ def _figure(
         how = f"percentile bootstrap of {RESAMPLES} over images{within}, widened by Student's t"
         figure["params"]["ci95"] = f"{how}, seed {SEED}"
     warnings = [*estimate.warnings, *facts.warnings, *(facts.of_features if features else ())]
-    warnings += on_repeats(line, results, chosen) + on_no_hole(line, results, chosen, facts)
+    warnings += line.cautions(results, chosen, facts)
     if estimate.n == 1:
         warnings.append("one image: no error")
     figure["warnings"] = list(dict.fromkeys(warnings))
