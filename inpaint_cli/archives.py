@@ -54,7 +54,7 @@ def reading(path: Path, setting: str = "data") -> Iterator[None]:
         raise damaged(path, error, setting) from error
 
 
-def damaged(path: Path, error: BaseException, setting: str = "data") -> UserError:
+def damaged(path: Path, error: BaseException, setting: str) -> UserError:
     """Return the error for an archive that cannot be read."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     why = brief(reason or type(error).__name__, 200)

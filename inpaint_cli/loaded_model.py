@@ -51,7 +51,7 @@ class LoadedModel:
         # The default one would print every layer of the network.
         return f"LoadedModel({self.name!r}, family={self.family.name!r}, device='{self.device}')"
 
-    def default_n(self, temperature: float | None = None) -> int:
+    def default_n(self, temperature: float | None) -> int:
         """Return how many completions are made by default: 1 if all would be equal."""
         return DEFAULT_N if self.model.stochastic and temperature != 0 else 1
 

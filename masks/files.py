@@ -84,7 +84,7 @@ def read_mask(
     return visible
 
 
-def open_mask(source: MaskSource, huge: bool = False) -> tuple[Picture, str]:
+def open_mask(source: MaskSource, huge: bool) -> tuple[Picture, str]:
     """Return a mask as a picture, upright, and its name; UserError if it is none."""
     if isinstance(source, Image.Image):
         return of_image(source, "mask"), "mask"

@@ -210,38 +210,30 @@ def trained_names(context: click.Context, parameter: click.Parameter, start: str
     return [name for name in models.trainable() if name.startswith(start)]
 
 
-def device(command: F) -> F:
-    """Add --device."""
-    return click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        metavar="|".join(DEVICES),
-        help="Where to compute.",
-    )(command)
+device = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="|".join(DEVICES),
+    help="Where to compute.",
+)
 
+exec_timeout = click.option(
+    "--exec-timeout",
+    type=Number(float, 0, LONGEST_WAIT, above=True),
+    metavar="S",
+    show_default="600",
+    help="Seconds that exec:CMD may take for one completion.",
+)
 
-def exec_timeout(command: F) -> F:
-    """Add --exec-timeout."""
-    return click.option(
-        "--exec-timeout",
-        type=Number(float, 0, LONGEST_WAIT, above=True),
-        metavar="S",
-        show_default="600",
-        help="Seconds that exec:CMD may take for one completion.",
-    )(command)
-
-
-def seed(command: F) -> F:
-    """Add --seed."""
-    return click.option(
-        "--seed",
-        type=whole(0, LARGEST_SEED),
-        default=0,
-        show_default=True,
-        metavar="N",
-        help="The same seed gives the same result.",
-    )(command)
+seed = click.option(
+    "--seed",
+    type=whole(0, LARGEST_SEED),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="The same seed gives the same result.",
+)
 
 
 def model(text: str, **more: Any) -> Callable[[F], F]:
@@ -277,42 +269,24 @@ def limit(least: int = 1, shown: str = "all") -> Callable[[F], F]:
     )
 
 
-def recursive(command: F) -> F:
-    """Add --recursive."""
-    return click.option("-r", "--recursive", is_flag=True, help="Also the folders in a folder.")(
-        command
-    )
+recursive = click.option("-r", "--recursive", is_flag=True, help="Also the folders in a folder.")
 
+download = click.option("--download", is_flag=True, help="Fetch a named data set that is not here.")
 
-def download(command: F) -> F:
-    """Add --download."""
-    return click.option(
-        "--download", is_flag=True, help="Fetch a named data set that is not here."
-    )(command)
+table_forms = together(
+    click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure."),
+    click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table."),
+)
 
+split_map = click.option(
+    "--split-map",
+    metavar="NAME=SPLIT,...",
+    help="What folders, arrays or files ('test_*') of the data are: train, validation, test, "
+    "ignore, or class (no split in spite of its name).  [default: as their names say]",
+)
 
-def table_forms(command: F) -> F:
-    """Add --csv and --markdown: `as_csv` and `as_markdown`."""
-    return together(
-        click.option("--csv", "as_csv", is_flag=True, help="Print one line a figure."),
-        click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table."),
-    )(command)
-
-
-def split_map(command: F) -> F:
-    """Add --split-map."""
-    return click.option(
-        "--split-map",
-        metavar="NAME=SPLIT,...",
-        help="What folders, arrays or files ('test_*') of the data are: train, validation, test, "
-        "ignore, or class (no split in spite of its name).  [default: as their names say]",
-    )(command)
-
-
-def check_leaks(command: F) -> F:
-    """Add --check-leaks."""
-    return click.option(
-        "--check-leaks",
-        is_flag=True,
-        help="Also look for held-out pictures that are nearly equal to one in train.",
-    )(command)
+check_leaks = click.option(
+    "--check-leaks",
+    is_flag=True,
+    help="Also look for held-out pictures that are nearly equal to one in train.",
+)

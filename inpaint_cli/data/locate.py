@@ -54,7 +54,7 @@ def find(given: str, download: bool, split_map: SplitMap = NO_SPLIT_MAP) -> Sour
     raise unknown_name("no data set or folder", given, SETS, setting="data")
 
 
-def of_path(path: Path, split_map: SplitMap = NO_SPLIT_MAP) -> Source:
+def of_path(path: Path, split_map: SplitMap) -> Source:
     """Return the source of a folder or an archive."""
     lower = path.name.lower()
     if path.is_dir():

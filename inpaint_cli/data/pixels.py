@@ -103,7 +103,7 @@ def flatten(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def from_array(array: Array, ranges: Mapping[SampleKind, ValueRange] | None = None) -> Image.Image:
+def from_array(array: Array, ranges: Mapping[SampleKind, ValueRange] | None) -> Image.Image:
     """Return the image of an array [H, W] or [H, W, C] with C = 1, 3 or 4, in any byte order.
 
     bool is black and white; for all but uint8 and bool, `ranges` says what black and white are (see

@@ -33,7 +33,7 @@ RESIZES: dict[Resize, str] = {
 class Inception(nn.Module):
     """uint8 images [N, 3, H, W] -> pool features [N, 2048] and logits without bias [N, 1008]."""
 
-    def __init__(self, extractor: nn.Module, resize: Resize = "tf1") -> None:
+    def __init__(self, extractor: nn.Module, resize: Resize) -> None:
         super().__init__()
         self.resize = resize
         # The layers in the order of use, which is the order of their definition.

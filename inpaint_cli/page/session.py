@@ -179,7 +179,7 @@ class Session:
             self.reporter.note(line)
         return remarks
 
-    def grow(self, px: Any, seen: int | None = None) -> None:
+    def grow(self, px: Any, seen: int | None) -> None:
         """Enlarge the hole by a disc, as --grow does."""
         with self._lock:
             version, visible = self.version(seen), self.visible

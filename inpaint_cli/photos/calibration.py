@@ -103,7 +103,7 @@ class Calibration:
         weights_sha256: str | None,
         k: int | None,
         temperature: float | None,
-        own: float = 1.0,
+        own: float,
     ) -> str | None:
         """Return why it says nothing on completions that were made thus; None if it does.
 

@@ -59,7 +59,7 @@ def parse_extension(text: str) -> Extension:
     return Extension(text, tuple(amounts))
 
 
-def extended_mask(visible: Mask, extension: Extension, *, huge: bool = False) -> Mask:
+def extended_mask(visible: Mask, extension: Extension, *, huge: bool) -> Mask:
     """Return a mask on the larger canvas: what is new is hidden."""
     height, width = visible.shape
     return np.pad(visible, _widths(extension, height, width, huge), constant_values=False)

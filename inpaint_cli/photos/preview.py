@@ -28,7 +28,7 @@ def preview_of(photo: Picture, visible: Mask) -> Image.Image:
     return Image.fromarray(shown)
 
 
-def write_preview(path: Path, photo: Picture, visible: Mask, overwrite: bool = False) -> None:
+def write_preview(path: Path, photo: Picture, visible: Mask, overwrite: bool) -> None:
     """Write the preview of a photo; UserError where another file is in the way."""
     if path.exists() and not overwrite and not is_preview(path):
         raise UserError("exists and is no preview. Choose another output folder.", where=path)

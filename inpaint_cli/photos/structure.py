@@ -89,15 +89,14 @@ def draw_windows(
     holes: Sequence[Sequence[Part]],
     model: Model,
     sampling: Sampling,
-    advance: Callable[[], None] = lambda: None,
-    indices: range | None = None,
+    advance: Callable[[], None],
+    indices: range,
 ) -> list[CompletedWindow]:
     """Draw every part of the holes; a part that adjoins earlier ones sees what they became.
 
     visible: bool [H, W], what the model may see of the photo. advance: called after each part.
-    indices: which completions are drawn; None = all.
+    indices: which completions are drawn.
     """
-    indices = range(sampling.n) if indices is None else indices
     drawn: list[CompletedWindow] = []
     for parts in holes:
         of_hole: list[CompletedWindow] = []

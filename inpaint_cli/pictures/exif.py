@@ -76,7 +76,7 @@ def clean_folder(folder: Directory) -> CleanExif:
     return CleanExif(kept, known, density_of(folder, swapped=(known or 1) >= 5))
 
 
-def density_of(folder: Directory, swapped: bool = False) -> Density | None:
+def density_of(folder: Directory, swapped: bool) -> Density | None:
     """Return the resolution that the tags state, if they do."""
     values = [v for tag in RESOLUTIONS if tag in folder.tags for v in folder.tags[tag].numbers()]
     if len(values) != 2:

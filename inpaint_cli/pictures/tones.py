@@ -45,7 +45,7 @@ def _tones(picture: Picture, samples: Samples) -> npt.NDArray[np.float64]:
     return distance
 
 
-def from_tones(picture: Picture, drawn: Tones, under: Samples, *, opaque: bool = False) -> Samples:
+def from_tones(picture: Picture, drawn: Tones, under: Samples, *, opaque: bool) -> Samples:
     """Return tones [h, w, colours] as samples of the picture.
 
     under: the samples that they replace, for their alpha. opaque: that alpha will be full.

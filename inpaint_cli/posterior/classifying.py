@@ -142,7 +142,7 @@ def load_judge(name: str, device: str, target: str | None = None, asked: str = "
 
 
 def target_of(
-    target: str | None, outputs: tuple[str, ...], classifier: str, asked: str = "target"
+    target: str | None, outputs: tuple[str, ...], classifier: str, asked: str
 ) -> int | None:
     """Return the number of a label, given by name or number; None where there are classes.
 

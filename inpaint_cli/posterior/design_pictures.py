@@ -129,7 +129,7 @@ class DesignedPhoto:
 
 
 def design_photo(
-    bench: Bench, photo: Picture, name: str = "", advance: Advance = lambda units=1, text="": None
+    bench: Bench, photo: Picture, name: str, advance: Advance = lambda units=1, text="": None
 ) -> DesignedPhoto:
     """Look at a photo, or at the square in its middle, as often as was ordered."""
     square = square_of(photo)

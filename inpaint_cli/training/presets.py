@@ -25,9 +25,7 @@ class StoredSize:
     channels: int
 
 
-def choose_preset(
-    family: Family, data: Sequence[str], download: bool = False, split_map: str = ""
-) -> str:
+def choose_preset(family: Family, data: Sequence[str], download: bool, split_map: str) -> str:
     """Return the preset named after the data, else the smallest that takes the size of its images.
 
     Where there is none, or only such as would enlarge them to more than one and a half times their
@@ -62,7 +60,7 @@ def smallest_that_takes(family: Family, look: StoredSize) -> str:
     return min(candidates, key=lambda name: sides[name])
 
 
-def first_image(source: str, download: bool = False, split_map: str = "") -> StoredSize:
+def first_image(source: str, download: bool, split_map: str) -> StoredSize:
     """Return the look of the first image of a data source that can be read."""
     from inpaint_cli.data import locate
     from inpaint_cli.data.split_words import SplitMap

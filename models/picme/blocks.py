@@ -169,7 +169,7 @@ class UpBlock(nn.Module):
         self,
         c_in: int,
         c_out: int,
-        upsampling: Literal["transposed", "interpolated"] = "transposed",
+        upsampling: Literal["transposed", "interpolated"],
     ) -> None:
         super().__init__()
         double = UpConv if upsampling == "transposed" else NearestUpConv
