@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import cast
 
+from inpaint_cli.declarations import Option
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.family import Family
 from inpaint_cli.models import installed
@@ -54,6 +56,13 @@ def problem(name: str) -> UserError | None:
 def usable() -> list[str]:
     """Return the names of all families but those of packages that cannot be loaded."""
     return [name for name in FAMILIES if problem(name) is None]
+
+
+def options() -> Iterator[tuple[str, Option]]:
+    """Yield the name of a family with each of its options, family by family."""
+    for family in usable():
+        for option in get(family).options:
+            yield family, option
 
 
 def trainable() -> list[str]:

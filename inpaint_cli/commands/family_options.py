@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,20 +16,13 @@ if TYPE_CHECKING:
     from inpaint_cli.api import LoadedModel
 
 
-def every_option() -> Iterator[tuple[str, Option]]:
-    """Yield each family's name with each of its options."""
-    for family in models.usable():
-        for option in models.get(family).options:
-            yield family, option
-
-
 def options_by_family(of_draws: bool = False) -> dict[str, tuple[str, ...]]:
     """Return heading -> parameters of the options that only some families take.
 
     of_draws: of those alone that decide what is drawn.
     """
     owners: dict[str, list[str]] = {}
-    for family, option in every_option():
+    for family, option in models.options():
         if option.decides_draws or not of_draws:
             owners.setdefault(option.parameter, []).append(family)
     sections: dict[str, tuple[str, ...]] = {}
@@ -41,13 +34,13 @@ def options_by_family(of_draws: bool = False) -> dict[str, tuple[str, ...]]:
 
 def family_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what any family takes beyond the common options; `None` = not given."""
-    return _added(command, [option for _, option in every_option()], "of_photos")
+    return _added(command, [option for _, option in models.options()], "of_photos")
 
 
 def options_of_draws(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add those options of families that decide what is drawn, but for names that are taken."""
     taken = {param.name for param in getattr(command, "__click_params__", ())}
-    added = [o for _, o in every_option() if o.decides_draws and o.parameter not in taken]
+    added = [o for _, o in models.options() if o.decides_draws and o.parameter not in taken]
     return _added(command, added, "default")
 
 
@@ -82,7 +75,7 @@ def _help(option: Option, usual: str) -> str:
 def given_family_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what `family_options` added and was given."""
     # No set: its order differs between runs, and a completion keeps its options in their order.
-    names = dict.fromkeys(option.parameter for _, option in every_option())
+    names = dict.fromkeys(option.parameter for _, option in models.options())
     return {name: given[name] for name in names if given[name] is not None}
 
 

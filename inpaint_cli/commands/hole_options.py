@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from inpaint_cli import models
 from inpaint_cli.commands import options
-from inpaint_cli.commands.family_options import every_option
 from inpaint_cli.commands.output_options import folder_of
 from inpaint_cli.declarations import Option, drawing_option
 from inpaint_cli.errors import UnknownName, UserError
@@ -111,7 +111,7 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
     if given["reconstruct"]:
         check_no_choice(given)
         return HoleSource(everything=True)
-    drawing = drawing_option((option for _, option in every_option()), given)
+    drawing = drawing_option((option for _, option in models.options()), given)
     if drawing:
         check_no_hole(drawing, given)
         return HoleSource(everything=True)

@@ -306,7 +306,7 @@ def check_calibration(
         sampler.get("temperature"),
         own,
     )
-    every = [option for name in models.usable() for option in models.get(name).options]
+    every = [option for _, option in models.options()]
     config = target.contestant.model.config if isinstance(target, ModelTarget) else None
     if why:
         raise UserError(

@@ -54,8 +54,7 @@ def checked_options(
 
 def names_in_score() -> frozenset[str]:
     """Return the options of all families that `score` takes: those that decide what is drawn."""
-    families = map(models.get, models.usable())
-    return frozenset(o.parameter for f in families for o in f.options if o.decides_draws)
+    return frozenset(option.parameter for _, option in models.options() if option.decides_draws)
 
 
 def shared_options(families: Sequence[str], options: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -64,11 +63,11 @@ def shared_options(families: Sequence[str], options: Mapping[str, Any]) -> list[
     families: a name for each model, known or not. UserError for an option that none declares.
     """
     known = [models.get(name) if name in models.FAMILIES else None for name in families]
-    declared = [_parameters(family) if family else set() for family in known]
+    declared = [{o.parameter for o in family.options} if family else set() for family in known]
     for name in options:
         if not any(name in names for names in declared):
-            owners = [n for n in models.usable() if name in _parameters(models.get(n))]
-            raise UserError(f"an option of {', '.join(owners)}: no model here is.", setting=name)
+            owners = ", ".join(_owners(name))
+            raise UserError(f"an option of {owners}: no model here is.", setting=name)
     return [
         checked_options(family, {n: v for n, v in options.items() if n in names}, as_scored=True)
         if family
@@ -77,16 +76,13 @@ def shared_options(families: Sequence[str], options: Mapping[str, Any]) -> list[
     ]
 
 
-def _parameters(family: Family) -> set[str]:
-    return {option.parameter for option in family.options}
+def _owners(name: str) -> list[str]:
+    """Return the families that have an option of this name."""
+    return [family for family, option in models.options() if option.parameter == name]
 
 
 def _not_its_option(family: Family, name: str, known: Mapping[str, Option]) -> UserError:
-    others = [
-        other
-        for other in models.usable()
-        if any(option.parameter == name for option in models.get(other).options)
-    ]
+    others = _owners(name)
     if others:
         return UserError(f"an option of {', '.join(others)}, not of {family.name}.", setting=name)
     if name in COMMON:
