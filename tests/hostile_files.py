@@ -117,3 +117,10 @@ def grey(value: int) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(np.full((8, 8), value, np.uint8)).save(stream, "PNG")
     return stream.getvalue()
+
+
+class Payload:
+    """Runs code when unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (eval, ("__import__('pathlib').Path('executed').touch()",))

@@ -8,11 +8,9 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from inpaint_cli.models.latent_codes.config import GROUPS
 from inpaint_cli.models.layers import GroupNorm
 from inpaint_cli.models.pixels import to_unit
-
-GROUPS = 32
-"""Groups of every normalisation: each normalised width is a multiple of it."""
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ class StrictConv(nn.Module):
         after = seen if stride == 1 else Seen(majority(seen.mask, self.alpha))
 
         def make() -> Tensor:
-            visible = self.sum_over_windows(seen.mask).clamp(min=1)
-            inside = self.sum_over_windows(torch.ones_like(seen.mask[:1]))
+            visible = sum_over_windows(seen.mask, self).clamp(min=1)
+            inside = sum_over_windows(torch.ones_like(seen.mask[:1]), self)
             return inside / visible * after.mask
 
         y = F.conv2d(F.pad(x, self.margin), conv.weight, None, stride)
@@ -106,11 +106,6 @@ class StrictConv(nn.Module):
         bias = conv.bias.to(y.dtype)[:, None, None] if conv.bias is not None else y.new_zeros(())
         # In place: neither product is needed for a gradient, and the maps of fine levels are big.
         return (y * scale.to(y.dtype)).addcmul_(bias, after.mask.to(y.dtype)), after
-
-    def sum_over_windows(self, mask: Tensor) -> Tensor:
-        """Return the sum of `mask` over each window; outside the image it is 0."""
-        padded = F.pad(mask, self.margin)
-        return F.avg_pool2d(padded, self.size, self.stride, divisor_override=1)
 
 
 class ReleasedConv(nn.Module):
@@ -171,11 +166,11 @@ class LiteralConv(nn.Module):
 
     def printed(self, x: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
         """Return x' of every position, hidden or not, and [N, 1, H, W] where enough is visible."""
-        visible = seen.once(("visible", self.margin), lambda: self._sums(seen.mask))
+        visible = seen.once(("visible", self.margin), lambda: sum_over_windows(seen.mask, self))
         if self.alpha is None:
             enough = visible > 0
         else:
-            inside = self._sums(torch.ones_like(seen.mask[:1]))
+            inside = sum_over_windows(torch.ones_like(seen.mask[:1]), self)
             enough = visible >= self.alpha * inside
         scale = self.size**2 / visible.clamp(min=1) * enough
         shown = F.pad(x * seen.mask.to(x.dtype), self.margin)
@@ -184,9 +179,11 @@ class LiteralConv(nn.Module):
         bias = self.conv.bias.to(y.dtype)[:, None, None]
         return y * scale.to(y.dtype) + bias * enough, enough
 
-    def _sums(self, mask: Tensor) -> Tensor:
-        padded = F.pad(mask, self.margin)
-        return F.avg_pool2d(padded, self.size, self.stride, divisor_override=1)
+
+def sum_over_windows(mask: Tensor, layer: StrictConv | LiteralConv) -> Tensor:
+    """Return the sum of `mask` over each window of a layer; outside the image it is 0."""
+    padded = F.pad(mask, layer.margin)
+    return F.avg_pool2d(padded, layer.size, layer.stride, divisor_override=1)
 
 
 class EqualisedConv(nn.Module):

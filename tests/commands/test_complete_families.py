@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -17,6 +16,7 @@ from inpaint_cli.cli import main
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.ipa.bounds import LogBound
 from inpaint_cli.weights import save_weights
+from tests.commands.completing import pixels
 from tests.models.ipa.small_vaes import random_vae
 from tests.models.picme.small import model_of
 
@@ -28,11 +28,6 @@ def complete(*arguments: object) -> Result:
 def record_of(folder: Path) -> dict[str, Any]:
     (item,) = json.loads((folder / "completions.json").read_text())["items"]
     return dict(item)
-
-
-def pixels(path: Path) -> npt.NDArray[Any]:
-    with Image.open(path) as image:
-        return np.asarray(image)
 
 
 @pytest.fixture

@@ -9,14 +9,6 @@ from inpaint_cli.data import ImageSet, Split
 from inpaint_cli.errors import UserError
 from tests.data.image_files import folder_of, photos
 
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("INPAINT_HOME", str(folder))
-    return folder
-
-
 IMAGES = np.arange(20, dtype=np.uint8)[:, None, None] * np.ones((20, 8, 8), np.uint8)
 
 

@@ -17,11 +17,7 @@ from tests.data.image_files import folder_of, photos, png, zip_of
 TREE = photos(*(f"train/{i}.png" for i in range(30)), "test/1.png")
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("INPAINT_HOME", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

@@ -19,11 +19,7 @@ TOP = Path(__file__).parents[2]
 BUILT_IN = {"digits", "graphics"}
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("INPAINT_HOME", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def opened(name: str, split: Split = "train", size: int = 8, **options: Any) -> ImageSet:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.foreign import check_finite, read_state, unwrapped
+from tests.hostile_files import Payload
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torch.float16)}
 
@@ -140,13 +141,6 @@ def test_weights_that_are_no_numbers_are_named(value: float) -> None:
     linear.weight.data[0, 0] = value
     with pytest.raises(UserError, match=r"a/b\.pt: 'weight' would hold values that are no numbers"):
         check_finite(model, [Path("a/b.pt")])
-
-
-class Payload:
-    """Runs code when unpickled."""
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (eval, ("__import__('pathlib').Path('executed').touch()",))
 
 
 @pytest.mark.parametrize("new", [True, False])

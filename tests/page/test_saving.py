@@ -13,8 +13,6 @@ from click.testing import CliRunner
 from PIL import Image
 
 from inpaint_cli.cli import main
-from inpaint_cli.errors import UserError
-from inpaint_cli.page.opened import safe_name
 from inpaint_cli.page.order import RoundOrder
 from inpaint_cli.page.saving import mask_file
 from inpaint_cli.page.session import SessionSettings
@@ -378,14 +376,6 @@ def test_what_a_completion_stands_on_is_there_when_it_is_saved(served: Served, g
     else:
         assert saved.status == 409
         assert "photo-0.png" in saved.error
-
-
-@pytest.mark.parametrize(
-    "name", ["completions.part.jsonl", "completions .json", "a.b/completions.j-son"]
-)
-def test_no_upload_gets_the_name_of_a_record(name: str) -> None:
-    with pytest.raises(UserError, match="no name for a photo"):
-        safe_name(name)
 
 
 def test_a_placed_upload_is_an_input_that_no_overwriting_replaces(folder: Path) -> None:

@@ -146,7 +146,13 @@ def test_the_name_of_an_upload_becomes_a_plain_one(name: str, safe: str) -> None
     assert safe_name(name) == safe
 
 
-@pytest.mark.parametrize("name", ["CON.png", "x/nul", "completions.json", "Completions.JSON"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("CON.png", "x/nul", "completions.json", "Completions.JSON"),
+        *("completions.part.jsonl", "completions .json", "a.b/completions.j-son"),
+    ],
+)
 def test_names_that_mean_something_else_are_refused(name: str) -> None:
     with pytest.raises(UserError, match="no name for a photo"):
         safe_name(name)

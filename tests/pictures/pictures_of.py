@@ -1,7 +1,8 @@
-"""Pictures of every kind, made from arrays in memory; nothing here is read with what is tested."""
+"""Pictures of every kind, made in memory; nothing here is read with what is tested."""
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable, Iterable
@@ -9,11 +10,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 Array = npt.NDArray[Any]
 Packer = Callable[[bytes], bytes]
 
 HEIGHT, WIDTH = 7, 10
+
+
+def saved(image: Image.Image, format: str, **settings: Any) -> bytes:
+    """A picture as Pillow writes it."""
+    handle = io.BytesIO()
+    image.save(handle, format=format, **settings)
+    return handle.getvalue()
 
 
 def samples(dtype: str, channels: int, bits: int | None = None, seed: int = 0) -> Array:

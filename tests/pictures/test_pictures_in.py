@@ -6,7 +6,6 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,14 +19,9 @@ from inpaint_cli.pictures.picture import Metadata
 from inpaint_cli.pictures.reading import look, of_image, read, reduced_jpeg
 from inpaint_cli.pictures.writing import write
 from tests.pictures import pictures_of as make
+from tests.pictures.pictures_of import saved
 
 RNG = np.random.default_rng(0)
-
-
-def saved(image: Image.Image, format: str, **settings: Any) -> bytes:
-    handle = io.BytesIO()
-    image.save(handle, format=format, **settings)
-    return handle.getvalue()
 
 
 def photo(mode: str = "RGB", size: tuple[int, int] = (24, 20)) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from pathlib import Path
 
@@ -16,18 +15,13 @@ from inpaint_cli.pictures.picture import of_array
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.pictures.writing import visible_change, write
 from tests.pictures import pictures_of as make
+from tests.pictures.pictures_of import saved
 
 
 def with_tag(file: bytes, number: int, value: int) -> bytes:
     """A TIFF of ours with another number in one of its tags of one short."""
     at = file.index(struct.pack("<HHI", number, 3, 1)) + 8
     return file[:at] + struct.pack("<H", value) + file[at + 2 :]
-
-
-def saved(image: Image.Image, format: str, **settings: object) -> bytes:
-    handle = io.BytesIO()
-    image.save(handle, format=format, **settings)
-    return handle.getvalue()
 
 
 def smooth(mode: str = "RGB") -> Image.Image:

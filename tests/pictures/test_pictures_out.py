@@ -19,6 +19,7 @@ from inpaint_cli.pictures.picture import Density, Picture, of_array
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.pictures.writing import suffix_for, visible_change, write
 from tests.pictures import pictures_of as make
+from tests.pictures.pictures_of import saved
 
 RNG = np.random.default_rng(0)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -31,12 +32,6 @@ THUMBNAIL = b"8BIM\x04\x0c\0\0" + struct.pack(">I", 4) + b"tiny"
 def smooth(size: tuple[int, int] = (48, 40)) -> Image.Image:
     data = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(data).resize(size, Image.Resampling.BICUBIC)
-
-
-def saved(image: Image.Image, format: str, **settings: Any) -> bytes:
-    handle = io.BytesIO()
-    image.save(handle, format=format, **settings)
-    return handle.getvalue()
 
 
 def camera(orientation: int = 1) -> Image.Exif:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -79,3 +80,14 @@ def command(*arguments: str, launcher: Sequence[str] = ()) -> subprocess.Popen[s
         text=True,
         start_new_session=True,
     )
+
+
+def torchrun(processes: int) -> list[str]:
+    """Return the words that start a command in so many processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [
+        *("-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}"),
+        *("--master-addr=127.0.0.1", f"--master-port={port}"),
+    ]

@@ -2,18 +2,16 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from inpaint_cli.training.folder import RunFolder
 from tests.training.failing_data import SENTENCE
-from tests.training.fake_runs import environment
+from tests.training.fake_runs import environment, torchrun
 
 SOON = 10.0
 """Seconds within which every process is gone; on a busy machine, as long as it took to start."""
@@ -38,16 +36,6 @@ def start(tmp_path: Path, fault: str, workers: int, processes: int = 1) -> subpr
         text=True,
         start_new_session=True,
     )
-
-
-def torchrun(processes: int) -> Sequence[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return [
-        *("-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}"),
-        *("--master-addr=127.0.0.1", f"--master-port={port}"),
-    ]
 
 
 def ending(tmp_path: Path, process: subprocess.Popen[str]) -> str:

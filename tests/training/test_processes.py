@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,14 @@ from safetensors.torch import load_file
 
 from inpaint_cli.training.folder import RunFolder
 from tests.training import rank_gradients
-from tests.training.fake_runs import assert_same_files, command, environment, log_of, session
+from tests.training.fake_runs import (
+    assert_same_files,
+    command,
+    environment,
+    log_of,
+    session,
+    torchrun,
+)
 
 FAKE = ("--model", "fake", "--data", "noise", "--preset", "small")
 LONG = (*FAKE, "-q", "--set", "checkpoint_every=1")
@@ -68,16 +74,6 @@ def test_a_run_killed_at_any_moment_goes_on_as_if_nothing_had_happened(tmp_path:
     assert_same_files(whole.folder, folder)
     assert [x["step"] for x in log_of(folder, "step")] == list(range(2, 121, 2))
     assert not list(folder.path.rglob(".*.safetensors"))
-
-
-def torchrun(processes: int) -> list[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return [
-        *("-m", "torch.distributed.run", "--nnodes=1", f"--nproc-per-node={processes}"),
-        *("--master-addr=127.0.0.1", f"--master-port={port}"),
-    ]
 
 
 @pytest.fixture(scope="module")

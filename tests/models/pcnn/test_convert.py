@@ -15,6 +15,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.models.pcnn.convert import convert, our_mask, read_config, their_names
 from inpaint_cli.models.pcnn.networks import PixelConstrainedCNN
 from inpaint_cli.weights import load_weights
+from tests.hostile_files import Payload
 from tests.models.pcnn.golden_folders import folders, tensors
 
 
@@ -133,13 +134,6 @@ def test_an_unconstrained_model_is_refused(theirs: Path) -> None:
     save(theirs, state)
     with pytest.raises(UserError, match="unconstrained"):
         convert([theirs])
-
-
-class Payload:
-    """Runs code when unpickled."""
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (eval, ("__import__('pathlib').Path('executed').touch()",))
 
 
 def test_a_pickle_that_would_run_code_is_refused_and_does_not(
