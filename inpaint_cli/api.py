@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli import zoo
-from inpaint_cli.bounds import MOST_MASKS
+from inpaint_cli.bounds import LARGEST_SIDE, MOST_MASKS
 from inpaint_cli.contestants import (
     ALL,
     contestant,
@@ -49,8 +49,6 @@ __all__ = [
     "score_order",
 ]
 
-LARGEST_MASK = 16384
-"""Pixels across of masks that `draw_masks` draws."""
 MOST_MASK_BYTES = 1 << 33
 """Of masks drawn at once, a byte a pixel."""
 
@@ -187,7 +185,7 @@ def draw_masks(kind: str, n: int, size: int, seed: int = 0) -> npt.NDArray[np.bo
     """
     if not isinstance(kind, str):
         raise UserError(f"must be the name of a kind, got {repr(kind)[:60]}.", setting="kind")
-    size, seed = whole(size, "size", 1, LARGEST_MASK), whole(seed, "seed", 0)
+    size, seed = whole(size, "size", 1, LARGEST_SIDE), whole(seed, "seed", 0)
     n = whole(n, "n", 1, min(MOST_MASKS, MOST_MASK_BYTES // size**2))
     masks = np.stack([draw(kind, size, size, seed=seed, index=index) for index in range(n)])
     if masks.all():

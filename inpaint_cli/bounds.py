@@ -59,6 +59,8 @@ MOST_COMPLETIONS = 10_000
 """Of one picture; all of them are in memory, and most are files, before the work ends."""
 MOST_MASKS = 10_000_000
 """Of one set."""
+LARGEST_SIDE = 16_384
+"""Pixels of a picture that is scored, and of a mask that is drawn."""
 
 
 def check(config: Any) -> None:

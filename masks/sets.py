@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaint_cli.archives import RATIO_OF_ARRAYS, Npy, open_zip
-from inpaint_cli.bounds import MOST_MASKS
+from inpaint_cli.bounds import LARGEST_SIDE, MOST_MASKS
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import is_ours, make_folder, replacing, write_text
 from inpaint_cli.locking import alone_in
@@ -31,7 +31,6 @@ WRITING = "writing"
 """The state of a set that is not finished."""
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif")
 """Suffixes of pictures, which a folder for masks must not hold."""
-LARGEST_SIDE = 16384
 MOST_BYTES = 1 << 31
 """Of a set: all of it is in memory, a bit a pixel."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from inpaint_cli.bounds import MOST_MASKS
+from inpaint_cli.bounds import LARGEST_SIDE, MOST_MASKS
 from inpaint_cli.commands.options import common, seed, whole
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from inpaint_cli.masks import Mask
     from inpaint_cli.masks.sets import MaskSet
 
-LARGEST_SIDE = 16384
 ABSOLUTE_SIDE = 256
 """The size for which kinds with shapes measured in pixels were published."""
 SHEET_MASKS = 64

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from inpaint_cli.bounds import LARGEST_SIDE
 from inpaint_cli.commands import options
 from inpaint_cli.commands.family_options import options_by_family, options_of_draws
 from inpaint_cli.commands.masks import parse_size
@@ -94,7 +95,7 @@ SECTIONS = {
 @options.seed
 @click.option(
     "--size",
-    type=options.whole(8, 16_384),
+    type=options.whole(8, LARGEST_SIDE),
     metavar="S",
     show_default="the model's",
     help="Complete pictures of S pixels across; models of another size do so in windows, "

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from inpaint_cli import metrics
+from inpaint_cli.bounds import LARGEST_SIDE
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.masks import each
-from inpaint_cli.masks.sets import LARGEST_SIDE
 from inpaint_cli.metrics import statistics_file
 from inpaint_cli.metrics.folders import CommonSize
 from inpaint_cli.metrics.statistics_file import Statistics

@@ -333,7 +333,7 @@ def test_the_bare_command_works_offline(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_two_processes_give_what_one_gives(tmp_path: Path, top: Path) -> None:
-    from tests.training.test_processes import torchrun
+    from tests.training.fake_runs import torchrun
 
     words = (
         "score --model telea --size 16 --limit 40 --metrics fid,kid,mae --allow-biased "
