@@ -100,7 +100,7 @@ class CompletionOptions:
     check_leaks: bool = False
 
     def __post_init__(self) -> None:
-        check_counts(self.k, self.limit, None, self.size)
+        check_counts(k=self.k, limit=self.limit, size=self.size)
         arguments.whole(self.seed, "seed", 0)
         if self.temperature is not None and not 0 <= self.temperature < math.inf:
             raise UserError(f"must be at least 0, got {self.temperature}.", setting="temperature")
@@ -139,7 +139,7 @@ class ScoreOrder:
     work: Path | None = None
 
     def __post_init__(self) -> None:
-        check_counts(self.files.k, None, self.measured.sets, None)
+        check_counts(k=self.files.k, sets=self.measured.sets)
         if not self.models and not self.files.folders:
             raise UserError("nothing to score: give a model or a folder.")
 
@@ -242,16 +242,16 @@ def completion_options(given: Mapping[str, Any]) -> CompletionOptions:
     return CompletionOptions(**arguments.as_declared(CompletionOptions, given))
 
 
-def check_counts(k: int | None, limit: int | None, sets: int | None, side: int | None) -> None:
+def check_counts(**counts: int | None) -> None:
     """Raise UserError for numbers that mean nothing."""
-    least = {"k": (k, 1), "limit": (limit, 1), "sets": (sets, 1), "size": (side, 8)}
-    for name, (value, minimum) in least.items():
+    for name, value in counts.items():
         if value is None:
             continue
         if not isinstance(value, Integral) or isinstance(value, bool):
             raise UserError(f"must be a whole number, got {brief(repr(value))}.", setting=name)
-        if value < minimum:
-            raise UserError(f"must be at least {minimum}, got {value}.", setting=name)
+        least = 8 if name == "size" else 1
+        if value < least:
+            raise UserError(f"must be at least {least}, got {value}.", setting=name)
 
 
 def folder_options(folders: tuple[Path, ...], options: Mapping[str, Any]) -> FolderOptions:
