@@ -2,8 +2,8 @@
 
 Row i of both sides belongs to one image, so a completion and its own original are no independent
 draws: where they are compared with each other the distance falls below its true value. The paired
-form leaves these terms out (the U-statistic of pairs, Gretton et al. 2012, lemma 6). Pictures that
-do not pair have the ordinary form.
+form leaves these terms out (the U-statistic of pairs, Gretton et al. 2012, lemma 6), and those of
+images of one picture, as under several masks. Pictures that do not pair have the ordinary form.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from inpaint_cli.metrics.estimate import Estimate, Refused
-from inpaint_cli.metrics.intervals import Strata, groups_of, jackknife_se, mean_of
+from inpaint_cli.metrics.intervals import Indices, Strata, groups_of, jackknife_se, mean_of
 from inpaint_cli.metrics.metric import FeatureMetric, Line, Results
 from inpaint_cli.metrics.moments import LARGEST, Features, Matrix, require_comparable, row_blocks
 
@@ -49,8 +48,8 @@ def mmd2(real: Features, fake: Features) -> float:
     return within[0] + within[1] - both
 
 
-def pair_sums(real: Features, fake: Features, groups: list[npt.NDArray[np.int64]]) -> Matrix:
-    """Return for each image i the sums [n, groups] of h(i, j) over the images j != i of a group.
+def pair_sums(real: Features, fake: Features, groups: list[Indices], pictures: Indices) -> Matrix:
+    """Return for each image i the sums [n, groups] of h(i, j) over a group's other pictures.
 
     h(i, j) = k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i), of originals x, completions y.
     """
@@ -70,8 +69,7 @@ def pair_sums(real: Features, fake: Features, groups: list[npt.NDArray[np.int64]
                         for s in (real, fake)
                     )
                 )
-                if a == b:
-                    np.fill_diagonal(h, 0.0)
+                h[pictures[a : a + BLOCK, None] == pictures[None, b : b + BLOCK]] = 0.0
                 sums[a : a + BLOCK] += h @ members[b : b + BLOCK]
                 if a != b:
                     sums[b : b + BLOCK] += h.T @ members[a : a + BLOCK]
@@ -82,52 +80,71 @@ def _of_pairs(x_a: Matrix, y_a: Matrix, x_b: Matrix, y_b: Matrix) -> Matrix:
     return kernel(x_a, x_b) + kernel(y_a, y_b) - kernel(x_a, y_b) - kernel(y_a, x_b)
 
 
-def kid(real: Features, fake: Features, strata: Strata = None) -> Estimate:
+def kid(
+    real: Features, fake: Features, strata: Strata = None, copies: Indices | None = None
+) -> Estimate:
     """Return the paired U-statistic of all images, with the jackknife error over images.
 
     Unbiased, so it may fall below 0, and stays so; the figure is not times 1000. Row i of both
     sides must belong to one image. With strata, pairs within and between ranges have the weights of
-    the whole mixture, and the error is that within ranges.
+    the whole mixture, and the error is that within ranges. copies [n]: the picture that each image
+    is of, where pictures repeat; those of one picture are not compared, and error and n are of
+    pictures.
     """
     require_comparable(real, fake)
     n = len(real)
+    pictures = np.arange(n) if copies is None else np.unique(copies, return_inverse=True)[1]
+    units = int(pictures.max()) + 1
+    if units < 2:
+        raise Refused("needs at least 2 different pictures, and all images are of one")
     groups = groups_of(n, strata, least=3)
-    sums = pair_sums(real, fake, groups)
+    if any(len(np.unique(pictures[group])) < 3 for group in groups):
+        groups = [np.arange(n)]
+    sums = pair_sums(real, fake, groups, pictures)
     if not (np.abs(sums) < LARGEST).all():
         raise Refused("the features are too large for their cubes")
+    # Of each picture: its images in each group [P, H], and its sums [P, H, H].
+    held = np.zeros((units, len(groups)))
+    rows = np.zeros((units, len(groups), len(groups)))
+    for place, group in enumerate(groups):
+        np.add.at(held[:, place], pictures[group], 1.0)
+        np.add.at(rows[:, place], pictures[group], sums[group])
     totals = np.stack([sums[group].sum(axis=0) for group in groups])
-    sizes = np.array([len(group) for group in groups], np.float64)
-    value = _mixed(totals, sizes, sizes / n)
-    se = _jackknife(sums, groups, totals, sizes, n) if n >= 3 else None
+    value = _mixed(totals, held, held.sum(axis=0) / n)
+    apart = [pictures[group] for group in groups] if copies is None else [np.arange(units)]
+    se = _jackknife(rows, held, totals, apart) if units >= 3 else None
     return Estimate(
         value,
-        n,
+        units,
         se,
         "" if se is None else "jackknife over images",
         parameters={"estimator": "paired", "ranges": len(groups), "d": real.shape[1]},
+        sides=(n, n),
     )
 
 
-def _mixed(totals: Matrix, sizes: Matrix, weights: Matrix) -> float:
-    """Return the mean of h over pairs of different images: totals [H, H] of ordered pairs."""
-    pairs = np.outer(sizes, sizes) - np.diag(sizes)
+def _mixed(totals: Matrix, held: Matrix, weights: Matrix) -> float:
+    """Return the mean of h over pairs of different pictures: totals [H, H] of ordered pairs."""
+    sizes = held.sum(axis=0)
+    pairs = np.outer(sizes, sizes) - held.T @ held
     return float(weights @ (totals / pairs) @ weights)
 
 
-def _jackknife(
-    sums: Matrix, groups: list[npt.NDArray[np.int64]], totals: Matrix, sizes: Matrix, n: int
-) -> float:
-    """Return the error from the figures that lack one image each; no kernel is computed again."""
-    variance = 0.0
-    for place, group in enumerate(groups):
-        left = sizes.copy()
-        left[place] -= 1
+def _jackknife(rows: Matrix, held: Matrix, totals: Matrix, apart: list[Indices]) -> float:
+    """Return the error from the figures that lack one picture each; no kernel is computed again.
+
+    apart: the pictures of each range, whose spread within it counts.
+    """
+    weights, variance = held.sum(axis=0) / held.sum(), 0.0
+    together, sizes = held.T @ held, held.sum(axis=0)
+    for group in apart:
         figures = []
-        for row in sums[group]:
-            rest = totals.copy()
-            rest[place, :] -= row
-            rest[:, place] -= row  # twice at [place, place]: i as the first and as the second
-            figures.append(_mixed(rest, left, sizes / n))
+        for place in group:
+            # A picture is the first of a pair, and the second.
+            rest = totals - rows[place] - rows[place].T
+            left, own = sizes - held[place], np.outer(held[place], held[place])
+            pairs = np.outer(left, left) - (together - own)
+            figures.append(float(weights @ (rest / pairs) @ weights))
         mean = mean_of(figures)
         count = len(group)
         variance += (count - 1) / count * math.fsum((figure - mean) ** 2 for figure in figures)
@@ -248,17 +265,23 @@ class Kid(FeatureMetric):
         options, paired = results.options, results.paired
         subsets, size = options.kid_subsets or KID_SUBSETS, options.kid_size or KID_SIZE
 
-        def compute(real: Features, sets: list[Features], strata: Strata) -> Estimate:
-            if options.kid_form == "subsets":
-                return kid_of_subsets(real, sets[0], subsets, size, paired=paired)
-            return kid(real, sets[0], strata) if paired else kid_unpaired(real, sets[0])
+        def of_subsets(real: Features, sets: list[Features], _: Strata) -> Estimate:
+            return kid_of_subsets(real, sets[0], subsets, size, paired=paired)
+
+        def of_pairs(real: Features, sets: list[Features], *how: Any) -> Estimate:
+            return kid(real, sets[0], *how)
+
+        def of_others(real: Features, sets: list[Features], _: Strata) -> Estimate:
+            return kid_unpaired(real, sets[0])
 
         which = "completion 0" if paired else "unpaired"
         if options.kid_form == "subsets":
             variant = f"{subsets} subsets of {size}, {which}"
-            yield self.line(results, "kid-subsets", variant, compute)
+            yield self.line(results, "kid-subsets", variant, of_subsets)
+        elif paired:
+            yield self.line(results, "kid", f"paired, {which}", of_pairs, by_picture=True)
         else:
-            yield self.line(results, "kid", f"paired, {which}" if paired else which, compute)
+            yield self.line(results, "kid", which, of_others)
 
 
 METRICS = {"kid": Kid()}

@@ -170,6 +170,8 @@ class Line:
     params: Mapping[str, Any] = field(default_factory=dict)
     depends_on_k: bool = False
     """Whether the number of completions moves the figure: such figures need equal K."""
+    by_picture: bool = False
+    """Whether it allows for pictures that repeat, under a mixture of ranges too."""
 
     @property
     def direction(self) -> Direction:
@@ -185,13 +187,20 @@ class Line:
             return None
         return bootstrap(values, strata)
 
-    def cautions(self, results: Results, chosen: Chosen, facts: TargetFacts) -> Iterator[str]:
+    def cautions(
+        self, results: Results, chosen: Chosen, facts: TargetFacts, estimate: Estimate
+    ) -> Iterator[str]:
         """Yield what must be known of its images: which are repeated, and which have no hole."""
-        if results.copies is not None:
-            different = len(np.unique(results.copies[chosen]))
+        copies = results.copies
+        different = len(chosen if copies is None else np.unique(copies[chosen]))
+        if different < len(chosen):
             told = f"the {len(chosen)} originals are {counted(different, 'different picture')}"
-            if results.pictures is not None and self.metric.by_picture:
+            if self.by_picture:
+                yield f"{told}: n and error are of these, and none is compared with itself"
+            elif results.pictures is not None and self.metric.by_picture:
                 yield f"{told}: n, errors and p are of these, their figures averaged over each"
+            elif estimate.se is None:
+                yield f"{told}, and they are taken for independent"
             else:
                 yield f"{told}: the error takes them for independent, and is too small"
         hidden = results.columns.figures.get("hidden")
@@ -304,10 +313,15 @@ class FeatureMetric(Metric):
         results: Results,
         label: str,
         variant: str,
-        compute: Callable[[Any, list[Any], Strata], Estimate],
+        compute: Callable[..., Estimate],
+        *,
+        by_picture: bool = False,
         **more: Any,
     ) -> Line:
-        """Return a line; compute: of features [n, d] of originals and each set, and the ranges."""
+        """Return a line; compute: of features [n, d] of originals and each set, and the ranges.
+
+        by_picture: compute also takes which picture each image is of, None where none repeats.
+        """
 
         def checked(chosen: Chosen) -> Estimate:
             columns = results.columns
@@ -316,9 +330,12 @@ class FeatureMetric(Metric):
             sides = (columns.real, *columns.sets)
             if len(chosen) < columns.count:  # else from the disk, block by block
                 sides = tuple(side[chosen] for side in sides)
-            estimate = compute(sides[0], list(sides[1:]), results.ranges(chosen))
+            copies = None if results.copies is None else results.copies[chosen]
+            given = (results.ranges(chosen), *[copies] * by_picture)
+            estimate = compute(sides[0], list(sides[1:]), *given)
             return estimate if estimate.k is not None else replace(estimate, k=1)
 
         extractor = results.instruments.network
         label = f"{label}{extractor.suffix}"
-        return Line(self, label, variant, checked, feature_id=extractor.name, **more)
+        more |= {"feature_id": extractor.name, "by_picture": by_picture}
+        return Line(self, label, variant, checked, **more)

@@ -214,7 +214,7 @@ def _figure(
         how = f"percentile bootstrap of {RESAMPLES} over images{within}, widened by Student's t"
         figure["params"]["ci95"] = f"{how}, seed {SEED}"
     warnings = [*estimate.warnings, *facts.warnings, *(facts.of_features if features else ())]
-    warnings += line.cautions(results, chosen, facts)
+    warnings += line.cautions(results, chosen, facts, estimate)
     if estimate.n == 1:
         warnings.append("one image: no error")
     figure["warnings"] = list(dict.fromkeys(warnings))

@@ -145,7 +145,8 @@ def test_a_picture_under_several_masks_is_one_sample(tmp_path: Path) -> None:
     mae, kid = of_label(document, "mae"), of_label(document, "kid@pixels8")
     assert mae["n_images"] == 4
     assert any("the 20 originals are 4 different pictures: n, " in t for t in mae["warnings"])
-    assert any("takes them for independent" in text for text in kid["warnings"])
+    assert (kid["n_images"], kid["n_fake"]) == (4, 20)
+    assert any("n and error are of these" in text for text in kid["warnings"])
     assert of_label(report(("mae",)), "mae")["n_images"] == 12
 
 

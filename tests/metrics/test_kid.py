@@ -120,6 +120,26 @@ def rng_pairs(n: int, d: int = 16) -> tuple[Rows, Rows]:
     return np.maximum(real, 0), np.maximum(real + 0.5 * rng.normal(size=(n, d)) + 0.2, 0)
 
 
+def test_images_of_one_picture_are_not_compared_and_the_error_is_of_pictures() -> None:
+    """As of a folder with every picture under five masks; five ranges hold one of each, or none."""
+    (x, y), rng = rng_pairs(4000), np.random.default_rng(3)
+    true, of = kid(x, y).value, np.repeat(np.arange(20), 5)
+    held, values = 0, []
+    for trial in range(200):
+        chosen = rng.choice(4000, 20)[of]
+        ranges = np.arange(100) % 5 if trial % 2 else None
+        blurred = y[chosen] + 0.2 * rng.normal(size=(100, y.shape[1]))
+        estimate = kid(x[chosen], blurred, ranges, of)
+        assert (estimate.n, estimate.sides) == (20, (100, 100))
+        held += abs(estimate.value - true) <= 1.645 * (estimate.se or 0)
+        values.append(estimate.value)
+    assert np.mean(values) == pytest.approx(true, abs=3 * np.std(values) / 200**0.5)
+    assert 84 <= held / 2 <= 95
+    with pytest.raises(Refused, match="all images are of one"):
+        kid(x[:5], y[:5], None, of[:5])
+    assert kid(x, y, None, np.arange(4000)).value == pytest.approx(true, rel=1e-9)
+
+
 def test_the_form_of_subsets_says_that_it_is_too_low_for_pairs() -> None:
     estimate = kid_of_subsets(REAL, FAKE, 2, 1000, paired=True)
     assert any("subsets of 90 instead of 1000" in text for text in estimate.warnings)
