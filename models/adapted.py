@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions, Config, Model
+from inpaint_cli.models.method import check_drawn
 from inpaint_cli.randomness import Noise
 
 
@@ -62,13 +63,7 @@ class Adapted(Model):
         if isinstance(given, Completions):
             given = given.images
         images = given if isinstance(given, Tensor) else np.asarray(given)
-        wanted = (len(noise), *image.shape[1:])
-        if tuple(images.shape) != wanted or images.dtype not in (torch.uint8, np.uint8):
-            gave = f"{images.dtype} {list(images.shape)}" if images.ndim else type(given).__name__
-            raise UserError(
-                f"{self.label}: complete gave {gave}; uint8 {list(wanted)} is needed: as many "
-                "completions as the noise has streams."
-            )
+        check_drawn(images if images.ndim else given, (len(noise), *image.shape[1:]), self.label)
         images = torch.as_tensor(images)
         return Completions(torch.where(visible, image, images.to(image.device)))
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from inpaint_cli.errors import PlainError, UserError
-from inpaint_cli.family import Family
+from inpaint_cli.family import Completions, Family
+from inpaint_cli.models.method import check_drawn
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from inpaint_cli.randomness import Noise
+
 GROUP = "inpaint.families"
 METHODS = ("stages", "build", "convert")
+DRAWING = ("complete", "drawn")
 LATER = {"reconstructs": False}
 """Facts that came later, and what they are of a family that does not state them."""
 
@@ -64,7 +69,7 @@ def load(name: str) -> Family:
         family: Any = point.load()
         if isinstance(family, type):
             family = family()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(
             f"the family '{name}' of the package {package} cannot be loaded: "
             f"{type(error).__name__}: {error}",
@@ -87,29 +92,46 @@ def load(name: str) -> Family:
 def guarded(model: Any, family: str) -> Any:
     """Return a model of an installed family whose own mistakes become one sentence; ours as it is.
 
-    Errors that are one already, and a lack of memory, pass as they are.
+    Errors that are one already, and a lack of memory, pass as they are. What it completes is
+    checked.
     """
     if family not in announced():
         return model
-    for part in ("complete", "drawn", "log_prob", "reconstruct"):
+    for part in (*DRAWING, "log_prob", "reconstruct"):
         method = getattr(model, part, None)
         if callable(method):
-            object.__setattr__(model, part, _guard(method, family))
+            object.__setattr__(model, part, _guard(method, family, part))
     return model
 
 
-def _guard(method: Callable[..., Any], family: str) -> Callable[..., Any]:
+def _guard(method: Callable[..., Any], family: str, part: str) -> Callable[..., Any]:
     @wraps(method)
     def call(*args: Any, **options: Any) -> Any:
         try:
-            return method(*args, **options)
+            given = method(*args, **options)
         except (PlainError, MemoryError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if "out of memory" in str(error):
                 raise
             raise UserError(
                 f"the family '{family}' failed: {type(error).__name__}: {error}", setting="model"
             ) from error
+        return _checked(given, family, part, *args) if part in DRAWING else given
 
     return call
+
+
+def _checked(given: Any, family: str, part: str, image: Any, visible: Any, noise: Noise) -> Any:
+    """Return completions; UserError for other numbers, sizes or types than they must have.
+
+    What is visible of tensors is put back, as `Method` does with arrays.
+    """
+    whose, shape = f"the family '{family}'", tuple(image.shape)
+    if part == "drawn":
+        check_drawn(given, (len(noise), *shape), whose)
+        return given
+    if not isinstance(given, Completions):
+        raise UserError(f"{whose} gave {type(given).__name__}; Completions are needed.")
+    check_drawn(given.images, (len(noise), *shape[1:]), whose)
+    return replace(given, images=given.images.where(~visible, image))

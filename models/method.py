@@ -8,12 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions, Config, Model
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from inpaint_cli.randomness import Noise
+
+
+def check_drawn(given: Any, wanted: tuple[int, ...], whose: str) -> None:
+    """Raise UserError unless what a foreign model gave is uint8 of the wanted shape."""
+    shape, kind = getattr(given, "shape", None), str(getattr(given, "dtype", ""))
+    if shape is not None and tuple(shape) == wanted and kind in ("uint8", "torch.uint8"):
+        return
+    gave = f"{kind} {list(shape)}" if shape else type(given).__name__
+    raise UserError(
+        f"{whose} gave {gave}; uint8 {list(wanted)} is needed: as many completions as the noise "
+        "has streams.",
+        setting="model",
+    )
 
 
 class Method(Model, ABC):

@@ -161,7 +161,7 @@ def _trunk(name: str) -> dict[str, Any]:
 
 def _family(name: str) -> dict[str, Any]:
     if problem := families.problem(name):
-        return {"family": name, "summary": str(problem), "completes": True, **BROKEN}
+        return {"family": name, "summary": problem.text, "completes": True, **BROKEN}
     family = families.get(name)
     ships = [entry.name for entry in zoo.entries() if entry.card["family"] == name]
     return {

@@ -1,6 +1,7 @@
 """How well scores tell two sets apart: the area under the ROC curve, and how uniform p-values are.
 
-The standard error is that of DeLong, DeLong & Clarke-Pearson 1988.
+The standard error is that of DeLong, DeLong & Clarke-Pearson 1988; of cases that belong together in
+pairs, that of Obuchowski 1997.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from inpaint_cli.metrics.intervals import Strata, standard_error
 
 Values = npt.NDArray[np.float64]
 
@@ -36,6 +39,14 @@ class Placements:
             return None
         parts = (self.positive, self.negative)
         return math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in parts)) or None
+
+    def paired_se(self, strata: Strata = None) -> float | None:
+        """Return the standard error where positive i and negative i belong together, else as `se`.
+
+        As where both are seen under one mask, or made of one picture. strata [n]: the range that
+        each pair was drawn from.
+        """
+        return standard_error(self.positive + self.negative, strata) or None
 
     def minus(self, other: Placements) -> Placements:
         """Return what has the difference of two areas of the same cases as its `area`, and its se.

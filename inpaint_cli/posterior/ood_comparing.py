@@ -17,6 +17,7 @@ from inpaint_cli import data
 from inpaint_cli.data.image_set import SPLITS, ImageSet, counted
 from inpaint_cli.device import resolve
 from inpaint_cli.errors import UserError, unknown_name
+from inpaint_cli.metrics.intervals import Strata
 from inpaint_cli.metrics.options import CompletionOptions
 from inpaint_cli.metrics.protocol import (
     BINS,
@@ -277,9 +278,10 @@ def _document(
     for side, table, other in zip(sides[1:], tables[1:], others, strict=True):
         n, row = len(table.shares), dict[str, Any]()
         row["set"], row["n"], row["not_finite"] = side.name, n, _not_finite(other)
-        row["auroc"] = _separations(inside, other, np.arange(n))
+        bins = np.array([bin_of(share) for share in table.shares])
+        strata = bins if masks is not None and masks.is_mixture else None
+        row["auroc"] = _separations(inside, other, np.arange(n), strata)
         if order.by_visible:
-            bins = np.array([bin_of(share) for share in table.shares])
             row["by_visible"] = [
                 {"visible": ends, "n": int((bins == b).sum())}
                 | {"auroc": _separations(inside, other, np.flatnonzero(bins == b))}
@@ -312,14 +314,18 @@ def _separations(
     inside: Mapping[str, tuple[Values, Values]],
     outside: Mapping[str, tuple[Values, Values]],
     chosen: npt.NDArray[np.int64],
+    strata: Strata = None,
 ) -> dict[str, Any]:
-    """Return AUROC and standard error of the chosen pairs, by score; None where there is none."""
+    """Return AUROC and standard error of the chosen pairs, by score; None where there is none.
+
+    A pair is seen under one mask; strata: the range of each.
+    """
     if not len(chosen):
         return dict.fromkeys(inside)
     separations = {}
     for name, (scores, _) in inside.items():
         told = separation(scores[chosen], outside[name][0][chosen])
-        separations[name] = {"value": told.area, "se": told.se}
+        separations[name] = {"value": told.area, "se": told.paired_se(strata)}
     return separations
 
 

@@ -1,10 +1,20 @@
 """Families of other packages: found by their entry points, and never able to break ours."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+
+from inpaint_cli.errors import UserError
+from inpaint_cli.family import Completions
+from inpaint_cli.models import installed
+from inpaint_cli.models.method import Method
+from inpaint_cli.randomness import Noise
 
 WHOLE = """
 from inpaint_cli.models.classical import ClassicalFamily
@@ -103,6 +113,82 @@ def test_what_goes_wrong_in_an_installed_family_is_one_sentence(tmp_path: Path, 
     folder = package(tmp_path, model + WHOLE.replace("\nFAMILY", failing + "\nFAMILY"))
     last = python(COMPLETE, folder, top).splitlines()[-1]
     assert last.endswith("model: the family 'elsewhere' failed: KeyError: 'weights'")
+
+
+class Drawing(Method):
+    """A method of another package that draws whatever a test says."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def drawn(self, image: Any, visible: Any, noise: Any, **options: Any) -> Any:
+        return self.given(image)
+
+
+class Network(Drawing):
+    """The same with tensors."""
+
+    def complete(self, image: Any, visible: Any, noise: Any, **options: Any) -> Any:
+        return self.given(image)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A family `elsewhere` is installed."""
+    monkeypatch.setattr(installed, "announced", lambda: {"elsewhere": None})
+
+
+NOISE = Noise.of_completions(0, b"", range(2))
+PIXELS = np.full((6, 6, 3), 9, np.uint8)
+VISIBLE = np.arange(36).reshape(6, 6) > 9
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (lambda image: np.stack([image, image]) / 255, "gave float64 [2, 6, 6, 3]"),
+        (lambda image: np.stack([image, image])[:, :-1], "gave uint8 [2, 5, 6, 3]"),
+        (lambda image: np.stack([image, image])[..., :1], "gave uint8 [2, 6, 6, 1]"),
+        (lambda image: image[None], "gave uint8 [1, 6, 6, 3]"),
+        (lambda image: None, "gave NoneType; uint8 [2, 6, 6, 3] is needed"),
+        (lambda image: sys.exit(3), "failed: SystemExit: 3"),
+    ],
+)
+def test_arrays_of_another_number_size_or_type_are_refused(given: Any, told: str) -> None:
+    """They became black pictures, colours of one channel, or an internal error."""
+    model = installed.guarded(Drawing(given), "elsewhere")
+    with pytest.raises(UserError, match=re.escape(f"the family 'elsewhere' {told}")):
+        model.drawn(PIXELS, VISIBLE, NOISE)
+    with pytest.raises(UserError, match=re.escape(f"the family 'elsewhere' {told}")):
+        model.complete(*tensors(), NOISE)
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (lambda image: Completions(image.float()), "gave torch.float32 [1, 3, 6, 6]"),
+        (lambda image: Completions(image), "gave torch.uint8 [1, 3, 6, 6]"),
+        (lambda image: image, "gave Tensor; Completions are needed"),
+    ],
+)
+def test_tensors_of_another_number_or_type_are_refused(given: Any, told: str) -> None:
+    model = installed.guarded(Network(given), "elsewhere")
+    with pytest.raises(UserError, match=re.escape(f"the family 'elsewhere' {told}")):
+        model.complete(*tensors(), NOISE)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_what_is_visible_is_put_back_where_a_network_changed_it() -> None:
+    changed = Network(lambda image: Completions(255 - image.expand(2, -1, -1, -1)))
+    images = installed.guarded(changed, "elsewhere").complete(*tensors(), NOISE).images
+    expected = np.where(VISIBLE, 9, 246)
+    assert (images.numpy() == expected).all()
+
+
+def tensors() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy(PIXELS).permute(2, 0, 1)[None], torch.from_numpy(VISIBLE)[None, None]
 
 
 def test_a_name_of_ours_is_not_replaced_and_that_is_said(tmp_path: Path, top: Path) -> None:

@@ -306,6 +306,12 @@ def test_noise_is_told_from_digits_and_ranges_are_told_apart(file: Path) -> None
     json.dumps(document, allow_nan=False)
 
 
+def test_the_error_of_what_is_made_of_the_same_pictures_is_that_of_pairs(file: Path) -> None:
+    (flipped,) = compared(file, against=("flip",))["sets"]
+    apart = (2 / (12 * 30)) ** 0.5  # of as many unrelated pictures that look alike
+    assert 0 < flipped["auroc"]["likelihood"]["se"] < 0.75 * apart
+
+
 def test_a_folder_is_the_same_set_however_it_is_spelled(file: Path, tmp_path: Path) -> None:
     for i in range(120):
         noise = np.random.default_rng(i).integers(0, 256, (8, 8), dtype=np.uint8)

@@ -92,6 +92,21 @@ def test_the_standard_error_is_the_spread_over_draws() -> None:
     assert mean == pytest.approx(np.std([told.area for told in drawn]), rel=0.12)
 
 
+def test_the_error_of_pairs_is_the_spread_over_draws_of_pairs_in_every_range() -> None:
+    """As of pictures and what is made of them, under the same masks, a fifth in each range."""
+    ranges, drawn = np.arange(60) % 5, []
+    for _ in range(400):
+        both = ranges + RNG.normal(size=60)
+        inside, outside = both + RNG.normal(0.4, 0.3, 60), both + RNG.normal(0, 0.3, 60)
+        drawn.append(auroc.separation(inside, outside))
+    spread = np.std([told.area for told in drawn])
+    errors = [told.paired_se(ranges) for told in drawn]
+    assert np.mean([e for e in errors if e is not None]) == pytest.approx(spread, rel=0.12)
+    assert np.mean([told.se for told in drawn if told.se is not None]) > 2 * spread
+    same = RNG.normal(size=9)
+    assert auroc.separation(same, same).paired_se() is None
+
+
 def test_infinite_scores_have_their_place_in_the_order() -> None:
     told = auroc.separation(np.array([0.0, 1.0]), np.array([-np.inf, -np.inf]))
     assert (told.area, told.se) == (1.0, None)
