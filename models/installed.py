@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.family import Completions, Family
-from inpaint_cli.models.method import check_drawn
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -127,6 +126,8 @@ def _checked(given: Any, family: str, part: str, image: Any, visible: Any, noise
 
     What is visible of tensors is put back, as `Method` does with arrays.
     """
+    from inpaint_cli.models.method import check_drawn  # with numpy, which lists do without
+
     whose, shape = f"the family '{family}'", tuple(image.shape)
     if part == "drawn":
         check_drawn(given, (len(noise), *shape), whose)
