@@ -22,6 +22,7 @@ from inpaint_cli.contestants import (
 from inpaint_cli.errors import UserError
 from inpaint_cli.loaded_model import LoadedModel, load_model
 from inpaint_cli.masks import draw
+from inpaint_cli.parsing import telling_long_names
 from inpaint_cli.photos.arguments import ImageSource, photo_of, whole
 from inpaint_cli.photos.family_options import checked_options
 from inpaint_cli.photos.returned import CompletionResult
@@ -65,6 +66,7 @@ def complete(
     return loaded.complete(image, mask, **options)
 
 
+@telling_long_names
 def score(
     models: Any = zoo.DEFAULT,
     *,
@@ -98,6 +100,7 @@ def score(
     return run(order, load, reporter or Reporter(quiet=True))
 
 
+@telling_long_names
 def calibrate(
     model: str | Path = zoo.DEFAULT,
     *,
@@ -124,6 +127,7 @@ def calibrate(
     return calibrating.calibrate(order, contestant, reporter or Reporter(quiet=True))
 
 
+@telling_long_names
 def design(
     image: ImageSource,
     *,
@@ -153,6 +157,7 @@ def design(
     return design_photo(bench, photo, name)
 
 
+@telling_long_names
 def design_table(
     data: str | Path | Sequence[str | Path],
     *,

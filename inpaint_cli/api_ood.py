@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from inpaint_cli.contestants import contestant, contestant_of
 from inpaint_cli.loaded_model import LoadedModel, load_model
+from inpaint_cli.parsing import telling_long_names
 from inpaint_cli.photos.arguments import ImageSource, flag, names, path, photo_of, visible_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from inpaint_cli.reporting import Reporter
 
 
+@telling_long_names
 def ood(
     image: ImageSource,
     mask: ImageSource | None = None,
@@ -56,6 +58,7 @@ def ood(
     return judged
 
 
+@telling_long_names
 def fit_ood(
     model: str | Path,
     *,
@@ -86,6 +89,7 @@ def fit_ood(
     return ood_fit.fit_reference(order, contestant, reporter or Reporter(quiet=True))
 
 
+@telling_long_names
 def compare_ood(
     model: str | Path,
     *,

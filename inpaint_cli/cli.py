@@ -32,7 +32,7 @@ from inpaint_cli.errors import (
     ResourceError,
     UserError,
 )
-from inpaint_cli.parsing import brief
+from inpaint_cli.parsing import too_long
 from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.reporting import at_terminal
 from inpaint_cli.streams import outlive_readers, shown
@@ -155,7 +155,7 @@ def verdict(error: BaseException) -> tuple[int, str]:
     if is_out_of_memory(error):
         return 1, "error: out of memory. Ask for less at a time, or take a machine with more."
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-        return 2, f"error: {brief(error.filename)}: no file can have so long a name."
+        return 2, f"error: {too_long(error.filename)}"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return 1, f"error: {where}{error.strerror}."

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from inpaint_cli.errors import ResourceError, UserError
+from inpaint_cli.errors import PlainError, ResourceError, UserError
 from inpaint_cli.locking import hold
+from inpaint_cli.parsing import too_long
 
 NAME_BYTES = 255
 """So long a name may be on the file systems of Linux, macOS and Windows."""
@@ -280,10 +281,12 @@ def _is_about(error: OSError, temporary: Path, path: Path) -> bool:
     return error.filename is None or os.fspath(error.filename) in named
 
 
-def write_error(path: Path, error: OSError) -> ResourceError:
+def write_error(path: Path, error: OSError) -> PlainError:
     """Return the sentence for a file or folder that cannot be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"{path}: no space left on the disk. Free some, or write elsewhere.")
+    if error.errno == errno.ENAMETOOLONG:
+        return too_long(path)
     return ResourceError(f"{path}: cannot be written ({error.strerror or error}).")
 
 

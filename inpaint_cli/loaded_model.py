@@ -17,6 +17,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.family import Family, Model, unfinished
 from inpaint_cli.models import external, installed
 from inpaint_cli.models.deferred import DeferredModel
+from inpaint_cli.parsing import telling_long_names
 from inpaint_cli.photos.arguments import ImageSource, number, path, photo_of, visible_of, whole
 from inpaint_cli.photos.completing import complete_photo
 from inpaint_cli.photos.family_options import checked_options
@@ -55,6 +56,7 @@ class LoadedModel:
         """Return how many completions are made by default: 1 if all would be equal."""
         return DEFAULT_N if self.model.stochastic and temperature != 0 else 1
 
+    @telling_long_names
     def complete(
         self,
         image: ImageSource,
@@ -102,6 +104,7 @@ class LoadedModel:
         completed = complete_photo(photo, known, self.model, request)
         return CompletionResult.of(completed, flat, chosen)
 
+    @telling_long_names
     def reconstruct(self, image: ImageSource) -> CompletionResult:
         """Return what the model's autoencoder makes of a whole image, at the image's size.
 
@@ -140,6 +143,7 @@ class LoadedModel:
         ) or not_as_scored(self.family.options, request.options, self.model.config)
 
 
+@telling_long_names
 def load_model(
     name_or_path: str | Path = zoo.DEFAULT,
     device: str = "auto",

@@ -9,8 +9,9 @@ import re
 import stat
 import tomllib
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from inpaint_cli.errors import UserError
 
@@ -50,6 +51,8 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     try:
         return read_bytes(path, most).decode("utf-8")
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise too_long(path) from error
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file ({error}).") from error
@@ -66,6 +69,33 @@ def toml_of(text: str, where: str | Path) -> dict[str, Any]:
         tomllib.loads, text.removeprefix(BYTE_ORDER_MARK), f"{where}: not a TOML file"
     )
     return table
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def too_long(name: object) -> UserError:
+    """Return the error for a name that no file can have."""
+    return UserError(f"{brief(name)}: no file can have so long a name.")
+
+
+def telling_long_names(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function so that a name that no file can have is a UserError.
+
+    Where such a name is met depends on what else is looked for, and no system says it but this way.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        try:
+            return function(*args, **options)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise too_long(error.filename) from None
+
+    return call
 
 
 def brief(value: object, most: int = 60) -> str:

@@ -88,7 +88,7 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ResourceError, match="File name too long"):
+    with pytest.raises(UserError, match="no file can have so long a name"):
         files.write_text(tmp_path / ("x" * 300), "x")
     assert os.listdir(tmp_path) == []
 

@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from inpaint_cli.errors import ResourceError
 from inpaint_cli.page.opened import OpenedPhoto
+from inpaint_cli.parsing import telling_long_names
 from inpaint_cli.photos.arguments import ImageSource, photo_of
 
 EDITOR = ("mask.js", "view.js", "hud.js", "input.js", "editor.js")
 """The files of the editor, each after those that it needs."""
 
 
+@telling_long_names
 def paint(photo: ImageSource) -> Any:
     """Return a widget in which the hole of a photo is painted; show it as the value of a cell.
 

@@ -52,14 +52,14 @@ def names(value: Any, name: str) -> tuple[str, ...]:
     """Return one or more names or paths as texts; UserError for anything else."""
     several = value if isinstance(value, list | tuple | set | frozenset) else (value,)
     for one in several:
-        if not isinstance(one, str | Path):
+        if not isinstance(one, str | Path) or "\0" in str(one):
             raise UserError(f"must be names or paths, got {_short(one)}.", setting=name)
     return tuple(map(str, several))
 
 
 def path(value: Any, name: str) -> Path:
     """Return a path; UserError for anything else."""
-    if not isinstance(value, str | Path):
+    if not isinstance(value, str | Path) or "\0" in str(value):
         raise UserError(f"must be a path, got {_short(value)}.", setting=name)
     return Path(value)
 

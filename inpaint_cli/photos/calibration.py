@@ -19,7 +19,7 @@ import numpy.typing as npt
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import write_text
-from inpaint_cli.parsing import read_bytes
+from inpaint_cli.parsing import read_bytes, telling_long_names
 
 SCHEMA = 1
 KIND = "inpaint calibration"
@@ -153,6 +153,7 @@ def scores(members: Values, truth: Values, spread: SpreadKind) -> Values:
     return np.asarray(np.round(np.abs(truth - middle) / unit, DIGITS))
 
 
+@telling_long_names
 def save(calibration: Calibration, path: Path) -> None:
     """Write a calibration as JSON."""
     document = {"schema": SCHEMA, "kind": KIND, **asdict(calibration)}

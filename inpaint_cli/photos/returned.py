@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
-from inpaint_cli.photos.arguments import whole
+from inpaint_cli.parsing import telling_long_names
+from inpaint_cli.photos.arguments import names, path, whole
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.intervals import PhotoIntervals
@@ -78,6 +79,7 @@ class CompletionResult:
             calibration,
         )
 
+    @telling_long_names
     def save(
         self,
         folder: str | Path,
@@ -93,16 +95,15 @@ class CompletionResult:
         """
         photo = self.completed.photo
         suffix = suffix_for(photo, format)
-        if not isinstance(folder, str | Path):
-            raise UserError(f"must be a path, got {type(folder).__name__}.", setting="folder")
+        place, (stem,) = path(folder, "folder"), names((stem,), "stem")
         quality = None if quality is None else whole(quality, "quality")
-        paths = [Path(folder) / f"{stem}-{index}{suffix}" for index in range(len(self.images))]
-        sheet = Path(folder) / f"{stem}-sheet.png"
-        for path in (*paths, sheet):
-            if path.exists() and not overwrite:
-                raise UserError("exists. Choose another place, or overwrite it.", where=path)
-        for path, samples in zip(paths, self._samples(), strict=True):
-            write(path, photo, samples, format=format, quality=quality)
+        paths = [place / f"{stem}-{index}{suffix}" for index in range(len(self.images))]
+        sheet = place / f"{stem}-sheet.png"
+        for file in (*paths, sheet):
+            if file.exists() and not overwrite:
+                raise UserError("exists. Choose another place, or overwrite it.", where=file)
+        for file, samples in zip(paths, self._samples(), strict=True):
+            write(file, photo, samples, format=format, quality=quality)
         with replacing(sheet) as temporary:
             temporary.write_bytes(self._repr_png_())
         return [*paths, sheet]

@@ -15,6 +15,8 @@ from inpaint_cli import masks
 from inpaint_cli.errors import UserError
 from inpaint_cli.files import replacing
 from inpaint_cli.masks.files import read_mask
+from inpaint_cli.parsing import telling_long_names
+from inpaint_cli.photos.arguments import names, path
 from inpaint_cli.photos.blending import TOUCHED
 from inpaint_cli.photos.cutting import model_input, window_colours
 from inpaint_cli.photos.windows import Box, Mask
@@ -118,9 +120,11 @@ class DesignedPhoto:
 
         return sheet_of(self)
 
+    @telling_long_names
     def save(self, folder: str | Path, stem: str = "photo") -> list[Path]:
         """Write STEM-design.png and STEM-design.npz, and return their paths."""
-        picture, arrays = (Path(folder) / f"{stem}-design.{ending}" for ending in ("png", "npz"))
+        place, (stem,) = path(folder, "folder"), names((stem,), "stem")
+        picture, arrays = (place / f"{stem}-design.{ending}" for ending in ("png", "npz"))
         with replacing(picture) as temporary:
             self.sheet().save(temporary)
         with replacing(arrays) as temporary, temporary.open("wb") as file:

@@ -20,7 +20,7 @@ from inpaint_cli.bounds import MOST_COMPLETIONS
 from inpaint_cli.configuration import from_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.targets import Contestant
-from inpaint_cli.parsing import check_regular, json_of
+from inpaint_cli.parsing import check_regular, json_of, telling_long_names
 from inpaint_cli.photos.arguments import one_of
 from inpaint_cli.posterior.ood_features import Form, StatisticKind, length_of
 from inpaint_cli.posterior.ood_scores import Scale, is_finite, p_values, signed_log
@@ -151,6 +151,7 @@ def transformed(name: str, features: Mapping[StatisticKind, Values]) -> Values:
     return signed_log(values) if name == "gradient-log" else values
 
 
+@telling_long_names
 def save(reference: Reference, path: Path) -> None:
     """Write a reference."""
     import torch
