@@ -12,6 +12,7 @@ import torch
 
 from inpaint_cli.data.image_set import ImageSet
 from inpaint_cli.errors import UserError
+from inpaint_cli.metrics.intervals import Strata
 from inpaint_cli.metrics.targets import Contestant, subset
 from inpaint_cli.photos.windows import Mask
 from inpaint_cli.posterior.choosing import Estimator
@@ -82,7 +83,7 @@ def crossed(
     images = load_split(order, bench.contestant, bench.judge, order.split, reporter, labelled=True)
     rows = subset(images, order.limit)
     labels = np.stack([labels_of(images, rows, one.judge) for one in tasks.benches])
-    starts = starts_of(order, bench, len(rows), reporter)
+    starts, strata = starts_of(order, bench, len(rows), reporter)
     shape = (len(tasks.benches), len(rows), order.steps + 2, len(tasks.benches))
     told = np.empty(shape)
     with reporter.progress("looks", shape[0] * len(rows) * order.steps) as advance:
@@ -91,7 +92,7 @@ def crossed(
             for number, one in enumerate(tasks.benches):
                 outputs = _told(one, image, starts[place], row, advance)
                 told[number, place] = outputs[:, tasks.numbers]
-    return _document(tasks, images, told, labels)
+    return _document(tasks, images, told, labels, strata)
 
 
 def _told(
@@ -114,6 +115,7 @@ def _document(
     images: ImageSet,
     told: npt.NDArray[np.float64],
     labels: npt.NDArray[np.int64],
+    strata: Strata,
 ) -> Document:
     bench, names = tasks.benches[0], tasks.names
     stages: Sequence[int | str] = [*range(bench.order.steps + 1), WHOLE]
@@ -121,7 +123,7 @@ def _document(
     for judged, name in enumerate(names):
         for place, looks in enumerate(stages):
             figures = [
-                figures_of(two_point(told[chosen, :, place, judged]), labels[judged])
+                figures_of(two_point(told[chosen, :, place, judged]), labels[judged], strata)
                 for chosen in range(len(names))
             ]
             for chosen, other in enumerate(names):

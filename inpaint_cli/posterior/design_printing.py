@@ -40,11 +40,11 @@ def text_of(document: Document) -> str:
     """Return the report as plain tables."""
     title = title_of(document)
     if not is_crossed(document):
-        return "\n".join([title, *aligned(_grid(document), left=(0, 1)), LEGEND]) + "\n"
+        return "\n".join([title, *aligned(_grid(document), left=(0, 1)), _legend(document)]) + "\n"
     lines = [title]
     for heading, rows in _crossed(document):
         lines += ["", heading, *aligned(rows, left=(0, 1))]
-    return "\n".join([*lines, "", CROSSED_LEGEND]) + "\n"
+    return "\n".join([*lines, "", _legend(document)]) + "\n"
 
 
 def markdown_of(document: Document) -> str:
@@ -53,9 +53,22 @@ def markdown_of(document: Document) -> str:
     if is_crossed(document):
         for heading, (head, *rows) in _crossed(document):
             lines += ["", heading, "", *markdown_table(head, rows)]
-        return "\n".join([*lines, "", CROSSED_LEGEND]) + "\n"
+        return "\n".join([*lines, "", _legend(document)]) + "\n"
     head, *rows = _grid(document)
-    return "\n".join([*lines, "", *markdown_table(head, rows), "", LEGEND]) + "\n"
+    return "\n".join([*lines, "", *markdown_table(head, rows), "", _legend(document)]) + "\n"
+
+
+def _legend(document: Document) -> str:
+    """Return what the signs of a table mean, and how many of them are to be expected."""
+    crossed = is_crossed(document)
+    shown = [e for e in document["figures"] if not crossed or e["looks"] == document["steps"]]
+    tested = sum(bool(e["difference"] and e["difference"]["ci95"]) for e in shown)
+    legend = CROSSED_LEGEND if crossed else LEGEND
+    if tested < 2:
+        return legend
+    return (
+        f"{legend}. Of {tested} comparisons, none corrected for that, 1 in 20 is marked by chance"
+    )
 
 
 def csv_of(document: Document) -> str:

@@ -15,7 +15,8 @@ from inpaint_cli import __version__, masks
 from inpaint_cli.data.image_set import ImageSet, counted
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import read_mask
-from inpaint_cli.metrics.protocol import Setting, choose_masks
+from inpaint_cli.metrics.intervals import Strata, freedom_of, standard_error
+from inpaint_cli.metrics.protocol import Setting, bin_of, choose_masks
 from inpaint_cli.metrics.targets import Contestant, subset
 from inpaint_cli.parsing import brief
 from inpaint_cli.photos.windows import Mask
@@ -45,13 +46,14 @@ class Figure:
     name: str
     better: str
     values: Values | auroc.Placements
+    strata: Strata = None
+    """Of each picture the range of what is visible first, where starts are a mixture of ranges."""
 
     def estimate(self) -> tuple[float, float | None]:
         """Return the figure over all pictures and its standard error; None where all are alike."""
         if isinstance(self.values, auroc.Placements):
             return self.values.area, self.values.se
-        se = float(self.values.std(ddof=1) / np.sqrt(len(self.values)))
-        return float(self.values.mean()), se or None
+        return float(self.values.mean()), standard_error(self.values, self.strata) or None
 
     def minus(self, other: Figure) -> Figure:
         """Return the difference to the same figure of another way, picture by picture."""
@@ -59,7 +61,7 @@ class Figure:
         if isinstance(mine, auroc.Placements):
             assert isinstance(theirs, auroc.Placements)
             return Figure(self.name, self.better, mine.minus(theirs))
-        return Figure(self.name, self.better, mine - cast(Values, theirs))
+        return Figure(self.name, self.better, mine - cast(Values, theirs), self.strata)
 
 
 def tabulate(
@@ -77,7 +79,7 @@ def tabulate(
     images = load_split(order, bench.contestant, bench.judge, order.split, reporter, labelled=True)
     rows = subset(images, order.limit)
     labels = labels_of(images, rows, bench.judge)
-    starts = starts_of(order, bench, len(rows), reporter)
+    starts, strata = starts_of(order, bench, len(rows), reporter)
     probabilities = np.empty(
         (len(order.estimators), len(rows), order.steps + 2, bench.judge.classes)
     )
@@ -88,7 +90,7 @@ def tabulate(
                 probabilities[number, place] = _looked_at(
                     bench, cast(Estimator, estimator), image, starts[place], row, advance
                 )
-    return _document(bench, images, len(rows), probabilities, labels)
+    return _document(bench, images, strata, probabilities, labels)
 
 
 def labels_of(images: ImageSet, rows: Sequence[int], judge: Judge) -> npt.NDArray[np.int64]:
@@ -132,9 +134,11 @@ def outputs_of(images: ImageSet, judge: Judge) -> npt.NDArray[np.int64]:
     return np.array([known.index(name) if known else i for i, name in enumerate(images.classes)])
 
 
-def starts_of(order: DesignOrder, bench: Bench, count: int, reporter: Reporter) -> list[Mask]:
-    """Return what is visible of each picture before the first look."""
-    size = bench.looks.size
+def starts_of(
+    order: DesignOrder, bench: Bench, count: int, reporter: Reporter
+) -> tuple[list[Mask], Strata]:
+    """Return what is visible of each picture before the first look, and its range in a mixture."""
+    size, strata = bench.looks.size, None
     path = Path(order.start)
     if path.is_file() and path.suffix != ".npz":
         starts = [read_mask(path, size=(size, size))] * count
@@ -147,9 +151,11 @@ def starts_of(order: DesignOrder, bench: Bench, count: int, reporter: Reporter) 
         except UserError as error:
             raise UserError(error.text, setting="start") from error
         starts = [np.asarray(drawn[index]) for index in range(count)]
+        if drawn.is_mixture:
+            strata = np.array([bin_of(start.mean()) for start in starts])
     for start in {id(start): start for start in starts}.values():
         check_start(start, bench.looks)
-    return starts
+    return starts, strata
 
 
 def _looked_at(
@@ -169,12 +175,15 @@ def _looked_at(
     return np.stack([*beliefs, *[beliefs[-1]] * missing, whole])
 
 
-def figures_of(p: Probabilities, labels: npt.NDArray[np.int64]) -> list[Figure]:
+def figures_of(
+    p: Probabilities, labels: npt.NDArray[np.int64], strata: Strata = None
+) -> list[Figure]:
     """Return the figures of class probabilities [N, C]: accuracy, NLL, with two classes AUROC."""
     right = p[np.arange(len(labels)), labels]
+    hits = (p.argmax(axis=1) == labels).astype(np.float64)
     figures = [
-        Figure("accuracy", "higher", (p.argmax(axis=1) == labels).astype(np.float64)),
-        Figure("nll", "lower", -np.log(np.maximum(right, LEAST))),
+        Figure("accuracy", "higher", hits, strata),
+        Figure("nll", "lower", -np.log(np.maximum(right, LEAST)), strata),
     ]
     if p.shape[1] == 2 and 0 < labels.sum() < len(labels):
         figures.append(Figure("auroc", "higher", auroc.placements(p[:, 1], labels == 1)))
@@ -184,17 +193,17 @@ def figures_of(p: Probabilities, labels: npt.NDArray[np.int64]) -> list[Figure]:
 def _document(
     bench: Bench,
     images: ImageSet,
-    count: int,
+    strata: Strata,
     probabilities: npt.NDArray[np.float64],
     labels: npt.NDArray[np.int64],
 ) -> Document:
-    order = bench.order
+    order, count = bench.order, len(labels)
     entries = []
     stages: list[int | str] = [*range(order.steps + 1), WHOLE]
     for place, looks in enumerate(stages):
-        first = figures_of(probabilities[0, :, place], labels)
+        first = figures_of(probabilities[0, :, place], labels, strata)
         for number, estimator in enumerate(order.estimators):
-            figures = figures_of(probabilities[number, :, place], labels)
+            figures = figures_of(probabilities[number, :, place], labels, strata)
             for figure, reference in zip(figures, first, strict=True):
                 entry = entry_of(figure, looks, count) | {"estimator": estimator}
                 entry["difference"] = difference(figure, reference) if number else None
@@ -232,7 +241,8 @@ def difference(figure: Figure, reference: Figure) -> Document:
     value, se = apart.estimate()
     of_areas = isinstance(apart.values, auroc.Placements)
     upper = (1 + LEVEL) / 2
-    beyond = ndtri(upper) if of_areas else stdtrit(len(cast(Values, apart.values)) - 1, upper)
+    freedom = 0.0 if of_areas else freedom_of(cast(Values, apart.values), apart.strata)
+    beyond = ndtri(upper) if of_areas else stdtrit(freedom, upper)
     ends = [float(value - beyond * se), float(value + beyond * se)] if se else None
     return {"value": value, "se": se, "ci95": ends}
 

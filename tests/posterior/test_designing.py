@@ -194,6 +194,23 @@ def test_two_classes_have_an_auroc(tmp_path: Path) -> None:
     assert np.isfinite(wrong[1].estimate()[0])
 
 
+def test_starts_of_a_mixture_have_ranges(
+    digits_classifier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, plain = list[Any](), design_table.figures_of
+
+    def noted(p: Any, labels: Any, strata: Any = None) -> Any:
+        seen.append(strata)
+        return plain(p, labels, strata)
+
+    monkeypatch.setattr(design_table, "figures_of", noted)
+    for start in ("freeform-scaled@mixture", "nothing"):
+        given = {"classifier": digits_classifier, "estimator": "random", "limit": 5, "start": start}
+        inpaint_cli.design_table("digits", model="pcnn-digits", **FEW | given)
+    assert sorted(seen[0]) == [0, 1, 2, 3, 4]
+    assert seen[-1] is None
+
+
 def test_once_all_is_seen_further_looks_change_nothing(digits_classifier: str) -> None:
     document = inpaint_cli.design_table(
         "digits",
