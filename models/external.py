@@ -234,6 +234,15 @@ def seeds_of(noise: Noise) -> list[int]:
     return [int(stream(noise.seed, noise.tag, *key).random() * SEEDS) for key in noise.keys]
 
 
+def plain(value: float) -> str:
+    """Return a value with three digits that count, and no exponent.
+
+    >>> plain(1234.5), plain(0.00002), plain(100.0)
+    ('1230', '0.00002', '100')
+    """
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+
+
 def in_words(spent: Mapping[str, float]) -> str:
     """Return what runs took and did (`ExternalTool.take_spent`), as a remark.
 
@@ -248,8 +257,9 @@ def in_words(spent: Mapping[str, float]) -> str:
     )
     changed = "visible pixels are as they were"
     if spent["changed"]:
-        changed = f"it changed {100 * spent['changed']:.3g} % of the visible samples, now put back"
-    return f"{runs} of {spent['seconds']:.3g} s{memory}; {changed}"
+        share = plain(100 * spent["changed"])
+        changed = f"it changed {share} % of the visible samples, now put back"
+    return f"{runs} of {plain(spent['seconds'])} s{memory}; {changed}"
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ Pictures of any tool in one folder and originals in another, or the results of `
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -35,7 +35,7 @@ from inpaint_cli.photos.listing import HEIF_SUFFIXES
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import is_recorded
 from inpaint_cli.pictures.plain import Span, common_span, plain_bytes
-from inpaint_cli.pictures.reading import look
+from inpaint_cli.pictures.reading import is_exact_webp, look
 from inpaint_cli.reporting import Reporter
 
 LOSSY = {
@@ -43,6 +43,17 @@ LOSSY = {
     *(".webp", ".avif", *HEIF_SUFFIXES),
 }
 PixelArray = npt.NDArray[np.uint8]
+
+
+def is_lossy(file: Path) -> bool:
+    """Return whether the format of a file changes pixels; WebP may be either."""
+    suffix = file.suffix.lower()
+    return suffix in LOSSY and not (suffix == ".webp" and is_exact_webp(file.read_bytes()))
+
+
+def suffixes_of(files: Iterable[Path]) -> str:
+    """Return the suffixes of files as a message names them; empty where there is no file."""
+    return ", ".join(sorted({file.suffix.lower() for file in files}))
 
 
 @dataclass(frozen=True)
@@ -200,10 +211,9 @@ class FilesTarget(Target):
                 f"{counted(self._mixed, 'completion')} in grey of originals in colour, so errors "
                 "of colour are counted"
             )
-        if self._lossy:
-            suffixes = ", ".join(sorted({file.suffix.lower() for file in self._lossy}))
+        if lossy := self._lossy:
             lines.append(
-                f"{counted(len(self._lossy), 'completion')} of a lossy format ({suffixes}), so "
+                f"{counted(len(lossy), 'completion')} of a lossy format ({suffixes_of(lossy)}), so "
                 "errors of the compression are counted"
             )
         unknown = [pair.id for pair in self.pairs if pair.hole is None]
@@ -225,22 +235,18 @@ class FilesTarget(Target):
             )
         return lines
 
-    @property
+    @cached_property
     def _lossy(self) -> list[Path]:
         """The completions whose format changes pixels."""
-        files = [file for pair in self.pairs for file in pair.completions]
-        return [file for file in files if file.suffix.lower() in LOSSY]
+        return [file for pair in self.pairs for file in pair.completions if is_lossy(file)]
 
     @property
     def keeps_visible(self) -> bool:
         return bool(self.origin) and not self._lossy
 
     def facts(self) -> TargetFacts:
-        lossy = sorted({f.suffix.lower() for f in self.files} & LOSSY)
-        told = (
-            f"some files are lossy ({', '.join(lossy)}): their artefacts alone may tell the sides "
-            "apart"
-        )
+        lossy = suffixes_of(filter(is_lossy, self.files))
+        told = f"some files are lossy ({lossy}): their artefacts alone may tell the sides apart"
         return TargetFacts(
             model={
                 "family": None,

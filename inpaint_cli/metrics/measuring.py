@@ -30,10 +30,10 @@ from inpaint_cli.metrics.metric import Column, Columns, Figures, MeasuredCase
 from inpaint_cli.metrics.options import MeasureOptions
 from inpaint_cli.metrics.protocol import digest_of
 from inpaint_cli.metrics.targets import Case, Target
-from inpaint_cli.models.external import ToolFailure, in_words
+from inpaint_cli.models.external import ToolFailure, in_words, plain
 from inpaint_cli.reporting import Advance
 
-VERSION = 8
+VERSION = 9
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
 COMPLETIONS = 512
 """About so many completions make a shard."""
@@ -288,8 +288,8 @@ def remark(spent: Mapping[str, float]) -> str | None:
         told.append(in_words(spent))
     elif spent.get("changed"):
         told.append(
-            f"{100 * spent['changed']:.3g} % of the visible samples differ from the originals, by "
-            f"{spent['changed_by']:.3g} of 255 on average; they are scored as they are"
+            f"{plain(100 * spent['changed'])} % of the visible samples differ from the originals, "
+            f"by {plain(spent['changed_by'])} of 255 on average; they are scored as they are"
         )
         if spent.get("untouched") == 1:
             told.append("no hidden sample differs: are the masks inverted? White is hidden")

@@ -24,7 +24,7 @@ from inpaint_cli.device import rank, world_size
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.metrics import statistics_file
 from inpaint_cli.metrics.estimate import Refused
-from inpaint_cli.metrics.folders import LOSSY, CommonSize, header
+from inpaint_cli.metrics.folders import CommonSize, header, is_lossy, suffixes_of
 from inpaint_cli.metrics.instruments import Instruments
 from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
 from inpaint_cli.metrics.metric import Columns
@@ -197,7 +197,7 @@ class UnpairedTarget:
             dataset |= {"height": None, "width": None}
         files = list(pictures.files)
         files += self.originals.files if isinstance(self.originals, PictureSet) else []
-        lossy = ", ".join(sorted({path.suffix.lower() for path in files} & LOSSY))
+        lossy = suffixes_of(filter(is_lossy, files))
         return TargetFacts(
             model={
                 "family": None,

@@ -217,7 +217,7 @@ def _read_other(data: bytes, kind: str, name: str, huge: bool) -> Picture:
         notes += _changes(data, kind, image)
         picture = _of_loaded(_true_alpha(image, data, kind), kind, notes)
     indices = None if picture.indices is None else upright(picture.indices, orientation)
-    lossless = kind not in LOSSY and (kind != "WEBP" or _is_exact_webp(data))
+    lossless = kind not in LOSSY and (kind != "WEBP" or is_exact_webp(data))
     return replace(
         picture,
         samples=upright(picture.samples, orientation),
@@ -255,7 +255,7 @@ def _true_alpha(image: Image.Image, data: bytes, kind: str) -> Image.Image:
     return image
 
 
-def _is_exact_webp(data: bytes) -> bool:
+def is_exact_webp(data: bytes) -> bool:
     """Return whether the first frame is coded without loss (RFC 9649, section 2)."""
     place = 12
     while place + 8 <= len(data):

@@ -147,6 +147,17 @@ def test_lossy_files_are_warned_of(suffix: str, originals: Path, tmp_path: Path)
     assert told in document["metrics"][0]["warnings"]
 
 
+def test_webp_without_loss_is_not_called_lossy(originals: Path, tmp_path: Path) -> None:
+    """As `complete --format keep` writes of such an original."""
+    results = filled(originals, tmp_path / "out")
+    for path in list(results.iterdir()):
+        with Image.open(path) as image:
+            image.save(path.with_suffix(".webp"), lossless=True)
+        path.unlink()
+    target = opened(results, originals)
+    assert (target.cautions(), target.facts().of_features) == ([], ())
+
+
 def test_the_results_of_complete_are_scored_as_they_are(
     originals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

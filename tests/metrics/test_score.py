@@ -148,6 +148,23 @@ def test_a_killed_run_goes_on_and_ends_the_same(
     assert completed == list(range(4, 12))
 
 
+def test_shards_of_an_earlier_version_are_left_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 8 had no columns that tell how many of the best are copies: its figures were lost."""
+    figures = measuring.Meter.figures
+
+    def as_before(self: measuring.Meter, case: Any) -> Any:
+        row = figures(self, case)
+        return {name: row[name] for name in row if not name.endswith("best-infinite")}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, "VERSION", 8)
+        patch.setattr(measuring.Meter, "figures", as_before)
+        report(("psnr",), work=tmp_path)
+    assert steady(report(("psnr",), work=tmp_path)) == steady(report(("psnr",)))
+
+
 def test_shards_of_any_size_and_order_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = values(report(SOME))
     monkeypatch.setattr(measuring, "MOST", 5)
