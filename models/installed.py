@@ -116,12 +116,14 @@ def _guard(method: Callable[..., Any], family: str, part: str) -> Callable[..., 
             raise UserError(
                 f"the family '{family}' failed: {type(error).__name__}: {error}", setting="model"
             ) from error
-        return _checked(given, family, part, *args) if part in DRAWING else given
+        return _checked(given, family, part, *args, **options) if part in DRAWING else given
 
     return call
 
 
-def _checked(given: Any, family: str, part: str, image: Any, visible: Any, noise: Noise) -> Any:
+def _checked(
+    given: Any, family: str, part: str, /, image: Any, visible: Any, noise: Noise, **_: Any
+) -> Any:
     """Return completions; UserError for other numbers, sizes or types than they must have.
 
     What is visible of tensors is put back, as `Method` does with arrays.

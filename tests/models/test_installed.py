@@ -187,6 +187,15 @@ def test_what_is_visible_is_put_back_where_a_network_changed_it() -> None:
     assert (images.numpy() == expected).all()
 
 
+@pytest.mark.usefixtures("elsewhere")
+def test_a_guarded_model_is_called_by_names_as_ours_are() -> None:
+    whole = Drawing(lambda image: np.stack([image, image]))
+    image, visible = tensors()
+    model = installed.guarded(whole, "elsewhere")
+    completions = model.complete(image=image, visible=visible, noise=NOISE, temperature=0.5)
+    assert completions.images.equal(image.expand(2, -1, -1, -1))
+
+
 def tensors() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(PIXELS).permute(2, 0, 1)[None], torch.from_numpy(VISIBLE)[None, None]
 
