@@ -29,6 +29,8 @@ class Shape:
     """Channels of the coarsest feature map (z_channels)."""
     resolution: int
     """Nominal side of the image; only `attention` depends on it."""
+    groups: int = GROUPS
+    """Of every normalisation."""
 
     @property
     def factor(self) -> int:
@@ -44,19 +46,19 @@ class Shape:
         return self.resolution >> level in self.attention
 
 
-def normalisation(channels: int) -> nn.GroupNorm:
+def normalisation(channels: int, groups: int) -> nn.GroupNorm:
     """Return the group normalisation that every part uses."""
-    return GroupNorm(GROUPS, channels, eps=1e-6)
+    return GroupNorm(groups, channels, eps=1e-6)
 
 
 class ResBlock(nn.Module):
     """Two normalised convolutions beside a skip; in_channels to out_channels, at the same size."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
-        self.norm1 = normalisation(in_channels)
+        self.norm1 = normalisation(in_channels, groups)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm2 = normalisation(out_channels)
+        self.norm2 = normalisation(out_channels, groups)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
         self.nin_shortcut = (
             nn.Conv2d(in_channels, out_channels, 1) if in_channels != out_channels else None
@@ -72,9 +74,9 @@ class ResBlock(nn.Module):
 class AttnBlock(nn.Module):
     """Self-attention over positions with one head, beside a skip."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = normalisation(channels)
+        self.norm = normalisation(channels, groups)
         self.q = nn.Conv2d(channels, channels, 1)
         self.k = nn.Conv2d(channels, channels, 1)
         self.v = nn.Conv2d(channels, channels, 1)
@@ -115,11 +117,11 @@ class Upsample(nn.Module):
 class Middle(nn.Module):
     """What lies between the levels of an encoder or a decoder and the coarsest map."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.block_1 = ResBlock(channels, channels)
-        self.attn_1 = AttnBlock(channels)
-        self.block_2 = ResBlock(channels, channels)
+        self.block_1 = ResBlock(channels, channels, groups)
+        self.attn_1 = AttnBlock(channels, groups)
+        self.block_2 = ResBlock(channels, channels, groups)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.block_2(self.attn_1(self.block_1(x)))
@@ -129,11 +131,14 @@ class Middle(nn.Module):
 class Level(nn.Module):
     """Residual blocks of one size, each followed by attention where the level has it."""
 
-    def __init__(self, in_channels: int, out_channels: int, blocks: int, attends: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, blocks: int, attends: bool, groups: int
+    ) -> None:
         super().__init__()
         widths = [in_channels] + [out_channels] * blocks
-        self.block = nn.ModuleList(ResBlock(a, b) for a, b in pairwise(widths))
-        self.attn = nn.ModuleList(AttnBlock(out_channels) for _ in range(blocks if attends else 0))
+        self.block = nn.ModuleList(ResBlock(a, b, groups) for a, b in pairwise(widths))
+        attended = range(blocks if attends else 0)
+        self.attn = nn.ModuleList(AttnBlock(out_channels, groups) for _ in attended)
         self.downsample: nn.Module | None = None
         self.upsample: nn.Module | None = None
 
@@ -159,12 +164,12 @@ class Encoder(nn.Module):
         for level, (before, width) in enumerate(
             zip((shape.width, *widths[:-1]), widths, strict=True)
         ):
-            part = Level(before, width, shape.blocks, shape.attends(level))
+            part = Level(before, width, shape.blocks, shape.attends(level), shape.groups)
             if level < len(widths) - 1:
                 part.downsample = Downsample(width)
             self.down.append(part)
-        self.mid = Middle(widths[-1])
-        self.norm_out = normalisation(widths[-1])
+        self.mid = Middle(widths[-1], shape.groups)
+        self.norm_out = normalisation(widths[-1], shape.groups)
         self.conv_out = nn.Conv2d(widths[-1], shape.latent_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -188,15 +193,15 @@ class Decoder(nn.Module):
         super().__init__()
         widths = shape.widths()
         self.conv_in = nn.Conv2d(shape.latent_channels, widths[-1], 3, padding=1)
-        self.mid = Middle(widths[-1])
+        self.mid = Middle(widths[-1], shape.groups)
         self.up = nn.ModuleList()  # up[0] is the finest level, as in the encoder
         for level, width in enumerate(widths):
             before = widths[min(level + 1, len(widths) - 1)]
-            part = Level(before, width, shape.blocks + 1, shape.attends(level))
+            part = Level(before, width, shape.blocks + 1, shape.attends(level), shape.groups)
             if level > 0:
                 part.upsample = Upsample(width)
             self.up.append(part)
-        self.norm_out = normalisation(widths[0])
+        self.norm_out = normalisation(widths[0], shape.groups)
         self.conv_out = nn.Conv2d(widths[0], out_channels, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:

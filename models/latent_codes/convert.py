@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from inpaint_cli import building
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.foreign import check_fit, read_state, shape_text, skeleton
-from inpaint_cli.models.latent_codes.config import PRESETS, LatentConfig
+from inpaint_cli.models.latent_codes.config import GROUPS, PRESETS, LatentConfig
 from inpaint_cli.models.latent_codes.networks import LatentCodes
 from inpaint_cli.randomness import tag_of
 
@@ -269,6 +269,7 @@ def _config(
             embed_dim=embed_dim,
             codes=codes,
             codebook="gradient",
+            norm_groups=GROUPS,
             **_finer(refinement, multipliers, side),
         )
     except UserError as error:

@@ -57,7 +57,7 @@ class ImageDecoder(nn.Module):
         super().__init__()
         form: Form = "literal-partial" if partial_form == "literal" else "partial"
         self.encoder: Encoder | MaskedEncoder = (
-            MaskedEncoder(channels + 1, shape, MaskedLayers(form))
+            MaskedEncoder(channels + 1, shape, MaskedLayers(form, groups=shape.groups))
             if partial
             else Encoder(channels + 1, shape)
         )

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaint_cli.models.latent_codes.blocks import AttnBlock, Shape, normalisation
+from inpaint_cli.models.latent_codes.config import GROUPS
 from inpaint_cli.models.latent_codes.masked_convolutions import (
     LiteralConv,
     PartialConv,
@@ -26,9 +27,9 @@ from inpaint_cli.models.layers import at_least_float32
 class MaskedNorm(nn.Module):
     """Group normalisation over visible positions; x [N, C, H, W], 0 where hidden, to the same."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        plain = normalisation(channels)
+        plain = normalisation(channels, groups)
         self.groups, self.eps = plain.num_groups, plain.eps
         self.weight, self.bias = plain.weight, plain.bias
 
@@ -53,9 +54,9 @@ class MaskedNorm(nn.Module):
 class MaskedAttention(nn.Module):
     """Self-attention among visible positions, beside a skip; 0 where hidden, before and after."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = MaskedNorm(channels)
+        self.norm = MaskedNorm(channels, groups)
         self.q = nn.Conv2d(channels, channels, 1)
         self.k = nn.Conv2d(channels, channels, 1)
         self.v = nn.Conv2d(channels, channels, 1)
@@ -86,6 +87,8 @@ class MaskedLayers:
     ones the authors' code and eq. 1."""
     alpha: float = 0.5
     """Share that must be visible; without effect in both partial forms."""
+    groups: int = GROUPS
+    """Of every normalisation."""
 
     def convolution(
         self, in_channels: int, out_channels: int, size: int = 3, stride: int = 1
@@ -103,11 +106,13 @@ class MaskedLayers:
 
     def normalisation(self, channels: int) -> nn.Module:
         """Return a normalisation for `without_hidden`."""
-        return MaskedNorm(channels) if self.form in LEAVE_OUT else normalisation(channels)
+        layer = MaskedNorm if self.form in LEAVE_OUT else normalisation
+        return layer(channels, self.groups)
 
     def attention(self, channels: int) -> nn.Module:
         """Return a self-attention for `without_hidden`."""
-        return MaskedAttention(channels) if self.form in LEAVE_OUT else AttnBlock(channels)
+        layer = MaskedAttention if self.form in LEAVE_OUT else AttnBlock
+        return layer(channels, self.groups)
 
 
 def without_hidden(layer: nn.Module, x: Tensor, seen: Seen) -> Tensor:

@@ -39,6 +39,7 @@ def shape_of(config: LatentConfig) -> Shape:
         config.attention,
         config.latent_channels,
         config.coarse_side,
+        config.norm_groups,
     )
 
 

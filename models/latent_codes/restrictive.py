@@ -51,7 +51,7 @@ class RestrictiveEncoder(nn.Module):
         super().__init__()
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha must lie in (0, 1], got {alpha}")
-        layers = MaskedLayers(form, alpha)
+        layers = MaskedLayers(form, alpha, shape.groups)
         self.strict = form == "strict"
         self.encoder = MaskedEncoder(channels + 1, shape, layers)
         self.cls_head = layers.convolution(shape.latent_channels, codes, size=1)

@@ -54,7 +54,7 @@ def only_visible(x: Tensor, mask: Tensor) -> Tensor:
 
 
 def test_normalisation_is_that_of_the_visible_positions_alone(mask: Tensor) -> None:
-    layer, plain = with_drawn_weights(MaskedNorm(CHANNELS)), normalisation(CHANNELS)
+    layer, plain = with_drawn_weights(MaskedNorm(CHANNELS, 32)), normalisation(CHANNELS, 32)
     plain.load_state_dict(layer.state_dict())
     x = features(mask)
     result = layer(x, Seen(mask))
@@ -63,7 +63,7 @@ def test_normalisation_is_that_of_the_visible_positions_alone(mask: Tensor) -> N
 
 
 def test_attention_is_that_of_the_visible_positions_alone(mask: Tensor) -> None:
-    layer, plain = with_drawn_weights(MaskedAttention(CHANNELS)), AttnBlock(CHANNELS)
+    layer, plain = with_drawn_weights(MaskedAttention(CHANNELS, 32)), AttnBlock(CHANNELS, 32)
     plain.load_state_dict(layer.state_dict())
     x = features(mask)
     result = layer(x, Seen(mask))
@@ -73,7 +73,7 @@ def test_attention_is_that_of_the_visible_positions_alone(mask: Tensor) -> None:
 
 
 def test_attention_adds_nothing_where_nothing_is_visible(mask: Tensor) -> None:
-    layer = with_drawn_weights(MaskedAttention(CHANNELS))
+    layer = with_drawn_weights(MaskedAttention(CHANNELS, 32))
     assert layer(features(mask), Seen(mask))[1].abs().max().item() == 0
 
 
