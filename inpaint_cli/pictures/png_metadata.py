@@ -22,8 +22,9 @@ TEXT_LIMIT = 2**20
 """Bytes that a compressed profile or text may have when it is unpacked; bombs have more."""
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP_KEY = b"XML:com.adobe.xmp"
-LYING = (b"tIME", b"hIST", b"sPLT", b"acTL", b"fcTL", b"fdAT")
-"""Chunks that speak of the file as it was, of its palette, or of its other frames."""
+LYING = (b"tIME", b"hIST", b"sPLT", b"acTL", b"fcTL", b"fdAT", b"iDOT")
+"""Chunks that speak of the file as it was, of its palette, or of its other frames; iDOT: Apple's,
+of where its pixels lie."""
 LIKE_SAMPLES = (b"sBIT", b"bKGD")
 """Chunks that hold a value for each channel."""
 BEFORE_PIXELS = (b"gAMA", b"cHRM", b"cICP", b"sRGB", b"sBIT", b"mDCV", b"cLLI", b"bKGD", b"oFFs")
