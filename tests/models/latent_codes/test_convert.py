@@ -255,7 +255,9 @@ def test_a_vqgan_without_levels_misses_its_first(write: Write) -> None:
 def test_sizes_that_no_model_of_ours_has_are_named_with_their_file(write: Write) -> None:
     states = theirs("plain")
     states["vqgan"]["encoder.conv_in.weight"] = torch.zeros(16, 3, 3, 3)
-    with pytest.raises(UserError, match=r"vqgan\.ckpt: width: must be a multiple of norm_groups 32, got 16"):
+    with pytest.raises(
+        UserError, match=r"vqgan\.ckpt: width: must be a multiple of norm_groups 32, got 16"
+    ):
         convert("latent-codes", write(states))
 
 
