@@ -254,12 +254,24 @@ class RecipeChoices:
 def from_file(path: Path) -> Recipe:
     """Read the config.toml of a run. UserError names the file, from which everything comes."""
     try:
-        return RecipeChoices(config=path).recipe()
+        recipe = RecipeChoices(config=path).recipe()
+        return replace(recipe, config=_as_written(recipe.config, config_file.read(path)))
     except UserError as error:
         if not error.setting:
             raise
         field = "" if error.setting == "set" else f"{error.setting}: "
         raise UserError(f"{path}: {field}{error.text}") from error
+
+
+def _as_written(config: Config, file: Mapping[str, Any]) -> Config:
+    """Return the config of a run's file, with the defaults of settings that came after it.
+
+    Their default is what was done before; the preset may say otherwise by now.
+    """
+    written = file.get("config", {})
+    later = [f for f in fields(config) if f.name not in written and f.default is not MISSING]
+    defaults: dict[str, Any] = {f.name: f.default for f in later}
+    return replace(config, **defaults)
 
 
 def _complete(family: Family, config: Config) -> Config:

@@ -212,3 +212,11 @@ def test_a_config_saved_on_windows_is_read(tmp_path: Path) -> None:
     path, recipe = tmp_path / "config.toml", RecipeChoices("fake", ["noise"], "small").recipe()
     path.write_text(recipe.to_toml(), encoding="utf-8-sig")
     assert from_file(path) == recipe
+
+
+def test_a_run_begun_before_a_setting_has_its_default_not_the_preset_s(tmp_path: Path) -> None:
+    recipe = RecipeChoices("latent-codes", ["noise"], "tiny32").recipe()
+    assert recipe.config == replace(recipe.config, norm_groups=8)  # type: ignore[call-arg]
+    path = tmp_path / "config.toml"
+    path.write_text(recipe.to_toml().replace("norm_groups = 8\n", ""))
+    assert from_file(path).config == replace(recipe.config, norm_groups=32)  # type: ignore[call-arg]
