@@ -211,7 +211,7 @@ class FilesTarget(Target):
                 f"{counted(self._mixed, 'completion')} in grey of originals in colour, so errors "
                 "of colour are counted"
             )
-        if lossy := self._lossy:
+        if lossy := self._lossy_completions:
             lines.append(
                 f"{counted(len(lossy), 'completion')} of a lossy format ({suffixes_of(lossy)}), so "
                 "errors of the compression are counted"
@@ -236,16 +236,20 @@ class FilesTarget(Target):
         return lines
 
     @cached_property
-    def _lossy(self) -> list[Path]:
-        """The completions whose format changes pixels."""
-        return [file for pair in self.pairs for file in pair.completions if is_lossy(file)]
+    def _lossy(self) -> frozenset[Path]:
+        """The files whose format changes pixels; of WebP each is read to tell, so once."""
+        return frozenset(filter(is_lossy, self.files))
+
+    @property
+    def _lossy_completions(self) -> list[Path]:
+        return [file for pair in self.pairs for file in pair.completions if file in self._lossy]
 
     @property
     def keeps_visible(self) -> bool:
-        return bool(self.origin) and not self._lossy
+        return bool(self.origin) and not self._lossy_completions
 
     def facts(self) -> TargetFacts:
-        lossy = suffixes_of(filter(is_lossy, self.files))
+        lossy = suffixes_of(self._lossy)
         told = f"some files are lossy ({lossy}): their artefacts alone may tell the sides apart"
         return TargetFacts(
             model={

@@ -149,8 +149,8 @@ class Psnr(PictureMetric):
         each, of_mean = case.once(errors_of)
         figures: Figures = {}
         for place, column in enumerate(self.columns(each)):
-            found = np.array([psnr_of(float(error)) for error in each.squared[place]])
-            parts = (found, found.max(), np.array(psnr_of(float(of_mean.squared[place][0]))))
+            of_each = np.array([psnr_of(float(error)) for error in each.squared[place]])
+            parts = (of_each, of_each.max(), np.array(psnr_of(float(of_mean.squared[place][0]))))
             figures |= self.summed_up(column, *(_capped(part) for part in parts))
             infinite = self.summed_up(column, *(np.isinf(part) for part in parts))
             figures |= {f"{name}-infinite": share for name, share in infinite.items()}
