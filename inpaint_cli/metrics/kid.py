@@ -142,8 +142,8 @@ def _jackknife(rows: Matrix, held: Matrix, totals: Matrix, apart: list[Indices])
         for place in group:
             # A picture is the first of a pair, and the second.
             rest = totals - rows[place] - rows[place].T
-            left, own = sizes - held[place], np.outer(held[place], held[place])
-            pairs = np.outer(left, left) - (together - own)
+            left, alike = sizes - held[place], np.outer(held[place], held[place])
+            pairs = np.outer(left, left) - (together - alike)
             figures.append(float(weights @ (rest / pairs) @ weights))
         mean = mean_of(figures)
         count = len(group)
