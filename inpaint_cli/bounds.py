@@ -33,6 +33,11 @@ class Between:
         to_high = value < self.high if self.below else value <= self.high
         return from_low and to_high and not (self.odd and value % 2 != 1)
 
+    def require(self, value: float | None, setting: str) -> None:
+        """Raise UserError where a value lies out of these bounds; None is left to its default."""
+        if value is not None and not self.holds(value):
+            raise UserError(f"{self}, got {_shown(value)}.", setting=setting)
+
     def __str__(self) -> str:
         """Return the sentence's end: "must lie in 2..256", "must lie in (0, 1]".
 

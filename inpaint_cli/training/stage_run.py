@@ -78,7 +78,12 @@ class StageRun:
         )
         advance = stack.enter_context(self.reporter.progress(self.stage.name, steps, step))
         self.log = StageLog(log, self.trainer, advance)
-        facts = {"steps": steps, "batch": str(division), "processes": division.world}
+        facts = {
+            "steps": steps,
+            "batch": str(division),
+            "processes": division.world,
+            "precision": "bfloat16" if self.trainer.autocast else "float32",
+        }
         if self.run.accepted:
             facts["accepted"] = self.run.accepted
         self.log.event("resume" if step else "start", facts)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
+from inpaint_cli.bounds import NOT_NEGATIVE
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import one_thread, padded
@@ -144,8 +145,7 @@ def layer_temperatures(text: str | None, all_layers: float | None, layers: int) 
     >>> layer_temperatures("0.5x2,1", None, 3)
     [0.5, 0.5, 1.0]
     """
-    if all_layers is not None and all_layers < 0:
-        raise UserError(f"must not be negative, got {all_layers}.", setting="temperature")
+    NOT_NEGATIVE.require(all_layers, "temperature")
     if text is None:
         return [1.0 if all_layers is None else all_layers] * layers
     if all_layers is not None:

@@ -12,6 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from inpaint_cli.bounds import NOT_NEGATIVE
 from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.models.latent_codes.config import LatentConfig, TokenOrder
 from inpaint_cli.randomness import Noise
@@ -51,10 +52,11 @@ class Drawing:
     as in the other two, makes completions less varied than that distribution."""
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("temperature", 0), ("top_k", 1)):
+        NOT_NEGATIVE.require(self.temperature, "temperature")
+        for name in ("steps", "top_k"):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise UserError(f"must be at least {least}, got {value}.", setting=name)
+            if value is not None and value < 1:
+                raise UserError(f"must be at least 1, got {value}.", setting=name)
         if not 0 < self.annealing <= 1:
             raise UserError(f"must lie in (0, 1], got {self.annealing}.", setting="annealing")
         if self.order not in get_args(TokenOrder):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaint_cli.errors import UserError
+from inpaint_cli.bounds import NOT_NEGATIVE
 from inpaint_cli.family import Completions
 from inpaint_cli.models.quantise import continuing, to_bytes, to_levels
 from inpaint_cli.randomness import Noise
@@ -59,8 +59,7 @@ def complete(
     """
     from inpaint_cli.models.pcnn.incremental import IncrementalSampler
 
-    if temperature is not None and temperature < 0:
-        raise UserError(f"must not be negative, got {temperature}.", setting="temperature")
+    NOT_NEGATIVE.require(temperature, "temperature")
     heat = 1.0 if temperature is None else temperature
     image, visible = image.cpu(), visible.cpu()
     levels = to_levels(image, model.levels)

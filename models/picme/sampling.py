@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from inpaint_cli.bounds import NOT_NEGATIVE
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Completions
 from inpaint_cli.models.evaluation import filled_up
@@ -62,8 +63,7 @@ def complete(
     `details`: "primitive" int64 [n] and "weight" float64 [n], per completion; with by_primitive
     also what `pictures.by_primitive` gives.
     """
-    if temperature is not None and temperature < 0:
-        raise UserError(f"must not be negative, got {temperature}.", setting="temperature")
+    NOT_NEGATIVE.require(temperature, "temperature")
     if projection != PROJECTION and not by_primitive:
         raise UserError(
             f"'{projection}' belongs to the setting by_primitive. Give both.", setting="projection"

@@ -59,6 +59,16 @@ def resumed_at(path: Path, accept_changes: bool = False) -> TrainingRun:
     return run
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_log_says_which_precision_auto_is(
+    fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inpaint_cli.training.loop.has_fast_bf16", lambda device: fast)
+    run = session(tmp_path, "steps=1", "precision=auto")
+    run.train()
+    assert log_of(run.folder, "event")[0]["precision"] == ("bfloat16" if fast else "float32")
+
+
 def test_edited_settings_are_refused_by_name_until_they_are_accepted(tmp_path: Path) -> None:
     path = stopped_run(tmp_path)
     config = path / "config.toml"

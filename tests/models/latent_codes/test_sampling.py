@@ -160,8 +160,9 @@ def test_settings_default_to_those_of_the_config() -> None:
 
 def test_a_setting_without_sense_is_refused_by_its_name() -> None:
     image, visible = task(photo())
-    with pytest.raises(UserError, match=r"^temperature: "):
-        photo().complete(image, visible, noise(), temperature=-0.5)
+    for temperature in (-0.5, float("nan")):
+        with pytest.raises(UserError, match=r"^temperature: "):
+            photo().complete(image, visible, noise(), temperature=temperature)
 
 
 def test_a_larger_refinement_gives_completions_at_its_own_size() -> None:

@@ -159,12 +159,13 @@ def test_temperature_zero_takes_the_likeliest_level_of_every_value_in_turn(chann
     assert drawn.log_prob[0] == pytest.approx(float(log_p), rel=1e-9)
 
 
-def test_a_negative_temperature_is_refused() -> None:
+@pytest.mark.parametrize("temperature", [-0.5, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused(temperature: float) -> None:
     model = random_network()
     levels, visible = random_task(model, 5, 5, seed=9)
     noise = Noise.of_completions(0, b"k", range(1))
     with pytest.raises(UserError, match="temperature"):
-        model.complete(levels.to(torch.uint8), visible, noise, temperature=-0.5)
+        model.complete(levels.to(torch.uint8), visible, noise, temperature=temperature)
 
 
 def test_the_trace_shows_the_mask_first_and_the_sample_last() -> None:
