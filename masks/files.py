@@ -259,13 +259,13 @@ def _empty_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:
         )
         return f"{advice}; if it is transparent, add the setting mask_alpha."
     # Turned round, a mask that is dark everywhere would hide everything: that is no advice.
-    found = () if picture is None else mask_values(picture).found
-    numbers = [f"{value:g}" for value in found]
+    values = () if picture is None else mask_values(picture).found
+    numbers = [f"{value:g}" for value in values]
     if not numbers:
         return "no pixel is white. Paint the hole in white."
     if len(numbers) == 1:
         return f"its only value is {numbers[0]}. Paint the hole in white."
-    label = next(value for value in reversed(found) if value != 0)  # which the rest has
+    label = next(value for value in reversed(values) if value != 0)  # which the rest has
     return (
         f"its values are {', '.join(numbers[:-1])} and {numbers[-1]}, none of them bright. Choose "
         f"what is filled in by the setting mask_values, such as {label:g}."

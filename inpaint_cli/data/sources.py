@@ -227,7 +227,7 @@ def _folders(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
         if real in seen or real in around:
             others.append((start, "a link to a folder that is here already, or around it"))
             continue
-        found = list[Path]()
+        below_it = list[Path]()
         for folder, below, _ in os.walk(start, onerror=_raise):
             real = os.path.realpath(folder)
             if real in seen:
@@ -236,8 +236,8 @@ def _folders(root: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
             seen.add(real)
             folders.append(Path(folder))
             below[:] = sorted(name for name in below if not name.startswith("."))
-            found += [path for name in below if (path := Path(folder, name)).is_symlink()]
-        links += sorted(found)
+            below_it += [path for name in below if (path := Path(folder, name)).is_symlink()]
+        links += sorted(below_it)
     return folders, others
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.estimate import Estimate, Refused
 from inpaint_cli.metrics.intervals import Strata, over_images
+from inpaint_cli.metrics.kid import FIDELITY_SEED
 from inpaint_cli.metrics.metric import (
     Chosen,
     Direction,
@@ -170,8 +171,6 @@ class ClassConsistency(ClassMetric):
 
 FEW = 10
 """Below this many completions a class the score is biased low."""
-FIDELITY_SEED = 2020
-"""torch-fidelity's seed of its shuffle."""
 
 
 def observation_score(logits: Features) -> float:

@@ -17,6 +17,7 @@ from inpaint_cli.errors import UserError, unknown_name
 from inpaint_cli.files import resolved
 from inpaint_cli.metrics import inception, scripted
 from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.options import Resize
 from inpaint_cli.models import efficientnet_lite, vision_transformer
 from inpaint_cli.models.foreign import read_state
 from inpaint_cli.parsing import brief
@@ -153,7 +154,7 @@ def load(
     name: str,
     weights_dir: Path | None = None,
     device: str | torch.device = "auto",
-    resize: inception.Resize = "tf1",
+    resize: Resize = "tf1",
     *,
     trust_code: bool = False,
     shown: str | None = None,
@@ -234,9 +235,7 @@ def _transformer(layout: str, path: Path, device: torch.device) -> FeatureExtrac
     )
 
 
-def _inception(
-    weights_dir: Path | None, device: torch.device, resize: inception.Resize
-) -> FeatureExtractor:
+def _inception(weights_dir: Path | None, device: torch.device, resize: Resize) -> FeatureExtractor:
     try:
         path = weight_files.find(INCEPTION, weights_dir)
     except MissingWeights as error:

@@ -18,8 +18,8 @@ from inpaint_cli.metrics.intervals import (
     SEED,
     Strata,
     block_count,
-    blocks_of,
     jackknife_bias,
+    jackknife_blocks,
     jackknife_se,
     mean_of,
     permutation,
@@ -97,7 +97,7 @@ def leaving_out(sets: Sequence[Features], count: int, strata: Strata) -> Iterato
     Row i of sets of one length goes into the same block; blocks are balanced over the strata. The
     moments of a block are taken from those of the whole, so that every row is read twice in all.
     """
-    every = [blocks_of(len(side), count, strata) for side in sets]
+    every = [jackknife_blocks(len(side), count, strata) for side in sets]
     drawn = zip(*every, strict=True)
     if max(len(side) for side in sets) <= sets[0].shape[1]:
         for blocks in drawn:

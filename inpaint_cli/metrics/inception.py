@@ -6,7 +6,7 @@ import io
 import pickle
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from inpaint_cli import torchvision_import
 from inpaint_cli.errors import UserError
 from inpaint_cli.metrics.estimate import Refused
+from inpaint_cli.metrics.options import Resize
 
 SIDE = 299
 CLASSES = 1008
 """Of this network; torchvision's has 1000 and other layers."""
 FEATURES = 2048
 
-Resize = Literal["tf1", "clean"]
 RESIZES: dict[Resize, str] = {
     "tf1": "bilinear to 299x299 as TensorFlow 1 (no half-pixel shift, no antialiasing), as "
     "torch-fidelity",

@@ -62,7 +62,7 @@ def permutation(n: int, tag: str, *key: int, strata: Strata = None) -> Indices:
     return np.lexsort((drawn, place))
 
 
-def blocks_of(n: int, count: int, strata: Strata = None) -> list[Indices]:
+def jackknife_blocks(n: int, count: int, strata: Strata = None) -> list[Indices]:
     """Part n images at random into `count` blocks whose sizes differ by one at most.
 
     At random, because files are often sorted by class, and then neighbours are no fair sample; but

@@ -23,7 +23,7 @@ BLOCK = 1000
 KID_SUBSETS, KID_SIZE = 100, 1000
 """The field's subsets, and the images of each."""
 FIDELITY_SEED = 2020
-"""torch-fidelity's seed of its subsets."""
+"""torch-fidelity's seed of all that it draws."""
 PAIRS_LEFT_IN = (
     "the field's form compares every completion with its own original too: too low, the more so "
     "the fewer images"

@@ -260,8 +260,8 @@ def _mask_for(
     originals: names of other pictures, whose masks are their own. UserError for none, or several.
     """
     for name in map(composed, names):
-        found = [holes[name]] if name in holes else []
-        found += [
+        masks_of_it = [holes[name]] if name in holes else []
+        masks_of_it += [
             path
             for other, path in holes.items()
             if other.startswith(name)
@@ -269,11 +269,11 @@ def _mask_for(
             and (match := MASK_NAME.fullmatch(other))
             and match[1] == name
         ]
-        if len(found) > 1:
-            files = " and ".join(path.name for path in found[:2])
+        if len(masks_of_it) > 1:
+            files = " and ".join(path.name for path in masks_of_it[:2])
             raise UserError(f"{masks}: {files} are both masks of {name}. Keep one of them.")
-        if found:
-            return found[0]
+        if masks_of_it:
+            return masks_of_it[0]
     name = names[-1]
     raise UserError(f"{masks}: no mask for {name} (looked for {name}.png, {name}_mask.png).")
 
@@ -315,10 +315,10 @@ def of_record(
             )
         # As in the folder of photos, else at the top.
         names = [Path(lines[0]["file"]).with_name(image.stem).as_posix(), image.stem]
-        found: Path | None = image
+        original: Path | None = image
         if originals is not None:
-            found = next((originals[n] for n in map(composed, names) if n in originals), None)
-        if found is None or not found.is_file():
+            original = next((originals[n] for n in map(composed, names) if n in originals), None)
+        if original is None or not original.is_file():
             raise _missing_original(image, reference)
         files = tuple(folder / line["file"] for line in lines)
         gone = next((path for path in files if not path.is_file()), None)
@@ -327,9 +327,13 @@ def of_record(
                 f"{gone}: is gone, and {RECORD} lists it. Put it back, or complete {image} again."
             )
         mask = None if holes is None else _mask_for(names, holes, masks)
-        hole = PictureHole(HoleSource(mask, resize=None), found) if mask else hole_of(item, found)
+        hole = (
+            PictureHole(HoleSource(mask, resize=None), original)
+            if mask
+            else hole_of(item, original)
+        )
         stem = re.sub(r"-\d+$", "", Path(lines[0]["file"]).with_suffix("").as_posix())
-        pairs.append(Pair(stem, found, files, hole))
+        pairs.append(Pair(stem, original, files, hole))
     _check_apart(pairs, reference)
     origin = {key: items[0].get(key) for key in ("model", "weights_sha256", "options")}
     if any({key: item.get(key) for key in origin} != origin for item in items):

@@ -298,13 +298,13 @@ def check_calibration(
         raise UserError("is of one model. Score that one alone.", setting="calibration")
     facts, target = targets[0].facts(), targets[0]
     sampler = facts.model.get("sampler", {})
-    own = target.contestant.model.own_temperature if isinstance(target, ModelTarget) else 1.0
+    usual = target.contestant.model.own_temperature if isinstance(target, ModelTarget) else 1.0
     why = calibration.mismatch(
         target.name,
         facts.model.get("checkpoint_sha256"),
         target.k,
         sampler.get("temperature"),
-        own,
+        usual,
     )
     every = [option for _, option in models.options()]
     config = target.contestant.model.config if isinstance(target, ModelTarget) else None

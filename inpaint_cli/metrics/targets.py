@@ -272,8 +272,9 @@ class ModelTarget(Target):
         warnings = []
         if images.split == "train":
             warnings.append("the images scored are training images")
-        own = who.model.own_temperature
-        temperature = own if self._temperature is None else self._temperature
+        temperature = self._temperature
+        if temperature is None:
+            temperature = who.model.own_temperature
         sampler: dict[str, Any] = {"temperature": temperature if takes_temperature(who) else None}
         sampler["at"] = "windows of its own size" if setting.windows else "its own size"
         if setting.windows:

@@ -163,14 +163,14 @@ class Session:
         self, content: bytes | Path, name: str, seen: int | None = None, **how: Any
     ) -> list[str]:
         """Take a mask file and return remarks on it; how: see `OpenedPhoto.read_mask`."""
-        version, own = self.version(seen), self.opened()
+        version, photo = self.version(seen), self.opened()
         source = content
         if isinstance(content, bytes):
             source = self._new_scratch(f"mask{Path(safe_name(name)).suffix}")
             source.write_bytes(content)
         assert isinstance(source, Path)
         try:
-            visible, remarks = own.read_mask(source, name, **how)
+            visible, remarks = photo.read_mask(source, name, **how)
         finally:
             if source is not content:
                 source.unlink(missing_ok=True)

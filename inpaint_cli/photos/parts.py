@@ -144,9 +144,9 @@ def in_order(parts: Sequence[Part], sees: Callable[[Part], bool]) -> list[Part]:
     ordered: list[Part] = []
     left = list(parts)
     while left:
-        found = next((part for part in left if sees(part) or _beside(ordered, part)), left[0])
-        left = [part for part in left if part is not found]
-        ordered.append(replace(found, touches=tuple(_beside(ordered, found))))
+        following = next((part for part in left if sees(part) or _beside(ordered, part)), left[0])
+        left = [part for part in left if part is not following]
+        ordered.append(replace(following, touches=tuple(_beside(ordered, following))))
     return ordered
 
 

@@ -116,11 +116,11 @@ class Reference:
                 setting="reference",
             )
         for (_, name), known in self.known.items():
-            length, own = len(known.scale.mean), length_of(contestant, SCORES[name][0])
-            if length != own:
+            length, models = len(known.scale.mean), length_of(contestant, SCORES[name][0])
+            if length != models:
                 raise UserError(
-                    f"is of {length} features of {name}, and {contestant.name} has {own}. Make one "
-                    "with 'inpaint ood --fit'.",
+                    f"is of {length} features of {name}, and {contestant.name} has {models}. "
+                    "Make one with 'inpaint ood --fit'.",
                     setting="reference",
                 )
 

@@ -14,7 +14,7 @@ from inpaint_cli.metrics.frechet import (
     frechet_distance,
     frechet_distance_of_rows,
 )
-from inpaint_cli.metrics.intervals import blocks_of
+from inpaint_cli.metrics.intervals import jackknife_blocks
 from inpaint_cli.metrics.moments import Moments
 
 Rows = npt.NDArray[np.float64]
@@ -85,7 +85,7 @@ def test_tiny_sets_of_any_scale_give_numbers(n: int, scale: float) -> None:
 
 def test_the_jackknife_leaves_out_pairs_of_images() -> None:
     left_out = []
-    for block in blocks_of(len(REAL), 20):
+    for block in jackknife_blocks(len(REAL), 20):
         kept = np.delete(np.arange(len(REAL)), block)
         left_out.append(frechet_distance_of_rows(REAL[kept], FAKE[kept]))
     by_hand = math.sqrt(19 / 20 * np.sum((np.array(left_out) - np.mean(left_out)) ** 2))

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from inpaint_cli.metrics import features, inception
+from inpaint_cli.metrics.options import Resize
 from inpaint_cli.weights import hash_of
 from inpaint_cli.zoo import weight_files
 from tests.golden_files import golden
@@ -37,7 +38,7 @@ def test_images_are_resized_as_the_libraries_do(name: str) -> None:
     recorded = load_file(golden("metrics") / "resize.safetensors")
     kind, _, size = name.partition("_")
     height, width = map(int, size.split("x"))
-    rule: inception.Resize = "tf1" if kind == "tf1" else "clean"
+    rule: Resize = "tf1" if kind == "tf1" else "clean"
     image = inception.resized(chw(recorded["image"]).float(), rule, (height, width))
     torch.testing.assert_close(image, chw(recorded[name]), rtol=0, atol=1e-3)
 

@@ -12,7 +12,7 @@ from inpaint_cli.errors import UserError
 from inpaint_cli.metrics import inception, statistics_file
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.frechet import fid, fid_to, frechet_distance
-from inpaint_cli.metrics.intervals import blocks_of, jackknife_bias, jackknife_se
+from inpaint_cli.metrics.intervals import jackknife_bias, jackknife_blocks, jackknife_se
 from inpaint_cli.metrics.moments import Moments
 from tests.hostile_files import npy_header, npz
 
@@ -49,7 +49,7 @@ def test_the_distance_is_that_of_torch_fidelity() -> None:
 def test_error_and_bias_are_those_of_leaving_out_blocks_of_the_pictures() -> None:
     reference = Moments.given(MEAN, COVARIANCE)
     estimate = fid_to(reference, ROWS)
-    blocks = blocks_of(len(ROWS), 20)
+    blocks = jackknife_blocks(len(ROWS), 20)
     left_out = [
         frechet_distance(reference, Moments.of(np.delete(ROWS, block, 0))) for block in blocks
     ]

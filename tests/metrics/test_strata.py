@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaint_cli.metrics.intervals import block_count, blocks_of, permutation
+from inpaint_cli.metrics.intervals import block_count, jackknife_blocks, permutation
 
 RANGES = np.arange(200) % 5
 
@@ -14,7 +14,7 @@ RANGES = np.arange(200) % 5
 def test_blocks_hold_every_image_once_and_differ_by_one_at_most(
     n: int, count: int, ranged: bool
 ) -> None:
-    blocks = blocks_of(n, count, np.arange(n) % 5 if ranged else None)
+    blocks = jackknife_blocks(n, count, np.arange(n) % 5 if ranged else None)
     assert sorted(np.concatenate(blocks).tolist()) == list(range(n))
     sizes = {len(block) for block in blocks}
     assert max(sizes) - min(sizes) <= 1
@@ -31,7 +31,7 @@ def test_orders_are_drawn_at_random_by_tag_and_key() -> None:
 
 @pytest.mark.parametrize("count", [20, 10, 40])
 def test_every_block_holds_as_many_images_of_each_range(count: int) -> None:
-    for block in blocks_of(200, count, RANGES):
+    for block in jackknife_blocks(200, count, RANGES):
         assert set(np.bincount(RANGES[block])) == {200 // count // 5}
 
 
