@@ -15,6 +15,9 @@ from inpaint_cli.metrics.intervals import Strata, over_images, ratio_of_sums
 from inpaint_cli.metrics.metric import Chosen, Line, Metric, Results
 
 LN2 = math.log(2)
+FEW = 20
+"""Images of equally many hidden values that weigh as much (Kish 1965), below which pooled errors
+are too small."""
 
 _Floats = npt.NDArray[np.float64]
 
@@ -37,7 +40,12 @@ class NatsOfImages:
         nats, hidden, strata = self._kept()
         if not np.isfinite(nats).all():
             return self._labelled(over_images(nats))
-        return self._labelled(ratio_of_sums(nats / LN2, hidden, strata))
+        estimate = self._labelled(ratio_of_sums(nats / LN2, hidden, strata))
+        alike = hidden.sum() ** 2 / (hidden**2).sum()
+        if alike < min(FEW, 0.75 * len(hidden)):
+            text = f"few images hold most hidden values, as if {alike:.1f}: the error is too small"
+            estimate = replace(estimate, warnings=(*estimate.warnings, text))
+        return estimate
 
     def bits_mean(self) -> Estimate:
         """Return the mean over images of their own bits per hidden dimension."""

@@ -28,6 +28,14 @@ def test_the_error_of_pooled_bits_weighs_images_by_their_hidden_values() -> None
     assert (pooled.value, pooled.se) == pytest.approx((1.0, 0.5))
 
 
+def test_pooled_bits_that_hang_on_few_images_warn_of_their_error() -> None:
+    pooled = NatsOfImages([1.0] * 9 + [9.0], [1] * 9 + [9]).bits_pooled()  # 18^2 / (9 + 81)
+    assert "as if 3.6: the error is too small" in pooled.warnings[0]
+    assert NatsOfImages([1.0] * 10, [4] * 10).bits_pooled().warnings == ()
+    many = [4] * 60 + [8] * 40
+    assert NatsOfImages([1.0] * 100, many).bits_pooled().warnings == ()
+
+
 def test_images_without_a_hole_are_left_out_and_counted() -> None:
     bits = NatsOfImages([0.0, 3.0], [0, 6]).bits_pooled()
     assert bits.n == 1
