@@ -10,7 +10,7 @@ from inpaint_cli.commands.family_options import (
     ranked_options,
     refuse_foreign,
 )
-from inpaint_cli.commands.output_options import folder_of, output_of
+from inpaint_cli.commands.output_options import folder_of
 from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 
@@ -26,9 +26,9 @@ def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Re
     """Return all that a run needs; of the model no more than its facts."""
     from inpaint_cli.api import load_model
     from inpaint_cli.photos.batch import BatchJob
-    from inpaint_cli.photos.output import check_count
+    from inpaint_cli.photos.output import check_count, output_settings
 
-    output = output_of(given)
+    output = output_settings(given["output"], given["format"], given["quality"], given["keep"])
     check_count(output, given["n"] or output.keep or 1, photos)
     refuse_foreign(given)
     # Later: what is wrong with photos, holes and options is told before torch is loaded.

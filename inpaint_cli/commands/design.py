@@ -144,11 +144,7 @@ def design(
       inpaint design --data mnist --limit 200 --model ipa-mnist --classifier RUN
       inpaint design --data mine/ --model RUN --classifier RUN --cross 3 --cross 8
     """
-    chosen = [
-        name for name in ("as_json", "as_csv", "as_markdown") if {**given, "as_json": as_json}[name]
-    ]
-    if len(chosen) > 1:
-        raise UserError("--json, --csv, --markdown: give one of them.")
+    options.check_forms(as_json, given)
     if photos:
         return of_photos(photos, reporter, as_json, output, given)
     return of_data(reporter, as_json, given)
@@ -158,7 +154,7 @@ def of_photos(
     photos: tuple[str, ...], reporter: Reporter, as_json: bool, output: Path, given: dict[str, Any]
 ) -> None:
     """Look at photos, and print what was written."""
-    _refuse(OF_TABLES, "belongs to data sets; photos are looked at here.")
+    options.refuse_typed(OF_TABLES, "belongs to data sets; photos are looked at here.")
     check_place(output)
     reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
@@ -187,7 +183,8 @@ def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:
     """Look at the pictures of a data set, and print the table."""
     if not given["data"]:
         raise UserError("give a PHOTO, or --data with pictures that have classes, such as 'mnist'.")
-    _refuse(("output", "recursive"), "belongs to photos; a table of a data set is printed.")
+    of_photos_alone = "belongs to photos; a table of a data set is printed."
+    options.refuse_typed(("output", "recursive"), of_photos_alone)
     given.pop("recursive")
     reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
@@ -209,11 +206,3 @@ def _order(given: dict[str, Any]) -> dict[str, Any]:
     named = ("model", "classifier", "as_csv", "as_markdown")
     rest = {name: value for name, value in given.items() if name not in named}
     return {"model": given["model"], "classifier": given["classifier"], "options": rest}
-
-
-def _refuse(names: tuple[str, ...], why: str) -> None:
-    """Raise UserError for options that were typed, and mean nothing here."""
-    context = click.get_current_context()
-    for name in names:
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise UserError(why, setting=name.removeprefix("as_"))

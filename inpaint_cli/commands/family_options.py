@@ -54,7 +54,7 @@ def _added(
     for name, option in reversed(known.items()):
         kind: Any = click.Choice(option.choices) if option.choices else option.type
         if option.type is int or option.type is float:
-            kind = options.of_a_family(option.type)  # whose own bounds may be closer
+            kind = options.Number(option.type, -options.FAR, options.FAR)  # its own may be closer
         command = click.option(
             f"--{name}",
             type=None if option.type is bool else kind,

@@ -169,15 +169,9 @@ def ood(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given: Any
 
 def refuse_others(known: set[str], form: str) -> None:
     """Raise UserError for an option that was typed and means nothing in this form."""
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = str(parameter.name)
-        if name in known | EVERY or not parameter.expose_value:
-            continue
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE and (
-            context.params.get(name) not in ((), None)
-        ):
-            raise UserError(f"means nothing with {form}.", setting=name)
+    given = click.get_current_context().params
+    others = [name for name in given if name not in known | EVERY and given[name] not in ((), None)]
+    options.refuse_typed(others, f"means nothing with {form}.")
 
 
 def typed(given: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -81,11 +81,6 @@ def whole(least: int, most: int) -> Number:
     return Number(int, least, most)
 
 
-def of_a_family(kind: type[int] | type[float]) -> Number:
-    """Return the type of a number whose bounds its family knows."""
-    return Number(kind, -FAR, FAR)
-
-
 def _shown(typed: object) -> str:
     """Return what was typed, unless it is longer than anybody reads."""
     text = str(typed)
@@ -108,6 +103,20 @@ class Folder(click.Path):
         if names_file(folder):
             self.fail(f"{folder}: this is the name of a file. Give a folder.", param, ctx)
         return folder
+
+
+def refuse_typed(names: Iterable[str], why: str) -> None:
+    """Raise UserError for options of the running command that were typed, and mean nothing."""
+    source_of = click.get_current_context().get_parameter_source
+    for name in names:
+        if source_of(name) is click.core.ParameterSource.COMMANDLINE:
+            raise UserError(why, setting=name.removeprefix("as_"))
+
+
+def check_forms(as_json: bool, given: Mapping[str, Any]) -> None:
+    """Raise UserError where a table is asked for in more than one form."""
+    if sum([as_json, given["as_csv"], given["as_markdown"]]) > 1:
+        raise UserError("--json, --csv, --markdown: give one of them.")
 
 
 class SectionedCommand(click.Command):

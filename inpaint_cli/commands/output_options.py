@@ -6,16 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from inpaint_cli.commands import options
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.files import resolved
-
-if TYPE_CHECKING:
-    from inpaint_cli.photos.output import OutputSettings
 
 FORMATS = ("keep", "png", "tiff", "jpeg", "webp")
 
@@ -69,13 +66,6 @@ output_options = options.together(
         help="Also replace files that are no earlier results. Inputs never are.",
     ),
 )
-
-
-def output_of(given: Mapping[str, Any]) -> OutputSettings:
-    """Return what was asked of the files."""
-    from inpaint_cli.photos.output import output_settings
-
-    return output_settings(given["output"], given["format"], given["quality"], given["keep"])
 
 
 def folder_of(output: Path) -> Path:

@@ -16,7 +16,7 @@ from inpaint_cli.reporting import Reporter
 from inpaint_cli.zoo import DEFAULT
 
 if TYPE_CHECKING:
-    from inpaint_cli.page.session import Session
+    from inpaint_cli.page.session import Session, SessionSettings
 
 SECTIONS = {
     "What you need": ("mask", "model", "n", "seed", "output"),
@@ -120,16 +120,15 @@ def paint(
 
 
 def session_of(
-    settings: object, photo: str | None, mask: str | None, reporter: Reporter
+    settings: SessionSettings, photo: str | None, mask: str | None, reporter: Reporter
 ) -> Session:
     """Return a session with what the command line named; UserError where that cannot be had."""
     from inpaint_cli import masks
     from inpaint_cli.commands.hole_options import no_mask
     from inpaint_cli.page.choices import choices
-    from inpaint_cli.page.session import Session, SessionSettings
+    from inpaint_cli.page.session import Session
     from inpaint_cli.photos.listing import refuse_url
 
-    assert isinstance(settings, SessionSettings)
     session = Session(settings, choices(settings.model), reporter)
     if photo is None:
         if mask is not None:

@@ -26,6 +26,8 @@ OF_WRITING = frozenset(
 """What may be given with --write-reference."""
 
 
+OF_MODELS = ("seed", "split", "split_map", "check_leaks", "download")
+"""What may not be given with a FOLDER."""
 SECTIONS = {
     "What is scored": (
         *("model", "data", "split", "split_map", "check_leaks", "download", "limit", "size"),
@@ -303,40 +305,23 @@ def asked(folders: tuple[Path, ...], given: dict[str, Any]) -> dict[str, Any]:
     if folders and given["model"]:
         raise UserError("a FOLDER is scored as it is. Give models or folders.", setting="model")
     if folders:
-        _refuse_of_models()
+        options.refuse_typed(OF_MODELS, "belongs to models; folders of pictures are scored here.")
     if given["write_reference"] is not None:
-        _refuse_beside_writing()
+        others = [name for name in click.get_current_context().params if name not in OF_WRITING]
+        options.refuse_typed(others, "means nothing with --write-reference.")
         given["metrics"] = "fid"  # whose features are meant
     of_output = ("model", "resize", "crop", "is_form", "plots", "sd", "as_csv", "as_markdown")
     names = given.keys() - {*of_output, "check", "list_metrics", "write_reference"}
-    options = {name: given[name] for name in names if given[name] not in (None, ())}
+    settings = {name: given[name] for name in names if given[name] not in (None, ())}
     for name in ("resize", "crop"):
         if given[name] is not None:
-            options[name] = parse_size(given[name], setting=name)
-    return {**options, "folders": folders, "pooled": given["is_form"] == "pooled"}
-
-
-def _refuse_of_models() -> None:
-    """Raise UserError for options that were typed, and mean nothing for a FOLDER."""
-    context = click.get_current_context()
-    for name in ("seed", "split", "split_map", "check_leaks", "download"):
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise UserError("belongs to models; folders of pictures are scored here.", setting=name)
-
-
-def _refuse_beside_writing() -> None:
-    """Raise UserError for options that were typed, and mean nothing where nothing is scored."""
-    context = click.get_current_context()
-    for name in context.params:
-        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if typed and name not in OF_WRITING:
-            raise UserError("means nothing with --write-reference.", setting=name)
+            settings[name] = parse_size(given[name], setting=name)
+    return {**settings, "folders": folders, "pooled": given["is_form"] == "pooled"}
 
 
 def check_given(folders: tuple[Path, ...], as_json: bool, given: dict[str, Any]) -> None:
     """Raise UserError for what can be told before torch is imported."""
-    if sum([as_json, given["as_csv"], given["as_markdown"]]) > 1:
-        raise UserError("--json, --csv, --markdown: give one of them.")
+    options.check_forms(as_json, given)
     for folder in folders:
         if not folder.exists():
             raise UserError("no such folder.", where=folder)
