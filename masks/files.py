@@ -259,7 +259,7 @@ def _empty_advice(source: MaskSource | None, invert: bool, alpha: bool) -> str:
         )
         return f"{advice}; if it is transparent, add the setting mask_alpha."
     # Turned round, a mask that is dark everywhere would hide everything: that is no advice.
-    values = () if picture is None else mask_values(picture).found
+    values = () if picture is None else mask_values(picture).distinct
     numbers = [f"{value:g}" for value in values]
     if not numbers:
         return "no pixel is white. Paint the hole in white."

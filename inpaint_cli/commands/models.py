@@ -79,19 +79,24 @@ def _get(name: str | None, into: Path | None, as_json: bool, reporter: Reporter)
 
     if name is None:
         raise UserError(f"models {GET}: which file? Published: {', '.join(names())}.")
-    got = fetch(name, reporter, into)
+    fetched = fetch(name, reporter, into)
     if name in TRUNKS:
         there = "" if into is None else f" --weights-dir {shlex.quote(str(into))}"
         then, layout = f"inpaint score {TRUNKS[name].use}{there}", None
     else:
-        then, layout = how_to_convert(name, got.path), PUBLISHED[name].layout
-    reporter.note(f"{name}: {_size(got.size)} ({got.size} bytes), SHA-256 {got.sha256}")
+        then, layout = how_to_convert(name, fetched.path), PUBLISHED[name].layout
+    reporter.note(f"{name}: {_size(fetched.size)} ({fetched.size} bytes), SHA-256 {fetched.sha256}")
     reporter.note(f"Next: {then}")
     if not as_json:
-        click.echo(got.path)
+        click.echo(fetched.path)
         return
-    facts = {"name": name, "path": str(got.path), "address": got.address, "size": got.size}
-    more = {"sha256": got.sha256, "layout": layout}
+    facts = {
+        "name": name,
+        "path": str(fetched.path),
+        "address": fetched.address,
+        "size": fetched.size,
+    }
+    more = {"sha256": fetched.sha256, "layout": layout}
     click.echo(json.dumps({"schema": 1, **facts, **more}, indent=2))
 
 

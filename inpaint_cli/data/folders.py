@@ -58,7 +58,7 @@ def sort(keys: Sequence[str], split_map: SplitMap = NO_SPLIT_MAP) -> Sorted:
     tree = _Tree(split_map)
     tree.walk(list(kept.items()), around)
     named = file_names.NOTHING
-    if tree.found:
+    if tree.counts:
         tree.settle(kept, given, around)
     else:
         named = file_names.read(kept, given)
@@ -95,7 +95,7 @@ class _Tree:
     """Key -> split."""
     levels: dict[str, int] = field(default_factory=dict)
     """Key -> depth of the folder that says it."""
-    found: Counter[tuple[str, Split]] = field(default_factory=Counter)
+    counts: Counter[tuple[str, Split]] = field(default_factory=Counter)
     """(name of the folder, split) -> pictures."""
     beside: list[str] = field(default_factory=list)
     """Files beside folders that are splits."""
@@ -119,7 +119,7 @@ class _Tree:
             if self._is_divided(inside, depth + 1):
                 self.walk(inside, depth + 1)
                 continue
-            self.found[name, splits[name]] += len(inside)
+            self.counts[name, splits[name]] += len(inside)
             self.splits.update((key, splits[name]) for key, _ in inside)
             self.levels.update((key, depth) for key, _ in inside)
         if splits:
@@ -165,7 +165,7 @@ class _Tree:
             return
         listed = [f"{'/'.join(p[around:])} ({n})" for p, n in sorted(unclear.items())]
         more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-        first, one = self._entry(min(unclear), files), min(self.found)[0]
+        first, one = self._entry(min(unclear), files), min(self.counts)[0]
         raise UserError(
             f"some folders are splits ({self.text()}), others are not: "
             f"{', '.join(listed[:NAMED])}{more}. Say what they are, such as '{first}=ignore' or "
@@ -182,7 +182,7 @@ class _Tree:
     def text(self) -> str:
         """Return what was recognised."""
         return ", ".join(
-            name if name == split else f"{name} = {split}" for name, split in sorted(self.found)
+            name if name == split else f"{name} = {split}" for name, split in sorted(self.counts)
         )
 
 
@@ -248,9 +248,9 @@ def _member(key: str, path: Path, dropped: int, around: int, tree: _Tree) -> Mem
 
 
 def _remarks(tree: _Tree, left_out: Counter[tuple[str, bool]], wrappers: set[str]) -> Iterable[str]:
-    if tree.found:
+    if tree.counts:
         meanings = ", ".join(
-            f"{name}/ is {split} ({count})" for (name, split), count in sorted(tree.found.items())
+            f"{name}/ is {split} ({count})" for (name, split), count in sorted(tree.counts.items())
         )
         yield f"folders: {meanings}"
     for (name, is_said), count in sorted(left_out.items()):

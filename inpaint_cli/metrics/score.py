@@ -174,7 +174,7 @@ def _drawn(
     """Return the options of its family for each model; a remark where some models have none."""
     drawn = shared_options([contestant.family for contestant in contestants], order.drawn)
     for name, value in order.drawn.items():
-        takers = [c.name for c, own in zip(contestants, drawn, strict=True) if name in own]
+        takers = [c.name for c, some in zip(contestants, drawn, strict=True) if name in some]
         if 0 < len(takers) < len(contestants):
             reporter.note(f"{name} {value} is for {', '.join(takers)}; the others have no such")
     return drawn

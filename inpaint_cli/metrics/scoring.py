@@ -57,7 +57,7 @@ class Planned:
         return frozenset(self.asked) - self.refused.keys()
 
     @property
-    def own(self) -> tuple[str, ...]:
+    def reported(self) -> tuple[str, ...]:
         """The metrics of its own report."""
         return tuple(n for n in self.asked if not (self.joint and metrics.get(n).over_masks))
 
@@ -104,7 +104,7 @@ class Scoring:
         compare(scored)
         for line in unlike(scored):
             self.reporter.warn(line)
-        every = [one for one, plan in zip(scored, plans, strict=True) if plan.own]
+        every = [one for one, plan in zip(scored, plans, strict=True) if plan.reported]
         every += self._together(plans, scored, tools)
         for work, _ in works:
             work.remove()
@@ -227,7 +227,7 @@ class Scoring:
         self, plan: Planned, tools: Instruments, work: WorkFolder, seconds: float
     ) -> Scored:
         start, target = time.monotonic(), plan.target
-        options = replace(self.options, metrics=plan.own)
+        options = replace(self.options, metrics=plan.reported)
         refused = {name: why for name, why in plan.refused.items() if name in options.metrics}
         columns = work.load() if plan.wanted else work.nothing()
         subject = Subject(target.name, target.k, target.setting, target.facts())

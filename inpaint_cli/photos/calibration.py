@@ -103,12 +103,12 @@ class Calibration:
         weights_sha256: str | None,
         k: int | None,
         temperature: float | None,
-        own: float,
+        own_temperature: float,
     ) -> str | None:
         """Return why it says nothing on completions that were made thus; None if it does.
 
         k: how many; None = of a deterministic model, whose one stands for as many equal ones.
-        own: the temperature at which the model draws where none is given.
+        own_temperature: at which the model draws where none is given.
         """
         # Methods without weights are told apart by name.
         same = weights_sha256 == self.weights_sha256 and (weights_sha256 or name == self.model)
@@ -118,7 +118,9 @@ class Calibration:
             )
         if k not in (None, self.k):
             return f"is for {self.k} completions of a picture, and there are {k}"
-        made_at, drawn_at = (own if t is None else t for t in (self.temperature, temperature))
+        made_at, drawn_at = (
+            own_temperature if t is None else t for t in (self.temperature, temperature)
+        )
         if made_at != drawn_at:
             return f"is for temperature {made_at:g}, not {drawn_at:g}"
         return None

@@ -26,7 +26,7 @@ class MaskLevels:
 
     values: Grey
     """[H, W]; luminance, on black where the mask is transparent."""
-    found: tuple[float, ...]
+    distinct: tuple[float, ...]
     """The values as stored (indices of a palette), smallest first; none if there are many."""
     white: float | None = None
     """Where the file has two values, both dark or both bright: the one that counts as white."""
@@ -36,7 +36,7 @@ class MaskLevels:
         """What was done to the values, as a remark; None where nothing was."""
         if self.white is None:
             return None
-        low, high = self.found
+        low, high = self.distinct
         return f"a mask of the values {low:g} and {high:g}: {self.white:g} counts as white"
 
 

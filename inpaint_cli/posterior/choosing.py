@@ -133,32 +133,32 @@ class ByCompletions(Chooser):
 class OfTrainingImages(Chooser):
     """`uncond`: eq. 10 of IPA with training images, so the same places in every picture."""
 
-    _found: dict[bytes, ChosenPlace] = field(default_factory=dict)
+    _chosen: dict[bytes, ChosenPlace] = field(default_factory=dict)
 
     def choose(self, now: Situation) -> ChosenPlace:
         key = now.visible.tobytes()
-        if key not in self._found:
+        if key not in self._chosen:
             training = self.tools.training
             assert training is not None  # `prepare` refuses to go on without
             # What is expected now enters `epe` alone.
             nothing = np.zeros(self.tools.judge.classes)
-            self._found[key] = best(self.tools, training, now, nothing, "eig")
-        return self._found[key]
+            self._chosen[key] = best(self.tools, training, now, nothing, "eig")
+        return self._chosen[key]
 
 
 @dataclass
 class BestSequence(Chooser):
     """`uncond-sequence`: of as many random sequences as there are places the most telling one."""
 
-    _found: dict[bytes, npt.NDArray[np.int64]] = field(default_factory=dict)
+    _sequences: dict[bytes, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def choose(self, now: Situation) -> ChosenPlace:
         key = now.start.tobytes()
-        if key not in self._found:
-            self._found[key] = self._sequence(now.start)
+        if key not in self._sequences:
+            self._sequences[key] = self._sequence(now.start)
         left = self.tools.looks.open_places(now.visible)
         # Of overlapping places an earlier look may have shown one wholly.
-        place = next(place for place in [*self._found[key], *left] if place in left)
+        place = next(place for place in [*self._sequences[key], *left] if place in left)
         return without_gains(self.tools, int(place))
 
     def _sequence(self, start: Mask) -> npt.NDArray[np.int64]:

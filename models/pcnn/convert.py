@@ -69,8 +69,8 @@ def _unwrapped(state: Mapping[str, Tensor], where: Path) -> dict[str, Tensor]:
 
 
 def _before_the_network(name: str) -> str | None:
-    head, found, _ = f".{name}".partition(".prior_net.")
-    return f"{head[1:]}." * bool(head) if found else None
+    head, separator, _ = f".{name}".partition(".prior_net.")
+    return f"{head[1:]}." * bool(head) if separator else None
 
 
 def read_config(path: Path) -> PixelConfig:

@@ -177,7 +177,7 @@ def test_labels_in_three_channels_or_behind_an_opaque_alpha_are_labels() -> None
     for channels in ([labels] * 3, [labels, opaque], [labels, labels, labels, opaque]):
         picture = of_array(np.stack(channels, axis=2))
         mask = mask_values(picture)
-        assert (mask.found, mask.white) == ((0, 2), 2)
+        assert (mask.distinct, mask.white) == ((0, 2), 2)
         np.testing.assert_array_equal(mask.values >= 128, hole)
         np.testing.assert_array_equal(with_values(picture, [2]), hole)
 
@@ -188,13 +188,13 @@ def test_labels_of_few_bits_are_named_as_they_are_stored(bits: int) -> None:
     pgm = b"P5 10 7 %d\n" % (2**bits - 1) + labels.tobytes()
     for file in (make.png(labels, bits, 0), make.tiff(labels, 1, bits=bits), pgm):
         picture = read(file)
-        assert mask_values(picture).found == tuple(np.unique(labels))
+        assert mask_values(picture).distinct == tuple(np.unique(labels))
         np.testing.assert_array_equal(with_values(picture, [3]), labels[..., 0] == 3)
 
 
 def test_numbers_that_are_none_are_no_labels() -> None:
     mask = mask_values(of_array(np.array([[0, np.nan], [0, 1]], np.float32)))
-    assert mask.found == (0, 1)
+    assert mask.distinct == (0, 1)
 
 
 def test_a_change_is_measured_as_it_is_seen(tmp_path: Path) -> None:

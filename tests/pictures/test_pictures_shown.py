@@ -158,12 +158,12 @@ def test_masks_of_two_dark_values_are_labels() -> None:
     ):
         mask = mask_values(of_array((hole * value).astype(dtype)))
         np.testing.assert_array_equal(mask.values >= 128, hole)
-        assert mask.found == (0, value)
+        assert mask.distinct == (0, value)
         if (dtype, value) != ("uint16", 255):
             assert mask.note is not None
             assert f"{value} counts as white" in mask.note
     labels = of_array((RNG.integers(0, 5, hole.shape)).astype(np.uint8))
-    assert mask_values(labels).found == (0, 1, 2, 3, 4)
+    assert mask_values(labels).distinct == (0, 1, 2, 3, 4)
     assert not (mask_values(labels).values >= 128).any()
     np.testing.assert_array_equal(
         with_values(labels, [2, 3]), np.isin(labels.samples[..., 0], [2, 3])
@@ -191,7 +191,7 @@ def test_indices_of_a_palette_are_labels() -> None:
     indices = RNG.integers(0, 3, (make.HEIGHT, make.WIDTH)).astype(np.uint8)
     table = bytes([0, 0, 0, 128, 0, 0, 0, 128, 0])
     picture = read(make.png(indices[..., None], 8, 3, before=[make.chunk(b"PLTE", table)]))
-    assert mask_values(picture).found == (0, 1, 2)
+    assert mask_values(picture).distinct == (0, 1, 2)
     np.testing.assert_array_equal(with_values(picture, [1]), indices == 1)
     assert is_coloured(picture)
 
