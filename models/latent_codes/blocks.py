@@ -76,18 +76,21 @@ class AttnBlock(nn.Module):
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()
-        self.norm = normalisation(channels, groups)
+        self.norm: nn.Module = normalisation(channels, groups)
         self.q = nn.Conv2d(channels, channels, 1)
         self.k = nn.Conv2d(channels, channels, 1)
         self.v = nn.Conv2d(channels, channels, 1)
         self.proj_out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.norm(x)
+        return x + self.attended(self.norm(x))
+
+    def attended(self, h: Tensor, keys: Tensor | None = None) -> Tensor:
+        """Return what attention adds for normalised h; keys: bool [N, 1, L], those looked at."""
         q, k, v = (layer(h).flatten(2).transpose(1, 2) for layer in (self.q, self.k, self.v))
-        mixed = F.scaled_dot_product_attention(q, k, v)
-        added: Tensor = self.proj_out(mixed.transpose(1, 2).reshape(x.shape))
-        return x + added
+        mixed = F.scaled_dot_product_attention(q, k, v, keys)
+        added: Tensor = self.proj_out(mixed.transpose(1, 2).reshape(h.shape))
+        return added
 
 
 class Downsample(nn.Module):

@@ -51,25 +51,18 @@ class MaskedNorm(nn.Module):
         return means.repeat_interleave(each, 1)[:, :, None, None]
 
 
-class MaskedAttention(nn.Module):
+class MaskedAttention(AttnBlock):
     """Self-attention among visible positions, beside a skip; 0 where hidden, before and after."""
 
     def __init__(self, channels: int, groups: int) -> None:
-        super().__init__()
+        super().__init__(channels, groups)
         self.norm = MaskedNorm(channels, groups)
-        self.q = nn.Conv2d(channels, channels, 1)
-        self.k = nn.Conv2d(channels, channels, 1)
-        self.v = nn.Conv2d(channels, channels, 1)
-        self.proj_out = nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x: Tensor, seen: Seen) -> Tensor:
-        h = self.norm(x, seen)
-        q, k, v = (layer(h).flatten(2).transpose(1, 2) for layer in (self.q, self.k, self.v))
+    def forward(self, x: Tensor, seen: Seen) -> Tensor:  # type: ignore[override]
         keys = seen.mask.flatten(2) > 0
         # Items without a visible position attend to all: a softmax over nothing would be NaN.
         keys = keys | ~keys.any(2, keepdim=True)
-        mixed = F.scaled_dot_product_attention(q, k, v, keys)
-        added: Tensor = self.proj_out(mixed.transpose(1, 2).reshape(x.shape))
+        added = self.attended(self.norm(x, seen), keys)
         return x + added * seen.mask.to(added.dtype)
 
 
@@ -101,7 +94,7 @@ class MaskedLayers:
             alpha = self.alpha if self.form == "literal" else None
             return LiteralConv(channels, size, stride, alpha)
         if self.form == "strict":
-            return StrictConv(channels, size, stride, self.alpha, aligned=True)
+            return StrictConv(channels, size, stride, self.alpha)
         return ReleasedConv(channels, size, stride, self.alpha)
 
     def normalisation(self, channels: int) -> nn.Module:

@@ -71,26 +71,13 @@ class StrictConv(nn.Module):
     Takes x [N, C_in, H, W] that is 0 where hidden, and gives the same kind; with it the visible
     positions of the result. No hidden position has any influence, and with everything visible it
     is a plain convolution.
-
-    aligned: with a stride of 2 a window begins at its own 2x2 block, as in the VQGAN's encoder;
-    otherwise one position before it.
     """
 
-    def __init__(
-        self,
-        channels: tuple[int, int],
-        size: int,
-        stride: int,
-        alpha: float,
-        aligned: bool = False,
-    ) -> None:
+    def __init__(self, channels: tuple[int, int], size: int, stride: int, alpha: float) -> None:
         super().__init__()
         self.conv = nn.Conv2d(*channels, size, stride)
         self.size, self.stride, self.alpha = size, stride, alpha
-        before, behind = size // 2, size // 2
-        if aligned and stride == 2:
-            before, behind = 0, size - stride
-        self.margin = (before, behind, before, behind)
+        self.margin = margin_of(size, stride)
 
     def forward(self, x: Tensor, seen: Seen) -> tuple[Tensor, Seen]:
         stride, conv = self.stride, self.conv
@@ -153,9 +140,7 @@ class LiteralConv(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(*channels, size, stride)
         self.size, self.stride, self.alpha = size, stride, alpha
-        # With a stride of 2 a window begins at its own 2x2 block, as in the VQGAN's encoder.
-        before, behind = (size // 2, size // 2) if stride == 1 else (0, size - stride)
-        self.margin = (before, behind, before, behind)
+        self.margin = margin_of(size, stride)
 
     def forward(self, x: Tensor, seen: Seen) -> tuple[Tensor, Seen]:
         values, enough = self.printed(x, seen)
@@ -178,6 +163,15 @@ class LiteralConv(nn.Module):
         assert self.conv.bias is not None
         bias = self.conv.bias.to(y.dtype)[:, None, None]
         return y * scale.to(y.dtype) + bias * enough, enough
+
+
+def margin_of(size: int, stride: int) -> tuple[int, int, int, int]:
+    """Return the padding of a layer, as `F.pad` takes it.
+
+    With a stride of 2 a window begins at its own 2x2 block, as in the VQGAN's encoder.
+    """
+    before, behind = (size // 2, size // 2) if stride == 1 else (0, size - stride)
+    return before, behind, before, behind
 
 
 def sum_over_windows(mask: Tensor, layer: StrictConv | LiteralConv) -> Tensor:

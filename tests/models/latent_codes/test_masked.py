@@ -93,13 +93,12 @@ def test_strict_convolution_of_a_constant_does_not_depend_on_the_mask(
     assert after.mask[0].any()
 
 
-@pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (1, 1)])
 def test_strict_convolution_is_a_plain_one_where_everything_is_visible(
-    size: int, stride: int, aligned: bool
+    size: int, stride: int
 ) -> None:
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-    layer = StrictConv((4, 5), size, stride, 1.0, aligned)
+    layer = StrictConv((4, 5), size, stride, 1.0)
     result, after = layer(x, Seen(torch.ones(1, 1, 8, 8)))
     torch.testing.assert_close(result, layer.conv(F.pad(x, layer.margin)))
     assert after.mask.all()
