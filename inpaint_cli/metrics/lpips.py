@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -55,18 +55,15 @@ class PerceptualFigures:
         count = len(self.to_truth)
         depths = sorted({1, min(10, count), count})
         columns = {f"lpips-gt@{k}": expected_minimum(self.to_truth, k) for k in depths}
-        columns |= self._diversities()
-        for sigma in SIGMAS if count > 1 else ():
-            columns[f"fwv@{sigma:g}"] = weighted_variance(self.to_truth, self.to_mean, sigma)
-        return columns
-
-    def _diversities(self) -> dict[str, float]:
-        named = {
+        diversities = {
             "lpips-diversity": self.diversity,
             "lpips-diversity-hole-crop": self.diversity_hole_crop,
             "lpips-diversity-hole-mean": self.diversity_hole_mean,
         }
-        return {name: value for name, value in named.items() if value is not None}
+        columns |= {name: value for name, value in diversities.items() if value is not None}
+        for sigma in SIGMAS if count > 1 else ():
+            columns[f"fwv@{sigma:g}"] = weighted_variance(self.to_truth, self.to_mean, sigma)
+        return columns
 
 
 def perceptual_figures(
@@ -258,17 +255,17 @@ class PerceptualMetric(Metric):
     def figures(self, case: MeasuredCase) -> Figures:
         return case.once(perceptual_columns)
 
-    def distance(self, results: Results) -> PerceptualDistance:
-        """Return the distance that was measured by."""
+    def line(
+        self, results: Results, column: str, variant: str, warnings: Sequence[str] = (), **more: Any
+    ) -> Line:
+        """Return the line of the mean of a column, with what must be known of its network."""
         distance = results.instruments.distance
         assert distance is not None  # the metrics are refused without one
-        return distance
-
-    def cautions(self, results: Results) -> list[str]:
-        """Return what must be known of a network that took the place of LPIPS'."""
-        distance = self.distance(results)
-        published = distance.is_published
-        return [] if published else [f"{distance.name}: not comparable with published LPIPS"]
+        if not distance.is_published:
+            warnings = [*warnings, f"{distance.name}: not comparable with published LPIPS"]
+        return mean_line(
+            self, results, column, variant, feature_id=distance.name, warnings=warnings, **more
+        )
 
 
 class LpipsGt(PerceptualMetric):
@@ -279,17 +276,13 @@ class LpipsGt(PerceptualMetric):
     by_default = True
 
     def lines(self, results: Results) -> Iterator[Line]:
-        warnings = self.cautions(results)
-        if results.k != PAPER_K:
-            warnings = [f"its value depends on K: the paper's is of {PAPER_K}", *warnings]
+        warnings = [f"its value depends on K: the paper's is of {PAPER_K}"]
         for count in sorted({1, min(10, results.k), results.k}):
-            yield mean_line(
-                self,
+            yield self.line(
                 results,
                 f"lpips-gt@{count}",
                 f"@{count}, " + ("min over K" if count == results.k else f"of {results.k}"),
-                feature_id=self.distance(results).name,
-                warnings=warnings,
+                warnings if results.k != PAPER_K else (),
             )
 
 
@@ -310,14 +303,7 @@ class Diversity(PerceptualMetric):
         }
         for column, variant in variants.items():
             if column in results.columns.figures:
-                yield mean_line(
-                    self,
-                    results,
-                    column,
-                    variant,
-                    feature_id=self.distance(results).name,
-                    warnings=self.cautions(results),
-                )
+                yield self.line(results, column, variant)
 
 
 class FaithfulVariance(PerceptualMetric):
@@ -330,13 +316,10 @@ class FaithfulVariance(PerceptualMetric):
 
     def lines(self, results: Results) -> Iterator[Line]:
         for sigma in SIGMAS:
-            yield mean_line(
-                self,
+            yield self.line(
                 results,
                 f"fwv@{sigma:g}",
                 f"sigma {sigma:g}, sum over K",
-                feature_id=self.distance(results).name,
-                warnings=self.cautions(results),
                 params={"sigma": sigma, "fwv_mean_is_value_over_k": results.k},
                 depends_on_k=True,
             )
