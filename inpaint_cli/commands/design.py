@@ -10,7 +10,7 @@ import click
 
 from inpaint_cli.commands import options
 from inpaint_cli.commands.output_options import check_place
-from inpaint_cli.errors import PartialFailure, UserError
+from inpaint_cli.errors import UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
 
@@ -158,6 +158,7 @@ def of_photos(
     check_place(output)
     reporter.loading(given["model"], given["classifier"])
     from inpaint_cli import api
+    from inpaint_cli.commands.complete import raise_failures
     from inpaint_cli.photos.listing import photos_of
     from inpaint_cli.photos.pairing import tasks_of
     from inpaint_cli.pictures.opening import no_such_file
@@ -173,10 +174,7 @@ def of_photos(
     run = PhotoRun(order_of(**_order(given)), tasks, output, reporter)
     record = run.all(api.contestant)
     click.echo(json.dumps(record, indent=1) if as_json else "\n".join(map(str, run.written)))
-    for photo, error in run.failed:
-        reporter.warn(f"failed: {photo}: {error.on_command_line(beside=photo)}")
-    if run.failed:
-        raise PartialFailure(f"{len(run.failed)} of {len(run.tasks)} photos failed (see above).")
+    raise_failures(run.failed, len(run.tasks), reporter)
 
 
 def of_data(reporter: Reporter, as_json: bool, given: dict[str, Any]) -> None:

@@ -11,12 +11,13 @@ import click
 
 from inpaint_cli.commands import options
 from inpaint_cli.commands.output_options import check_file, file_of
-from inpaint_cli.errors import PartialFailure, PlainError, UserError
+from inpaint_cli.errors import PlainError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.streams import whole_json
 
 if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Contestant
+    from inpaint_cli.photos.batch import FailedPhoto
     from inpaint_cli.photos.holes import HoleSource
     from inpaint_cli.photos.pairing import PhotoTask
     from inpaint_cli.posterior.ood_features import StatisticKind
@@ -205,6 +206,7 @@ def of_photos(
     """Judge photos: all are read before the first is judged."""
     reporter.loading(given["model"])
     from inpaint_cli import api
+    from inpaint_cli.commands.complete import raise_failures
     from inpaint_cli.device import resolve
     from inpaint_cli.posterior import ood_judging, ood_tables
 
@@ -236,22 +238,19 @@ def of_photos(
         click.echo(whole_json(json.dumps(document, indent=1, allow_nan=False)))
     else:
         click.echo(ood_tables.of_photos(judged))
-    for photo, error in failed:
-        reporter.warn(f"failed: {photo}: {error.on_command_line(beside=photo)}")
-    if failed:
-        raise PartialFailure(
-            f"{len(failed)} of {len(failed) + len(judged)} photos failed (see above)."
-        )
+    raise_failures(failed, len(failed) + len(judged), reporter)
 
 
 def read_all(
     photos: tuple[str, ...], contestant: Contestant, reporter: Reporter, given: dict[str, Any]
-) -> tuple[list[Prepared], list[tuple[Path, PlainError]]]:
+) -> tuple[list[Prepared], list[FailedPhoto]]:
     """Return the photos with their masks, at the model's size, and those that failed.
 
     One that fails does not stop the others; where none is left, the first error is raised.
     """
+    from inpaint_cli.commands.complete import of_masks
     from inpaint_cli.commands.hole_options import file_or_kind
+    from inpaint_cli.photos.batch import FailedPhoto
     from inpaint_cli.photos.holes import HoleSource
     from inpaint_cli.photos.listing import photos_of
     from inpaint_cli.photos.pairing import tasks_of
@@ -262,20 +261,19 @@ def read_all(
         photos, recursive=given["recursive"], masks=path if path and path.is_dir() else None
     )
     tasks, unused = tasks_of(listed.photos, path, written=False)
-    for remark in [*listed.remarks, *(f"{mask}: no photo for this mask" for mask in unused)]:
+    for remark in [*listed.remarks, *of_masks(unused)]:
         reporter.note(remark)
     read_photos: list[Prepared] = []
-    failed: list[tuple[Path, PlainError]] = []
+    failed: list[FailedPhoto] = []
     for task in tasks:
         try:
             read_photos.append(read_one(task, hole, contestant, reporter, given["seed"]))
         except PlainError as error:
             if error.ends_batch:
                 raise
-            failed.append((task.photo, error))
+            failed.append(FailedPhoto(task.photo, error.within(task.photo)))
     if failed and not read_photos:
-        photo, first = failed[0]
-        raise first.within(photo)
+        raise failed[0].error
     return read_photos, failed
 
 

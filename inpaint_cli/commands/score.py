@@ -289,7 +289,7 @@ def score(folders: tuple[Path, ...], reporter: Reporter, as_json: bool, **given:
     if given["plots"] is not None:
         from inpaint_cli.metrics import plots
 
-        plots.require()
+        plots.figure_class()  # what is missing is told before the work
     documents = scoring.run(order, load, reporter)
     if not documents:  # another process of torchrun has them
         return None

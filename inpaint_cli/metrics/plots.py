@@ -21,13 +21,11 @@ WIDEST = 96
 """Characters of a line above a plot."""
 
 
-def require() -> None:
-    """Raise UserError where matplotlib is missing or does not load."""
-    _figure()
+def figure_class() -> Any:
+    """Return matplotlib's Figure: used without pyplot, it keeps no state and opens no window.
 
-
-def _figure() -> Any:
-    """Return matplotlib's Figure: used without pyplot, it keeps no state and opens no window."""
+    UserError where matplotlib is missing or does not load.
+    """
     try:
         from matplotlib.figure import Figure
     # Whatever breaks inside an optional package must not break more than what needs it.
@@ -74,7 +72,7 @@ def _file_name(label: str) -> str:
 
 
 def _over_ranges(documents: Sequence[Document], label: str) -> Any:
-    figure = _figure()(figsize=(6, 4), layout="constrained")
+    figure = figure_class()(figsize=(6, 4), layout="constrained")
     axes, drawn, lines = figure.subplots(), list[tuple[Any, str]](), "bars: standard errors"
     for name, document in zip(called(documents), documents, strict=True):
         entry = next((e for e in document["metrics"] if label_of(e) == label), None)
@@ -113,7 +111,7 @@ def _histogram(name: str, entry: Document) -> Any:
     places = list(range(len(shares)))
     below = [max(share - end, 0.0) for share, end in zip(shares, low, strict=True)]
     above = [max(end - share, 0.0) for share, end in zip(shares, high, strict=True)]
-    figure = _figure()(figsize=(6, 4), layout="constrained")
+    figure = figure_class()(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     axes.bar(places, shares, width=0.9, color="tab:blue")
     bars = {"fmt": "none", "ecolor": "black", "capsize": 2, "label": "95 % over images"}

@@ -14,6 +14,7 @@ from inpaint_cli.files import hash_of, make_folder, resolved, write_text
 from inpaint_cli.locking import alone_in
 from inpaint_cli.metrics.targets import Contestant
 from inpaint_cli.parsing import json_of, read_text
+from inpaint_cli.photos.batch import FailedPhoto
 from inpaint_cli.photos.pairing import PhotoTask
 from inpaint_cli.pictures.reading import read
 from inpaint_cli.posterior.design_pictures import (
@@ -41,7 +42,7 @@ class PhotoRun:
     folder: Path
     reporter: Reporter
     written: list[Path] = field(default_factory=list)
-    failed: list[tuple[Path, PlainError]] = field(default_factory=list)
+    failed: list[FailedPhoto] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if len(self.order.estimators) > 1:
@@ -74,7 +75,7 @@ class PhotoRun:
                 except PlainError as error:
                     if len(self.tasks) == 1:
                         raise error.within(task.photo) from error
-                    self.failed.append((task.photo, error))
+                    self.failed.append(FailedPhoto(task.photo, error))
                     advance(self.order.steps)
         if photos:
             self.written.append(self.folder / RECORD)
