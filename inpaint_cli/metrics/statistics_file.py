@@ -155,9 +155,9 @@ def _facts(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     with Npy(archive, FACTS) as text:
         if text.shape != () or text.dtype.kind != "U" or text.size > MOST_TEXT:
             raise _unfit(path, f"'{FACTS}' is {text.dtype} {list(text.shape)}")
-        facts = json_of(str(text.values()), path)
-    features = facts.get("features") if isinstance(facts, dict) else None
-    count = facts.get("n_images") if isinstance(facts, dict) else None
+        stored = json_of(str(text.values()), path)
+    facts = stored if isinstance(stored, dict) else {}
+    features, count = facts.get("features"), facts.get("n_images")
     if not isinstance(features, dict) or not isinstance(count, int) or not 2 <= count < 1 << 53:
         raise _unfit(path, f"'{FACTS}' does not say of which pictures and features it is")
     prepared = facts.get("prepared")

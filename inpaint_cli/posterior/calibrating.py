@@ -75,7 +75,6 @@ def controlling_factor(scores: Sequence[Scores], alpha: float) -> float:
     return float(pooled[np.argmax(losses <= allowed)])
 
 
-Values = npt.NDArray[np.float64]
 QUANTILES = (0.5, 0.9, 0.99)
 LEVELS = (50.0, 100.0)
 DECIMALS = 12

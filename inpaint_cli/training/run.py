@@ -342,13 +342,12 @@ class TrainingRun:
 
     @cached_property
     def _distance(self) -> PerceptualDistance | None:
-        """The perceptual distance of the losses, on the device."""
+        """The perceptual distance of the losses that take one, on the device."""
         distance = self.recipe.load_distance()
         if distance:
             return distance.to(self.device)
-        if self.recipe.config.takes_perceptual:
-            self.reporter.note(
-                "no perceptual distance in the losses: the setting perceptual adds one "
-                "(lpips, a classifier or a file)"
-            )
+        self.reporter.note(
+            "no perceptual distance in the losses: the setting perceptual adds one "
+            "(lpips, a classifier or a file)"
+        )
         return None
