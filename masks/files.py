@@ -206,11 +206,6 @@ def apply_grow(visible: Mask, radius: int) -> Mask:
     return np.asarray(cv2.dilate((~visible).astype(np.uint8), disc) == 0)
 
 
-def apply_shrink(visible: Mask, radius: int) -> Mask:
-    """Reduce the hole by a disc of `radius` pixels; the border of the picture takes nothing."""
-    return visible if radius == 0 else ~apply_grow(~visible, radius)
-
-
 def check_hole(
     visible: Mask,
     name: str = "mask",

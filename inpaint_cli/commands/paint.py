@@ -23,8 +23,6 @@ SECTIONS = {
     "The server": ("port", "no_browser"),
     "Running": ("overwrite", "device", "quiet", "verbose", "debug", "version", "help"),
 }
-MOST = 64
-"""Completions of one round at the page."""
 LARGEST_PORT = 65535
 
 
@@ -99,6 +97,7 @@ def paint(
       inpaint paint --port 8765 --no-browser
     """
     from inpaint_cli.commands.output_options import check_place
+    from inpaint_cli.page.order import MOST
     from inpaint_cli.page.session import SessionSettings
 
     if n is not None and n > MOST:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from inpaint_cli.files import hash_of, resolved
 from inpaint_cli.masks.ranges import Mask
 from inpaint_cli.photos.holes import HoleSource, source_of
 from inpaint_cli.photos.listing import MASK_NAME, SUFFIXES, masks_among
+from inpaint_cli.photos.pairing import composed
 from inpaint_cli.photos.record import NAME as RECORD
 from inpaint_cli.photos.record import Record
 from inpaint_cli.pictures.reading import look
@@ -242,11 +242,6 @@ def _numbered(name: str, pictures: Mapping[str, Path]) -> Iterator[str]:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-def composed(name: str) -> str:
-    """Return a name with é as one character, as archives made by macOS do not have it."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _mask_for(

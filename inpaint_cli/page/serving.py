@@ -62,12 +62,9 @@ class Patient(H11Protocol):
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n%b\r\n%b" % (fields, bytes(answer.body)))
         self.transport.close()
 
-    @staticmethod
-    def _is_idle(cycle: Any) -> bool:
-        return cycle is None
-
     def _give_up(self, transport: Any) -> None:
-        if self._is_idle(self.cycle) and not transport.is_closing():
+        cycle: Any = self.cycle  # None as long as no request came, whatever its type says
+        if cycle is None and not transport.is_closing():
             transport.close()
 
 

@@ -123,10 +123,12 @@ class HoleSource:
         else:
             visible = self._read(photo, mask, size, reporter, number, check)
         if self.painted is not None:
-            visible = visible & self._unpainted(photo, self.painted)
+            original, painted = (read(file, huge=self.huge) for file in (photo, self.painted))
+            visible = visible & unpainted(original, painted, str(self.painted))
         # Grown last, so that boxes grow as well: the hole is grown, not the file.
         visible = hide_polygons(files.hide_boxes(visible, self.boxes), self.polygons)
-        visible = files.apply_shrink(visible, self.shrink)
+        # To shrink the hole is to grow what is visible; the border of the picture takes nothing.
+        visible = ~files.apply_grow(~visible, self.shrink)
         if self.extension is not None:
             visible = extended_mask(visible, self.extension, huge=self.huge)
         visible = files.apply_grow(visible, self.grow)
@@ -170,10 +172,6 @@ class HoleSource:
             alpha=self.alpha,
         )
 
-    def _unpainted(self, photo: Path, copy: Path) -> Mask:
-        original, painted = read(photo, huge=self.huge), read(copy, huge=self.huge)
-        return unpainted(original, painted, str(copy))
-
     def _read(
         self,
         photo: Path,
@@ -195,17 +193,12 @@ class HoleSource:
                     f"{source}: what has the colour {bytes(self.colour).hex()} has a blurred edge, "
                     "which stays visible. Enlarge the hole by the setting grow, such as 3."
                 )
-            visible = ~visible if self.invert else visible
-            same = visible.shape == size
-            return visible if same else files.fit(visible, size, str(source), self.resize)
+            return self._fitted(visible, size, source)
         if mask is None and not self.alpha:
             return np.ones(size, np.bool_)
         if mask is not None and mask.suffix == ".npz":
             drawn = read_set(mask, reporter)
-            visible = drawn[number % len(drawn)]
-            visible = ~visible if self.invert else visible
-            same = visible.shape == size
-            return visible if same else files.fit(visible, size, str(mask), self.resize)
+            return self._fitted(drawn[number % len(drawn)], size, mask)
         return files.read_mask(
             mask or photo,
             size=size,
@@ -217,6 +210,12 @@ class HoleSource:
             photo=photo if check else None,
             reporter=reporter,
         )
+
+    def _fitted(self, visible: Mask, size: tuple[int, int], source: Path) -> Mask:
+        """Return a mask, inverted if that was asked for, at the photo's size."""
+        visible = ~visible if self.invert else visible
+        same = visible.shape == size
+        return visible if same else files.fit(visible, size, str(source), self.resize)
 
     def fields(
         self,

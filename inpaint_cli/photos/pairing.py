@@ -125,7 +125,7 @@ class _MaskFolder:
         for below in dict.fromkeys(folders):
             fits = self._by_name.get((below, _key(name)), [])
             # Cat.png and cat.png can lie in one folder, and then each belongs to its own photo.
-            exact = [file for written, file in fits if _composed(written) == _composed(name)]
+            exact = [file for written, file in fits if composed(written) == composed(name)]
             if fits:
                 return exact or [file for _, file in fits]
         return []
@@ -141,13 +141,13 @@ class _MaskFolder:
         return left
 
 
-def _composed(text: str) -> str:
-    """Return a name as every system but macOS writes it: é as one character."""
+def composed(text: str) -> str:
+    """Return a name with é as one character, as macOS and its archives do not have it."""
     return unicodedata.normalize("NFC", text)
 
 
 def _key(stem: str) -> str:
-    return _composed(_composed(stem).casefold())
+    return composed(composed(stem).casefold())
 
 
 def _stems(photos: Sequence[FoundPhoto], differ: bool) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,31 +17,11 @@ from inpaint_cli.photos.cutting import model_input, window_colours
 from inpaint_cli.photos.details import joined
 from inpaint_cli.photos.drawing import Drawn, draw, together
 from inpaint_cli.photos.parts import Part, pasted
+from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.windows import Box, Mask, cut, window_round
 from inpaint_cli.pictures.colours import Values as ColourValues
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.randomness import Noise, content_key_of
-
-
-class Sampling(Protocol):
-    """What decides how a model draws (see `CompletionRequest`)."""
-
-    @property
-    def n(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def temperature(self) -> float | None: ...
-    @property
-    def context(self) -> float: ...
-    @property
-    def feather(self) -> float | None: ...
-    @property
-    def options(self) -> Mapping[str, Any]: ...
-    @property
-    def of_drawing(self) -> bool: ...
-    @property
-    def details(self) -> tuple[Detail, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +68,7 @@ def draw_windows(
     visible: Mask,
     holes: Sequence[Sequence[Part]],
     model: Model,
-    sampling: Sampling,
+    request: CompletionRequest,
     advance: Callable[[], None],
     indices: range,
 ) -> list[CompletedWindow]:
@@ -103,11 +83,11 @@ def draw_windows(
         for part in parts:
             earlier = list(of_hole) if part.touches else []
             of_hole.append(
-                _window(photo, visible, part, earlier, model, sampling, len(drawn), indices)
+                _window(photo, visible, part, earlier, model, request, len(drawn), indices)
             )
             if len(parts) > 1:
                 values = window_colours(photo, visible, of_hole[-1].window, model.channels)
-                of_hole[-1] = _with_fills(of_hole[-1], values, earlier, sampling)
+                of_hole[-1] = _with_fills(of_hole[-1], values, earlier, request)
             drawn.append(of_hole[-1])
             advance()
     return drawn
@@ -119,36 +99,36 @@ def _window(
     part: Part,
     earlier: Sequence[CompletedWindow],
     model: Model,
-    sampling: Sampling,
+    request: CompletionRequest,
     number: int,
     indices: range,
 ) -> CompletedWindow:
     """Draw all completions of one window: at once, or each by itself if they see unlike colours."""
     box = _seeing(
-        window_round(part.box, visible.shape, model.size, sampling.context), visible, model
+        window_round(part.box, visible.shape, model.size, request.context), visible, model
     )
     values, seen = window_colours(photo, visible, box, model.channels), cut(visible, box)
     if not any(_meet(other.part.box, box) for other in earlier):
         image, small = model_input(values, seen, model.size)
-        hidden = int((~small | sampling.of_drawing).sum()) * model.channels
-        if sampling.of_drawing:  # paper beyond it is white, and seen; nothing of it is kept
+        hidden = int((~small | request.of_drawing).sum()) * model.channels
+        if request.of_drawing:  # paper beyond it is white, and seen; nothing of it is kept
             image, small = np.where(small[..., None], image, np.uint8(255)), small | True
             seen = np.zeros_like(seen)
-        drawn = _draw(model, image, small, sampling, number, indices)
+        drawn = _draw(model, image, small, request, number, indices)
     else:
         for other in earlier:
             seen = seen | pasted(other.part, box)
         completions = []
         for place, index in enumerate(indices):
             image, small = model_input(_over(values, box, earlier, place), seen, model.size)
-            completions.append(_draw(model, image, small, sampling, number, [index]))
+            completions.append(_draw(model, image, small, request, number, [index]))
         hidden = int((~small).sum()) * model.channels
-        drawn = together(completions, sampling.details)
+        drawn = together(completions, request.details)
     return CompletedWindow(
         part,
         box,
         # Nothing of a drawing is kept, so there is nothing that the fill has to meet.
-        seen & (not sampling.of_drawing),
+        seen & (not request.of_drawing),
         drawn.pictures,
         drawn.details,
         drawn.log_prob,
@@ -171,13 +151,13 @@ def _with_fills(
     window: CompletedWindow,
     values: ColourValues,
     earlier: Sequence[CompletedWindow],
-    sampling: Sampling,
+    request: CompletionRequest,
 ) -> CompletedWindow:
     """Return a window with the fills of its completions, each blended into what it saw."""
     fills = []
     for place in range(len(window.pictures)):
         around = _over(values, window.window, earlier, place)
-        fills.append(window.blended(place, around, sampling.feather).copy())
+        fills.append(window.blended(place, around, request.feather).copy())
     return replace(window, fills=tuple(fills))
 
 
@@ -229,7 +209,7 @@ def _draw(
     model: Model,
     image: npt.NDArray[np.uint8],
     visible: Mask,
-    sampling: Sampling,
+    request: CompletionRequest,
     window: int,
     indices: Sequence[int],
 ) -> Drawn:
@@ -237,6 +217,6 @@ def _draw(
     key = content_key_of(image.transpose(2, 0, 1)[None], visible[None, None])
     if window:  # two windows that look the same are still different places
         key = hashlib.sha256(key + window.to_bytes(4, "big")).digest()
-    noise = Noise.of_completions(sampling.seed, key, indices)
-    options = {"temperature": sampling.temperature, **sampling.options}
-    return draw(model, image, visible, noise, sampling.details, options)
+    noise = Noise.of_completions(request.seed, key, indices)
+    options = {"temperature": request.temperature, **request.options}
+    return draw(model, image, visible, noise, request.details, options)

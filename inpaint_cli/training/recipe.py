@@ -158,7 +158,7 @@ class Recipe:
                 head[name] = value
         if self.config.takes_perceptual:
             head["perceptual"] = self.perceptual
-        return to_toml({**head, "config": _without_none(to_dict(self.config))})
+        return to_toml({**head, "config": to_dict(self.config)})
 
 
 @dataclass(frozen=True)
@@ -386,10 +386,3 @@ def _is_model(name: str) -> bool:
     path = Path(name)
     ships = name in {entry.name for entry in zoo.entries()}
     return ships or path.suffix == ".safetensors" or (path / "config.toml").is_file()
-
-
-def _without_none(data: Any) -> Any:
-    """Return `data` with "none" for None, which TOML lacks; `from_dict` reads it back."""
-    if isinstance(data, dict):
-        return {name: _without_none(value) for name, value in data.items()}
-    return "none" if data is None else data
