@@ -31,7 +31,6 @@ def load_images(
     levels: int = 256,
     split: Split,
     download: bool = False,
-    seed: int = 0,
     split_map: str = "",
     check_leaks: bool = False,
     for_plan: bool = False,
@@ -41,9 +40,8 @@ def load_images(
     """Return one split of the images of `sources` together, as uint8 [N, channels, size, size].
 
     Each source is a name of `NAMES`, a folder, a zip, tar or npz. With 2 levels pixels become 0 or
-    255; otherwise they keep their eight bits, and models quantise for themselves. `seed` chooses
-    the splits of sources that have none of their own: the same for training and scoring. What
-    folders and arrays are is read from their names, unless `split_map` says it
+    255; otherwise they keep their eight bits, and models quantise for themselves. What folders and
+    arrays are is read from their names, unless `split_map` says it
     ("train2017=train,extra=ignore"). `check_leaks` also looks for pictures that are almost those of
     another split. `for_plan` reads no large set: its pixels are black. labels: the names in a
     table of labels that are wanted, in this order; None = classes or labels as they are. UserError
@@ -61,7 +59,7 @@ def load_images(
         raise UserError("give at least one name, folder or archive.", setting="data")
     plans: list[SourcePlan] = []
     for given in sources:
-        plan = _plan(given, size, channels, levels, download, seed, SplitMap.parse(split_map))
+        plan = _plan(given, size, channels, levels, download, SplitMap.parse(split_map))
         plans.append(replace(plan, name=_free_name(plan.name, {other.name for other in plans})))
     reporter = reporter or Reporter(quiet=True)
     if check_leaks:
@@ -88,20 +86,14 @@ def _tell_leaks(plans: Sequence[SourcePlan], reporter: Reporter) -> None:
 
 
 def _plan(
-    given: str,
-    size: int,
-    channels: int,
-    levels: int,
-    download: bool,
-    seed: int,
-    split_map: SplitMap,
+    given: str, size: int, channels: int, levels: int, download: bool, split_map: SplitMap
 ) -> SourcePlan:
     from functools import partial
 
     from inpaint_cli.data import locate
     from inpaint_cli.data.decoding import SourcePlan
     from inpaint_cli.data.preparation import Preparation
-    from inpaint_cli.data.splits import divide
+    from inpaint_cli.data.splits import SEED, divide
 
     source = locate.find(given, download, split_map)
     known = SETS.get(given)
@@ -112,12 +104,11 @@ def _plan(
     official = _by_list(listed) if listed else known.official if known else None
     rule = partial(
         divide,
-        seed=seed,
         official=official,
         validation_is_test=bool(known and known.validation_is_test),
     )
     return SourcePlan(
-        source.name, source, preparation, rule, (given if known else "", seed), split_map
+        source.name, source, preparation, rule, (given if known else "", SEED), split_map
     )
 
 

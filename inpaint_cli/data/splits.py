@@ -1,6 +1,6 @@
 """Which image belongs to train, validation or test: as its source says, else by a hash of its name.
 
-The hash looks at the seed and the name alone, so that an image stays in its split whatever else
+The hash looks at a fixed seed and the name alone, so that an image stays in its split whatever else
 is added to the source, in whatever order the files come.
 """
 
@@ -15,6 +15,7 @@ from inpaint_cli.randomness import tag_of
 TEST_SHARE = 0.05
 VALIDATION_SHARE = 0.05
 VALIDATION_MOST = 1000
+SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,6 @@ class Assignment:
 
 def divide(
     members: Sequence[Member],
-    seed: int,
     official: Callable[[str], Split | None] | None = None,
     validation_is_test: bool = False,
 ) -> Assignment:
@@ -53,14 +53,14 @@ def divide(
         members = [replace(m, split="test") if m.split == "validation" else m for m in members]
     splits, rule = _given(members, official)
     if not splits["test"] and (splits["train"] or not splits["validation"]):
-        splits["train"], splits["test"] = _part(splits["train"], seed, "test", TEST_SHARE)
-        rule = f"test is a part of train chosen by file name (5 %, seed {seed})"
+        splits["train"], splits["test"] = _part(splits["train"], "test", TEST_SHARE)
+        rule = f"test is a part of train chosen by file name (5 %, seed {SEED})"
     if not splits["validation"]:
         splits["train"], splits["validation"] = _part(
-            splits["train"], seed, "validation", VALIDATION_SHARE, VALIDATION_MOST
+            splits["train"], "validation", VALIDATION_SHARE, VALIDATION_MOST
         )
         rule += (
-            f"; validation is a part of train chosen by file name (5 %, at most 1000, seed {seed})"
+            f"; validation is a part of train chosen by file name (5 %, at most 1000, seed {SEED})"
         )
     return Assignment(
         {name: sorted(part, key=lambda member: member.id) for name, part in splits.items()},
@@ -83,11 +83,11 @@ def _given(
 
 
 def _part(
-    members: Sequence[Member], seed: int, tag: str, share: float, most: int | None = None
+    members: Sequence[Member], tag: str, share: float, most: int | None = None
 ) -> tuple[list[Member], list[Member]]:
     """Part `members` into the rest and the chosen; one is chosen at least, if one stays."""
     hashes = {
-        m.id: tag_of(f"{tag} {seed} {m.id}".encode(errors="surrogateescape")) for m in members
+        m.id: tag_of(f"{tag} {SEED} {m.id}".encode(errors="surrogateescape")) for m in members
     }
     ranked = sorted(members, key=lambda member: (hashes[member.id], member.id))
     count = sum(value < share * 2**64 for value in hashes.values())

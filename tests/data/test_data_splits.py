@@ -15,8 +15,8 @@ from tests.data.image_files import folder_of, photos, stored
 NAMES = st.lists(st.text("abc/1", min_size=1), min_size=40, max_size=80, unique=True)
 
 
-def of(names: list[str], seed: int = 0) -> Assignment:
-    return divide([Member(name, name) for name in names], seed)
+def of(names: list[str]) -> Assignment:
+    return divide([Member(name, name) for name in names])
 
 
 def ids(assignment: Assignment, split: Split) -> list[str]:
@@ -49,13 +49,9 @@ def test_validation_has_a_thousand_images_at_most() -> None:
     assert len(ids(of(many(30_000)), "validation")) == 1000
 
 
-def test_another_seed_gives_another_split() -> None:
-    assert ids(of(many(500)), "test") != ids(of(many(500), seed=1), "test")
-
-
-@given(st.integers(3, 30), st.integers(0, 20))
-def test_three_images_fill_all_splits(count: int, seed: int) -> None:
-    assignment = of(many(count), seed)
+@given(st.integers(3, 30))
+def test_three_images_fill_all_splits(count: int) -> None:
+    assignment = of(many(count))
     assert all(assignment.splits[split] for split in SPLITS)
 
 
@@ -69,17 +65,16 @@ def test_the_test_split_does_not_depend_on_validation_and_the_seed_never_touches
     None
 ):
     members = sort([f"train/{i}.png" for i in range(100)] + ["test/x.png"]).members
-    for seed in range(5):
-        assert ids(divide(members, seed), "test") == ["test/x.png"]
+    assert ids(divide(members), "test") == ["test/x.png"]
 
 
 def test_a_validation_folder_without_test_leaves_test_to_the_seed() -> None:
     members = sort([f"train/{i}.png" for i in range(100)] + ["val/x.png"]).members
-    assignment = divide(members, 0)
+    assignment = divide(members)
     assert ids(assignment, "validation") == ["val/x.png"]
     assert all(name.startswith("train/") for name in ids(assignment, "test"))
     assert ids(assignment, "test")
-    assert ids(divide(members, 0, validation_is_test=True), "test") == ["val/x.png"]
+    assert ids(divide(members, validation_is_test=True), "test") == ["val/x.png"]
 
 
 def test_names_that_are_no_text_can_be_split() -> None:
@@ -88,10 +83,10 @@ def test_names_that_are_no_text_can_be_split() -> None:
 
 def test_an_official_split_is_used_if_it_fills_train_and_test() -> None:
     full = [f"{number:06}.jpg" for number in (1, 162_770, 162_771, 182_637, 182_638, 202_599)]
-    assignment = divide([Member(name, name) for name in full], 0, celeba_split)
+    assignment = divide([Member(name, name) for name in full], celeba_split)
     assert [ids(assignment, split) for split in SPLITS] == [full[:2], full[2:4], full[4:]]
     first = [f"{number:06}.jpg" for number in range(1, 101)]
-    assert len(ids(divide([Member(n, n) for n in first], 0, celeba_split), "train")) < 100
+    assert len(ids(divide([Member(n, n) for n in first], celeba_split), "train")) < 100
 
 
 def test_ffhq_has_seven_thousand_test_images() -> None:
