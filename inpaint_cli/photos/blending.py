@@ -33,11 +33,16 @@ def reduce(
     """
     known = values * visible[..., None]
     if len(values) != size:
-        share = _resized((~visible).astype(np.float32), size)
-        visible = share <= TOUCHED
-        known = _resized(known, size)
+        visible, known = reduced_mask(visible, size), _resized(known, size)
     clean = np.rint(np.clip(known, 0, 255)) * visible[..., None]
     return clean.astype(np.uint8), visible
+
+
+def reduced_mask(visible: Mask, size: int) -> Mask:
+    """Return a square mask at the model's size, as `reduce` has it."""
+    if len(visible) == size:
+        return visible
+    return np.asarray(_resized((~visible).astype(np.float32), size) <= TOUCHED)
 
 
 def fill_of(

@@ -64,6 +64,13 @@ class Box:
         return Box(top, left, max(top, bottom), max(left, right))
 
 
+def middle_square(height: int, width: int) -> Box:
+    """Return the largest square in the middle of a photo."""
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return Box(top, left, top + side, left + side)
+
+
 def window_round(hole: Box, shape: tuple[int, ...], size: int, context: float) -> Box:
     """Return the window of one hole, shifted inside the photo as far as it fits."""
     height, width = shape[:2]

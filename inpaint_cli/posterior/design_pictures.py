@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,9 @@ from inpaint_cli.files import replacing
 from inpaint_cli.masks.files import read_mask
 from inpaint_cli.parsing import telling_long_names
 from inpaint_cli.photos.arguments import names, path
-from inpaint_cli.photos.blending import TOUCHED
+from inpaint_cli.photos.blending import reduced_mask
 from inpaint_cli.photos.cutting import model_input, window_colours
-from inpaint_cli.photos.windows import Box, Mask
+from inpaint_cli.photos.windows import Box, Mask, middle_square
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.pictures.ranges import ranged_as_trained
 from inpaint_cli.posterior.choosing import Estimator
@@ -136,7 +135,7 @@ def design_photo(
     bench: Bench, photo: Picture, name: str, advance: Advance = lambda units=1, text="": None
 ) -> DesignedPhoto:
     """Look at a photo, or at the square in its middle, as often as was ordered."""
-    square = square_of(photo)
+    square = middle_square(photo.height, photo.width)
     colours_of_all = photo.samples[..., : photo.channels]
     photo = ranged_as_trained(photo, np.asarray(np.isfinite(colours_of_all).all(axis=2)))
     visible = np.ones((photo.height, photo.width), np.bool_)
@@ -154,13 +153,6 @@ def design_photo(
     return DesignedPhoto(name, estimator, bench, photo, square, image, tuple(steps))
 
 
-def square_of(photo: Picture) -> Box:
-    """Return the largest square in the middle of a photo."""
-    side = min(photo.height, photo.width)
-    top, left = (photo.height - side) // 2, (photo.width - side) // 2
-    return Box(top, left, top + side, left + side)
-
-
 def start_of(bench: Bench, photo: Picture, square: Box) -> Mask:
     """Return what of a photo is visible at first, bool [S, S].
 
@@ -175,9 +167,7 @@ def start_of(bench: Bench, photo: Picture, square: Box) -> Mask:
             f"{text}: sets of masks are for data sets. Give one mask file, or a kind.",
             setting="start",
         )
-    known = read_mask(path, size=(photo.height, photo.width))[square.slices]
-    hidden = _reduced((~known).astype(np.float32), size)
-    return np.asarray(hidden <= TOUCHED)
+    return reduced_mask(read_mask(path, size=(photo.height, photo.width))[square.slices], size)
 
 
 def _drawn(text: str, size: int, seed: int) -> Mask:
@@ -189,22 +179,5 @@ def _drawn(text: str, size: int, seed: int) -> Mask:
         ) from error
 
 
-def _reduced(values: npt.NDArray[np.float32], size: int) -> npt.NDArray[np.float32]:
-    import cv2
-
-    if len(values) == size:
-        return values
-    method = cv2.INTER_AREA if len(values) > size else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(np.ascontiguousarray(values), (size, size), interpolation=method))
-
-
 def _xywh(box: Box) -> list[int]:
     return [box.left, box.top, box.width, box.height]
-
-
-def remarks(photo: Picture, square: Box) -> Sequence[str]:
-    """Return what a person should know of how a photo became the model's picture."""
-    if square.height == photo.height and square.width == photo.width:
-        return ()
-    side = square.height
-    return (f"the {side}x{side} square in the middle of {photo.width}x{photo.height} is looked at",)

@@ -17,14 +17,7 @@ from inpaint_cli.parsing import json_of, read_text
 from inpaint_cli.photos.batch import FailedPhoto
 from inpaint_cli.photos.pairing import PhotoTask
 from inpaint_cli.pictures.reading import read
-from inpaint_cli.posterior.design_pictures import (
-    SCHEMA,
-    DesignedPhoto,
-    Record,
-    design_photo,
-    remarks,
-    square_of,
-)
+from inpaint_cli.posterior.design_pictures import SCHEMA, DesignedPhoto, Record, design_photo
 from inpaint_cli.posterior.design_table import protocol
 from inpaint_cli.posterior.designing import Bench, DesignOrder, prepare
 from inpaint_cli.reporting import Advance, Reporter
@@ -130,8 +123,10 @@ class PhotoRun:
 
     def _one(self, bench: Bench, task: PhotoTask, advance: Advance) -> DesignedPhoto:
         photo = read(task.photo)
-        for remark in remarks(photo, square_of(photo)):
-            self.reporter.note(f"{task.photo}: {remark}")
+        if photo.height != photo.width:
+            side, whole = min(photo.height, photo.width), f"{photo.width}x{photo.height}"
+            middle = f"the {side}x{side} square in the middle of {whole} is looked at"
+            self.reporter.note(f"{task.photo}: {middle}")
         designed = design_photo(bench, photo, task.photo.name, advance)
         for note in designed.photo.notes:
             self.reporter.note(f"{task.photo}: {note}")

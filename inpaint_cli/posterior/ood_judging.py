@@ -18,6 +18,7 @@ from inpaint_cli.data.preparation import Preparation
 from inpaint_cli.errors import UserError
 from inpaint_cli.masks.files import resized
 from inpaint_cli.metrics.targets import Contestant
+from inpaint_cli.photos.windows import middle_square
 from inpaint_cli.pictures.picture import Picture, Samples
 from inpaint_cli.pictures.plain import flat_image
 from inpaint_cli.pictures.ranges import ranged_as_trained
@@ -85,9 +86,7 @@ def prepared(name: str, photo: Picture, visible: Mask | None, contestant: Contes
     """
     model = contestant.model
     known = np.ones((photo.height, photo.width), np.bool_) if visible is None else visible
-    side = min(photo.height, photo.width)
-    top, left = (photo.height - side) // 2, (photo.width - side) // 2
-    middle = slice(top, top + side), slice(left, left + side)
+    middle = middle_square(photo.height, photo.width).slices
     square = resized(known[middle], model.size, model.size)
     if not square.any():
         raise UserError(
