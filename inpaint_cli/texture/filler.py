@@ -25,7 +25,7 @@ from inpaint_cli.texture.pyramid import (
     resized,
     whole_patches,
 )
-from inpaint_cli.texture.surface import Surface, step_of, surface_of
+from inpaint_cli.texture.surface import Surface, around, step_of, surface_of
 from inpaint_cli.texture.synthesis import guide_features, synthesise
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -284,13 +284,11 @@ def _sorted(
 
 def _window(part: Array, hidden: Array) -> tuple[slice, slice]:
     """Return the surroundings that serve as sources: twice the extent, and 128 pixels at least."""
-    rows, columns = np.nonzero(part.any(1))[0], np.nonzero(part.any(0))[0]
-    if not len(rows):
+    if not part.any():
         return slice(0, 1), slice(0, 1)  # nothing to fill; OpenCV dies of empty pictures
-    margin = max(128, (rows[-1] - rows[0] + 1) // 2, (columns[-1] - columns[0] + 1) // 2)
-    span = (
-        slice(max(0, int(rows[0] - margin)), int(rows[-1] + margin + 1)),
-        slice(max(0, int(columns[0] - margin)), int(columns[-1] + margin + 1)),
+    rows, columns = around(part, 0)
+    span = around(
+        part, max(128, (rows.stop - rows.start) // 2, (columns.stop - columns.start) // 2)
     )
     return span if whole_patches(hidden[span]) >= ENOUGH else (slice(None), slice(None))
 

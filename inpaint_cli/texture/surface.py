@@ -108,7 +108,7 @@ def surface_of(picture: Array, part: Array, hole: Array, quantum: float) -> Surf
     picture: float32 [H, W, C] on 0..255; part: bool [H, W], one connected part of `hole`, which is
     all that is hidden; quantum: the step of the samples, in the same unit.
     """
-    span = _around(part, REACH)
+    span = around(part, REACH)
     here, crop = part[span], picture[span]
     away = cv2.distanceTransform((~here).astype(np.uint8), cv2.DIST_L2, 5)
     known = ~hole[span]
@@ -135,7 +135,8 @@ def surface_of(picture: Array, part: Array, hole: Array, quantum: float) -> Surf
     return None
 
 
-def _around(part: Array, margin: int) -> Span:
+def around(part: Array, margin: int) -> Span:
+    """Return the box of a part with a margin, which may reach beyond the lower right corner."""
     rows, columns = np.nonzero(part.any(1))[0], np.nonzero(part.any(0))[0]
     return (
         slice(max(0, int(rows[0]) - margin), int(rows[-1]) + margin + 1),
