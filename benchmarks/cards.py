@@ -210,6 +210,7 @@ CARDS: Mapping[str, Sequence[Figure]] = {
             limit=200,
         )
     ],
+    "latent-codes-photos64": of_latent_codes(),
     "latent-codes-photos64-f4": of_latent_codes(),
 }
 RESULTS = {

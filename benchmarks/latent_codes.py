@@ -162,7 +162,7 @@ def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
     family = models.get("latent-codes")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = cast(LatentCodes, family.build(family.presets[preset])).for_completion()
+        model = cast(LatentCodes, family.build(family.presets[preset]))
     model = model.eval().to(device)
     return Bench(model, *task(model, device), n, repeats)
 

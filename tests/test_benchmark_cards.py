@@ -18,8 +18,6 @@ def test_nothing_on_a_card_is_left_unmeasured(entry: zoo.Entry) -> None:
     scored = set(cards.RESULTS)
     if entry.card["family"] == "latent-codes":
         scored = set(cards.SCORED)
-    if entry.name == "latent-codes-photos64":  # ships without its VQGAN's encoder
-        scored |= set(cards.STAGES)
     assert set(entry.card["figures"]) - {"protocol"} <= here | scored
 
 

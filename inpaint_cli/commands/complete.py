@@ -98,7 +98,7 @@ LISTED = 10
     help="Write what the model's autoencoder makes of the whole photo, STEM-reconstruction-0.png: "
     "the best that completions by it can be. For models that have one: "
     f"{', '.join(name for name in models.usable() if models.get(name).reconstructs)}. Of those "
-    "that ship, latent-codes-photos64 and picme's were packed without it.",
+    "that ship, picme's were packed without it.",
 )
 @options.model(
     "What completes: a name ('inpaint models' lists them), a run folder, a weight file, or a "

@@ -104,7 +104,8 @@ class LatentConfig(Config):
     order: TokenOrder = "confidence"
     """In which completions draw their tokens."""
     completion_only: bool = False
-    """Holds what completing needs and no more: no networks of the VQGAN, no discriminators."""
+    """Holds what completing needs and no more: no networks of the VQGAN, no discriminators. So
+    latent-codes-photos64 shipped once; what ships now holds every network."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -109,10 +109,6 @@ class LatentCodes(CompletionModel):
             if isinstance(rival, ProjectedDiscriminator):
                 rival.use_trunk(distance)
                 rival.its_trunk()
-
-    def for_completion(self) -> Self:
-        """Return the same model, its weights shared, without what only training needs."""
-        return self.changed(completion_only=True)
 
     def code_vectors(self, tokens: Tensor) -> Tensor:
         """Return the vectors [N, D, h, w] of tokens int64 [N, L] in reading order."""

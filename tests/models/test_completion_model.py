@@ -56,7 +56,7 @@ def test_a_model_gives_whole_pictures_back_if_its_family_says_so(name: str) -> N
 
 @pytest.mark.parametrize("name", ["latent-codes", "picme"])
 def test_a_model_packed_for_completing_says_that_it_reconstructs_nothing(name: str) -> None:
-    packed = model_of(name).for_completion()
+    packed = model_of(name).changed(completion_only=True)
     with pytest.raises(UserError, match=r"packed for completing, without the .*Take the run"):
         packed.reconstruct(IMAGE)
 

@@ -1,18 +1,21 @@
 """How many groups the normalisations have, and what of a plain picture they keep."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from inpaint_cli import zoo
+from inpaint_cli import tensors
+from inpaint_cli.configuration import to_dict
 from inpaint_cli.errors import UserError
 from inpaint_cli.models.latent_codes.blocks import Encoder, Shape
 from inpaint_cli.models.latent_codes.config import PRESETS
 from inpaint_cli.models.latent_codes.masked import MaskedNorm
 from inpaint_cli.models.latent_codes.networks import LatentCodes
-from inpaint_cli.weights import load_weights
+from inpaint_cli.weights import FORMAT, load_weights
 
 
 def groups_of(model: nn.Module) -> set[int]:
@@ -29,10 +32,18 @@ def test_every_network_has_the_groups_of_its_config(changes: dict[str, object]) 
         assert groups_of(LatentCodes(replace(config, norm_groups=4))) == {4}
 
 
-def test_weights_from_before_the_setting_have_the_groups_that_they_were_trained_with() -> None:
-    model = load_weights(zoo.FOLDER / "latent-codes-photos64.safetensors")
-    assert isinstance(model, LatentCodes)
-    assert groups_of(model) == {32}
+def test_weights_from_before_the_setting_have_the_groups_that_they_were_trained_with(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "before.safetensors"
+    model = LatentCodes(replace(PRESETS["tiny32"], disc_width=0, norm_groups=32))
+    config = to_dict(model.config)
+    del config["norm_groups"]
+    header = {"family": "latent-codes", "preset": "tiny32", "config": json.dumps(config)}
+    tensors.save(path, model.state_dict(), {**header, "format": FORMAT})
+    before = load_weights(path)
+    assert isinstance(before, LatentCodes)
+    assert groups_of(before) == {32}
 
 
 def test_groups_that_do_not_divide_the_width_are_refused() -> None:

@@ -216,9 +216,9 @@ def test_refinement_trains_together_with_the_generator() -> None:
     assert any(name.startswith("decoder.") for name in by_name)
 
 
-def test_what_ships_completes_as_the_whole_model_does() -> None:
+def test_what_only_completes_does_so_as_the_whole_model() -> None:
     model = model_of().eval()
-    lean = model.for_completion()
+    lean = model.changed(completion_only=True)
     batch = batch_of(n=1, hidden=0.5)
     both = [m.complete(batch.image, batch.visible, noise(2)).images for m in (model, lean)]
     assert torch.equal(*both)

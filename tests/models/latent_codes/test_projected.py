@@ -119,7 +119,8 @@ def test_the_first_step_says_that_the_trunk_is_missing_though_it_joins_later() -
         DECODER.loss(late, batch_of(), 0, noise())
 
 
-def test_the_vqgan_keeps_its_patches_and_what_ships_has_neither() -> None:
+def test_the_vqgan_keeps_its_patches_and_what_only_completes_has_neither() -> None:
     model = projected()
     assert not isinstance(model.discriminators["vqgan"], ProjectedDiscriminator)
-    assert not any("discriminators" in name for name in model.for_completion().state_dict())
+    lean = model.changed(completion_only=True)
+    assert not any("discriminators" in name for name in lean.state_dict())
