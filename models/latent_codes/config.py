@@ -262,8 +262,7 @@ _SMALL64 = LatentConfig(
         "decoder": replace(_OURS, batch_size=16, steps=1400, ema_decay=0.998),
     },
 )
-"""latent-codes-photos64, which ships, was trained so for three hours on two CPU cores, but for its
-32 groups."""
+"""latent-codes-photos64, which ships, is one; its card says how it was trained."""
 
 _SMALL64_F4 = replace(
     _SMALL64,
