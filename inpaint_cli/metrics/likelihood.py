@@ -16,8 +16,7 @@ from inpaint_cli.metrics.metric import Chosen, Line, Metric, Results
 
 LN2 = math.log(2)
 FEW = 20
-"""Images of equally many hidden values that weigh as much (Kish 1965), below which pooled errors
-are too small."""
+"""Effective number of images (Kish 1965) below which errors of pooled figures are too small."""
 
 _Floats = npt.NDArray[np.float64]
 
@@ -41,9 +40,9 @@ class NatsOfImages:
         if not np.isfinite(nats).all():
             return self._labelled(over_images(nats))
         estimate = self._labelled(ratio_of_sums(nats / LN2, hidden, strata))
-        alike = hidden.sum() ** 2 / (hidden**2).sum()
-        if alike < min(FEW, 0.75 * len(hidden)):
-            text = f"few images hold most hidden values, as if {alike:.1f}: the error is too small"
+        effective = hidden.sum() ** 2 / (hidden**2).sum()
+        if effective < min(FEW, 0.75 * len(hidden)):
+            text = f"effective number of images {effective:.1f}: the error is too small"
             estimate = replace(estimate, warnings=(*estimate.warnings, text))
         return estimate
 

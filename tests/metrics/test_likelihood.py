@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from inpaint_cli.metrics.estimate import Refused
@@ -30,10 +31,23 @@ def test_the_error_of_pooled_bits_weighs_images_by_their_hidden_values() -> None
 
 def test_pooled_bits_that_hang_on_few_images_warn_of_their_error() -> None:
     pooled = NatsOfImages([1.0] * 9 + [9.0], [1] * 9 + [9]).bits_pooled()  # 18^2 / (9 + 81)
-    assert "as if 3.6: the error is too small" in pooled.warnings[0]
+    assert "effective number of images 3.6: the error is too small" in pooled.warnings[0]
     assert NatsOfImages([1.0] * 10, [4] * 10).bits_pooled().warnings == ()
     many = [4] * 60 + [8] * 40
     assert NatsOfImages([1.0] * 100, many).bits_pooled().warnings == ()
+
+
+def test_errors_of_pooled_bits_hold_unless_a_warning_says_that_they_do_not() -> None:
+    rng, holds = np.random.default_rng(0), {True: list[bool](), False: list[bool]()}
+    for _ in range(600):
+        hidden = np.ceil(1000 * np.exp(rng.choice([0.5, 2.0]) * rng.standard_normal(50)))
+        nats = hidden * (3 + rng.standard_normal(50))  # of 3 nats a value, whatever the hole
+        pooled = NatsOfImages(nats.tolist(), hidden.astype(int).tolist()).bits_pooled()
+        assert pooled.se is not None
+        within = abs(pooled.value - 3 / math.log(2)) <= 2.01 * pooled.se  # t of 49 degrees, 95 %
+        holds[bool(pooled.warnings)].append(within)
+    assert np.mean(holds[False]) > 0.92
+    assert np.mean(holds[True]) < 0.85
 
 
 def test_images_without_a_hole_are_left_out_and_counted() -> None:

@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from inpaint_cli import models
+from inpaint_cli import models, zoo
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.completion_model import CompletionModel
 from inpaint_cli.models.method import Method
 from inpaint_cli.randomness import Noise
+from inpaint_cli.weights import load_weights
 
 IMAGE, VISIBLE = torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.ones(1, 1, 8, 8) > 0
 
@@ -59,6 +60,13 @@ def test_a_model_packed_for_completing_says_that_it_reconstructs_nothing(name: s
     packed = model_of(name).changed(completion_only=True)
     with pytest.raises(UserError, match=r"packed for completing, without the .*Take the run"):
         packed.reconstruct(IMAGE)
+
+
+@pytest.mark.parametrize("name", ["latent-codes-photos64", "latent-codes-photos64-f4"])
+def test_latent_codes_ship_with_the_networks_of_their_vqgan(name: str) -> None:
+    picture = torch.full((1, 3, 64, 64), 200, dtype=torch.uint8)
+    given = load_weights(zoo.FOLDER / f"{name}.safetensors").reconstruct(picture)
+    assert (given.float() - 200).abs().mean() < 12  # one step of plain grey at most
 
 
 @pytest.mark.parametrize("name", models.FAMILIES)
