@@ -163,6 +163,7 @@ def bench_of(preset: str, device: torch.device, n: int, repeats: int) -> Bench:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = cast(LatentCodes, family.build(family.presets[preset]))
+        model = model.changed(completion_only=True)
     model = model.eval().to(device)
     return Bench(model, *task(model, device), n, repeats)
 
