@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks import small_holes
 from benchmarks.results import entry_of
 from inpaint_cli import api, masks, models, zoo
 from inpaint_cli.data import Split, load_images
@@ -43,8 +44,8 @@ MIXTURE = "freeform-scaled@mixture"
 PHOTOS = ("scenes128.zip", "photos128.zip")
 FACES = ("faces64.zip",)
 
-Measured = tuple[float, float]
-"""A figure, and its standard error over images."""
+Measured = tuple[float, float | None]
+"""A figure, and its standard error over images; None for figures of fixed holes."""
 Values = Callable[[Any, Batch, Noise], Tensor]
 """Of a model: a figure of each image; NaN where it has none."""
 
@@ -260,6 +261,26 @@ def scored(name: str, given: argparse.Namespace) -> dict[str, Measured]:
     return reported(document, SCORED)
 
 
+PLAIN = f"paper of {small_holes.PAPER}, worst of twelve holes, "
+SMALL_HOLES = (
+    f"{PLAIN}mean error of 255",
+    f"{PLAIN}mean absolute error of 255",
+    f"holes with two equal completions, of {small_holes.SCENES}",
+)
+
+
+def of_small_holes(model: Any, folder: Path) -> dict[str, Measured]:
+    """Return the figures of latent codes that `python -m benchmarks.small_holes` prints."""
+    rows = small_holes.off_plain(model, small_holes.PAPER)
+    means = max((row.mean for row in rows), key=abs)
+    absolute = max(row.mean_absolute for row in rows)
+    equal = small_holes.holes_with_equals(model, [str(folder / PHOTOS[0])])
+    return {
+        text: (value, None)
+        for text, value in zip(SMALL_HOLES, (means, absolute, equal), strict=True)
+    }
+
+
 def measured(entry: zoo.Entry, given: argparse.Namespace) -> dict[str, Measured]:
     """Return the figures of a card, measured now."""
     network = load_weights(entry.weights)
@@ -271,7 +292,7 @@ def measured(entry: zoo.Entry, given: argparse.Namespace) -> dict[str, Measured]
             if document["model"]["name"] == entry.name:
                 figures |= reported(document, RESULTS)
     if entry.name.startswith("latent-codes"):
-        figures |= scored(entry.name, given)
+        figures |= scored(entry.name, given) | of_small_holes(network, given.data_dir)
     return {text: value for text, value in figures.items() if text in entry.card["figures"]}
 
 
@@ -286,7 +307,7 @@ def written(card: str, figures: Mapping[str, Measured]) -> str:
 
 def decimals(text: str) -> int:
     """Return how many decimals a figure has on a card."""
-    known = {"dB": 2, "[%]": 1, "of 255": 1, "VAE": 2, "(bound)": 3}
+    known = {"dB": 2, "[%]": 1, "of 255": 1, "VAE": 2, "(bound)": 3, "equal": 0}
     return next((n for mark, n in known.items() if mark in text), 4)
 
 
@@ -309,11 +330,8 @@ def main() -> None:
             write_text(path, json.dumps(measured(entry, given), indent=1) + "\n")
         figures: dict[str, Measured] = json.loads(path.read_text(encoding="utf-8"))
         for text, (value, error) in figures.items():
-            print(
-                f"{entry.name}: {text}: {value:.4f} ± {error:.4f} (card: "
-                f"{entry.card['figures'][text]})",
-                flush=True,
-            )
+            come = f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+            print(f"{entry.name}: {text}: {come} (card: {entry.card['figures'][text]})", flush=True)
         for text in entry.card["figures"].keys() - figures.keys() - {"protocol"}:
             print(f"{entry.name}: {text}: not measured", flush=True)
         if given.write:
