@@ -68,7 +68,7 @@ def complete(
 
 @telling_long_names
 def score(
-    models: Any = zoo.DEFAULT,
+    models: Any = None,
     *,
     reporter: Reporter | None = None,
     exec_timeout: float | None = None,
@@ -77,7 +77,7 @@ def score(
     """Score models or folders of pictures; return a report each, as `inpaint score --json` does.
 
     models: a name, a path, "exec:COMMAND", or an object with `complete(image, visible, noise)`
-    (docs/comparing.md), or a list of such.
+    (docs/comparing.md), or a list of such; None = the default model, where no folders are given.
     options: those of the command by name, such as metrics="kid,lpips-gt", data="mnist", k=10,
     limit=100, by_visible=True, masks="freeform@mixture" or a list of kinds;
     folders=["results"] with reference="originals" instead of models.
@@ -86,11 +86,19 @@ def score(
     from inpaint_cli.metrics.score import run
     from inpaint_cli.reporting import Reporter
 
-    given = list(models) if isinstance(models, list | tuple) else [models]
+    asked = zoo.DEFAULT if models is None else models
+    given = list(asked) if isinstance(asked, list | tuple) else [asked]
     objects = {name_of(one): one for one in given if not isinstance(one, str | Path)}
-    order = score_order(
-        [str(one) if isinstance(one, str | Path) else name_of(one) for one in given], **options
-    )
+    names = [str(one) if isinstance(one, str | Path) else name_of(one) for one in given]
+    order = score_order(names, **options)
+    if models is not None and order.files.folders:
+        raise UserError("a folder is scored as it is. Give models or folders.", setting="models")
+    if twice := [name for name in objects if names.count(name) > 1]:
+        raise UserError(
+            f"two are called '{twice[0]}', which tables and reports tell apart by name. Give each "
+            "object an attribute 'name' of its own.",
+            setting="models",
+        )
 
     def load(name: str, device: str) -> Contestant:
         if name in objects:

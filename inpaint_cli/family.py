@@ -162,6 +162,14 @@ class Stage(ABC, Generic[M]):
     """Other stages: once this one is finished, what they train is trained as well, in this run or
     in a file that the config names."""
 
+    def check(self, config: Any, trained: Sequence[str]) -> None:
+        """Raise UserError where these settings keep a new run from beginning the stage.
+
+        config: of the family's own kind. trained: the stages that are by then. Nothing is built
+        yet: this may be a plan.
+        """
+        return
+
     def begin(self, model: M) -> None:
         """Prepare the model for the first step, such as by weights that earlier stages trained.
 

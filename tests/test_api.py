@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 import inpaint_cli
 from inpaint_cli import api, load_model, models
 from inpaint_cli.errors import UserError
+from inpaint_cli.randomness import Noise
 from tests.pictures import pictures_of
 from tests.pretend_model import loaded
 
@@ -380,6 +383,32 @@ def test_scores_refuse_odd_types_by_the_name_of_the_argument(name: str) -> None:
             with pytest.raises(UserError) as caught:
                 inpaint_cli.score("telea", **given)
             assert caught.value.setting in (name, "")
+
+
+class Filled:
+    """Fills a hole with one value."""
+
+    def __init__(self, value: int, name: str) -> None:
+        self.value, self.name = value, name
+
+    def complete(self, image: Tensor, visible: Tensor, noise: Noise) -> Tensor:
+        return torch.full((len(noise), *image.shape[1:]), self.value, dtype=torch.uint8)
+
+
+def test_objects_of_one_name_are_refused_where_one_alone_would_be_scored() -> None:
+    given: dict[str, Any] = {"metrics": "mae", "size": 16, "limit": 2, "k": 1}
+    for both in ([Filled(0, "a"), Filled(255, "a")], ["telea", Filled(0, "telea")]):
+        with pytest.raises(UserError, match="two are called"):
+            inpaint_cli.score(both, **given)
+    dark, bright = inpaint_cli.score([Filled(0, "a"), Filled(255, "b")], **given)
+    assert dark["metrics"][0]["value"] != bright["metrics"][0]["value"]
+
+
+def test_models_beside_folders_are_refused_and_not_left_out(tmp_path: Path) -> None:
+    Image.new("L", (16, 16), 90).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match="Give models or folders") as caught:
+        inpaint_cli.score("telea", folders=[tmp_path], reference=tmp_path, metrics="mae")
+    assert caught.value.setting == "models"
 
 
 @pytest.mark.parametrize(

@@ -173,15 +173,16 @@ def load(
         raise UserError(
             f"{resize}: {name} has one way to resize. Leave it out.", setting="fid_resize"
         )
-    if Path(name).suffix.lower() in scripted.SUFFIXES:
+    layout, given, file = name.partition("=")
+    transformer = vision_transformer.layout_named(layout) if given else None
+    has_layout = transformer or lite.is_meant(name)
+    if Path(name).suffix.lower() in scripted.SUFFIXES and not has_layout:
         return _script(Path(name), place, trust_code, shown)
     if trust_code or shown:
         setting = "trust_code" if trust_code else "features_input"
         raise UserError("goes with the features of a TorchScript file alone.", setting=setting)
     if lite.is_meant(name):
         return _lite(name, place)
-    layout, given, file = name.partition("=")
-    transformer = vision_transformer.layout_named(layout) if given else None
     return _transformer(transformer, Path(file), place) if transformer else _classifier(name, place)
 
 

@@ -33,7 +33,7 @@ from inpaint_cli.metrics.targets import Case, Target
 from inpaint_cli.models.external import ToolFailure, in_words, plain
 from inpaint_cli.reporting import Advance
 
-VERSION = 9
+VERSION = 10
 """Counts the changes that alter columns, of this code or of the bounds that models give."""
 COMPLETIONS = 512
 """About so many completions make a shard."""

@@ -10,11 +10,12 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,7 @@ from inpaint_cli.metrics import statistics_file
 from inpaint_cli.metrics.estimate import Refused
 from inpaint_cli.metrics.folders import CommonSize, header, is_lossy, suffixes_of
 from inpaint_cli.metrics.instruments import Instruments
-from inpaint_cli.metrics.measuring import Features, WorkFolder, parts
+from inpaint_cli.metrics.measuring import WorkFolder, parts, print_of
 from inpaint_cli.metrics.metric import Columns
 from inpaint_cli.metrics.moments import Moments
 from inpaint_cli.metrics.pairs import items_of, names_of, pictures_in, state_of
@@ -38,7 +39,7 @@ from inpaint_cli.metrics.protocol import (
     dataset_facts,
     mask_facts,
 )
-from inpaint_cli.metrics.report import Document, document_of
+from inpaint_cli.metrics.report import Document, copies_of, document_of
 from inpaint_cli.metrics.statistics_file import Statistics
 from inpaint_cli.metrics.targets import subset
 from inpaint_cli.parsing import brief
@@ -102,13 +103,24 @@ class PictureSet:
         """Black and white of deeper samples."""
         return common_span(self.files)
 
-    def features(self, tools: Instruments, scoring: Scoring) -> tuple[WorkFolder, Features | None]:
-        """Return the features [N, d] and where they lie; None in the other processes."""
+    def measured(self, tools: Instruments, scoring: Scoring) -> tuple[WorkFolder, Columns | None]:
+        """Return the features, and where they lie; None in the other processes."""
         work = self._measured(tools, scoring)
         if rank() != 0:
             work.use.release()
         wait()
-        return work, work.load().real if rank() == 0 else None
+        return work, work.load() if rank() == 0 else None
+
+    def repeated(self, columns: Columns) -> str:
+        """Return what must be known of a set in which pictures repeat; empty if they do not."""
+        copies = copies_of(columns)
+        if copies is None:
+            return ""
+        return (
+            f"the {columns.count} pictures of {self.name} are "
+            f"{counted(len(np.unique(copies)), 'different picture')}, and are taken for "
+            "independent: kid is too high, and errors and biases are too small"
+        )
 
     def _measured(self, tools: Instruments, scoring: Scoring) -> WorkFolder:
         """Measure this process's shards, but for those that are there."""
@@ -120,19 +132,27 @@ class PictureSet:
             reporter.note(f"{self.name}: going on; {done} of {ours} pictures are done")
         with reporter.progress(self.name, ours, done) as advance:
             for number in todo:
-                work.save(number, {"features": self._shard(pieces[number], tools)[:, None]})
+                work.save(number, self._shard(pieces[number], tools))
                 advance(len(pieces[number]))
         for what, count in sorted(self.converted.items()):
             reporter.note(f"{self.name}: {counted(count, 'file')}: {what}")
         return work
 
-    def _shard(self, part: range, tools: Instruments) -> Tensor:
-        """Return the features of some pictures; neighbours of one size go through together."""
-        vectors = []
+    def _shard(self, part: range, tools: Instruments) -> dict[str, Tensor]:
+        """Return the features of some pictures, and what each is known by.
+
+        Neighbours of one size go through the network together.
+        """
+        vectors, prints = [], []
         pictures = map(self._picture, part)
         for _, group in itertools.groupby(pictures, lambda picture: picture.shape):
-            vectors.append(tools.network.features(torch.stack(list(group))))
-        return torch.cat(vectors)
+            alike = list(group)
+            vectors.append(tools.network.features(torch.stack(alike)))
+            prints += [print_of(picture) for picture in alike]
+        return {
+            "features": torch.cat(vectors)[:, None],
+            "truth": torch.from_numpy(np.stack(prints)),
+        }
 
     def _picture(self, index: int) -> Tensor:
         """Return a picture: uint8 [C, H, W]."""
@@ -284,10 +304,10 @@ class UnpairedScoring:
         refused = self.refused(tools)
         for target in self.targets:
             scoring.report_refused(target.name, refused)
-        works, sides = dict[Path, WorkFolder](), dict[Path, Features | None]()
+        works, sides = dict[Path, WorkFolder](), dict[Path, Columns | None]()
         nothing = len(refused) == len(scoring.options.metrics)
         for one in [] if nothing else self._sets():
-            works[one.folder], sides[one.folder] = one.features(tools, scoring)
+            works[one.folder], sides[one.folder] = one.measured(tools, scoring)
         documents = []
         for target in self.targets if rank() == 0 else ():
             documents.append(self._document(target, tools, sides, refused))
@@ -309,16 +329,24 @@ class UnpairedScoring:
         self,
         target: UnpairedTarget,
         tools: Instruments,
-        sides: Mapping[Path, Features | None],
+        sides: Mapping[Path, Columns | None],
         refused: Mapping[str, Refused],
     ) -> Document:
-        originals = target.originals
+        originals, facts = target.originals, target.facts()
         real = sides.get(originals.folder) if isinstance(originals, PictureSet) else None
         fake = sides.get(target.pictures.folder)
-        sets = () if fake is None else (fake,)
-        columns = Columns(len(target.pictures.files), {}, real, sets, None)
+        for one, side in ((target.pictures, fake), (originals, real)):
+            if side is not None and isinstance(one, PictureSet) and (told := one.repeated(side)):
+                facts = replace(facts, of_features=(*facts.of_features, told))
+        columns = Columns(
+            len(target.pictures.files),
+            {},
+            None if real is None else real.real,
+            () if fake is None or fake.real is None else (fake.real,),
+            None,
+        )
         options, device = self.scoring.options, self.scoring.device.type
-        subject = Subject(target.name, 1, target.setting, target.facts())
+        subject = Subject(target.name, 1, target.setting, facts)
         return document_of(subject, options, tools, columns, refused, device).document
 
 
@@ -340,11 +368,13 @@ def write(scoring: Scoring, files: FolderOptions, limit: int | None, path: Path)
     if tools.extractor is None:
         raise ResourceError(str(tools.missing["features"]))
     pictures = PictureSet.of(files.folders[0], files.size, limit)
-    work, features = pictures.features(tools, scoring)
-    if features is None:
+    work, columns = pictures.measured(tools, scoring)
+    if columns is None or columns.real is None:
         return {}
     described = tools.extractor.description()
-    moments = Moments.of(features)
+    moments = Moments.of(columns.real)
+    if told := pictures.repeated(columns):
+        scoring.reporter.warn(f"{path}: {told}")
     if moments.n < 2 or not moments.is_finite:
         raise UserError(f"{pictures.folder}: needs at least 2 pictures with finite features.")
     statistics_file.save(path, moments, described, pictures.size.rule)

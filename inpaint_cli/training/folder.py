@@ -209,10 +209,13 @@ def recipe_of_new(choices: RecipeChoices) -> Recipe:
     """Return the recipe of a new run. UserError where a stage lacks what it stands on."""
     recipe = choices.recipe()
     weights = file_of(recipe)
-    trained = kept_of(weights, further_of(weights, recipe.stages)) if weights else []
+    further = further_of(weights, recipe.stages) if weights else None
+    trained = kept_of(weights, further) if weights else []
     for stage in recipe.family.stages():
         if stage.name in recipe.stages:
             check_needs(stage, trained, None)
+            if stage.name != further:
+                stage.check(recipe.config, trained)
             trained.append(stage.name)
     return recipe
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -12,9 +12,11 @@ from torch import Tensor
 from inpaint_cli.errors import UserError
 from inpaint_cli.family import Batch, ParameterGroup, Stage, StepResult
 from inpaint_cli.models.ipa import elbo
+from inpaint_cli.models.ipa.config import VaeConfig
 from inpaint_cli.models.ipa.elbo import Bound, Draw
 from inpaint_cli.models.ipa.networks import CompletingVae
 from inpaint_cli.models.ipa.partial_encoder import (
+    check_vae,
     drawing_and_photo,
     is_partial,
     is_untrained,
@@ -29,12 +31,21 @@ HEAD = "decoder.out_net."
 TRUNK = "part_encoder."
 LOGGED_LAYERS = 3
 """Layers whose divergences are logged one by one, as the authors do."""
+NO_VAE = (
+    "'partial-encoder' stands on a trained VAE. Train the stage 'vae' first (no stage given does), "
+    "name a trained one by vae=FILE, or train both by trained=all."
+)
 
 
 class VaeStage(Stage[CompletingVae]):
     """The VD-VAE: its negative evidence bound, in nats per dimension."""
 
     name = "vae"
+
+    def check(self, config: VaeConfig, trained: Sequence[str]) -> None:
+        """Refuse a VAE that the config names and that cannot be taken over."""
+        if config.vae:
+            check_vae(Path(config.vae), config)
 
     def begin(self, model: CompletingVae) -> None:
         """Go on from the VAE that the config names, if it names one."""
@@ -70,17 +81,22 @@ class PartialEncoderStage(Stage[CompletingVae]):
     # file. `begin` refuses a VAE that nobody trained, so a finished stage says so of both.
     covers = ("vae",)
 
+    def check(self, config: VaeConfig, trained: Sequence[str]) -> None:
+        """Refuse to stand on no VAE, or on a file that cannot be taken over."""
+        if VaeStage.name in trained:
+            return
+        if config.vae:
+            check_vae(Path(config.vae), config)
+        elif config.trained != "all":
+            raise UserError(NO_VAE, setting="stage")
+
     def begin(self, model: CompletingVae) -> None:
         """Find the VAE, and starts the partial encoder as the config says."""
         config = model.config
         if config.vae and is_untrained(model):
             load_vae(model, Path(config.vae))
         if is_untrained(model) and config.trained != "all":
-            raise UserError(
-                "'partial-encoder' stands on a trained VAE. Train the stage 'vae' first (no stage "
-                "given does), name a trained one by vae=FILE, or train both by trained=all.",
-                setting="stage",
-            )
+            raise UserError(NO_VAE, setting="stage")
         if config.start != "random":
             start_from_encoder(model, heads=config.start == "encoder")
 

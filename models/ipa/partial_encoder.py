@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -136,20 +138,33 @@ def refuse_other_vae(one: tuple[str, VaeConfig], other: tuple[str, VaeConfig]) -
 @torch.no_grad()
 def load_vae(model: VdVae, path: Path) -> None:
     """Take the VAE of a weight file over; UserError where it is none or another than `model`'s."""
+    wanted = {n: t for n, t in model.state_dict().items() if not is_partial(n)}
+    with _vae_in(path, model.config) as handle:
+        for name, tensor in wanted.items():
+            tensor.copy_(handle.get_tensor(name))
+
+
+def check_vae(path: Path, config: VaeConfig) -> None:
+    """Raise UserError where a weight file holds no VAE, or another than that of `config`."""
+    with _vae_in(path, config):
+        pass
+
+
+@contextmanager
+def _vae_in(path: Path, config: VaeConfig) -> Iterator[Any]:
+    """Open a weight file with the VAE of `config`; UserError for any other."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise UserError(f"vae: {path}: no such file.")
-    wanted = {n: t for n, t in model.state_dict().items() if not is_partial(n)}
+        raise UserError(f"vae: {path}: no such file.", setting="set")
     try:
         with safe_open(path, framework="pt") as handle:
-            config = _config_of(path, dict(handle.metadata() or {}))
-            refuse_other_vae((f"vae: {path}", config), ("this model", model.config))
+            theirs = _config_of(path, dict(handle.metadata() or {}))
+            refuse_other_vae((f"vae: {path}", theirs), ("this model", config))
             tensors.check(path)
-            for name, tensor in wanted.items():
-                tensor.copy_(handle.get_tensor(name))
+            yield handle
     except (SafetensorError, OSError) as error:
-        raise UserError(f"vae: {path}: cannot be read ({error}).") from error
+        raise UserError(f"vae: {path}: cannot be read ({error}).", setting="set") from error
 
 
 def _config_of(path: Path, header: dict[str, str]) -> VaeConfig:

@@ -129,6 +129,13 @@ class Means(nn.Module):
         return images * 2.0, images
 
 
+def test_weights_of_a_layout_may_end_as_torchscript_does(tmp_path: Path) -> None:
+    torch.save({"state_dict": spelled("timm")}, tmp_path / "mine.pt")
+    assert features.load(f"tf_efficientnet_lite0={tmp_path / 'mine.pt'}").suffix == "@mine"
+    with pytest.raises(UserError, match=f"{tmp_path / 'mine.pt'}: .* code"):
+        features.load(str(tmp_path / "mine.pt"))
+
+
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     torch.jit.save(torch.jit.script(Means()), str(tmp_path / "means.pt"))

@@ -304,3 +304,18 @@ def test_several_completions_of_one_original_are_warned_of(
     told = capsys.readouterr().err
     assert "are to be scored as pairs" in told
     assert "several completions of one original are taken for independent" in told
+
+
+def test_pictures_that_repeat_are_told_of_on_either_side(tmp_path: Path, originals: Path) -> None:
+    thrice = pictures(tmp_path / "thrice", 30, seed=1)
+    for path in sorted(thrice.iterdir()):
+        for number in (1, 2):
+            shutil.copy(path, path.with_stem(f"{path.stem}-again{number}"))
+    told = "the 90 pictures of thrice are 30 different pictures"
+    for folder, reference in ((thrice, originals), (originals, thrice)):
+        (report,) = score(folder, reference=reference, unpaired=True, allow_biased=True)
+        assert all(told in " ".join(entry["warnings"]) for entry in report["metrics"])
+    (plain,) = score(originals, reference=pictures(tmp_path / "b", seed=1), unpaired=True)
+    assert "different" not in json.dumps(plain["metrics"])
+    result = run(thrice, "--write-reference", tmp_path / "of.npz")
+    assert told in result.output

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from inpaint_cli import zoo
 from inpaint_cli.errors import ResourceError, UserError
 from inpaint_cli.reporting import Reporter
 from inpaint_cli.training.plan import RunReport
@@ -106,3 +107,32 @@ def test_the_plan_of_a_run_that_goes_on_is_of_what_is_left(
     assert plan_of(RecipeChoices(stage="polish"), accept_changes=True) == ["polish"]
     (run / "model.safetensors").write_bytes(b"damaged")
     assert plan_of(RecipeChoices(), accept_changes=True) == ["paint"]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize(
+    ("stage", "settings", "told"),
+    [
+        ("partial-encoder", (), "stands on a trained VAE"),
+        ("partial-encoder", ("vae=gone.safetensors",), "vae: gone.safetensors: no such file"),
+        (None, ("vae=gone.safetensors",), "vae: gone.safetensors: no such file"),
+        ("partial-encoder", ("vae={pcnn}",), "a model of 'pcnn', not a VD-VAE"),
+        ("partial-encoder", ("vae={ipa}",), "are of different VAEs: size 28 and 8"),
+    ],
+)
+def test_a_vae_that_is_not_there_is_told_before_the_data_are_read(
+    stage: str | None, settings: tuple[str, ...], told: str, dry_run: bool, tmp_path: Path
+) -> None:
+    files = {"pcnn": zoo.find("pcnn-digits"), "ipa": zoo.find("ipa-mnist")}
+    given = tuple(setting.format(**files) for setting in settings)
+    choices = RecipeChoices("ipa", [str(tmp_path / "none")], "digits", stage=stage, settings=given)
+    with pytest.raises(UserError, match=told):
+        train(choices, CPU, QUIET, runs=tmp_path / "runs", dry_run=dry_run)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_stages_that_have_their_vae_are_planned(tmp_path: Path) -> None:
+    vae = zoo.find("ipa-mnist")
+    for stage, settings in (("partial-encoder", (f"vae={vae}",)), ("vae", ())):
+        choices = RecipeChoices("ipa", ["digits"], "mnist", stage=stage, settings=settings)
+        assert train(choices, CPU, QUIET, runs=tmp_path / "runs", dry_run=True)
