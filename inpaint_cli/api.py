@@ -93,6 +93,7 @@ def score(
     order = score_order(names, **options)
     if models is not None and order.files.folders:
         raise UserError("a folder is scored as it is. Give models or folders.", setting="models")
+    names += every_model(options.get("size")) if ALL in names else []
     if twice := [name for name in objects if names.count(name) > 1]:
         raise UserError(
             f"two are called '{twice[0]}', which tables and reports tell apart by name. Give each "

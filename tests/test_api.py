@@ -397,7 +397,8 @@ class Filled:
 
 def test_objects_of_one_name_are_refused_where_one_alone_would_be_scored() -> None:
     given: dict[str, Any] = {"metrics": "mae", "size": 16, "limit": 2, "k": 1}
-    for both in ([Filled(0, "a"), Filled(255, "a")], ["telea", Filled(0, "telea")]):
+    telea = Filled(0, "telea")
+    for both in ([Filled(0, "a"), Filled(255, "a")], ["telea", telea], ["all", telea]):
         with pytest.raises(UserError, match="two are called"):
             inpaint_cli.score(both, **given)
     dark, bright = inpaint_cli.score([Filled(0, "a"), Filled(255, "b")], **given)
