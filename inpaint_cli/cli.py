@@ -156,6 +156,8 @@ def verdict(error: BaseException) -> tuple[int, str]:
         return 1, "error: out of memory. Ask for less at a time, or take a machine with more."
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return 2, f"error: {too_long(error.filename)}"
+    if isinstance(error, PermissionError) and error.filename:
+        return 2, f"error: {error.filename}: may not be read or written. Check its permissions."
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return 1, f"error: {where}{error.strerror}."

@@ -73,8 +73,8 @@ def failing(error: BaseException) -> Callable[[Reporter], None]:
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: No space left on device."),
         (
             PermissionError(errno.EACCES, "Permission denied", "a.png"),
-            1,
-            "error: a.png: Permission denied.",
+            2,
+            "error: a.png: may not be read or written. Check its permissions.",
         ),
         (KeyError("x"), 1, "internal error: KeyError: 'x' (--debug shows where)"),
         (

@@ -150,7 +150,7 @@ def complete(photos: tuple[str, ...], reporter: Reporter, as_json: bool, **given
     check_place(folder_of(given["output"]))
     tasks, several = tasks_of_photos(photos, hole, given, reporter)
     if given["preview"]:
-        check_previews(hole, given["output"])
+        check_previews(hole, given["output"], as_json)
         write_previews(tasks, several, hole, given, reporter)
         return
     announce(given, reporter)

@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 def job_of(given: Mapping[str, Any], hole: HoleSource, photos: int, reporter: Reporter) -> BatchJob:
     """Return all that a run needs; of the model no more than its facts."""
     from inpaint_cli.api import load_model
+    from inpaint_cli.models.external import is_command
     from inpaint_cli.photos.batch import BatchJob
     from inpaint_cli.photos.output import check_count, output_settings
 
     output = output_settings(given["output"], given["format"], given["quality"], given["keep"])
     check_count(output, given["n"] or output.keep or 1, photos)
     refuse_foreign(given)
+    if given["exec_timeout"] is not None and not is_command(given["model"]):
+        raise UserError("belongs to --model exec:CMD.", setting="exec_timeout")
     # Later: what is wrong with photos, holes and options is told before torch is loaded.
     loaded = load_model(
         given["model"], given["device"], later=True, exec_timeout=given["exec_timeout"]

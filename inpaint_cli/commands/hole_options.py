@@ -122,6 +122,8 @@ def hole_source(given: Mapping[str, Any]) -> HoleSource:
             "--polygon X,Y,X,Y,..., --mask-painted COPY, --mask-colour RRGGBB, --extend SIDE=PX, "
             "or --mask-alpha if the photo's transparent pixels are to be filled."
         )
+    if given["resize_mask"] and given["mask"] is None:
+        raise UserError("there is no mask to scale. Give one.", setting="resize_mask")
     return HoleSource(
         path,
         kind,
@@ -220,7 +222,7 @@ def _values(text: str | None) -> tuple[int, ...]:
         ) from None
 
 
-def check_previews(hole: HoleSource, output: Path) -> None:
+def check_previews(hole: HoleSource, output: Path, as_json: bool) -> None:
     """Raise UserError where previews cannot be shown, or would have no folder to go to."""
     from inpaint_cli.photos.preview import ENDING
 
@@ -228,6 +230,8 @@ def check_previews(hole: HoleSource, output: Path) -> None:
         raise UserError(
             "a drawn mask depends on the model. See it by 'inpaint masks'.", setting="preview"
         )
+    if as_json:
+        raise UserError("previews have no record to print. Leave it out.", setting="json")
     if folder_of(output) != output:
         raise UserError(
             f"{output} is one file; previews go to a folder, as STEM{ENDING}.", setting="output"
@@ -247,6 +251,7 @@ def preview(
     """
     from inpaint_cli.photos.extending import extended
     from inpaint_cli.photos.preview import ENDING, write_preview
+    from inpaint_cli.photos.windows import share_in_words
     from inpaint_cli.pictures.reading import read
 
     if task.problem:
@@ -266,6 +271,5 @@ def preview(
     if hole.extension is not None:
         photo = extended(photo, hole.extension, huge=hole.huge)
     write_preview(path, photo, visible, given["overwrite"])
-    share = 100 * (1 - float(visible.mean()))
-    reporter.note(f"{task.photo}: {share:.1f} % hidden")
+    reporter.note(f"{task.photo}: {share_in_words(1 - float(visible.mean()))}")
     return path

@@ -97,11 +97,13 @@ def paint(
       inpaint paint --port 8765 --no-browser
     """
     from inpaint_cli.commands.output_options import check_place
-    from inpaint_cli.page.order import MOST
+    from inpaint_cli.page.order import LARGEST_SEED, MOST
     from inpaint_cli.page.session import SessionSettings
 
     if n is not None and n > MOST:
         raise UserError(f"must be at most {MOST} at the page, got {n}.", setting="n")
+    if seed > LARGEST_SEED:
+        raise UserError(f"must be at most {LARGEST_SEED} at the page, got {seed}.", setting="seed")
     check_place(output)
     if device != "auto":  # which takes torch, whose import is not worth waiting for otherwise
         from inpaint_cli.device import resolve

@@ -22,7 +22,7 @@ from inpaint_cli.photos.completing import CompletedPhoto, check_n, completing
 from inpaint_cli.photos.details import captions
 from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.photos.overview import MAP_TOP, coloured, scaled, view_of
-from inpaint_cli.photos.windows import Box, Mask, bounds
+from inpaint_cli.photos.windows import Box, Mask, bounds, share_in_words
 from inpaint_cli.pictures.picture import Picture, Samples
 from inpaint_cli.reporting import Reporter
 
@@ -159,10 +159,10 @@ class Round:
 
     def _remark(self, loaded: LoadedModel) -> None:
         """Tell on stderr what `inpaint complete` tells of a photo."""
-        share = 100 * (1 - float(np.mean(self.visible)))
+        share = share_in_words(1 - float(np.mean(self.visible)))
         n = self.order.n
         self.reporter.note(
-            f"{self.photo.path}: {share:.1f} % hidden; {loaded.name}, seed {self.order.seed}, {n} "
+            f"{self.photo.path}: {share}; {loaded.name}, seed {self.order.seed}, {n} "
             f"completion{'s' * (n > 1)}"
         )
 

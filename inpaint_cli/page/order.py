@@ -18,6 +18,8 @@ from inpaint_cli.zoo import DEFAULT
 
 MOST = 64
 """Completions of one round."""
+LARGEST_SEED = 2**53 - 1
+"""A browser would round larger ones, and draw other completions than those asked for."""
 FOLDER = Path("completions")
 """Where `inpaint complete` writes if it is not told otherwise."""
 
@@ -60,7 +62,7 @@ class RoundOrder:
         return cls(
             model,
             whole(given.get("n", 1), "n", 1, MOST),
-            whole(given.get("seed", 0), "seed", 0, 2**63 - 1),
+            whole(given.get("seed", 0), "seed", 0, LARGEST_SEED),
             number(given.get("temperature"), "temperature"),
             CONTEXT if context is None else context,
             number(given.get("feather"), "feather"),

@@ -138,7 +138,7 @@ class CompletedPhoto:
         notes = list(self.photo.notes)
         made_opaque = self.request.opaque and self.photo.extras == ("unspecified",)
         if "unspecified" in self.photo.extras and not made_opaque:
-            notes.append("further channels stay as they are, in the hole as well")
+            notes.append("further channels are not filled in")
         if self.unseen > UNSEEN_SHARE:
             notes.append(
                 f"{100 * self.unseen:.0f} % of the hole is fully transparent and stays so: nothing "

@@ -97,7 +97,7 @@ def photos_of(
     for argument in arguments:
         refuse_url(argument)
         path = Path(argument)
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path.is_dir, no error for what lies in a closed folder
             listed.several = True
             inside = _FolderListing(path, recursive, masks, output)
             listed.photos += inside.photos()

@@ -18,7 +18,9 @@ from inpaint_cli.photos.arguments import names, path, whole
 from inpaint_cli.photos.calibration import Calibration
 from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.intervals import PhotoIntervals
+from inpaint_cli.photos.listing import names_file
 from inpaint_cli.photos.overview import Overview
+from inpaint_cli.photos.windows import share_in_words
 from inpaint_cli.pictures.writing import suffix_for, write
 
 
@@ -48,7 +50,7 @@ class CompletionResult:
         height, width = self.images[0].shape[:2]
         return (
             f"CompletionResult({len(self.images)} of {width} x {height} pixels, {self.mode}, "
-            f"{100 * self.hole_fraction:.1f} % hidden)"
+            f"{share_in_words(self.hole_fraction)})"
         )
 
     @property
@@ -96,6 +98,9 @@ class CompletionResult:
         photo = self.completed.photo
         suffix = suffix_for(photo, format)
         place, (stem,) = path(folder, "folder"), names((stem,), "stem")
+        if names_file(place):
+            text = "is called as a file. Give a folder, and the name of the files as stem."
+            raise UserError(f"{place} {text}", setting="folder")
         quality = None if quality is None else whole(quality, "quality")
         paths = [place / f"{stem}-{index}{suffix}" for index in range(len(self.images))]
         sheet = place / f"{stem}-sheet.png"

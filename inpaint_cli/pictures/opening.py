@@ -76,10 +76,11 @@ def content(source: Source, name: str) -> tuple[bytes, str]:
     if not isinstance(source, Path):
         data = source.read()
         return data, _checked_kind(data[: kinds.HEAD_BYTES], name)
-    if not source.exists():
-        raise no_such_file(source)
-    if not source.is_file():
-        raise UserError("not an image file.", where=name)
+    with explained(name):
+        if not source.exists():
+            raise no_such_file(source)
+        if not source.is_file():
+            raise UserError("not an image file.", where=name)
     with explained(name), source.open("rb") as handle:
         head = handle.read(kinds.HEAD_BYTES)
         kind = _checked_kind(head, name)

@@ -74,6 +74,21 @@ class LossyCoding:
     """As Pillow numbers them: 0 = 4:4:4, 1 = 4:2:2, 2 = 4:2:0, -1 = another one."""
     progressive: bool = False
 
+    def upright(self, orientation: int) -> LossyCoding:
+        """Return the coding of the upright picture: where rows become columns, in tables too.
+
+        Otherwise other frequencies would be rounded than those that were.
+        """
+        if not 5 <= orientation <= 8:
+            return self
+        tables = tuple(
+            tuple(table[8 * row + column] for column in range(8) for row in range(8))
+            for table in self.tables
+        )
+        # 4:2:2 becomes colours of half the height, which Pillow does not write.
+        subsampling = -1 if self.subsampling == 1 else self.subsampling
+        return replace(self, tables=tables, subsampling=subsampling)
+
 
 @dataclass(frozen=True)
 class Picture:

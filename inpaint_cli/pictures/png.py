@@ -104,12 +104,12 @@ def _notes(file: PngFile, damaged: list[str], left_out: list[str]) -> Iterator[s
     yield from first_of(file.frames)
     if file.coding == PALETTE:
         mode = "RGBA" if file.transparency else "RGB"
-        yield f"a palette image; its completions are {mode}, since the fill needs other colours"
+        yield f"a palette image, taken as {mode}, since the fill needs other colours"
     elif file.transparency:
         mode = "LA" if file.coding == GREY else "RGBA"
-        yield f"its transparent colour becomes an alpha channel; completions are {mode}"
+        yield f"its transparent colour becomes an alpha channel ({mode})"
     if file.depth in (2, 4) and file.coding == GREY:
-        yield f"grey of {file.depth} bits; its completions have 8, in the same shades"
+        yield f"grey of {file.depth} bits, taken as 8, in the same shades"
     if damaged:
         yield f"damaged, so left out: {', '.join(dict.fromkeys(damaged))}"
     if left_out:

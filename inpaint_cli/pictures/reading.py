@@ -196,7 +196,7 @@ def _read_jpeg(data: bytes, name: str, huge: bool) -> Picture:
         "JPEG",
         segments.metadata,
         tuple(notes),
-        coding=coding,
+        coding=coding and coding.upright(segments.orientation),
         lossless=False,
     )
 
@@ -315,20 +315,20 @@ def _of_loaded(image: Image.Image, kind: str, notes: list[str]) -> Picture:
         mode = "RGBA" if image.has_transparency_data else "RGB"
         notes = [
             *notes,
-            f"a palette image; its completions are {mode}, since the fill needs other colours",
+            f"a palette image, taken as {mode}, since the fill needs other colours",
         ]
         image = image.convert(mode)
     elif image.mode in ("1", "L", "RGB") and "transparency" in image.info:
         mode = "RGBA" if image.mode == "RGB" else "LA"
         notes = [
-            *notes, f"its transparent colour becomes an alpha channel; completions are {mode}",
+            *notes, f"its transparent colour becomes an alpha channel ({mode})",
         ]  # fmt: skip
         image = image.convert("RGBA")
         image = image if mode == "RGBA" else image.convert("LA")
     elif image.mode in ("RGBa", "La"):
         image = image.convert("RGBA" if image.mode == "RGBa" else "LA")
     elif not image.mode.startswith("I;16") and image.mode not in _MODES:
-        notes = [*notes, f"of mode {image.mode}; its completions are RGB"]
+        notes = [*notes, f"of mode {image.mode}, taken as RGB"]
         image = image.convert("RGB")
     samples, bits = _plain_samples(image)
     colours, extras = _MODES["I;16" if image.mode.startswith("I;16") else image.mode]

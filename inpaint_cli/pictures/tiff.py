@@ -107,11 +107,11 @@ def _held(layout: TiffLayout, samples: Samples, folder: Directory, name: str) ->
         return _coloured(layout, samples, folder, name)
     if layout.photometric == YCBCR and layout.compression != JPEG:
         samples = _rgb_of_ycbcr(samples)
-        notes.append("stored as YCbCr; its completions are RGB, as it is shown")
+        notes.append("stored as YCbCr, taken as RGB, as it is shown")
     if bits < 8 and (bits > 1 or layout.channels > 1):
         indices = samples[..., 0] if layout.channels == 1 else None
         samples = (samples.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
-        notes.append(f"samples of {bits} bits; its completions have 8, in the same shades")
+        notes.append(f"samples of {bits} bits, taken as 8, in the same shades")
         bits = 8
     low, high = natural_range(samples.dtype, bits)
     if layout.photometric == WHITE_IS_ZERO:
@@ -157,7 +157,7 @@ def _coloured(layout: TiffLayout, samples: Samples, folder: Directory, name: str
         float(top),
         layout.extras,
         "TIFF",
-        notes=("a palette image; its completions are RGB, since the fill needs other colours",),
+        notes=("a palette image, taken as RGB, since the fill needs other colours",),
         indices=indices,
     )
 

@@ -1,5 +1,6 @@
 """`inpaint complete`: folders of photos, and what their results may replace."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,22 @@ def test_a_bad_file_does_not_stop_the_others(folder: Path) -> None:
     assert "b.png: " in tail[1]
     assert "no mask for it" in tail[1]
     assert "2 of 3 photos failed" in tail[2]
+
+
+def test_a_photo_in_a_closed_folder_does_not_stop_the_others(
+    folder: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, stat = folder.parent / "closed" / "c.png", Path.stat
+
+    def refuse(path: Path, **options: Any) -> Any:
+        if path == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    done = complete(closed, photo, "--box", "1,1,3,3", "--model", "telea", "-o", folder.parent / "o")
+    assert done.exit_code == 3
+    assert f"failed: {closed}: may not be read. Check its permissions." in done.stderr
 
 
 def test_completions_do_not_depend_on_their_company(folder: Path) -> None:

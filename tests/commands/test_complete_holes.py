@@ -216,6 +216,23 @@ def test_a_bad_photo_does_not_stop_the_previews_of_others(photo: Path) -> None:
     assert "b.png: not an image" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--preview", "--json"), "--json: previews have no record to print."),
+        (("--resize-mask",), "--resize-mask: there is no mask to scale."),
+        (("--exec-timeout", "3"), "--exec-timeout: belongs to --model exec:CMD."),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(
+    photo: Path, words: tuple[str, ...], message: str
+) -> None:
+    done = complete(photo, "--box", "10,10,20,20", "-o", photo.parent / "o", *words)
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (photo.parent / "o").exists()
+
+
 def test_a_preview_replaces_no_input(photo: Path) -> None:
     other = painted(photo, "a-preview.png")
     before = other.read_bytes()

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from inpaint_cli.cli import main
+from tests.pictures.pictures_of import tiff
 
 BOX = ("--box", "20,20,12,12")
 
@@ -92,6 +93,26 @@ def test_several_completions_never_make_a_folder_called_like_a_file(photo: Path)
     assert done.exit_code == 2
     assert "is one file, but there are 2 completions" in done.stderr
     assert not target.exists()
+
+
+@pytest.mark.parametrize("format", ["jpeg", "webp", "png", "tiff"])
+def test_notes_on_what_a_photo_holds_are_true_in_every_format(tmp_path: Path, format: str) -> None:
+    five = np.zeros((40, 50, 5), np.uint8)
+    (tmp_path / "a.tif").write_bytes(tiff(five, 2, extras=(0, 0)))
+    Image.fromarray(five[..., 0]).convert("P").save(tmp_path / "b.png", transparency=0)
+    done = complete(tmp_path, *BOX, "-o", tmp_path / "o", "--format", format)
+    assert "further channels are not filled in" in done.stderr
+    assert ("2 further channels are left out" in done.stderr) == (format != "tiff")
+    assert "a palette image, taken as RGBA" in done.stderr
+    assert "stay as they are" not in done.stderr
+    assert "completions are" not in done.stderr
+
+
+def test_little_that_is_hidden_is_not_told_as_nothing(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(60000, dtype=np.uint8).reshape(200, 300)).save(tmp_path / "a.png")
+    hole = ("--box", "9,9,2,2", "-o", tmp_path / "o")
+    assert "below 0.1 % hidden; telea" in complete(tmp_path / "a.png", *hole).stderr
+    assert "below 0.1 % hidden" in complete(tmp_path / "a.png", *hole, "--preview").stderr
 
 
 def test_a_format_that_the_file_name_contradicts_is_refused(photo: Path) -> None:

@@ -30,6 +30,7 @@ from tests.page.served import photo_at
         (["p.png", "--model", "latent"], 2, "--model: no model called 'latent'"),
         (["p.png", "--model", "classifier-mnist"], 2, "--model: "),
         (["p.png", "-n", "65"], 2, "-n: must be at most 64 at the page, got 65."),
+        (["p.png", "--seed", str(2**53)], 2, f"--seed: must be at most {2**53 - 1} at the page"),
         (["p.png", "--port", "70000"], 2, "'--port': must be at most 65535"),
         (["p.png", "--device", "tpu"], 2, "--device: "),
         (["p.png", "-o", "text.txt"], 2, "text.txt is a file, not a folder."),

@@ -48,7 +48,7 @@ def test_further_channels_stay_in_the_hole_and_a_note_says_so() -> None:
     np.testing.assert_array_equal(
         filled.samples(0)[..., 3:], KINDS["five channels"].samples[..., 3:]
     )
-    assert "further channels stay as they are, in the hole as well" in filled.notes()
+    assert "further channels are not filled in" in filled.notes()
 
 
 @pytest.mark.parametrize("model", ["telea", "patches"])

@@ -293,6 +293,20 @@ def test_a_jpeg_goes_out_with_its_own_tables(tmp_path: Path) -> None:
     assert np.abs(again.samples.astype(int) - inks.samples).mean() < 3
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 7, 8])
+@pytest.mark.parametrize(("quality", "sampling"), [(60, "4:2:0"), (90, "4:4:4"), (80, "4:2:2")])
+def test_a_jpeg_of_any_orientation_hardly_changes(
+    tmp_path: Path, orientation: int, quality: int, sampling: str
+) -> None:
+    noise = np.random.default_rng(0).integers(60, 190, (32, 48, 1), dtype=np.uint8)
+    photo = Image.fromarray(noise + np.array([0, 20, 40], np.uint8))  # of one hue
+    settings = {"quality": quality, "subsampling": sampling, "exif": camera(orientation)}
+    picture = read(saved(photo, "JPEG", **settings))
+    through(picture, tmp_path, "keep")
+    visible = np.ones(picture.samples.shape[:2], np.bool_)
+    assert visible_change(picture, visible, tmp_path / "out.jpg").mean < 0.5
+
+
 def test_changes_of_visible_pixels_are_measured_outside_the_hole_alone(tmp_path: Path) -> None:
     picture = of_array(make.samples("uint8", 3))
     filled = picture.samples.copy()

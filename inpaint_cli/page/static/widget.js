@@ -14,7 +14,9 @@ function render({ model, el }) {
   const share = document.createElement("output");
   const editor = new Editor(stage, { changed() {
     const { mask } = editor;
-    share.textContent = `${((100 * mask.count) / mask.bits.length).toFixed(1)} % hidden`;
+    const percent = (100 * mask.count) / mask.bits.length;
+    const words = percent > 0 && percent < 0.1 ? "below 0.1" : percent.toFixed(1);
+    share.textContent = `${words} % hidden`;
     clearTimeout(editor.keeping);
     editor.keeping = setTimeout(() => {
       model.set("packed", new DataView(mask.packed().buffer));
