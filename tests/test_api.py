@@ -357,7 +357,7 @@ def test_a_result_says_its_mode_shows_itself_and_can_be_saved(tmp_path: Path) ->
 
 def test_a_result_makes_no_folder_that_is_called_as_a_file(tmp_path: Path) -> None:
     result = inpaint_cli.complete(COLOUR, MASK, model="telea")
-    with pytest.raises(UserError, match="^folder: .*a.png is called as a file"):
+    with pytest.raises(UserError, match=r"^folder: .*a\.png is called as a file"):
         result.save(tmp_path / "a.png")
     assert not (tmp_path / "a.png").exists()
 

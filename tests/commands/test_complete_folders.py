@@ -48,7 +48,8 @@ def test_a_photo_in_a_closed_folder_does_not_stop_the_others(
         return stat(path, **options)
 
     monkeypatch.setattr(Path, "stat", refuse)
-    done = complete(closed, photo, "--box", "1,1,3,3", "--model", "telea", "-o", folder.parent / "o")
+    hole = ("--box", "1,1,3,3", "--model", "telea")
+    done = complete(closed, photo, *hole, "-o", folder.parent / "o")
     assert done.exit_code == 3
     assert f"failed: {closed}: may not be read. Check its permissions." in done.stderr
 
