@@ -51,8 +51,8 @@ def parse_extension(text: str) -> Extension:
         )
         if match is None or match[1] in [side for side, _, _ in amounts]:
             raise UserError(
-                f"{text}: write sides with pixels or percent, such as left=100,right=20%; sides "
-                f"are {', '.join(SIDES)}.",
+                f"{text}: write each side once, with up to 999999 pixels or percent, such as "
+                f"left=100,right=20%; sides are {', '.join(SIDES)}.",
                 setting="extend",
             )
         amounts.append((match[1], Fraction(match[2]), bool(match[3])))

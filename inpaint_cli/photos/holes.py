@@ -171,6 +171,10 @@ class HoleSource:
             invert=self.invert,
             alpha=self.alpha,
         )
+        if self.painted is not None and reporter and visible.mean() < 1 - files.INVERTED_SHARE:
+            reporter.note(
+                f"{self.painted}: nearly all of it differs from {photo}. Is it a copy of this photo?"
+            )
 
     def _read(
         self,

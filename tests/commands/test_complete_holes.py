@@ -96,7 +96,9 @@ def test_the_canvas_grows_and_the_photo_stays_in_it(photo: Path) -> None:
     (item,) = json.loads((photo.parent / "o" / "completions.json").read_text())["items"]
     assert item["hole"]["extend"] == {"left": 10, "top": 0, "right": 0, "bottom": 30}
     assert "adds no pixel" in complete(photo, "--extend", "left=0").stderr
-    assert "write sides" in complete(photo, "--extend", "up=3").stderr
+    for odd in ("up=3", "left=1000000", "left=3,left=4"):
+        told = complete(photo, "--extend", odd).stderr
+        assert "write each side once, with up to 999999 pixels" in told
     with PeakMemory() as peak:
         assert (
             "more than 400 megapixels" in complete(photo, "--extend", "left=99999,top=99999").stderr
@@ -110,6 +112,16 @@ def test_a_hole_shrinks_and_one_that_vanishes_is_told(photo: Path) -> None:
     rows = np.flatnonzero(changed(photo).any(axis=1))
     assert (rows.min(), rows.max()) == (25, 34)
     assert "--shrink: leaves no pixel" in complete(photo, *box, "--shrink", 40).stderr
+
+
+def test_a_copy_of_another_photo_is_told_of(photo: Path) -> None:
+    other = photo.with_name("b.png")
+    Image.fromarray(255 - photo_values()).save(other)
+    hole = ("--mask-painted", other, "--preview", "-o", photo.parent / "o")
+    told = f"{other}: nearly all of it differs from {photo}. Is it a copy of this photo?"
+    assert told in complete(photo, *hole).stderr
+    hole = ("--mask-painted", painted(photo, "p.png"), "--preview", "-o", photo.parent / "o")
+    assert "Is it a copy" not in complete(photo, *hole).stderr
 
 
 def test_of_several_labels_one_is_chosen(photo: Path) -> None:
