@@ -68,7 +68,8 @@ def _costs(picture: Picture) -> list[str]:
     """Return what a plain picture cannot say of this one."""
     notes = []
     if picture.colours not in ("grey", "rgb"):
-        notes.append(f"{picture.colours.upper()} becomes RGB, as it is shown")
+        without = ", without its colour profile" if picture.metadata.icc else ""
+        notes.append(f"{picture.colours.upper()} becomes RGB, as it is shown{without}")
     elif picture.is_float or picture.bits > 16:
         what = "floats" if picture.is_float else "samples"
         notes.append(

@@ -342,8 +342,10 @@ def test_a_profile_of_grey_does_not_go_into_a_webp_which_is_rgb(tmp_path: Path) 
 
 
 def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
+    inks = saved(smooth().convert("CMYK"), "TIFF", icc_profile=PROFILE)
     cases = [
         (make.tiff(make.samples("uint16", 4), 5), "png", "CMYK becomes RGB"),
+        (inks, "png", "CMYK becomes RGB, as it is shown, without its colour profile"),
         (make.tiff(make.samples("int16", 1), 1), "png", "without sign"),
         (make.tiff(make.samples("uint16", 1, 12), 1, bits=12), "png", "stretched to 16"),
         (make.tiff(make.samples("float32", 1), 1), "png", "cut to whole numbers of 16"),
