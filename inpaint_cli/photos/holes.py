@@ -173,7 +173,8 @@ class HoleSource:
         )
         if self.painted is not None and reporter and visible.mean() < 1 - files.INVERTED_SHARE:
             reporter.note(
-                f"{self.painted}: nearly all of it differs from {photo}. Is it a copy of this photo?"
+                f"{self.painted}: nearly all of it differs from {photo}. Is it a copy of this "
+                "photo?"
             )
 
     def _read(
