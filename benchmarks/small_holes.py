@@ -31,7 +31,7 @@ PLAIN_HOLES = (
 """Top, left, height and width in a picture of 64 x 64."""
 AREAS = (0.02, 0.12)
 """Of the picture, as the holes are wide in which completions are compared."""
-SCENES = 40
+SCENES = 170
 
 
 class Off(NamedTuple):
@@ -79,7 +79,7 @@ def drawn_box(index: int) -> tuple[int, int, int, int]:
 
 
 def holes_with_equals(model: Any, data: Sequence[str]) -> int:
-    """Return in how many of 40 holes of held-out pictures two of eight completions are equal."""
+    """Return in how many of 170 holes of held-out pictures two of eight completions are equal."""
     images = load_images(list(data), size=SIDE, channels=3, levels=256, split="test").images
     equal = 0
     for index, at in enumerate(np.linspace(0, len(images) - 1, SCENES).astype(int)):

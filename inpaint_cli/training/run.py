@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -207,10 +208,11 @@ class TrainingRun:
             self.device,
             self.machine.download,
             self.reporter,
-            admitted=lambda images: record.check_plan(
-                self.folder.path, self.recipe, images, self.accept_changes
-            ),
+            admitted=lambda images: self._check_plan(images) if stages else None,
         )
+
+    def _check_plan(self, images: Sequence[ImageSet]) -> None:
+        record.check_plan(self.folder.path, self.recipe, images, self.accept_changes)
 
     def _tell_that_it_is_finished(self) -> None:
         finished = self.folder.finished_stages()

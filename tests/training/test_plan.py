@@ -102,6 +102,7 @@ def test_the_plan_of_a_run_that_goes_on_is_of_what_is_left(
     assert plan_of(RecipeChoices(stage="polish")) == ["polish"]
     config = run / "config.toml"
     config.write_text(config.read_text().replace("lr = 0.01", "lr = 0.5", 1))
+    assert plan_of(RecipeChoices()) == []  # a sitting would train nothing, so nothing is refused
     with pytest.raises(UserError, match=r"is not as it was: paint.lr was 0.01 and is 0.5 now"):
         plan_of(RecipeChoices(stage="polish"))
     assert plan_of(RecipeChoices(stage="polish"), accept_changes=True) == ["polish"]
