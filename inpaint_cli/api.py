@@ -91,7 +91,7 @@ def score(
     objects = {name_of(one): one for one in given if not isinstance(one, str | Path)}
     names = [str(one) if isinstance(one, str | Path) else name_of(one) for one in given]
     order = score_order(names, **options)
-    if models is not None and order.files.folders:
+    if models is not None and given and order.files.folders:
         raise UserError("a folder is scored as it is. Give models or folders.", setting="models")
     names += every_model(options.get("size")) if ALL in names else []
     if twice := [name for name in objects if names.count(name) > 1]:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from inpaint_cli.metrics.targets import Target
 
 CAP_DB = 100.0
-"""The most that a completion counts in a mean of PSNR, where a perfect copy is infinite. With one
-value of 153,788 off by one level it has as much, so nothing may count for more than a copy."""
+"""What a perfect copy counts in a mean of PSNR, which would be infinite otherwise."""
 
 WINDOW_PX = 11
 """Side of SSIM's Gaussian window: 3.5 standard deviations of 1.5 pixels each way."""
@@ -182,8 +181,8 @@ class Psnr(PictureMetric):
 
 
 def _capped(values: _Array) -> _Array:
-    """Return what counts in a mean: at most the cap."""
-    return np.minimum(values, CAP_DB)
+    """Return what counts in a mean: infinite values as the cap, all others as they are."""
+    return np.where(np.isinf(values), CAP_DB, values)
 
 
 def psnr_estimate(values: _Array, infinite: _Array, strata: Strata = None) -> Estimate:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import functools
 import importlib
 import importlib.util
@@ -124,6 +125,8 @@ def explained(name: str) -> Iterator[None]:
         raise UserError(kinds.advice(str(error)), where=name) from error
     # Decoders of damaged files raise anything: RuntimeError, TypeError, IndexError, ...
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            raise  # a fault of the name, which commands tell in short
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         if _UNSUPPORTED.search(reason):
             raise UserError(
