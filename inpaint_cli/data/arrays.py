@@ -149,10 +149,15 @@ class Npz(PackedFile):
                 setting="data",
             )
         with open_zip(self.path, RATIO_OF_ARRAYS) as archive:
-            return [
+            parts = [
                 self._part(archive, split, name, labels.get(split))
                 for split, name in images.items()
             ]
+        if not any(part.count for part in parts):
+            raise UserError(
+                f"{self.path}: no images in {', '.join(images.values())}.", setting="data"
+            )
+        return parts
 
     def _ambiguous(self, first: str, second: str, split: Split | None) -> UserError:
         whose = f"the {split} images" if split else "the images"

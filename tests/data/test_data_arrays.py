@@ -103,6 +103,11 @@ def test_an_npz_without_images_names_what_it_holds(tmp_path: Path) -> None:
         opened(npz(tmp_path / "a.npz", weights=IMAGES))
 
 
+def test_an_npz_whose_arrays_are_empty_names_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"a\.npz: no images in train_images, test_images\."):
+        opened(npz(tmp_path / "a.npz", train_images=IMAGES[:0], test_images=IMAGES[:0]))
+
+
 def test_images_without_a_pixel_are_no_black_pictures(tmp_path: Path) -> None:
     file = npz(tmp_path / "a.npz", images=np.zeros((5, 0, 8), np.uint8))
     with pytest.raises(UserError, match=r"images is uint8 \[5, 0, 8\]: images without a pixel"):
