@@ -133,3 +133,16 @@ class Told(Reporter):
         """Warn, and keep the warning."""
         self.lines.append(f"warning: {text}")
         super().warn(text)
+
+
+def percent(share: float) -> str:
+    """Return a share in words, where little is not nothing, nor much everything.
+
+    >>> percent(0.0221), percent(0.0002), percent(0.99999), percent(1)
+    ('2.2 %', 'below 0.1 %', 'above 99.9 %', '100.0 %')
+    """
+    if 0 < share < 0.001:
+        return "below 0.1 %"
+    if 0.999 < share < 1:
+        return "above 99.9 %"
+    return f"{100 * share:.1f} %"

@@ -29,7 +29,7 @@ from inpaint_cli.pictures.mask_levels import (
 )
 from inpaint_cli.pictures.picture import FIRST_OF, Picture, of_array
 from inpaint_cli.pictures.reading import of_image, read
-from inpaint_cli.reporting import Reporter
+from inpaint_cli.reporting import Reporter, percent
 
 THRESHOLD = 128
 """Values from here are filled; where alpha decides, alphas below it."""
@@ -224,7 +224,7 @@ def check_hole(
         raise UserError(f"{name}: nothing to fill: {_empty_advice(source, invert, alpha)}")
     if reporter and hidden > INVERTED_SHARE:
         reporter.note(
-            f"{name}: {100 * hidden:.1f} % is to be filled. Is the mask inverted? "
+            f"{name}: {percent(hidden)} is to be filled. Is the mask inverted? "
             f"{_full_advice(source, invert, alpha)}"
         )
 

@@ -53,6 +53,7 @@ def test_fills_of_plain_ground_and_equal_completions_are_measured(tmp_path: Path
         (tmp_path / "test").mkdir(exist_ok=True)
         Image.fromarray(picture).save(tmp_path / "test" / f"{number}.png")
     assert small_holes.holes_with_equals(Off(), [str(tmp_path)]) == small_holes.SCENES
+    assert small_holes.holes_with_equals(Differing(), [str(tmp_path)]) == 0
 
 
 class Off(nn.Module):
@@ -62,6 +63,14 @@ class Off(nn.Module):
         images = image.repeat(len(noise), 1, 1, 1)
         images[::2] = torch.where(visible, images[::2], images[::2] + 3)
         return Completions(images)
+
+
+class Differing(nn.Module):
+    """Completes with what it is given, each completion brighter by a level than the one before."""
+
+    def complete(self, image: Tensor, visible: Tensor, noise: Noise) -> Completions:
+        levels = torch.arange(len(noise), dtype=torch.uint8).view(-1, 1, 1, 1)
+        return Completions(torch.where(visible, image, image + levels))
 
 
 def test_holes_to_compare_in_cover_two_to_twelve_percent() -> None:

@@ -14,7 +14,7 @@ from inpaint_cli.commands.output_options import folder_of
 from inpaint_cli.declarations import Option, drawing_option
 from inpaint_cli.errors import UnknownName, UserError
 from inpaint_cli.files import check_length, resolved
-from inpaint_cli.reporting import Reporter
+from inpaint_cli.reporting import Reporter, percent
 
 if TYPE_CHECKING:
     from inpaint_cli.photos.holes import HoleSource
@@ -251,7 +251,6 @@ def preview(
     """
     from inpaint_cli.photos.extending import extended
     from inpaint_cli.photos.preview import ENDING, write_preview
-    from inpaint_cli.photos.windows import share_in_words
     from inpaint_cli.pictures.reading import read
 
     if task.problem:
@@ -271,5 +270,5 @@ def preview(
     if hole.extension is not None:
         photo = extended(photo, hole.extension, huge=hole.huge)
     write_preview(path, photo, visible, given["overwrite"])
-    reporter.note(f"{task.photo}: {share_in_words(1 - float(visible.mean()))}")
+    reporter.note(f"{task.photo}: {percent(1 - float(visible.mean()))} hidden")
     return path

@@ -12,7 +12,7 @@ import click
 from inpaint_cli.bounds import LARGEST_SIDE, MOST_MASKS
 from inpaint_cli.commands.options import common, seed, whole
 from inpaint_cli.errors import UserError
-from inpaint_cli.reporting import Reporter
+from inpaint_cli.reporting import Reporter, percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -124,8 +124,8 @@ def describe(drawn: MaskSet, size: str, reporter: Reporter) -> None:
     """Tell how much stays visible, and where that is less because of the size, as typed."""
     from inpaint_cli.masks import is_kind, parse
 
-    share = 100 * sum(drawn.visible) / (len(drawn) * drawn.height * drawn.width)
-    reporter.note(f"{drawn.protocol()}: {share:.1f} % visible on average; white is filled in.")
+    share = sum(drawn.visible) / (len(drawn) * drawn.height * drawn.width)
+    reporter.note(f"{drawn.protocol()}: {percent(share)} visible on average; white is filled in.")
     name = drawn.kind.partition("@")[0]
     scaled = "strokes" if name == "strokes-absolute" else f"{name}-scaled"
     # Other kinds of absolute size are visible shapes: at a small size more stays visible.

@@ -22,9 +22,9 @@ from inpaint_cli.photos.completing import CompletedPhoto, check_n, completing
 from inpaint_cli.photos.details import captions
 from inpaint_cli.photos.memory import is_out_of_memory
 from inpaint_cli.photos.overview import MAP_TOP, coloured, scaled, view_of
-from inpaint_cli.photos.windows import Box, Mask, bounds, share_in_words
+from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.picture import Picture, Samples
-from inpaint_cli.reporting import Reporter
+from inpaint_cli.reporting import Reporter, percent
 
 if TYPE_CHECKING:
     from inpaint_cli.loaded_model import LoadedModel
@@ -159,7 +159,7 @@ class Round:
 
     def _remark(self, loaded: LoadedModel) -> None:
         """Tell on stderr what `inpaint complete` tells of a photo."""
-        share = share_in_words(1 - float(np.mean(self.visible)))
+        share = f"{percent(1 - float(np.mean(self.visible)))} hidden"
         n = self.order.n
         self.reporter.note(
             f"{self.photo.path}: {share}; {loaded.name}, seed {self.order.seed}, {n} "

@@ -29,10 +29,9 @@ from inpaint_cli.photos.pairing import PhotoTask, inputs_of
 from inpaint_cli.photos.record import check_ordinary
 from inpaint_cli.photos.request import CompletionRequest
 from inpaint_cli.photos.results import ResultNames, ResultWriter
-from inpaint_cli.photos.windows import share_in_words
 from inpaint_cli.pictures.picture import Picture
 from inpaint_cli.pictures.reading import read
-from inpaint_cli.reporting import Advance, Reporter
+from inpaint_cli.reporting import Advance, Reporter, percent
 
 RECONSTRUCTION = "-reconstruction"
 """Behind the photo's name in those of its reconstruction."""
@@ -216,7 +215,7 @@ class BatchRun:
     def _remark(self, photo: Path, completed: CompletedPhoto) -> None:
         request = self.job.request
         if not request.reconstruct:
-            share = share_in_words(completed.hole_fraction)
+            share = f"{percent(completed.hole_fraction)} hidden"
             self.reporter.note(
                 f"{photo}: {share}; {self.job.model_name}, seed {request.seed}, {request.n} "
                 f"completion{'s' * (request.n > 1)}"

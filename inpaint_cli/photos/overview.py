@@ -15,9 +15,10 @@ from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.details import captions
 from inpaint_cli.photos.intervals import PhotoIntervals
 from inpaint_cli.photos.sheets import ScreenPixels, Tile, page
-from inpaint_cli.photos.windows import Box, Mask, bounds, share_in_words
+from inpaint_cli.photos.windows import Box, Mask, bounds
 from inpaint_cli.pictures.colours import display
 from inpaint_cli.pictures.picture import Samples
+from inpaint_cli.reporting import percent
 from inpaint_cli.streams import shown
 
 TILE_PX = 300
@@ -101,7 +102,7 @@ class Overview:
 
     def _figures(self, remark: str) -> str:
         photo = self.completed.photo
-        share = share_in_words(self.completed.hole_fraction)
+        share = f"{percent(self.completed.hole_fraction)} hidden"
         if self.completed.request.reconstruct:
             height, width = self.completed.windows[0].pictures.shape[1:3]
             share = f"seen by the model at {width} x {height}"

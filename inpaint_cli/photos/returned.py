@@ -20,8 +20,8 @@ from inpaint_cli.photos.completing import CompletedPhoto
 from inpaint_cli.photos.intervals import PhotoIntervals
 from inpaint_cli.photos.listing import names_file
 from inpaint_cli.photos.overview import Overview
-from inpaint_cli.photos.windows import share_in_words
 from inpaint_cli.pictures.writing import suffix_for, write
+from inpaint_cli.reporting import percent
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class CompletionResult:
         height, width = self.images[0].shape[:2]
         return (
             f"CompletionResult({len(self.images)} of {width} x {height} pixels, {self.mode}, "
-            f"{share_in_words(self.hole_fraction)})"
+            f"{percent(self.hole_fraction)} hidden)"
         )
 
     @property

@@ -114,20 +114,6 @@ def bounds(hidden: Mask) -> Box:
     return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
-def share_in_words(hidden: float) -> str:
-    """Return the share that is hidden in words, where little is not nothing, nor much everything.
-
-    >>> share_in_words(0.0221), share_in_words(0.0002), share_in_words(0.99999), share_in_words(1)
-    ('2.2 % hidden', 'below 0.1 % hidden', 'above 99.9 % hidden', '100.0 % hidden')
-    """
-    percent = 100 * hidden
-    if 0 < percent < 0.1:
-        return "below 0.1 % hidden"
-    if 99.9 < percent < 100:
-        return "above 99.9 % hidden"
-    return f"{percent:.1f} % hidden"
-
-
 def _place(start: int, end: int, side: int, limit: int) -> int:
     """Return where a window of `side` begins round start..end: centred, but inside 0..limit."""
     if side >= limit:
